@@ -1,0 +1,103 @@
+//! The closed set of ops.
+//!
+//! [`ops!`](crate::ops!) is the one list; [`Op`], its decoding table and every
+//! exhaustive match (conformance tests, GPU shaders) expand from it. **Append only**:
+//! an op's position is its id in the container.
+
+use crate::error::{Fault, Reject};
+use crate::kernels::Kernels;
+use crate::mem::{Memory, Window};
+use crate::operand::Visitor;
+use crate::ops::*;
+
+/// Calls a macro with every op, in id order: `callback! { Tile, Linear, … }`.
+#[macro_export]
+macro_rules! ops {
+    ($callback:ident) => {
+        $callback! {
+            Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
+            Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
+        }
+    };
+}
+
+macro_rules! define {
+    ($($name:ident),* $(,)?) => {
+        /// One instruction.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Op {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        /// The kind of an instruction; its discriminant is the op id in the container.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum OpKind {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name,)*
+        }
+
+        impl OpKind {
+            /// Every kind, in id order.
+            pub const ALL: &[OpKind] = &[$(OpKind::$name),*];
+
+            /// The kind with this id.
+            pub fn from_id(id: u16) -> Option<OpKind> {
+                OpKind::ALL.get(id as usize).copied()
+            }
+
+            /// The name used in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $(OpKind::$name => stringify!($name),)* }
+            }
+        }
+
+        impl Op {
+            /// The kind of this instruction.
+            pub const fn kind(&self) -> OpKind {
+                match self { $(Op::$name(_) => OpKind::$name,)* }
+            }
+
+            /// Reports every operand, always in the same order.
+            pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+                match self { $(Op::$name(op) => op.operands(visitor),)* }
+            }
+
+            /// Independent rows, the dimension a step may be tiled over; at least 1 once checked.
+            pub fn rows(&self) -> u32 {
+                match self { $(Op::$name(op) => op.rows(),)* }
+            }
+
+            /// Refuses whatever could overflow, divide by zero or read outside its
+            /// operands. The caller has checked that slots lie in the arena, aligned,
+            /// and hold all rows or one tile.
+            pub fn check(&self, consts: &Consts<'_>) -> Result<(), Reject> {
+                match self { $(Op::$name(op) => op.check(consts),)* }
+            }
+
+            /// Runs the rows of `window`.
+            pub fn run<K: Kernels>(&self, kernels: &mut K, memory: &mut Memory<'_>, window: Window) -> Result<(), Fault> {
+                match self { $(Op::$name(op) => op.run(kernels, memory, window),)* }
+            }
+
+            /// Decodes the record of op `id` with a caller's deserializer; `None` for an unknown id.
+            pub fn decode<'de, D: serde::Deserializer<'de>>(id: u16, deserializer: D) -> Option<Result<Self, D::Error>> {
+                Some(match OpKind::from_id(id)? {
+                    $(OpKind::$name => $name::deserialize(deserializer).map(Op::$name),)*
+                })
+            }
+
+            /// Encodes the record, without its id.
+            pub fn encode<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Op::$name(op) => op.serialize(serializer),)* }
+            }
+
+            /// Multiply-accumulates of the whole instruction.
+            pub fn macs(&self) -> u64 {
+                match self { $(Op::$name(op) => op.macs(),)* }
+            }
+        }
+    };
+}
+
+use serde::{Deserialize, Serialize};
+ops!(define);

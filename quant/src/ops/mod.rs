@@ -1,0 +1,62 @@
+//! One file per op. Each holds the record, what it reads and writes, its bounds,
+//! how it runs, and the scalar reference that specifies it.
+
+mod add;
+mod attention;
+mod common;
+mod conv2d;
+mod gather;
+mod layer_norm;
+mod linear;
+mod load;
+mod matmul;
+mod mean_tokens;
+mod permute;
+mod quantize_image;
+mod relu;
+mod requantize;
+mod shift_gelu;
+mod shiftmax;
+mod table;
+#[cfg(test)]
+mod testing;
+mod tile;
+
+pub use add::{Add, AddArgs, Addend};
+pub use attention::{Attention, AttentionArgs};
+pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
+pub use conv2d::{Conv2d, Conv2dArgs};
+pub use gather::Gather;
+pub use layer_norm::{LayerNorm, LayerNormArgs, RowStatistics, row_statistics};
+pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Residual};
+pub use load::{Const, Load};
+pub use matmul::{MatMul, MatMulArgs};
+pub use mean_tokens::{MeanTokens, MeanTokensArgs};
+pub use permute::{Permute, PermuteArgs};
+pub use quantize_image::QuantizeImage;
+pub use relu::Relu;
+pub use requantize::{Requantize, RequantizeArgs};
+pub use shift_gelu::{ShiftGelu, ShiftGeluArgs};
+pub use shiftmax::{Exponential, ExponentialRef, Shiftmax, ShiftmaxArgs};
+pub use table::Table;
+pub use tile::Tile;
+
+pub(crate) mod reference {
+    //! The scalar references, the default of every kernel method.
+    pub use super::add::add;
+    pub use super::attention::attention;
+    pub use super::conv2d::conv2d;
+    pub use super::gather::gather;
+    pub use super::layer_norm::layer_norm;
+    pub use super::linear::{linear_i8, linear_i16};
+    pub use super::load::load;
+    pub use super::matmul::matmul;
+    pub use super::mean_tokens::mean_tokens;
+    pub use super::permute::permute;
+    pub use super::quantize_image::quantize_image;
+    pub use super::relu::{relu_i8, relu_i16};
+    pub use super::requantize::requantize;
+    pub use super::shift_gelu::shift_gelu;
+    pub use super::shiftmax::shiftmax;
+    pub use super::table::table;
+}

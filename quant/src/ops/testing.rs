@@ -1,0 +1,78 @@
+//! Constants and an arena for tests that run whole records.
+
+use std::{vec, vec::Vec};
+
+use crate::error::Fault;
+use crate::kernels::Reference;
+use crate::mem::{Blob, Element, Memory, Slot, Window};
+use crate::op::Op;
+
+/// Bytes aligned to 8.
+#[derive(Clone)]
+pub struct Buffer {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Buffer {
+    pub fn new() -> Self {
+        Self { words: Vec::new(), len: 0 }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
+    }
+
+    fn push<T: Element>(&mut self, values: &[T]) -> (u32, u32) {
+        let offset = self.words.len() * 8;
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        self.words.extend(vec![0; bytes.len().div_ceil(8)]);
+        self.len = self.words.len() * 8;
+        self.bytes_mut()[offset..][..bytes.len()].copy_from_slice(bytes);
+        (offset as u32, values.len() as u32)
+    }
+
+    pub fn blob<T: Element>(&mut self, values: &[T]) -> Blob<T> {
+        let (offset, len) = self.push(values);
+        Blob::new(offset, len)
+    }
+
+    pub fn slot<T: Element>(&mut self, values: &[T]) -> Slot<T> {
+        let (offset, len) = self.push(values);
+        Slot::new(offset, len)
+    }
+
+    pub fn get<T: Element>(&self, slot: Slot<T>) -> Vec<T> {
+        bytemuck::cast_slice(&self.bytes()[slot.offset as usize..][..slot.bytes() as usize]).to_vec()
+    }
+}
+
+/// Runs `op` over a copy of `arena`, `tile` rows at a time.
+pub fn run(op: impl Into<Op>, arena: &Buffer, consts: &Buffer, tile: u32) -> Result<Buffer, Fault> {
+    let op = op.into();
+    let mut arena = arena.clone();
+    let mut memory = Memory::new(arena.bytes_mut(), consts.bytes());
+    let total = op.rows();
+    let mut start = 0;
+    while start < total {
+        let count = tile.min(total - start);
+        op.run(&mut Reference, &mut memory, Window { start, count, total })?;
+        start += count;
+    }
+    Ok(arena)
+}
+
+macro_rules! from_records {
+    ($($name:ident),* $(,)?) => {
+        $(impl From<super::$name> for Op {
+            fn from(op: super::$name) -> Self {
+                Op::$name(op)
+            }
+        })*
+    };
+}
+crate::ops!(from_records);

@@ -1,0 +1,143 @@
+//! Registered layouts of weight matrices.
+//!
+//! A pack is a bijective map from the logical index `(row, column)` of an `n × k`
+//! matrix (`n` output channels, `k` inputs) to a position in the blob, plus padding
+//! that is always zero. Packs never change results: every kernel set can read every
+//! pack through [`Weights::get`], and converts or prefers those it likes.
+
+use serde::{Deserialize, Serialize};
+
+/// Layout of a weight blob. Append only: the position is the id in the container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Pack {
+    /// `row · k + column`: the canonical layout, no padding.
+    #[default]
+    RowMajor,
+    /// Panels of 16 output channels; inside a panel, groups of 4 inputs; inside a
+    /// group, 4 consecutive inputs of each channel in turn. `n` is padded to 16, `k`
+    /// to 4. Four adjacent bytes are one operand of a 4-way int8 dot product.
+    Panel16x4,
+}
+
+impl Pack {
+    /// Every registered pack, in id order.
+    pub const ALL: [Pack; 2] = [Pack::RowMajor, Pack::Panel16x4];
+
+    /// The name used on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Pack::RowMajor => "row-major",
+            Pack::Panel16x4 => "panel16x4",
+        }
+    }
+
+    /// Elements of a packed `n × k` matrix, padding included; `None` past 2³² − 1.
+    pub const fn len(self, n: u32, k: u32) -> Option<u32> {
+        match self {
+            Pack::RowMajor => n.checked_mul(k),
+            Pack::Panel16x4 => {
+                let (Some(n), Some(k)) = (n.checked_next_multiple_of(16), k.checked_next_multiple_of(4))
+                else {
+                    return None;
+                };
+                n.checked_mul(k)
+            }
+        }
+    }
+
+    /// Position of logical element (`row`, `column`) of a matrix with `k` columns.
+    #[inline(always)]
+    pub const fn index(self, k: usize, row: usize, column: usize) -> usize {
+        match self {
+            Pack::RowMajor => row * k + column,
+            Pack::Panel16x4 => {
+                let padded = k.next_multiple_of(4);
+                (row / 16) * 16 * padded + (column / 4) * 64 + (row % 16) * 4 + column % 4
+            }
+        }
+    }
+
+    /// The logical element at `position`, or `None` for padding: the inverse of [`index`](Self::index).
+    pub const fn locate(self, n: usize, k: usize, position: usize) -> Option<(usize, usize)> {
+        let (row, column) = match self {
+            Pack::RowMajor => match position.checked_div(k) {
+                Some(row) => (row, position - row * k),
+                None => return None,
+            },
+            Pack::Panel16x4 => {
+                let panel_len = 16 * k.next_multiple_of(4);
+                let Some(panel) = position.checked_div(panel_len) else { return None };
+                let inside = position - panel * panel_len;
+                (panel * 16 + inside % 64 / 4, inside / 64 * 4 + inside % 4)
+            }
+        };
+        if row < n && column < k { Some((row, column)) } else { None }
+    }
+}
+
+/// A weight matrix of `n` output channels by `k` inputs, values −127..=127.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// Elements in the order of `pack`.
+    pub data: &'a [i8],
+    /// Their layout.
+    pub pack: Pack,
+    /// Output channels.
+    pub n: usize,
+    /// Inputs of each channel.
+    pub k: usize,
+}
+
+impl<'a> Weights<'a> {
+    /// The weight of input `column` in channel `row`; 0 outside.
+    #[inline(always)]
+    pub fn get(&self, row: usize, column: usize) -> i8 {
+        self.data.get(self.pack.index(self.k, row, column)).copied().unwrap_or(0)
+    }
+
+    /// Channel `row` as a slice, where the pack keeps rows contiguous.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Option<&'a [i8]> {
+        match self.pack {
+            Pack::RowMajor => {
+                let start = row.checked_mul(self.k)?;
+                self.data.get(start..start.checked_add(self.k)?)
+            }
+            Pack::Panel16x4 => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec;
+
+    proptest! {
+        #[test]
+        fn every_pack_is_a_bijection_onto_its_non_padding(n in 1usize..40, k in 1usize..40) {
+            for pack in Pack::ALL {
+                let len = pack.len(n as u32, k as u32).unwrap() as usize;
+                let mut hit = vec![None; len];
+                for row in 0..n {
+                    for column in 0..k {
+                        let place = &mut hit[pack.index(k, row, column)];
+                        prop_assert_eq!(*place, None);
+                        *place = Some((row, column));
+                    }
+                }
+                for (position, &want) in hit.iter().enumerate() {
+                    prop_assert_eq!(pack.locate(n, k, position), want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_past_32_bits_are_refused() {
+        for pack in Pack::ALL {
+            assert_eq!(pack.len(u32::MAX, u32::MAX), None);
+        }
+    }
+}
