@@ -1,0 +1,193 @@
+//! The fixed header and its sections.
+
+use crate::error::{LoadError, SectionKind};
+
+/// First bytes of a container.
+pub const MAGIC: [u8; 4] = *b"SHFM";
+/// Version of the format; containers of any other are refused.
+pub const FORMAT_VERSION: u16 = 1;
+/// Bytes of the header.
+pub const HEADER_LEN: usize = 96;
+/// Alignment of sections and blobs within the file.
+pub const BLOB_ALIGN: u32 = 16;
+/// Largest arena, 1 GiB.
+pub const MAX_ARENA: u32 = 1 << 30;
+/// Most instructions of a program; the check takes time in proportion to its square.
+pub const MAX_INSTRUCTIONS: u32 = 2048;
+
+/// A range of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Byte offset from the start of the file, a multiple of 16.
+    pub offset: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+/// The decoded header; see `SPEC.md` for the layout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// SHA-256 of the canonical content.
+    pub identity: [u8; 32],
+    /// Exact bytes of arena that the program needs.
+    pub arena_len: u32,
+    /// Instructions, control records included.
+    pub instructions: u32,
+    /// Number of inputs.
+    pub inputs: u16,
+    /// Number of outputs.
+    pub outputs: u16,
+    /// Descriptions of inputs and outputs.
+    pub io: Section,
+    /// Instructions.
+    pub program: Section,
+    /// Instruction names; empty when stripped.
+    pub names: Section,
+    /// Constants.
+    pub blobs: Section,
+}
+
+impl Header {
+    /// Encodes the header of a file of `file_len` bytes whose bytes from 16 on have checksum `crc`.
+    pub fn encode(&self, file_len: u32, crc: u32) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let words = [
+            (8, file_len),
+            (12, crc),
+            (48, self.arena_len),
+            (52, self.instructions),
+            (56, u32::from(self.inputs) | u32::from(self.outputs) << 16),
+            (60, self.io.offset),
+            (64, self.io.len),
+            (68, self.program.offset),
+            (72, self.program.len),
+            (76, self.names.offset),
+            (80, self.names.len),
+            (84, self.blobs.offset),
+            (88, self.blobs.len),
+        ];
+        put(&mut bytes, 0, &MAGIC);
+        put(&mut bytes, 4, &FORMAT_VERSION.to_le_bytes());
+        put(&mut bytes, 16, &self.identity);
+        for (at, word) in words {
+            put(&mut bytes, at, &word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Decodes and checks the header of `file`, the whole container.
+    pub fn decode(file: &[u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
+        if file.get(..4) != Some(&MAGIC) {
+            return Err(if file.len() < 4 { LoadError::Truncated } else { LoadError::Magic });
+        }
+        let version = word(file, 4)?;
+        if version != u32::from(FORMAT_VERSION) {
+            return Err(LoadError::Version { found: version as u16 });
+        }
+        let body = file.get(16..).ok_or(LoadError::Truncated)?;
+        match (file.len() as u64).cmp(&u64::from(word(file, 8)?)) {
+            core::cmp::Ordering::Less => return Err(LoadError::Truncated),
+            core::cmp::Ordering::Greater => return Err(LoadError::TrailingBytes),
+            core::cmp::Ordering::Equal => {}
+        }
+        if crc(body) != word(file, 12)? {
+            return Err(LoadError::Crc);
+        }
+        let counts = word(file, 56)?;
+        let section = |at| Ok(Section { offset: word(file, at)?, len: word(file, at + 4)? });
+        let header = Self {
+            identity: identity(file)?,
+            arena_len: word(file, 48)?,
+            instructions: word(file, 52)?,
+            inputs: counts as u16,
+            outputs: (counts >> 16) as u16,
+            io: section(60)?,
+            program: section(68)?,
+            names: section(76)?,
+            blobs: section(84)?,
+        };
+        if word(file, 92)? != 0 {
+            return Err(LoadError::Section(SectionKind::Header));
+        }
+        header.check_sections(file.len())?;
+        Ok(header)
+    }
+
+    /// Sections follow each other in order, each at the next multiple of 16, and fill the file.
+    fn check_sections(&self, file_len: usize) -> Result<(), LoadError> {
+        let mut end = HEADER_LEN as u64;
+        for (section, kind) in [
+            (self.io, SectionKind::Io),
+            (self.program, SectionKind::Program),
+            (self.names, SectionKind::Names),
+            (self.blobs, SectionKind::Blobs),
+        ] {
+            if u64::from(section.offset) != end.next_multiple_of(BLOB_ALIGN.into()) {
+                return Err(LoadError::Section(kind));
+            }
+            end = u64::from(section.offset) + u64::from(section.len);
+        }
+        if end != file_len as u64 {
+            return Err(LoadError::Section(SectionKind::Blobs));
+        }
+        if self.arena_len > MAX_ARENA {
+            return Err(LoadError::Arena);
+        }
+        if self.instructions == 0 || self.instructions > MAX_INSTRUCTIONS {
+            return Err(LoadError::InstructionCount);
+        }
+        Ok(())
+    }
+}
+
+impl Section {
+    /// The section's bytes in `file`.
+    pub fn of(self, file: &[u8]) -> Option<&[u8]> {
+        let start = self.offset as usize;
+        file.get(start..start.checked_add(self.len as usize)?)
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    for (place, &byte) in bytes.iter_mut().skip(at).zip(value) {
+        *place = byte;
+    }
+}
+
+fn word(file: &[u8], at: usize) -> Result<u32, LoadError> {
+    let bytes = file.get(at..).and_then(|rest| rest.first_chunk()).ok_or(LoadError::Truncated)?;
+    Ok(u32::from_le_bytes(*bytes))
+}
+
+fn identity(file: &[u8]) -> Result<[u8; 32], LoadError> {
+    file.get(16..).and_then(|rest| rest.first_chunk()).copied().ok_or(LoadError::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_round_trips() {
+        let header = Header {
+            identity: [7; 32],
+            arena_len: 1000,
+            instructions: 3,
+            inputs: 1,
+            outputs: 2,
+            io: Section { offset: 96, len: 0 },
+            program: Section { offset: 96, len: 0 },
+            names: Section { offset: 96, len: 0 },
+            blobs: Section { offset: 96, len: 0 },
+        };
+        let mut file = header.encode(HEADER_LEN as u32, 0);
+        let crc = crate::crc32(&file[16..]);
+        file = header.encode(HEADER_LEN as u32, crc);
+        assert_eq!(Header::decode(&file, crate::crc32), Ok(header));
+        for len in 0..HEADER_LEN {
+            assert_eq!(Header::decode(&file[..len], crate::crc32), Err(LoadError::Truncated));
+        }
+        file[4] = 9;
+        assert_eq!(Header::decode(&file, crate::crc32), Err(LoadError::Version { found: 9 }));
+    }
+}

@@ -1,0 +1,50 @@
+//! The Shiftformer runtime: reads a container in place and executes it.
+//!
+//! `no_std`, no heap, no `unsafe`, no floating point. A [`Model`] has one constructor,
+//! which checks everything: after it, running can only fail with a [`Fault`] that is
+//! unreachable while the bytes stay as they were.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (bytes, frame): (&[u8], &[u8]) = (&[], &[]);
+//! use quant::Reference;
+//! use shiftformer_runtime::{Arena, Model, Progress, Session};
+//!
+//! let model = Model::new(bytes).map_err(|e| format!("{e:?}"))?;
+//! let mut arena = Arena::<20_480>::new();
+//! let mut session = Session::new(&model, arena.bytes()).map_err(|e| format!("{e:?}"))?;
+//! session.input(0).ok_or("no input")?.copy_from_slice(frame);
+//! while let Progress::Ran(_) = session.step(&mut Reference).map_err(|e| format!("{e:?}"))? {}
+//! let logits = session.output(0).ok_or("no output")?;
+//! # Ok(()) }
+//! ```
+//!
+//! The container's format is specified in `SPEC.md` beside this crate.
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+#[cfg(test)]
+extern crate std;
+
+mod arena;
+mod check;
+mod container;
+mod coverage;
+mod crc;
+mod error;
+mod executor;
+mod io;
+mod model;
+mod program;
+
+pub use arena::{ARENA_ALIGN, Arena};
+pub use container::{
+    BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, Section,
+};
+pub use crc::crc32;
+pub use error::{ArenaError, LoadError, SectionKind, SlotError};
+pub use executor::{Progress, Session, Step};
+pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
+pub use model::{Instruction, Model};
+pub use program::Program;
+pub use quant::Fault;

@@ -1,0 +1,166 @@
+//! A checked container.
+
+use quant::Op;
+
+use crate::check;
+use crate::container::Header;
+use crate::error::{LoadError, SectionKind};
+use crate::io::{Input, Output};
+use crate::program::Program;
+
+/// A container whose every offset, shape, constant, buffer lifetime and overlap has
+/// been checked. Holds only slices of the caller's bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'m> {
+    header: Header,
+    file: &'m [u8],
+    io: &'m [u8],
+    program: &'m [u8],
+    names: &'m [u8],
+    blobs: &'m [u8],
+}
+
+/// An instruction with its index and name.
+#[derive(Clone, Copy, Debug)]
+pub struct Instruction<'m> {
+    /// Position in the program.
+    pub index: u32,
+    /// Its name, empty when the container is stripped of names.
+    pub name: &'m str,
+    /// The record.
+    pub op: Op,
+}
+
+impl<'m> Model<'m> {
+    /// Reads and checks a container in place. `bytes` must start at a multiple of 4 in
+    /// memory (16 is preferred) and hold exactly one container.
+    ///
+    /// Takes time in proportion to the file plus the square of the number of
+    /// instructions, and no memory.
+    pub fn new(bytes: &'m [u8]) -> Result<Self, LoadError> {
+        Self::with_crc(bytes, crate::crc32)
+    }
+
+    /// As [`new`](Self::new), with the caller's CRC-32 (IEEE).
+    pub fn with_crc(bytes: &'m [u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
+        if bytes.as_ptr().addr() % 4 != 0 {
+            return Err(LoadError::Misaligned);
+        }
+        let header = Header::decode(bytes, crc)?;
+        let section = |s: crate::Section, kind| s.of(bytes).ok_or(LoadError::Section(kind));
+        let model = Self {
+            header,
+            file: bytes,
+            io: section(header.io, SectionKind::Io)?,
+            program: section(header.program, SectionKind::Program)?,
+            names: section(header.names, SectionKind::Names)?,
+            blobs: section(header.blobs, SectionKind::Blobs)?,
+        };
+        check::model(&model)?;
+        Ok(model)
+    }
+
+    /// The container.
+    pub fn file(&self) -> &'m [u8] {
+        self.file
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// SHA-256 of the canonical content: the same however the weights are packed.
+    pub fn identity(&self) -> &[u8; 32] {
+        &self.header.identity
+    }
+
+    /// Bytes of arena that a session needs.
+    pub fn arena_len(&self) -> usize {
+        self.header.arena_len as usize
+    }
+
+    /// The constants.
+    pub fn blobs(&self) -> &'m [u8] {
+        self.blobs
+    }
+
+    /// The instruction stream.
+    pub fn program(&self) -> Program<'m> {
+        Program::new(self.program)
+    }
+
+    /// The instructions in order, control records included.
+    pub fn instructions(&self) -> impl Iterator<Item = Instruction<'m>> {
+        let (mut program, mut names) = (self.program(), self.names);
+        core::iter::from_fn(move || {
+            let index = program.index();
+            let op = program.next_op()?.ok()?;
+            let name = next_name(&mut names).unwrap_or("");
+            Some(Instruction { index, name, op })
+        })
+    }
+
+    /// Input `index`.
+    pub fn input(&self, index: usize) -> Option<Input<'m>> {
+        self.inputs().nth(index)
+    }
+
+    /// Output `index`.
+    pub fn output(&self, index: usize) -> Option<Output<'m>> {
+        self.outputs().nth(index)
+    }
+
+    /// The inputs in order.
+    pub fn inputs(&self) -> impl Iterator<Item = Input<'m>> {
+        let mut rest = self.io;
+        (0..self.header.inputs).map_while(move |_| next_record(&mut rest))
+    }
+
+    /// The outputs in order.
+    pub fn outputs(&self) -> impl Iterator<Item = Output<'m>> {
+        let mut rest = self.io;
+        for _ in 0..self.header.inputs {
+            let _ = next_record::<Input<'_>>(&mut rest);
+        }
+        (0..self.header.outputs).map_while(move |_| next_record(&mut rest))
+    }
+
+    /// What follows the descriptions: nothing in a sound container.
+    pub(crate) fn io_rest(&self) -> &'m [u8] {
+        let mut rest = self.io;
+        for _ in 0..self.header.inputs {
+            let _ = next_record::<Input<'_>>(&mut rest);
+        }
+        for _ in 0..self.header.outputs {
+            let _ = next_record::<Output<'_>>(&mut rest);
+        }
+        rest
+    }
+
+    /// Whether the names section is empty, or holds one name for each instruction and nothing else.
+    pub(crate) fn names_are_sound(&self) -> bool {
+        let mut names = self.names;
+        if names.is_empty() {
+            return true;
+        }
+        (0..self.header.instructions).all(|_| next_name(&mut names).is_some()) && names.is_empty()
+    }
+}
+
+/// Takes a frame of `length u16 | postcard payload`, fully consumed.
+fn next_record<'m, T: serde::Deserialize<'m>>(rest: &mut &'m [u8]) -> Option<T> {
+    let (&[l0, l1], tail) = rest.split_first_chunk()?;
+    let (payload, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([l0, l1])))?;
+    let (record, left) = postcard::take_from_bytes(payload).ok()?;
+    *rest = tail;
+    left.is_empty().then_some(record)
+}
+
+/// Takes a name of `length u8 | UTF-8`.
+fn next_name<'m>(rest: &mut &'m [u8]) -> Option<&'m str> {
+    let (&len, tail) = rest.split_first()?;
+    let (name, tail) = tail.split_at_checked(usize::from(len))?;
+    *rest = tail;
+    core::str::from_utf8(name).ok()
+}
