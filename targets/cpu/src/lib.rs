@@ -1,0 +1,13 @@
+//! Kernels for CPUs.
+//!
+//! [`Portable`] is safe Rust that any compiler vectorises; it reads weights in 16-channel
+//! panels. Sets for particular instruction sets each get a module beside it.
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+#[cfg(test)]
+extern crate std;
+
+mod portable;
+
+pub use portable::Portable;

@@ -1,0 +1,42 @@
+//! The portable kernel set: other tiles and another pack than the reference.
+
+mod attention;
+mod layer_norm;
+mod linear;
+
+use quant::ops::{AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, TensorMut};
+use quant::pack::Pack;
+use quant::{Fault, Kernels};
+
+/// Kernels in safe, portable Rust: GEMM over panels of 16 output channels and 4 rows,
+/// attention over 4 queries at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Portable;
+
+impl Kernels for Portable {
+    fn name(&self) -> &'static str {
+        "portable"
+    }
+
+    fn preferred_pack(&self) -> Pack {
+        Pack::Panel16x4
+    }
+
+    fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+        match args.weights.pack {
+            Pack::Panel16x4 => linear::panels(args, x, out),
+            Pack::RowMajor => linear::rows(args, x, out),
+        }
+    }
+
+    fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {
+        attention::attention(args)
+    }
+
+    fn layer_norm(&mut self, args: &LayerNormArgs<'_>, x: &[i16], out: &mut TensorMut<'_>) -> Result<(), Fault> {
+        match out {
+            TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
+            TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
+        }
+    }
+}
