@@ -1,0 +1,103 @@
+//! What can go wrong in a conversion, in words for its user.
+
+use runtime::LoadError;
+use thiserror::Error;
+
+/// Why a model could not be converted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is not a sound safetensors file.
+    #[error("{path} is not a readable safetensors file: {reason}")]
+    Safetensors {
+        /// The file.
+        path: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The layout of the checkpoint is not one we know.
+    #[error("{path} is not a layout this converter knows: {hint}")]
+    UnknownLayout {
+        /// The file.
+        path: String,
+        /// What was looked for.
+        hint: String,
+    },
+    /// The configuration is missing or wrong.
+    #[error("the model configuration is unusable: {reason}")]
+    Config {
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// A tensor is not there.
+    #[error("tensor `{name}` is missing")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration asks for.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape the configuration implies.
+        expected: Vec<usize>,
+    },
+    /// A tensor has an element type that is not read.
+    #[error("tensor `{name}` has element type {found}, expected F32")]
+    ElementType {
+        /// Its name.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A tensor holds a value that cannot be used.
+    #[error("tensor `{name}` holds {value} at element {index}: {expected}")]
+    Value {
+        /// Its name.
+        name: String,
+        /// The element.
+        index: usize,
+        /// Its value.
+        value: f64,
+        /// What is expected instead.
+        expected: &'static str,
+    },
+    /// A scale ratio has no multiplier.
+    #[error("`{name}`: the scale ratio {ratio:e} cannot be represented; its scales are too far apart")]
+    Ratio {
+        /// The instruction.
+        name: String,
+        /// The ratio.
+        ratio: f64,
+    },
+    /// A softmax or GELU scale is out of range.
+    #[error("`{name}`: the scale {scale:e} is too small for an integer exponential over {terms} terms")]
+    Exponential {
+        /// The instruction.
+        name: String,
+        /// The input scale.
+        scale: f64,
+        /// Terms of the sum.
+        terms: u32,
+    },
+    /// Something exceeds what the container can address.
+    #[error("{what} is too large for a container")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+    },
+    /// The finished program is refused by the checker.
+    #[error("the converted program is refused by the checker: {0:?}")]
+    Check(LoadError),
+}

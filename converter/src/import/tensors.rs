@@ -1,0 +1,80 @@
+//! Named tensors of a safetensors file, with errors that name them.
+
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::ConvertError;
+
+/// A parsed file. Reads only F32 tensors; allocates no more than the file's size.
+pub struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    metadata: std::collections::HashMap<String, String>,
+}
+
+impl<'a> Tensors<'a> {
+    /// Parses `bytes`; `path` is for messages.
+    pub fn parse(bytes: &'a [u8], path: &str) -> Result<Self, ConvertError> {
+        let bad = |e: safetensors::SafeTensorError| ConvertError::Safetensors { path: path.to_owned(), reason: e.to_string() };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+        let file = SafeTensors::deserialize(bytes).map_err(bad)?;
+        Ok(Self { file, metadata: header.metadata().clone().unwrap_or_default() })
+    }
+
+    /// A metadata value.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// Whether a tensor is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.file.tensor(name).is_ok()
+    }
+
+    /// The finite values of tensor `name`, which must have `shape`.
+    pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
+        let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        let tensor = self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
+        if tensor.dtype() != Dtype::F32 {
+            return Err(ConvertError::ElementType { name: name.to_owned(), found: format!("{:?}", tensor.dtype()) });
+        }
+        if tensor.shape() != shape {
+            return Err(ConvertError::Shape { name: name.to_owned(), found: tensor.shape().to_vec(), expected: shape });
+        }
+        let (words, _) = tensor.data().as_chunks::<4>();
+        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        reject(name, &values, "a finite number", |v| !v.is_finite())?;
+        Ok(values)
+    }
+
+    /// Integers kept as floats, at most `max` in magnitude.
+    pub fn integers(&self, name: &str, shape: &[u32], max: f32) -> Result<Vec<i32>, ConvertError> {
+        let values = self.floats(name, shape)?;
+        reject(name, &values, "an integer within the range of its type", |v| v.fract() != 0.0 || v.abs() > max)?;
+        Ok(values.into_iter().map(|v| v as i32).collect())
+    }
+
+    /// Positive scales.
+    pub fn scales(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
+        let values = self.floats(name, shape)?;
+        reject(name, &values, "a positive scale", |v| v <= 0.0)?;
+        Ok(values)
+    }
+
+    /// One positive scale, of shape `[]` or `[1]`.
+    pub fn scale(&self, name: &str) -> Result<f32, ConvertError> {
+        let shape: &[u32] = match self.file.tensor(name) {
+            Ok(tensor) if tensor.shape() == [1] => &[1],
+            _ => &[],
+        };
+        Ok(self.scales(name, shape)?[0])
+    }
+}
+
+fn reject(name: &str, values: &[f32], expected: &'static str, bad: impl Fn(f32) -> bool) -> Result<(), ConvertError> {
+    match values.iter().position(|&v| bad(v)) {
+        Some(index) => {
+            let value = f64::from(values[index]);
+            Err(ConvertError::Value { name: name.to_owned(), index, value, expected })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,94 @@
+//! LayerNorm: γ and β to multipliers and offsets.
+
+use quant::Op;
+use quant::arith::MAX_SHIFT;
+use quant::mem::Slot;
+use quant::ops::{Act, Channels, LayerNorm};
+
+use super::{Lowering, Place};
+use crate::error::ConvertError;
+use crate::graph::{TensorId, Width};
+
+/// Smallest shift that LayerNorm admits.
+const MIN_SHIFT: u8 = 33;
+/// Largest offset that LayerNorm admits.
+const MAX_OFFSET: f64 = (1u32 << 30) as f64;
+
+impl Lowering<'_> {
+    pub(super) fn layer_norm(
+        &mut self,
+        x: TensorId,
+        out: TensorId,
+        gamma: &[f64],
+        beta: &[f64],
+        eps: f64,
+    ) -> Result<(), ConvertError> {
+        let name = self.name(out);
+        let (width, scale) = (self.graph.tensors[x].width, self.scale(x));
+        let mut rows = self.graph.tensors[x].rows;
+        let mut slot: Slot<i16> = self.i16(x)?;
+        // Only one row is read: normalise that one alone.
+        let mut to = out;
+        if let (true, Some((row, view))) = (self.options.fuse, self.single_row(out)) {
+            rows = 1;
+            slot = Slot::new(slot.offset + row * width * 2, width);
+            to = view;
+        }
+        let constants = constants(&name, gamma, beta, self.scale(out))?;
+        let op = LayerNorm {
+            rows,
+            width,
+            eps: (f64::from(width) * eps / (scale * scale)).round().min((1u64 << 48) as f64) as u64,
+            x: slot,
+            scale: Channels {
+                mantissa: self.draft.blobs.push(&constants.mantissa),
+                shift: self.draft.blobs.push(&constants.shift),
+            },
+            offset: self.draft.blobs.push(&constants.offset),
+            out: self.norm_output(to)?,
+        };
+        self.draft.push(name, Op::LayerNorm(op));
+        Ok(())
+    }
+
+    fn norm_output(&mut self, out: TensorId) -> Result<Act, ConvertError> {
+        if let Width::I32 = self.graph.tensors[out].bits {
+            return Err(self.width_error(out, "int8 or int16"));
+        }
+        let Place { .. } = self.place(out)?;
+        self.act(out)
+    }
+}
+
+struct Constants {
+    mantissa: Vec<i32>,
+    shift: Vec<u8>,
+    offset: Vec<i32>,
+}
+
+/// `out = (floor(z·m / 2³²) + offset) >> (e − 32)` with `z` of scale `√C / 2³¹`.
+fn constants(name: &str, gamma: &[f64], beta: &[f64], out_scale: f64) -> Result<Constants, ConvertError> {
+    let unit = (gamma.len() as f64).sqrt() / 2f64.powi(31);
+    let mut constants = Constants { mantissa: Vec::new(), shift: Vec::new(), offset: Vec::new() };
+    for (&g, &b) in gamma.iter().zip(beta) {
+        let ratio = g * unit / out_scale;
+        let exact = super::scales::multiplier(name, ratio)?;
+        let (mut mantissa, mut shift) = (exact.mantissa, exact.shift);
+        if mantissa == 0 {
+            shift = MAX_SHIFT;
+        }
+        let offset = |shift: u8| (b / out_scale + 0.5) * 2f64.powi(i32::from(shift) - 32);
+        // A β that is large beside γ leaves fewer bits to the multiplier.
+        while shift > MIN_SHIFT && offset(shift).abs() > MAX_OFFSET {
+            shift -= 1;
+            mantissa = (ratio * 2f64.powi(shift.into())).round() as i32;
+        }
+        if shift < MIN_SHIFT || offset(shift).abs() > MAX_OFFSET {
+            return Err(ConvertError::Ratio { name: name.to_owned(), ratio });
+        }
+        constants.mantissa.push(mantissa);
+        constants.shift.push(shift);
+        constants.offset.push(offset(shift).round() as i32);
+    }
+    Ok(constants)
+}

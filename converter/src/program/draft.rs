@@ -1,0 +1,177 @@
+//! A program over virtual memory.
+//!
+//! Lowering gives every tensor a [`Region`] of its own in an address space that is never
+//! reused. Such a draft is executable as it stands (in a huge arena); the planner then
+//! moves regions into a small one.
+
+use bytemuck::Pod;
+use quant::Op;
+use quant::mem::{Blob, DType, Element, Slot};
+use quant::operand::{BlobRef, SlotRef, Visitor};
+use runtime::{Bits, InputKind, OutputKind, SlotHandle};
+
+use crate::error::ConvertError;
+
+/// Alignment of regions and blobs.
+pub(crate) const ALIGN: u32 = 16;
+
+/// A named instruction.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Where it comes from in the model, such as `blocks.0.attn.qkv`.
+    pub name: String,
+    /// The record.
+    pub op: Op,
+}
+
+/// A virtual tensor: bytes of the virtual address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First byte.
+    pub base: u32,
+    /// Bytes.
+    pub bytes: u32,
+}
+
+impl Region {
+    /// The whole region as elements of `T`.
+    pub fn slot<T: Element>(self) -> Slot<T> {
+        Slot::new(self.base, self.bytes / T::DTYPE.size())
+    }
+
+    /// `len` elements of `T` from element `start` on.
+    pub fn part<T: Element>(self, start: u32, len: u32) -> Slot<T> {
+        Slot::new(self.base + start * T::DTYPE.size(), len)
+    }
+
+    /// The whole region as an output or input handle.
+    pub fn handle(self, dtype: DType) -> SlotHandle {
+        SlotHandle { dtype, offset: self.base, len: self.bytes / dtype.size() }
+    }
+}
+
+/// An input under construction.
+#[derive(Clone, Debug)]
+pub struct InputSpec {
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub slot: SlotHandle,
+    /// What it holds.
+    pub kind: InputKind,
+}
+
+/// An output under construction.
+#[derive(Clone, Debug)]
+pub struct OutputSpec {
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub slot: SlotHandle,
+    /// What it means.
+    pub kind: OutputKind,
+    /// Dimensions, padded with 1.
+    pub shape: [u32; 4],
+    /// Real value of one unit.
+    pub scale: Bits,
+}
+
+/// Constants under construction; equal ones are stored once.
+#[derive(Clone, Debug, Default)]
+pub struct BlobStore {
+    bytes: Vec<u8>,
+    known: std::collections::HashMap<Vec<u8>, u32>,
+}
+
+impl BlobStore {
+    /// Stores `values`, or finds equal bytes already there.
+    pub fn push<T: Element + Pod>(&mut self, values: &[T]) -> Blob<T> {
+        Blob::new(self.push_bytes(bytemuck::cast_slice(values)), values.len() as u32)
+    }
+
+    /// Stores raw bytes at a multiple of 16 and returns their offset.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
+        if let Some(&offset) = self.known.get(bytes) {
+            return offset;
+        }
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN as usize), 0);
+        let offset = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.known.insert(bytes.to_vec(), offset);
+        offset
+    }
+
+    /// All constants.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Instructions over virtual memory, with their constants, inputs and outputs.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// Instructions in order. No [`Tile`](quant::ops::Tile) records before planning.
+    pub instructions: Vec<Named>,
+    /// Constants.
+    pub blobs: BlobStore,
+    /// Virtual tensors, in order of their bases.
+    pub regions: Vec<Region>,
+    /// Inputs.
+    pub inputs: Vec<InputSpec>,
+    /// Outputs.
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl Draft {
+    /// A new region of `elements` elements of `T`.
+    pub fn region<T: Element>(&mut self, elements: u64) -> Result<Region, ConvertError> {
+        let base = self.regions.last().map_or(0, |r| (r.base + r.bytes).next_multiple_of(ALIGN));
+        let bytes = elements * u64::from(T::DTYPE.size());
+        let end = u64::from(base) + bytes;
+        // The last addresses are kept free so that rounding up cannot overflow.
+        if elements == 0 || end > u64::from(u32::MAX) - 64 {
+            return Err(ConvertError::TooLarge { what: "the activations of this model" });
+        }
+        let region = Region { base, bytes: bytes as u32 };
+        self.regions.push(region);
+        Ok(region)
+    }
+
+    /// Appends an instruction.
+    pub fn push(&mut self, name: impl Into<String>, op: Op) {
+        self.instructions.push(Named { name: name.into(), op });
+    }
+
+    /// Bytes of virtual memory: the arena of the unplanned program.
+    pub fn virtual_bytes(&self) -> u32 {
+        self.regions.last().map_or(0, |r| r.base + r.bytes)
+    }
+
+    /// Index of the region that holds byte `address`.
+    pub(crate) fn region_of(&self, address: u32) -> usize {
+        self.regions.partition_point(|r| r.base <= address).saturating_sub(1)
+    }
+}
+
+/// Calls closures for the operands of an instruction.
+pub(crate) struct Visit<S: FnMut(SlotRef<'_>), B: FnMut(BlobRef<'_>)>(pub S, pub B);
+
+impl<S: FnMut(SlotRef<'_>), B: FnMut(BlobRef<'_>)> Visitor for Visit<S, B> {
+    fn slot(&mut self, slot: SlotRef<'_>) {
+        (self.0)(slot);
+    }
+
+    fn blob(&mut self, blob: BlobRef<'_>) {
+        (self.1)(blob);
+    }
+}
+
+/// Calls `f` with every slot of `op`.
+pub(crate) fn slots(op: &mut Op, f: impl FnMut(SlotRef<'_>)) {
+    op.operands(&mut Visit(f, |_| {}));
+}
+
+/// Calls `f` with every constant of `op`.
+pub(crate) fn blobs(op: &mut Op, f: impl FnMut(BlobRef<'_>)) {
+    op.operands(&mut Visit(|_| {}, f));
+}

@@ -1,0 +1,12 @@
+//! Programs under construction: instructions over virtual memory, then planned,
+//! packed and written.
+
+mod draft;
+mod plan;
+mod repack;
+mod write;
+
+pub use draft::{BlobStore, Draft, InputSpec, Named, OutputSpec, Region};
+pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
+pub use repack::repack;
+pub use write::{Container, write};

@@ -1,0 +1,146 @@
+//! Encoding of a planned program as a container.
+
+use quant::Op;
+use runtime::{BLOB_ALIGN, HEADER_LEN, Header, Input, MAX_INSTRUCTIONS, Model, Output, Section};
+use sha2::{Digest, Sha256};
+
+use super::draft::{Draft, InputSpec, Named, OutputSpec};
+use crate::error::ConvertError;
+
+/// The parts of a container, before encoding.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Arena bytes.
+    pub arena_len: u32,
+    /// Instructions, tile records included.
+    pub instructions: Vec<Named>,
+    /// Constants.
+    pub blobs: Vec<u8>,
+    /// Inputs.
+    pub inputs: Vec<InputSpec>,
+    /// Outputs.
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl Container {
+    /// A planned draft.
+    pub fn new(draft: Draft, arena_len: u32) -> Self {
+        let blobs = draft.blobs.bytes().to_vec();
+        Self { arena_len, instructions: draft.instructions, blobs, inputs: draft.inputs, outputs: draft.outputs }
+    }
+
+    /// The parts of a checked model.
+    pub fn read(model: &Model<'_>) -> Self {
+        let named = |i: runtime::Instruction<'_>| Named { name: i.name.to_owned(), op: i.op };
+        Self {
+            arena_len: model.header().arena_len,
+            instructions: model.instructions().map(named).collect(),
+            blobs: model.blobs().to_vec(),
+            inputs: model.inputs().map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind }).collect(),
+            outputs: model
+                .outputs()
+                .map(|o| OutputSpec { name: o.name.to_owned(), slot: o.slot, kind: o.kind, shape: o.shape, scale: o.scale })
+                .collect(),
+        }
+    }
+}
+
+/// Encodes `container` after the runtime's own checker has admitted it. The identity is
+/// the SHA-256 of the same content with row-major weights, no names, and zeros for the
+/// identity itself.
+pub fn write(container: &Container) -> Result<Vec<u8>, ConvertError> {
+    check(&encode(container, [0; 32], true)?)?;
+    let canonical = super::repack(container, quant::pack::Pack::RowMajor);
+    let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
+    encode(container, identity, true)
+}
+
+/// Loads `bytes` as the runtime would.
+fn check(bytes: &[u8]) -> Result<(), ConvertError> {
+    let mut words = vec![0u32; bytes.len().div_ceil(4)];
+    let aligned: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bytes.len()];
+    aligned.copy_from_slice(bytes);
+    Model::new(aligned).map(|_| ()).map_err(ConvertError::Check)
+}
+
+fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<u8>, ConvertError> {
+    if container.instructions.len() > MAX_INSTRUCTIONS as usize {
+        return Err(ConvertError::TooLarge { what: "the program" });
+    }
+    let mut file = vec![0u8; HEADER_LEN];
+    let mut header = Header {
+        identity,
+        arena_len: container.arena_len,
+        instructions: container.instructions.len() as u32,
+        inputs: container.inputs.len() as u16,
+        outputs: container.outputs.len() as u16,
+        ..Header::default()
+    };
+    header.io = section(&mut file, &descriptions(container)?)?;
+    header.program = section(&mut file, &program(&container.instructions)?)?;
+    header.names = section(&mut file, &if named { names(&container.instructions) } else { Vec::new() })?;
+    header.blobs = section(&mut file, &container.blobs)?;
+    let len = file.len() as u32;
+    file[..HEADER_LEN].copy_from_slice(&header.encode(len, 0));
+    let crc = runtime::crc32(&file[16..]);
+    file[..HEADER_LEN].copy_from_slice(&header.encode(len, crc));
+    Ok(file)
+}
+
+fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<Section, ConvertError> {
+    file.resize(file.len().next_multiple_of(BLOB_ALIGN as usize), 0);
+    let offset = file.len();
+    file.extend_from_slice(bytes);
+    if u32::try_from(file.len()).is_err() {
+        return Err(ConvertError::TooLarge { what: "the container" });
+    }
+    Ok(Section { offset: offset as u32, len: bytes.len() as u32 })
+}
+
+fn descriptions(container: &Container) -> Result<Vec<u8>, ConvertError> {
+    let mut bytes = Vec::new();
+    for InputSpec { name, slot, kind } in &container.inputs {
+        frame(&mut bytes, &record(&Input { name, slot: *slot, kind: *kind }))?;
+    }
+    for OutputSpec { name, slot, kind, shape, scale } in &container.outputs {
+        frame(&mut bytes, &record(&Output { name, slot: *slot, kind: *kind, shape: *shape, scale: *scale }))?;
+    }
+    Ok(bytes)
+}
+
+fn program(instructions: &[Named]) -> Result<Vec<u8>, ConvertError> {
+    let mut bytes = Vec::new();
+    for Named { op, .. } in instructions {
+        bytes.extend_from_slice(&(op.kind() as u16).to_le_bytes());
+        frame(&mut bytes, &payload(op))?;
+    }
+    Ok(bytes)
+}
+
+fn payload(op: &Op) -> Vec<u8> {
+    let mut serializer = postcard::Serializer { output: postcard::ser_flavors::StdVec::new() };
+    op.encode(&mut serializer).expect("op records are plain data");
+    postcard::ser_flavors::Flavor::finalize(serializer.output).expect("a vector can grow")
+}
+
+fn record<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("descriptions are plain data")
+}
+
+fn frame(bytes: &mut Vec<u8>, payload: &[u8]) -> Result<(), ConvertError> {
+    let len = u16::try_from(payload.len()).map_err(|_| ConvertError::TooLarge { what: "a name" })?;
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    Ok(())
+}
+
+/// Names of `length u8 | UTF-8`, cut at a character boundary below 256 bytes.
+fn names(instructions: &[Named]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for Named { name, .. } in instructions {
+        let end = (0..=name.len().min(255)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+        bytes.push(end as u8);
+        bytes.extend_from_slice(&name.as_bytes()[..end]);
+    }
+    bytes
+}
