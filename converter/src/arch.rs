@@ -34,7 +34,17 @@ pub const ARCHS: [Arch; 4] = [
     deit("deit-tiny", 192, 3),
     deit("deit-small", 384, 6),
     deit("deit-base", 768, 12),
-    Arch { name: "micro", image: 8, channels: 1, patch: 4, width: 8, depth: 1, heads: 2, hidden: 12, classes: 3 },
+    Arch {
+        name: "micro",
+        image: 8,
+        channels: 1,
+        patch: 4,
+        width: 8,
+        depth: 1,
+        heads: 2,
+        hidden: 12,
+        classes: 3,
+    },
 ];
 
 const fn deit(name: &'static str, width: u32, heads: u32) -> Arch {
@@ -115,7 +125,8 @@ impl Random {
     }
 
     fn linear(&mut self, name: String, x: TensorId, n: u32, bits: Width) -> TensorId {
-        let (rows, k, scale) = (self.graph.tensors[x].rows, self.graph.tensors[x].width, self.graph.tensors[x].scale);
+        let (rows, k, scale) =
+            (self.graph.tensors[x].rows, self.graph.tensors[x].width, self.graph.tensors[x].scale);
         let unit = if bits == Width::I16 { STREAM } else { ACT };
         let out = self.graph.tensor(name, rows, n, bits, unit);
         let weights = self.weights(n, k, scale);
@@ -169,7 +180,8 @@ impl Random {
         let mixed = self.graph.tensor(format!("{name}.attn.mix"), tokens, width, Width::I8, ACT);
         let product_scale = ACT * ACT / f64::from(width / heads).sqrt();
         let exponential = (15, 1 << 23);
-        let attention = Node::Attention { qkv, out: mixed, heads, product_scale, score_scale: SCORE, exponential };
+        let attention =
+            Node::Attention { qkv, out: mixed, heads, product_scale, score_scale: SCORE, exponential };
         self.graph.nodes.push(attention);
         let branch = self.linear(format!("{name}.attn.proj"), mixed, width, Width::I16);
         let attended = self.sum(format!("{name}.add1"), stream, branch);

@@ -254,7 +254,14 @@ impl Graph {
     }
 
     /// A new tensor.
-    pub fn tensor(&mut self, name: impl Into<String>, rows: u32, width: u32, bits: Width, scale: f64) -> TensorId {
+    pub fn tensor(
+        &mut self,
+        name: impl Into<String>,
+        rows: u32,
+        width: u32,
+        bits: Width,
+        scale: f64,
+    ) -> TensorId {
         self.tensors.push(Tensor { name: name.into(), rows, width, bits, scale });
         self.tensors.len() - 1
     }

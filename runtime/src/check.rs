@@ -58,7 +58,8 @@ fn descriptions(model: &Model<'_>) -> Result<(), LoadError> {
     let header = model.header();
     let (mut inputs, mut outputs) = (0u32, 0u32);
     for input in model.inputs() {
-        let sound = input.is_valid() && in_arena(model, input.slot.offset, input.slot.bytes(), input.slot.dtype);
+        let sound =
+            input.is_valid() && in_arena(model, input.slot.offset, input.slot.bytes(), input.slot.dtype);
         sound.then_some(()).ok_or(LoadError::Io { index: inputs })?;
         inputs += 1;
     }
@@ -66,7 +67,8 @@ fn descriptions(model: &Model<'_>) -> Result<(), LoadError> {
         return Err(LoadError::Io { index: inputs });
     }
     for output in model.outputs() {
-        let sound = output.is_valid() && in_arena(model, output.slot.offset, output.slot.bytes(), output.slot.dtype);
+        let sound =
+            output.is_valid() && in_arena(model, output.slot.offset, output.slot.bytes(), output.slot.dtype);
         sound.then_some(()).ok_or(LoadError::Io { index: inputs + outputs })?;
         outputs += 1;
     }
@@ -77,7 +79,9 @@ fn descriptions(model: &Model<'_>) -> Result<(), LoadError> {
 }
 
 fn in_arena(model: &Model<'_>, offset: u32, bytes: u64, dtype: DType) -> bool {
-    bytes > 0 && offset % dtype.size() == 0 && u64::from(offset) + bytes <= u64::from(model.header().arena_len)
+    bytes > 0
+        && offset % dtype.size() == 0
+        && u64::from(offset) + bytes <= u64::from(model.header().arena_len)
 }
 
 /// The tile group that instructions are in.
@@ -178,7 +182,8 @@ impl Operands {
 
 /// Collects and checks the operands of the instruction at `index`.
 fn operands(model: &Model<'_>, op: &mut Op, index: u32, rows: u32, tile: u32) -> Result<Operands, LoadError> {
-    let mut collect = Collect { model, rows, tile, next: 0, operands: Operands { uses: Default::default() }, error: None };
+    let mut collect =
+        Collect { model, rows, tile, next: 0, operands: Operands { uses: Default::default() }, error: None };
     op.operands(&mut collect);
     match collect.error {
         Some((operand, reason)) => Err(LoadError::Slot { index, operand, reason }),
@@ -213,7 +218,8 @@ impl Collect<'_, '_> {
         if *blob.offset % 4 != 0 {
             return Some(SlotError::Misaligned);
         }
-        let inside = blob.bytes() > 0 && u64::from(*blob.offset) + blob.bytes() <= self.model.blobs().len() as u64;
+        let inside =
+            blob.bytes() > 0 && u64::from(*blob.offset) + blob.bytes() <= self.model.blobs().len() as u64;
         (!inside).then_some(SlotError::Bounds)
     }
 

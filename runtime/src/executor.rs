@@ -133,7 +133,13 @@ impl<'m, 'a> Session<'m, 'a> {
             let op = decoded.map_err(|_| Fault::Instruction)?;
             if let Op::Tile(tile) = op {
                 let window = Window { start: 0, count: tile.tile, total: tile.rows };
-                self.group = Some(Loop { body: self.program, left: tile.count, count: tile.count, window, tile: tile.tile });
+                self.group = Some(Loop {
+                    body: self.program,
+                    left: tile.count,
+                    count: tile.count,
+                    window,
+                    tile: tile.tile,
+                });
                 continue;
             }
             let window = match self.group {

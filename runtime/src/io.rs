@@ -133,7 +133,8 @@ impl Input<'_> {
                 if !(1..=4).contains(&channels) || !normal || !spread || self.slot.dtype != DType::U8 {
                     return false;
                 }
-                Some(u32::from(image.height) * u32::from(image.width)).and_then(|p| p.checked_mul(channels as u32))
+                Some(u32::from(image.height) * u32::from(image.width))
+                    .and_then(|p| p.checked_mul(channels as u32))
             }
             InputKind::Tensor { shape, scale } if scale.is_positive() => product(shape),
             InputKind::Tensor { .. } => return false,

@@ -82,6 +82,15 @@ pub fn open_within(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
     Ok(dataset)
 }
 
+/// Decodes one image file, as it is stored, within the default [`Limits`].
+///
+/// # Errors
+///
+/// [`DataError::Io`] or [`DataError::Image`].
+pub fn read_image(path: &Path) -> Result<Image, DataError> {
+    folder::decode(path, &Limits::default())
+}
+
 fn open_folder(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
     let folder = folder::list(path)?;
     let (labels, classes) = folder.classes.unzip();

@@ -38,11 +38,13 @@ fn yes() -> bool {
 impl VitConfig {
     /// From the option, or the metadata key `config`.
     pub fn read(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Self, ConvertError> {
-        let json = options.config.as_deref().or_else(|| tensors.metadata("config")).ok_or_else(|| ConvertError::Config {
-            reason: "the file's metadata has no `config`; give one with --config FILE.json".into(),
+        let json = options.config.as_deref().or_else(|| tensors.metadata("config")).ok_or_else(|| {
+            ConvertError::Config {
+                reason: "the file's metadata has no `config`; give one with --config FILE.json".into(),
+            }
         })?;
-        let config: Self =
-            serde_json::from_str(json).map_err(|e| ConvertError::Config { reason: format!("not the expected JSON: {e}") })?;
+        let config: Self = serde_json::from_str(json)
+            .map_err(|e| ConvertError::Config { reason: format!("not the expected JSON: {e}") })?;
         config.check()?;
         Ok(config)
     }
@@ -50,7 +52,9 @@ impl VitConfig {
     fn check(&self) -> Result<(), ConvertError> {
         let within = |name: &str, value: u32, max: u32| match value {
             0 => Err(ConvertError::Config { reason: format!("{name} is 0") }),
-            v if v > max => Err(ConvertError::Config { reason: format!("{name} is {v}, at most {max} is supported") }),
+            v if v > max => {
+                Err(ConvertError::Config { reason: format!("{name} is {v}, at most {max} is supported") })
+            }
             _ => Ok(()),
         };
         within("img_size", self.img_size, 4096)?;
@@ -65,7 +69,9 @@ impl VitConfig {
             return Err(ConvertError::Config { reason });
         }
         if !(self.mlp_ratio > 0.0 && self.mlp_ratio <= 16.0) {
-            return Err(ConvertError::Config { reason: format!("mlp_ratio {} is not in (0, 16]", self.mlp_ratio) });
+            return Err(ConvertError::Config {
+                reason: format!("mlp_ratio {} is not in (0, 16]", self.mlp_ratio),
+            });
         }
         within("the number of tokens", self.tokens(), 1 << 14)
     }
@@ -91,7 +97,9 @@ impl VitConfig {
         let mean = self.per_channel("mean", &options.mean, tensors)?;
         let std = self.per_channel("std", &options.std, tensors)?;
         if let Some(bad) = std.iter().find(|s| **s <= 0.0) {
-            return Err(ConvertError::Config { reason: format!("std holds {bad}, expected positive numbers") });
+            return Err(ConvertError::Config {
+                reason: format!("std holds {bad}, expected positive numbers"),
+            });
         }
         let bits = |values: &[f32]| {
             let mut all = [Bits(0); 4];
@@ -119,7 +127,11 @@ impl VitConfig {
         let values = match (given, tensors.metadata(key)) {
             ([], Some(text)) => text
                 .split(',')
-                .map(|part| part.trim().parse().map_err(|_| ConvertError::Config { reason: format!("{key} `{text}` is not a list of numbers") }))
+                .map(|part| {
+                    part.trim().parse().map_err(|_| ConvertError::Config {
+                        reason: format!("{key} `{text}` is not a list of numbers"),
+                    })
+                })
                 .collect::<Result<Vec<f32>, _>>()?,
             ([], None) => {
                 let reason = format!("the file's metadata has no `{key}`; give it with --{key}");
@@ -134,7 +146,9 @@ impl VitConfig {
         match values.len() {
             1 => Ok(vec![values[0]; channels]),
             n if n == channels => Ok(values),
-            n => Err(ConvertError::Config { reason: format!("{key} has {n} values, the image has {channels} channels") }),
+            n => Err(ConvertError::Config {
+                reason: format!("{key} has {n} values, the image has {channels} channels"),
+            }),
         }
     }
 }

@@ -51,7 +51,14 @@ impl Importer<'_> {
     }
 
     /// Integer weights of `layer` with `shape` (output channels first), whose input has scale `x`.
-    fn weights(&self, layer: &str, shape: &[u32], scales: &str, x: f32, bias: bool) -> Result<Weights, ConvertError> {
+    fn weights(
+        &self,
+        layer: &str,
+        shape: &[u32],
+        scales: &str,
+        x: f32,
+        bias: bool,
+    ) -> Result<Weights, ConvertError> {
         let n = shape[0];
         let values = self.tensors.integers(&format!("{layer}.weight_integer"), shape, 127.0)?;
         let scales = self.tensors.scales(&format!("{layer}.{scales}"), &[n])?;
@@ -117,12 +124,22 @@ impl Importer<'_> {
         let position_scale = self.act_scale("qact_pos")?;
         let values = self.quantized("pos_embed", &[1, tokens, width], |v| 1.0 / position_scale * v)?;
         let embedded = self.tensor("qact1", tokens, width, Width::I16)?;
-        self.graph.nodes.push(Node::AddConstant { x: joined, out: embedded, values, scale: position_scale.into() });
+        self.graph.nodes.push(Node::AddConstant {
+            x: joined,
+            out: embedded,
+            values,
+            scale: position_scale.into(),
+        });
         Ok(embedded)
     }
 
     /// A float tensor in units of a scale, halves to even as the authors' framework rounds.
-    fn quantized(&self, name: &str, shape: &[u32], units: impl Fn(f32) -> f32) -> Result<Vec<i16>, ConvertError> {
+    fn quantized(
+        &self,
+        name: &str,
+        shape: &[u32],
+        units: impl Fn(f32) -> f32,
+    ) -> Result<Vec<i16>, ConvertError> {
         let values = self.tensors.floats(name, shape)?;
         Ok(values.into_iter().map(|v| units(v).round_ties_even().clamp(-32768.0, 32767.0) as i16).collect())
     }
@@ -181,7 +198,8 @@ impl Importer<'_> {
         self.graph.nodes.push(Node::Row { x: normed, out: token, row: 0 });
         let shape = [self.config.num_classes, width];
         let weights = self.weights("head", &shape, "fc_scaling_factor", scale as f32, true)?;
-        let logits = self.graph.tensor("logits", 1, self.config.num_classes, Width::I32, weights.logit_scale());
+        let logits =
+            self.graph.tensor("logits", 1, self.config.num_classes, Width::I32, weights.logit_scale());
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
         self.graph.logits = logits;
         Ok(())

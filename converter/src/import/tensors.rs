@@ -13,7 +13,10 @@ pub struct Tensors<'a> {
 impl<'a> Tensors<'a> {
     /// Parses `bytes`; `path` is for messages.
     pub fn parse(bytes: &'a [u8], path: &str) -> Result<Self, ConvertError> {
-        let bad = |e: safetensors::SafeTensorError| ConvertError::Safetensors { path: path.to_owned(), reason: e.to_string() };
+        let bad = |e: safetensors::SafeTensorError| ConvertError::Safetensors {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
         let file = SafeTensors::deserialize(bytes).map_err(bad)?;
         Ok(Self { file, metadata: header.metadata().clone().unwrap_or_default() })
@@ -32,12 +35,20 @@ impl<'a> Tensors<'a> {
     /// The finite values of tensor `name`, which must have `shape`.
     pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-        let tensor = self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
+        let tensor =
+            self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
         if tensor.dtype() != Dtype::F32 {
-            return Err(ConvertError::ElementType { name: name.to_owned(), found: format!("{:?}", tensor.dtype()) });
+            return Err(ConvertError::ElementType {
+                name: name.to_owned(),
+                found: format!("{:?}", tensor.dtype()),
+            });
         }
         if tensor.shape() != shape {
-            return Err(ConvertError::Shape { name: name.to_owned(), found: tensor.shape().to_vec(), expected: shape });
+            return Err(ConvertError::Shape {
+                name: name.to_owned(),
+                found: tensor.shape().to_vec(),
+                expected: shape,
+            });
         }
         let (words, _) = tensor.data().as_chunks::<4>();
         let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
@@ -48,7 +59,9 @@ impl<'a> Tensors<'a> {
     /// Integers kept as floats, at most `max` in magnitude.
     pub fn integers(&self, name: &str, shape: &[u32], max: f32) -> Result<Vec<i32>, ConvertError> {
         let values = self.floats(name, shape)?;
-        reject(name, &values, "an integer within the range of its type", |v| v.fract() != 0.0 || v.abs() > max)?;
+        reject(name, &values, "an integer within the range of its type", |v| {
+            v.fract() != 0.0 || v.abs() > max
+        })?;
         Ok(values.into_iter().map(|v| v as i32).collect())
     }
 
@@ -69,7 +82,12 @@ impl<'a> Tensors<'a> {
     }
 }
 
-fn reject(name: &str, values: &[f32], expected: &'static str, bad: impl Fn(f32) -> bool) -> Result<(), ConvertError> {
+fn reject(
+    name: &str,
+    values: &[f32],
+    expected: &'static str,
+    bad: impl Fn(f32) -> bool,
+) -> Result<(), ConvertError> {
     match values.iter().position(|&v| bad(v)) {
         Some(index) => {
             let value = f64::from(values[index]);

@@ -43,12 +43,15 @@ impl Lowering<'_> {
         let head_dim = width / head.heads;
         if self.options.fuse {
             let scratch = u64::from(SCORE_ROWS.min(tokens)) * u64::from(tokens);
+            // Row by row of `out`, from the queries of the rows that are computed.
+            let (queries, skipped) = (self.rows(out), self.needed[out].unwrap_or(0) * 3 * width);
+            let q = Slot::<i8>::new(packed.offset + skipped, (queries - 1) * 3 * width + width);
             let op = Attention {
-                queries: tokens,
+                queries,
                 keys: tokens,
                 heads: head.heads,
                 head_dim,
-                q: part(0),
+                q,
                 q_stride: 3 * width,
                 k: part(1),
                 v: part(2),

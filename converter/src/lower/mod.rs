@@ -7,7 +7,7 @@ mod scales;
 use quant::Op;
 use quant::mem::{DType, Slot};
 use quant::ops::{
-    Act, Add, Addend, Const, Conv2d, Destination, Linear, Load, Permute, PerChannel, QuantizeImage, Residual,
+    Act, Add, Addend, Const, Conv2d, Destination, Linear, Load, PerChannel, Permute, QuantizeImage, Residual,
     ShiftGelu,
 };
 use quant::pack::Pack;
@@ -47,6 +47,8 @@ struct Lowering<'g> {
     readers: Vec<Vec<usize>>,
     /// Nodes absorbed into an earlier one.
     absorbed: Vec<bool>,
+    /// The only row of each tensor that anything reads, where it is one.
+    needed: Vec<Option<u32>>,
 }
 
 /// Lowers `graph` to a program over virtual memory.
@@ -64,6 +66,7 @@ pub fn lower(graph: &Graph, options: LowerOptions) -> Result<Draft, ConvertError
         places: vec![None; graph.tensors.len()],
         readers,
         absorbed: vec![false; graph.nodes.len()],
+        needed: if options.fuse { needed_rows(graph) } else { vec![None; graph.tensors.len()] },
     };
     lowering.input()?;
     for index in 0..graph.nodes.len() {
@@ -79,7 +82,11 @@ impl Lowering<'_> {
     fn input(&mut self) -> Result<(), ConvertError> {
         let place = self.place(0)?;
         let slot = place.region.handle(DType::U8);
-        self.draft.inputs.push(InputSpec { name: "image".into(), slot, kind: InputKind::Image(self.graph.image) });
+        self.draft.inputs.push(InputSpec {
+            name: "image".into(),
+            slot,
+            kind: InputKind::Image(self.graph.image),
+        });
         Ok(())
     }
 
@@ -131,7 +138,7 @@ impl Lowering<'_> {
                 Place { region, start: start + tensor.width }
             }
             None => {
-                let elements = u64::from(tensor.rows) * u64::from(tensor.width);
+                let elements = u64::from(self.rows(id)) * u64::from(tensor.width);
                 let region = match tensor.bits {
                     Width::I8 => self.draft.region::<i8>(elements)?,
                     Width::I16 => self.draft.region::<i16>(elements)?,
@@ -144,12 +151,39 @@ impl Lowering<'_> {
         Ok(place)
     }
 
-    /// Tensor `id` as activations.
+    /// The rows of tensor `id` that are computed.
+    fn rows(&self, id: TensorId) -> u32 {
+        if self.needed[id].is_some() { 1 } else { self.graph.tensors[id].rows }
+    }
+
+    /// Tensor `id` as activations: all rows, or the only one computed.
     fn act(&mut self, id: TensorId) -> Result<Act, ConvertError> {
         let tensor = &self.graph.tensors[id];
-        let (bits, len) = (tensor.bits, tensor.rows * tensor.width);
+        let (bits, len) = (tensor.bits, self.rows(id) * tensor.width);
         let Place { region, start } = self.place(id)?;
         Ok(match bits {
+            Width::I8 => Act::I8(region.part(start, len)),
+            Width::I16 => Act::I16(region.part(start, len)),
+            Width::I32 => Act::I32(region.part(start, len)),
+        })
+    }
+
+    /// Where the rows of `x` lie that an operation making `out` row by row reads.
+    fn source(&mut self, x: TensorId, out: TensorId) -> Result<Place, ConvertError> {
+        let Place { region, start } = self.place(x)?;
+        let skipped = match (self.needed[x], self.needed[out]) {
+            (None, Some(row)) => row * self.graph.tensors[x].width,
+            _ => 0,
+        };
+        Ok(Place { region, start: start + skipped })
+    }
+
+    /// The rows of `x` that an operation making `out` row by row reads, as activations.
+    fn read(&mut self, x: TensorId, out: TensorId) -> Result<Act, ConvertError> {
+        let Place { region, start } = self.source(x, out)?;
+        let tensor = &self.graph.tensors[x];
+        let len = self.rows(out) * tensor.width;
+        Ok(match tensor.bits {
             Width::I8 => Act::I8(region.part(start, len)),
             Width::I16 => Act::I16(region.part(start, len)),
             Width::I32 => Act::I32(region.part(start, len)),
@@ -187,11 +221,11 @@ impl Lowering<'_> {
     fn alias(&mut self, node: usize, x: TensorId, out: TensorId) -> Result<(), ConvertError> {
         let last = self.readers[x].iter().all(|&reader| reader <= node || self.absorbed[reader]);
         if last {
-            self.places[out] = Some(self.place(x)?);
+            self.places[out] = Some(self.source(x, out)?);
             return Ok(());
         }
-        let (from, to) = (self.act(x)?, self.act(out)?);
-        let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
+        let (from, to) = (self.read(x, out)?, self.act(out)?);
+        let (rows, width) = (self.rows(out), self.graph.tensors[x].width);
         let copy = Permute { shape: [rows, 1, 1, width], strides: [width, 0, 0, 1], x: from, out: to };
         let name = format!("{}.copy", self.name(out));
         self.draft.push(name, Op::Permute(copy));
@@ -212,7 +246,12 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn per_channel(&mut self, name: &str, weights: &Weights, out_scale: f64) -> Result<PerChannel, ConvertError> {
+    fn per_channel(
+        &mut self,
+        name: &str,
+        weights: &Weights,
+        out_scale: f64,
+    ) -> Result<PerChannel, ConvertError> {
         let ratios = weights.accumulator_scales.iter().map(|s| s / out_scale);
         let scale = scales::channels(&mut self.draft.blobs, name, ratios)?;
         Ok(PerChannel { bias: self.draft.blobs.push(&weights.bias), scale })
@@ -226,7 +265,13 @@ impl Lowering<'_> {
         })
     }
 
-    fn conv(&mut self, x: TensorId, out: TensorId, g: &Geometry, weights: &Weights) -> Result<(), ConvertError> {
+    fn conv(
+        &mut self,
+        x: TensorId,
+        out: TensorId,
+        g: &Geometry,
+        weights: &Weights,
+    ) -> Result<(), ConvertError> {
         let name = self.name(out);
         let op = Conv2d {
             in_height: g.input[0],
@@ -256,15 +301,16 @@ impl Lowering<'_> {
         let name = self.name(out);
         let residual = if self.options.fuse { self.residual_of(out)? } else { None };
         let requant = self.per_channel(&name, weights, self.scale(out))?;
+        let made = out;
         let (name, out) = match residual {
             Some((sum, destination)) => (self.name(sum), destination),
             None => (name, self.destination(out)?),
         };
         let op = Linear {
-            rows: self.graph.tensors[x].rows,
+            rows: self.rows(made),
             k: weights.k,
             n: weights.n,
-            x: self.act(x)?,
+            x: self.read(x, made)?,
             weights: self.draft.blobs.push(&weights.values),
             pack: Pack::RowMajor,
             requant,
@@ -284,7 +330,7 @@ impl Lowering<'_> {
             return Ok(None);
         }
         self.absorbed[reader] = true;
-        self.places[out] = self.places[x];
+        self.places[out] = Some(self.source(x, out)?);
         let name = self.name(out);
         let residual = Residual {
             branch: scales::multiplier(&name, self.scale(y) / self.scale(out))?,
@@ -317,7 +363,10 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, node: usize, x: TensorId, y: TensorId, out: TensorId) -> Result<(), ConvertError> {
-        let y_slot = Addend::Slot(self.i16(y)?);
+        let y_slot = match self.read(y, out)? {
+            Act::I16(slot) => Addend::Slot(slot),
+            _ => return Err(self.width_error(y, "int16")),
+        };
         self.alias(node, x, out)?;
         self.push_add(x, out, y_slot, self.scale(y))
     }
@@ -325,7 +374,7 @@ impl Lowering<'_> {
     fn push_add(&mut self, x: TensorId, out: TensorId, y: Addend, y_scale: f64) -> Result<(), ConvertError> {
         let name = self.name(out);
         let op = Add {
-            rows: self.graph.tensors[out].rows,
+            rows: self.rows(out),
             width: self.graph.tensors[out].width,
             x: self.i16(out)?,
             x_scale: scales::multiplier(&name, self.scale(x) / self.scale(out))?,
@@ -341,7 +390,7 @@ impl Lowering<'_> {
         self.alias(node, x, out)?;
         let exp = scales::shift_exp(&name, self.scale(x) * 1.702, bits, 2, i32::MAX as u32)?;
         let op = ShiftGelu {
-            rows: self.graph.tensors[out].rows,
+            rows: self.rows(out),
             width: self.graph.tensors[out].width,
             x: self.i8(out)?,
             exp: self.draft.blobs.push(&exp.table()),
@@ -353,23 +402,63 @@ impl Lowering<'_> {
 
     /// A row is a view: no instruction.
     fn row(&mut self, x: TensorId, out: TensorId, row: u32) -> Result<(), ConvertError> {
-        if self.places[out].is_none() {
-            let width = self.graph.tensors[x].width;
-            let Place { region, start } = self.place(x)?;
-            self.places[out] = Some(Place { region, start: start + row * width });
-        }
+        let width = self.graph.tensors[x].width;
+        let skipped = if self.needed[x].is_some() { 0 } else { row * width };
+        let Place { region, start } = self.place(x)?;
+        self.places[out] = Some(Place { region, start: start + skipped });
         Ok(())
-    }
-
-    /// The only row of `id` that anything reads, and the tensor that views it.
-    fn single_row(&self, id: TensorId) -> Option<(u32, TensorId)> {
-        match self.readers[id].as_slice() {
-            &[reader] => match self.graph.nodes[reader] {
-                Node::Row { row, out, .. } => Some((row, out)),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 
+/// The only row of each tensor that is read, directly or through operations that work
+/// row by row: behind the last attention of a classifier, that of the class token.
+fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
+    let mut wanted: Vec<Wanted> = vec![Wanted::Nothing; graph.tensors.len()];
+    wanted[graph.logits] = Wanted::All;
+    for node in graph.nodes.iter().rev() {
+        let made = wanted[node.output()];
+        let (input, by_row) = match node {
+            Node::Row { row, .. } => (Wanted::Row(*row), true),
+            Node::Linear { .. } | Node::LayerNorm { .. } | Node::ShiftGelu { .. } | Node::Add { .. } => {
+                (made, true)
+            }
+            Node::Attention { .. }
+            | Node::QuantizeImage { .. }
+            | Node::Conv { .. }
+            | Node::ClassToken { .. }
+            | Node::AddConstant { .. } => (Wanted::All, matches!(node, Node::Attention { .. })),
+        };
+        for x in node.inputs() {
+            wanted[x] = wanted[x].and(input);
+        }
+        if !by_row {
+            wanted[node.output()] = Wanted::All;
+        }
+    }
+    wanted
+        .into_iter()
+        .zip(&graph.tensors)
+        .map(|(w, tensor)| match w {
+            Wanted::Row(row) if tensor.rows > 1 => Some(row),
+            Wanted::Row(_) | Wanted::All | Wanted::Nothing => None,
+        })
+        .collect()
+}
+
+/// Rows of a tensor that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Nothing,
+    Row(u32),
+    All,
+}
+
+impl Wanted {
+    fn and(self, other: Wanted) -> Wanted {
+        match (self, other) {
+            (Wanted::Nothing, only) | (only, Wanted::Nothing) => only,
+            (a, b) if a == b => a,
+            _ => Wanted::All,
+        }
+    }
+}

@@ -2,10 +2,9 @@
 
 use quant::Op;
 use quant::arith::MAX_SHIFT;
-use quant::mem::Slot;
 use quant::ops::{Act, Channels, LayerNorm};
 
-use super::{Lowering, Place};
+use super::Lowering;
 use crate::error::ConvertError;
 use crate::graph::{TensorId, Width};
 
@@ -25,18 +24,10 @@ impl Lowering<'_> {
     ) -> Result<(), ConvertError> {
         let name = self.name(out);
         let (width, scale) = (self.graph.tensors[x].width, self.scale(x));
-        let mut rows = self.graph.tensors[x].rows;
-        let mut slot: Slot<i16> = self.i16(x)?;
-        // Only one row is read: normalise that one alone.
-        let mut to = out;
-        if let (true, Some((row, view))) = (self.options.fuse, self.single_row(out)) {
-            rows = 1;
-            slot = Slot::new(slot.offset + row * width * 2, width);
-            to = view;
-        }
+        let Act::I16(slot) = self.read(x, out)? else { return Err(self.width_error(x, "int16")) };
         let constants = constants(&name, gamma, beta, self.scale(out))?;
         let op = LayerNorm {
-            rows,
+            rows: self.rows(out),
             width,
             eps: (f64::from(width) * eps / (scale * scale)).round().min((1u64 << 48) as f64) as u64,
             x: slot,
@@ -45,7 +36,7 @@ impl Lowering<'_> {
                 shift: self.draft.blobs.push(&constants.shift),
             },
             offset: self.draft.blobs.push(&constants.offset),
-            out: self.norm_output(to)?,
+            out: self.norm_output(out)?,
         };
         self.draft.push(name, Op::LayerNorm(op));
         Ok(())
@@ -55,7 +46,6 @@ impl Lowering<'_> {
         if let Width::I32 = self.graph.tensors[out].bits {
             return Err(self.width_error(out, "int8 or int16"));
         }
-        let Place { .. } = self.place(out)?;
         self.act(out)
     }
 }

@@ -78,7 +78,8 @@ fn uses(draft: &Draft, groups: &[Group]) -> Vec<Uses> {
             let region = draft.region_of(*slot.offset);
             first[region] = first[region].min(index);
             last[region] = last[region].max(index);
-            let whole = draft.regions[region].base == *slot.offset && slot.tiling.span(rows) == Some(*slot.len);
+            let whole =
+                draft.regions[region].base == *slot.offset && slot.tiling.span(rows) == Some(*slot.len);
             tilings[region].push(whole.then_some(slot.tiling));
         });
     }
@@ -93,10 +94,14 @@ fn uses(draft: &Draft, groups: &[Group]) -> Vec<Uses> {
         tilings[region].push(None);
     }
     let extend = |range: Range<usize>| {
-        groups.iter().filter(|g| range.contains(&g.range.start) || range.contains(&(g.range.end - 1)) || g.range.contains(&range.start)).fold(
-            range.clone(),
-            |all, g| all.start.min(g.range.start)..all.end.max(g.range.end),
-        )
+        groups
+            .iter()
+            .filter(|g| {
+                range.contains(&g.range.start)
+                    || range.contains(&(g.range.end - 1))
+                    || g.range.contains(&range.start)
+            })
+            .fold(range.clone(), |all, g| all.start.min(g.range.start)..all.end.max(g.range.end))
     };
     (0..draft.regions.len())
         .map(|region| {
@@ -161,7 +166,8 @@ fn joins(draft: &Draft, run: Range<usize>, next: usize, rows: u32) -> bool {
 fn grow(draft: &Draft, groups: &mut [Group], at: usize, uses: &[Uses], target: u32) {
     let Group { range, rows, .. } = groups[at].clone();
     let macs = draft.instructions[range].iter().map(|n| n.op.macs()).max().unwrap_or(0);
-    let by_step = (MAX_STEP_MACS * u64::from(rows) / macs.max(1)).clamp(u64::from(MIN_TILE.min(rows)), u64::from(rows)) as u32;
+    let by_step = (MAX_STEP_MACS * u64::from(rows) / macs.max(1))
+        .clamp(u64::from(MIN_TILE.min(rows)), u64::from(rows)) as u32;
     let (mut fits, mut fails) = (groups[at].tile, by_step + 1);
     while fits + 1 < fails {
         let middle = fits + (fails - fits) / 2;
@@ -190,12 +196,17 @@ fn bytes(draft: &Draft, region: usize, groups: &[Group], uses: &[Uses]) -> u32 {
 
 /// Offsets of all regions, and the arena's bytes: first fit, in the better of two orders.
 fn place(draft: &Draft, groups: &[Group], uses: &[Uses]) -> (Vec<u32>, u32) {
-    let sizes: Vec<u32> = (0..uses.len()).map(|r| bytes(draft, r, groups, uses).next_multiple_of(ALIGN)).collect();
+    let sizes: Vec<u32> =
+        (0..uses.len()).map(|r| bytes(draft, r, groups, uses).next_multiple_of(ALIGN)).collect();
     let mut by_size: Vec<usize> = (0..uses.len()).collect();
     by_size.sort_by_key(|&r| std::cmp::Reverse(sizes[r]));
     let mut by_life = by_size.clone();
     by_life.sort_by_key(|&r| std::cmp::Reverse(uses[r].life.len() as u64 * u64::from(sizes[r])));
-    [by_size, by_life].map(|order| first_fit(&order, &sizes, uses)).into_iter().min_by_key(|(_, arena)| *arena).unwrap_or_default()
+    [by_size, by_life]
+        .map(|order| first_fit(&order, &sizes, uses))
+        .into_iter()
+        .min_by_key(|(_, arena)| *arena)
+        .unwrap_or_default()
 }
 
 fn first_fit(order: &[usize], sizes: &[u32], uses: &[Uses]) -> (Vec<u32>, u32) {

@@ -26,7 +26,13 @@ impl Container {
     /// A planned draft.
     pub fn new(draft: Draft, arena_len: u32) -> Self {
         let blobs = draft.blobs.bytes().to_vec();
-        Self { arena_len, instructions: draft.instructions, blobs, inputs: draft.inputs, outputs: draft.outputs }
+        Self {
+            arena_len,
+            instructions: draft.instructions,
+            blobs,
+            inputs: draft.inputs,
+            outputs: draft.outputs,
+        }
     }
 
     /// The parts of a checked model.
@@ -36,10 +42,19 @@ impl Container {
             arena_len: model.header().arena_len,
             instructions: model.instructions().map(named).collect(),
             blobs: model.blobs().to_vec(),
-            inputs: model.inputs().map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind }).collect(),
+            inputs: model
+                .inputs()
+                .map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind })
+                .collect(),
             outputs: model
                 .outputs()
-                .map(|o| OutputSpec { name: o.name.to_owned(), slot: o.slot, kind: o.kind, shape: o.shape, scale: o.scale })
+                .map(|o| OutputSpec {
+                    name: o.name.to_owned(),
+                    slot: o.slot,
+                    kind: o.kind,
+                    shape: o.shape,
+                    scale: o.scale,
+                })
                 .collect(),
         }
     }

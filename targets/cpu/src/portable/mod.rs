@@ -33,7 +33,12 @@ impl Kernels for Portable {
         attention::attention(args)
     }
 
-    fn layer_norm(&mut self, args: &LayerNormArgs<'_>, x: &[i16], out: &mut TensorMut<'_>) -> Result<(), Fault> {
+    fn layer_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
         match out {
             TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
             TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
