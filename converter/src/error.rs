@@ -98,6 +98,15 @@ pub enum ConvertError {
         what: &'static str,
     },
     /// The finished program is refused by the checker.
-    #[error("the converted program is refused by the checker: {0:?}")]
-    Check(LoadError),
+    #[error("the program is refused by the checker{}: {error:?}", at(.instruction))]
+    Check {
+        /// The checker's reason.
+        error: LoadError,
+        /// The instruction's name, where the reason concerns one.
+        instruction: Option<String>,
+    },
+}
+
+fn at(instruction: &Option<String>) -> String {
+    instruction.as_ref().map(|name| format!(" at `{name}`")).unwrap_or_default()
 }

@@ -80,7 +80,7 @@ fn descriptions(model: &Model<'_>) -> Result<(), LoadError> {
 
 fn in_arena(model: &Model<'_>, offset: u32, bytes: u64, dtype: DType) -> bool {
     bytes > 0
-        && offset % dtype.size() == 0
+        && offset.is_multiple_of(dtype.size())
         && u64::from(offset) + bytes <= u64::from(model.header().arena_len)
 }
 
@@ -202,7 +202,7 @@ struct Collect<'a, 'm> {
 
 impl Collect<'_, '_> {
     fn slot_error(&self, slot: &SlotRef<'_>) -> Option<SlotError> {
-        if *slot.offset % slot.dtype.size() != 0 {
+        if !slot.offset.is_multiple_of(slot.dtype.size()) {
             return Some(SlotError::Misaligned);
         }
         if !in_arena(self.model, *slot.offset, slot.bytes(), slot.dtype) {
@@ -215,7 +215,7 @@ impl Collect<'_, '_> {
     }
 
     fn blob_error(&self, blob: &BlobRef<'_>) -> Option<SlotError> {
-        if *blob.offset % 4 != 0 {
+        if !blob.offset.is_multiple_of(4) {
             return Some(SlotError::Misaligned);
         }
         let inside =

@@ -74,6 +74,30 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// The instruction that the error concerns, if it is one.
+    pub const fn instruction(&self) -> Option<u32> {
+        match *self {
+            LoadError::Instruction { index }
+            | LoadError::UnknownOp { index, .. }
+            | LoadError::Op { index, .. }
+            | LoadError::Slot { index, .. }
+            | LoadError::Tile { index } => Some(index),
+            LoadError::Truncated
+            | LoadError::TrailingBytes
+            | LoadError::Magic
+            | LoadError::Version { .. }
+            | LoadError::Misaligned
+            | LoadError::Crc
+            | LoadError::Section(_)
+            | LoadError::Arena
+            | LoadError::InstructionCount
+            | LoadError::Io { .. }
+            | LoadError::OutputUndefined { .. } => None,
+        }
+    }
+}
+
 /// What is wrong with an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

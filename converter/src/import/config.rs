@@ -64,7 +64,7 @@ impl VitConfig {
         within("embed_dim", self.embed_dim, 8192)?;
         within("depth", self.depth, 256)?;
         within("num_heads", self.num_heads, self.embed_dim)?;
-        if self.img_size % self.patch_size != 0 || self.embed_dim % self.num_heads != 0 {
+        if !self.img_size.is_multiple_of(self.patch_size) || !self.embed_dim.is_multiple_of(self.num_heads) {
             let reason = "img_size must be a multiple of patch_size, embed_dim of num_heads".into();
             return Err(ConvertError::Config { reason });
         }

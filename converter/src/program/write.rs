@@ -1,7 +1,7 @@
 //! Encoding of a planned program as a container.
 
 use quant::Op;
-use runtime::{BLOB_ALIGN, HEADER_LEN, Header, Input, MAX_INSTRUCTIONS, Model, Output, Section};
+use runtime::{BLOB_ALIGN, HEADER_LEN, Header, Input, LoadError, MAX_INSTRUCTIONS, Model, Output, Section};
 use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, InputSpec, Named, OutputSpec};
@@ -64,18 +64,21 @@ impl Container {
 /// the SHA-256 of the same content with row-major weights, no names, and zeros for the
 /// identity itself.
 pub fn write(container: &Container) -> Result<Vec<u8>, ConvertError> {
-    check(&encode(container, [0; 32], true)?)?;
+    check(&encode(container, [0; 32], true)?).map_err(|error| {
+        let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
+        ConvertError::Check { error, instruction: named.map(|n| n.name.clone()) }
+    })?;
     let canonical = super::repack(container, quant::pack::Pack::RowMajor);
     let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
     encode(container, identity, true)
 }
 
 /// Loads `bytes` as the runtime would.
-fn check(bytes: &[u8]) -> Result<(), ConvertError> {
+fn check(bytes: &[u8]) -> Result<(), LoadError> {
     let mut words = vec![0u32; bytes.len().div_ceil(4)];
     let aligned: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bytes.len()];
     aligned.copy_from_slice(bytes);
-    Model::new(aligned).map(|_| ()).map_err(ConvertError::Check)
+    Model::new(aligned).map(|_| ())
 }
 
 fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<u8>, ConvertError> {

@@ -52,10 +52,11 @@ fn four_rows(x: &[i8], k: usize, panel: &[i8], acc: &mut [[i32; LANES]; ROWS]) -
     let (groups, _) = panel.as_chunks::<{ 4 * LANES }>();
     let quads = quads(x0).zip(quads(x1)).zip(quads(x2).zip(quads(x3)));
     for (group, ((x0, x1), (x2, x3))) in groups.iter().zip(quads) {
-        group_product(group, x0, a0);
-        group_product(group, x1, a1);
-        group_product(group, x2, a2);
-        group_product(group, x3, a3);
+        let group = Group::new(group);
+        group.add(x0, a0);
+        group.add(x1, a1);
+        group.add(x2, a2);
+        group.add(x3, a3);
     }
     Ok(())
 }
@@ -63,7 +64,7 @@ fn four_rows(x: &[i8], k: usize, panel: &[i8], acc: &mut [[i32; LANES]; ROWS]) -
 fn one_row(x: &[i8], panel: &[i8], acc: &mut [i32; LANES]) {
     let (groups, _) = panel.as_chunks::<{ 4 * LANES }>();
     for (group, x) in groups.iter().zip(quads(x)) {
-        group_product(group, x, acc);
+        Group::new(group).add(x, acc);
     }
 }
 
@@ -77,16 +78,32 @@ fn quads(x: &[i8]) -> impl Iterator<Item = [i8; 4]> {
     whole.iter().copied().chain((!tail.is_empty()).then_some(last))
 }
 
-/// `acc[lane] += Σ_i x[i] · group[4·lane + i]`.
-#[inline(always)]
-fn group_product(group: &[i8; 4 * LANES], x: [i8; 4], acc: &mut [i32; LANES]) {
-    let (lanes, _) = group.as_chunks::<4>();
-    let x = x.map(i16::from);
-    for (z, w) in acc.iter_mut().zip(lanes) {
-        // |x·w| ≤ 2¹⁴, so sums of products are formed in pairs as 16 × 16 → 32 bits.
-        let low = i32::from(x[0]) * i32::from(w[0]) + i32::from(x[1]) * i32::from(w[1]);
-        let high = i32::from(x[2]) * i32::from(w[2]) + i32::from(x[3]) * i32::from(w[3]);
-        *z += low + high;
+/// Four weights of each lane, by input.
+struct Group([[i16; LANES]; 4]);
+
+impl Group {
+    #[inline(always)]
+    fn new(bytes: &[i8; 4 * LANES]) -> Self {
+        let mut words = [0i32; LANES];
+        let (lanes, _) = bytes.as_chunks::<4>();
+        for (word, lane) in words.iter_mut().zip(lanes) {
+            *word = i32::from_le_bytes(lane.map(i8::cast_unsigned));
+        }
+        // Byte `i` of each word, sign-extended.
+        Self([24, 16, 8, 0].map(|up| words.map(|word| ((word << up) >> 24) as i16)))
+    }
+
+    /// `acc[lane] += Σ_i x[i] · w[i][lane]`.
+    #[inline(always)]
+    fn add(&self, x: [i8; 4], acc: &mut [i32; LANES]) {
+        let [w0, w1, w2, w3] = &self.0;
+        let [x0, x1, x2, x3] = x.map(i16::from);
+        for lane in 0..LANES {
+            // Weights exclude −128, so two products stay within 2 · 128 · 127 < 2¹⁵.
+            let low = x0 * w0[lane] + x1 * w1[lane];
+            let high = x2 * w2[lane] + x3 * w3[lane];
+            acc[lane] += i32::from(low) + i32::from(high);
+        }
     }
 }
 
