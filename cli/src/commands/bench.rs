@@ -1,0 +1,199 @@
+//! `bench`: speed.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use converter::BuildOptions;
+use converter::arch::{ARCHS, Arch};
+use serde::Serialize;
+use shiftformer::runtime::Model;
+use shiftformer::{ModelFile, engine};
+
+use crate::failure::Failure;
+use crate::frames;
+use crate::model::EngineArgs;
+use crate::output::{bytes, emit};
+use crate::progress::Progress;
+use crate::workers::{ThreadArgs, Workers};
+
+/// Arguments of `bench`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[group(id = "subject", required = true, multiple = false, args = ["model", "arch"])]
+pub struct Args {
+    /// The container.
+    model: Option<PathBuf>,
+    /// An architecture with random weights: deit-tiny, deit-small, deit-base, micro.
+    #[arg(long, value_parser = arch)]
+    arch: Option<Arch>,
+    /// Images of a batch, spread over the threads.
+    #[arg(long, value_name = "N", default_value = "1")]
+    batch: NonZeroUsize,
+    /// Batches to time [default: for 3 seconds, at least 3].
+    #[arg(long, value_name = "N")]
+    runs: Option<NonZeroUsize>,
+    /// Time every instruction.
+    #[arg(long)]
+    profile: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  shiftformer bench model.shf
+  shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json
+  shiftformer bench --arch deit-small --threads 1 --profile";
+
+/// Seed of random weights.
+const SEED: u64 = 1;
+/// How long batches are repeated, and how often at least and at most.
+const DURATION: Duration = Duration::from_secs(3);
+const MIN_RUNS: usize = 3;
+const MAX_RUNS: usize = 1000;
+
+#[derive(Debug, Serialize)]
+struct Speed {
+    model: String,
+    /// Of a whole batch.
+    median_ms: f64,
+    min_ms: f64,
+    images_per_s: f64,
+    batch: usize,
+    threads: usize,
+    runs: usize,
+    backend: &'static str,
+    kernels: &'static str,
+    /// Of one engine.
+    arena_bytes: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profile: Vec<Cost>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cost {
+    index: u32,
+    name: String,
+    op: &'static str,
+    /// Of one image on one thread.
+    ms: f64,
+    macs: u64,
+}
+
+fn arch(name: &str) -> Result<Arch, String> {
+    let known = || ARCHS.map(|arch| arch.name).join(", ");
+    Arch::by_name(name).ok_or_else(|| format!("there is no such architecture; there are: {}", known()))
+}
+
+/// Measures the container.
+pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
+    let options = args.engine.options();
+    let file = open(args)?;
+    let model = file.model()?;
+    let (batch, threads) = (args.batch.get(), args.threads.count());
+    let workers = Workers::new(&model, options, threads)?;
+    let frame = frames::random(&model, SEED);
+    let times = time_batches(args, &workers, &frame, file.name())?;
+    let median_ms = times[times.len() / 2];
+    let speed = Speed {
+        model: file.name().to_owned(),
+        median_ms,
+        min_ms: times[0],
+        images_per_s: batch as f64 * 1e3 / median_ms,
+        batch,
+        threads,
+        runs: times.len(),
+        backend: options.backend.name(),
+        kernels: options.kernel_set()?.name(),
+        arena_bytes: model.arena_len(),
+        profile: if args.profile { profile(args, &model, &frame, file.name())? } else { Vec::new() },
+    };
+    emit(json, &speed, text)
+}
+
+/// The container to measure, packed as the engine likes.
+fn open(args: &Args) -> Result<ModelFile, Failure> {
+    match (&args.model, args.arch) {
+        (Some(path), _) => args.engine.open(path),
+        (None, Some(arch)) => {
+            let _progress = Progress::spinner(format!("building {}", arch.name));
+            let container = converter::build(&arch.random(SEED), BuildOptions::default());
+            let container = container.map_err(Failure::convert(arch.name))?;
+            args.engine.pack(ModelFile::from_bytes(arch.name, &container))
+        }
+        (None, None) => Err(Failure::new("there is nothing to measure").help("give a container or --arch")),
+    }
+}
+
+/// Milliseconds of every batch after the first, ascending; at least one.
+fn time_batches(args: &Args, workers: &Workers<'_>, frame: &[u8], name: &str) -> Result<Vec<f64>, Failure> {
+    let _progress = Progress::spinner(format!("measuring {name}"));
+    let run = || {
+        workers.run(args.batch.get(), |engine, _| {
+            engine.run(frame, &mut Vec::new()).map_err(|e| Failure::new(format!("{name}: {e}")))
+        })
+    };
+    run()?;
+    let (begin, mut times) = (Instant::now(), Vec::new());
+    let enough = |done: usize| match args.runs {
+        Some(runs) => done >= runs.get(),
+        None => done >= MIN_RUNS && (begin.elapsed() >= DURATION || done >= MAX_RUNS),
+    };
+    while !enough(times.len()) {
+        let start = Instant::now();
+        run()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+/// The cost of every instruction: the fastest of three runs.
+fn profile(args: &Args, model: &Model<'_>, frame: &[u8], name: &str) -> Result<Vec<Cost>, Failure> {
+    let macs: Vec<u64> = model.instructions().map(|instruction| instruction.op.macs()).collect();
+    let mut engine = engine(model, args.engine.options())?;
+    let mut costs: BTreeMap<u32, Cost> = BTreeMap::new();
+    for _ in 0..MIN_RUNS {
+        let mut observer = |event: &shiftformer::TraceEvent<'_>| {
+            let ms = event.nanoseconds as f64 / 1e6;
+            let cost = costs.entry(event.index).or_insert_with(|| Cost {
+                index: event.index,
+                name: event.name.to_owned(),
+                op: event.kind.name(),
+                ms,
+                macs: macs[event.index as usize],
+            });
+            cost.ms = cost.ms.min(ms);
+        };
+        engine.trace(frame, &mut observer).map_err(|e| Failure::new(format!("{name}: {e}")))?;
+    }
+    Ok(costs.into_values().collect())
+}
+
+fn text(speed: &Speed) -> String {
+    let total: f64 = speed.profile.iter().map(|cost| cost.ms).sum();
+    let mut lines = Vec::new();
+    for cost in &speed.profile {
+        let (share, gmacs) = (100.0 * cost.ms / total, cost.macs as f64 / cost.ms / 1e6);
+        let rate = if cost.macs > 0 { format!("{gmacs:.2} GMAC/s") } else { String::new() };
+        lines.push(format!(
+            "{:>5}  {:<34} {:<14} {:>9.3} ms {share:>6.2} %  {rate}",
+            cost.index, cost.name, cost.op, cost.ms
+        ));
+    }
+    let engine = format!("{} ({} kernels, {} threads)", speed.backend, speed.kernels, speed.threads);
+    lines.push(format!("{}: batch {} on {engine}", speed.model, speed.batch));
+    lines.push(format!(
+        "median {:.3} ms, fastest {:.3} ms of {} runs, {:.1} images/s, arena {}",
+        speed.median_ms,
+        speed.min_ms,
+        speed.runs,
+        speed.images_per_s,
+        bytes(speed.arena_bytes as u64)
+    ));
+    lines.join("\n")
+}

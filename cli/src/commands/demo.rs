@@ -1,0 +1,152 @@
+//! `demo`: the whole way with the model and images that come with the program.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use converter::BuildOptions;
+use converter::import::{ImportOptions, Tensors, import_ivit};
+use serde::Serialize;
+use shiftformer::runtime::Model;
+use shiftformer::{Backend, EngineOptions, ModelFile};
+
+use super::eval::accuracy;
+use crate::bundled::{CHECKPOINT, CHECKPOINT_NAME, TestImages};
+use crate::failure::Failure;
+use crate::frames::FrameSource;
+use crate::model::{EngineArgs, Logits};
+use crate::output::{bytes, emit, write_file};
+use crate::progress::Progress;
+use crate::workers::{ThreadArgs, Workers};
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the container goes [default: target/demo.shf where there is a folder
+    /// `target`, else the folder for temporary files].
+    #[arg(short, long, value_name = "OUT.shf")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+/// Images whose logits are compared with the reference's.
+const COMPARED: usize = 100;
+
+#[derive(Debug, Serialize)]
+struct Demo {
+    output: PathBuf,
+    /// Percent.
+    top1: f64,
+    n: usize,
+    /// Images on which every backend gives the same logits as the reference.
+    identical: usize,
+    backend: &'static str,
+    kernels: &'static str,
+    threads: usize,
+    /// Wall-clock time over the number of images, with all threads at work.
+    ms_per_image: f64,
+    flash_bytes: u64,
+    arena_bytes: u64,
+    seconds: f64,
+}
+
+/// Converts, evaluates and compares.
+pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
+    let start = Instant::now();
+    let file = convert()?;
+    let output = args.output.clone().unwrap_or_else(default_output);
+    write_file(&output, file.bytes())?;
+
+    let (engine, threads) = (EngineArgs { backend: Backend::Cpu, kernels: None }, args.threads.count());
+    let packed = engine.pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
+    let (model, packed_model) = (file.model()?, packed.model()?);
+    let images = TestImages::read()?;
+    let evaluating = Instant::now();
+    let rows = evaluate(&packed_model, engine.options(), threads, &images, images.len())?;
+    let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
+    let reference = EngineOptions { backend: Backend::Reference, kernels: None };
+    let expected = evaluate(&model, reference, threads, &images, COMPARED)?;
+    if let Some(image) = expected.iter().zip(&rows).position(|(want, found)| want != found) {
+        let message = format!("the cpu backend and the reference differ on bundled test image {image}");
+        return Err(Failure::new(message)
+            .help(format!("shiftformer verify {} names the instruction", output.display())));
+    }
+    let demo = Demo {
+        output,
+        top1: accuracy(&rows, images.labels(), 1),
+        n: rows.len(),
+        identical: expected.len(),
+        backend: engine.backend.name(),
+        kernels: engine.options().kernel_set()?.name(),
+        threads,
+        ms_per_image,
+        flash_bytes: file.bytes().len() as u64,
+        arena_bytes: model.arena_len() as u64,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    emit(json, &demo, text)
+}
+
+fn convert() -> Result<ModelFile, Failure> {
+    let build = || {
+        let tensors = Tensors::parse(CHECKPOINT, CHECKPOINT_NAME)?;
+        let graph = import_ivit(&tensors, &ImportOptions::default())?;
+        converter::build(&graph, BuildOptions::default())
+    };
+    let container = build().map_err(Failure::convert(CHECKPOINT_NAME))?;
+    Ok(ModelFile::from_bytes(CHECKPOINT_NAME, &container))
+}
+
+fn default_output() -> PathBuf {
+    let target = Path::new("target");
+    if target.is_dir() { target.join("demo.shf") } else { std::env::temp_dir().join("shiftformer-demo.shf") }
+}
+
+/// The logits of the first `count` images.
+fn evaluate(
+    model: &Model<'_>,
+    options: EngineOptions,
+    threads: usize,
+    images: &TestImages,
+    count: usize,
+) -> Result<Vec<Vec<i32>>, Failure> {
+    let logits = Logits::of(model, CHECKPOINT_NAME)?;
+    let source = FrameSource::of(model, CHECKPOINT_NAME)?;
+    let workers = Workers::new(model, options, threads)?;
+    let progress = Progress::bar(format!("running on {}", options.backend), count);
+    workers.run(count, |engine, index| {
+        let frame = source.convert(&images.image(index)?, "the bundled test images")?;
+        let row = logits.run(engine, &frame, CHECKPOINT_NAME);
+        progress.step();
+        row
+    })
+}
+
+fn text(demo: &Demo) -> String {
+    let path = demo.output.display();
+    let (flash, arena) = (bytes(demo.flash_bytes), bytes(demo.arena_bytes));
+    let images = "data/fmnist-test-1000-images-idx3-ubyte.gz";
+    let data = if Path::new(images).is_file() { images } else { "DATA" };
+    format!(
+        "Converted a vision transformer for Fashion-MNIST to {path}
+accuracy   {:.2} % of {} test images
+speed      {:.2} ms an image on {} ({} kernels, {} threads)
+memory     {flash} of flash, {arena} of arena
+identical  logits on cpu and reference for {} of {} images compared
+
+Try next:
+  shiftformer inspect {path}
+  shiftformer eval {path} --data {data}
+  shiftformer verify {path} --backend cpu
+  shiftformer bench {path} --profile
+  shiftformer bench --arch deit-tiny",
+        demo.top1,
+        demo.n,
+        demo.ms_per_image,
+        demo.backend,
+        demo.kernels,
+        demo.threads,
+        demo.identical,
+        demo.identical
+    )
+}

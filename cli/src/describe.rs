@@ -1,0 +1,247 @@
+//! What a container holds, for `inspect`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use converter::program::{Container, write};
+use serde::Serialize;
+use shiftformer::ModelFile;
+use shiftformer::quant::Op;
+use shiftformer::quant::image::Fit;
+use shiftformer::quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
+use shiftformer::runtime::{Bits, Input, InputKind, Model, Output};
+
+use crate::failure::Failure;
+use crate::model::packs;
+
+/// A container in numbers. Bytes are bytes.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    pub file: String,
+    /// SHA-256 of the canonical content.
+    pub identity: String,
+    /// Whether the stored identity is that of the content.
+    pub identity_verified: bool,
+    pub flash_bytes: u64,
+    pub weight_bytes: u64,
+    pub constant_bytes: u64,
+    pub arena_bytes: u64,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
+    pub packs: Vec<&'static str>,
+    pub activation_types: Vec<&'static str>,
+    pub weight_types: Vec<&'static str>,
+    pub inputs: Vec<InputRow>,
+    pub outputs: Vec<OutputRow>,
+    pub tile_groups: Vec<TileGroup>,
+    pub ops: Vec<OpRow>,
+}
+
+/// An input.
+#[derive(Debug, Serialize)]
+pub struct InputRow {
+    pub name: String,
+    pub dtype: &'static str,
+    /// Height, width, channels for an image.
+    pub shape: Vec<u32>,
+    /// How other frames are brought to this size; absent for tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub std: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
+}
+
+/// An output.
+#[derive(Debug, Serialize)]
+pub struct OutputRow {
+    pub name: String,
+    pub kind: String,
+    pub dtype: &'static str,
+    pub shape: Vec<u32>,
+    /// Real value of one unit.
+    pub scale: f32,
+}
+
+/// Instructions that run tile by tile.
+#[derive(Debug, Serialize)]
+pub struct TileGroup {
+    pub first: u32,
+    pub last: u32,
+    pub rows: u32,
+    pub tile: u32,
+}
+
+/// An instruction.
+#[derive(Debug, Serialize)]
+pub struct OpRow {
+    pub index: u32,
+    pub name: String,
+    pub op: &'static str,
+    /// Type and rows × width of what it writes.
+    pub dtype: &'static str,
+    pub shape: Vec<u32>,
+    pub macs: u64,
+    pub weight_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pack: Option<&'static str>,
+}
+
+/// Describes the container in `file`.
+pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
+    let model = file.model()?;
+    let mut facts = Facts::default();
+    let (mut ops, mut tile_groups) = (Vec::new(), Vec::new());
+    for instruction in model.instructions() {
+        let index = instruction.index;
+        match instruction.op {
+            Op::Tile(t) => {
+                let last = index + u32::from(t.count);
+                tile_groups.push(TileGroup { first: index + 1, last, rows: t.rows, tile: t.tile });
+            }
+            op => ops.push(facts.op(index, instruction.name, op)),
+        }
+    }
+    Ok(Description {
+        file: file.name().to_owned(),
+        identity: model.identity().iter().map(|byte| format!("{byte:02x}")).collect(),
+        identity_verified: identity_is_right(&model, file.name())?,
+        flash_bytes: file.bytes().len() as u64,
+        weight_bytes: facts.weights.values().sum(),
+        constant_bytes: model.blobs().len() as u64,
+        arena_bytes: model.arena_len() as u64,
+        macs: ops.iter().map(|op| op.macs).sum(),
+        packs: packs(&model).iter().map(|pack| pack.name()).collect(),
+        activation_types: facts.activations.into_iter().collect(),
+        weight_types: facts.weight_types.into_iter().collect(),
+        inputs: model.inputs().map(input).collect(),
+        outputs: model.outputs().map(output).collect(),
+        tile_groups,
+        ops,
+    })
+}
+
+/// Whether the canonical content hashes to the stored identity.
+fn identity_is_right(model: &Model<'_>, name: &str) -> Result<bool, Failure> {
+    let bytes = write(&Container::read(model)).map_err(Failure::convert(name))?;
+    let again = ModelFile::from_bytes(name, &bytes);
+    Ok(again.model()?.identity() == model.identity())
+}
+
+/// What is gathered over all instructions.
+#[derive(Default)]
+struct Facts {
+    activations: BTreeSet<&'static str>,
+    weight_types: BTreeSet<&'static str>,
+    /// Bytes of every weight matrix by its offset: shared ones count once.
+    weights: BTreeMap<u32, u64>,
+}
+
+impl Facts {
+    fn op(&mut self, index: u32, name: &str, mut op: Op) -> OpRow {
+        let row = OpRow {
+            index,
+            name: name.to_owned(),
+            op: op.kind().name(),
+            dtype: "",
+            shape: Vec::new(),
+            macs: op.macs(),
+            weight_bytes: 0,
+            pack: None,
+        };
+        let rows = op.rows();
+        let mut visit = Visit { facts: self, rows, row };
+        op.operands(&mut visit);
+        visit.row
+    }
+}
+
+struct Visit<'a> {
+    facts: &'a mut Facts,
+    rows: u32,
+    row: OpRow,
+}
+
+impl Visitor for Visit<'_> {
+    fn slot(&mut self, slot: SlotRef<'_>) {
+        self.facts.activations.insert(slot.dtype.name());
+        let written = match slot.role {
+            Role::Write => slot.dtype,
+            Role::Update(to) => to,
+            Role::Read | Role::Scratch => return,
+        };
+        self.row.dtype = written.name();
+        self.row.shape = match slot.tiling {
+            Tiling::Rows { width, .. } => vec![self.rows, width],
+            Tiling::Whole => vec![*slot.len],
+        };
+    }
+
+    fn blob(&mut self, blob: BlobRef<'_>) {
+        let bytes = blob.bytes();
+        if let Some(matrix) = &blob.pack {
+            self.row.pack = Some(matrix.pack.name());
+            self.row.weight_bytes += bytes;
+            self.facts.weight_types.insert(blob.dtype.name());
+            self.facts.weights.insert(*blob.offset, bytes);
+        }
+    }
+}
+
+fn input(input: Input<'_>) -> InputRow {
+    let (name, dtype) = (input.name.to_owned(), input.slot.dtype.name());
+    match input.kind {
+        InputKind::Image(image) => {
+            let normal = |bits: [Bits; 4]| {
+                let values = bits.into_iter().take(usize::from(image.channels));
+                values.map(|bits| f32::from_bits(bits.0)).collect()
+            };
+            let fit = match image.fit {
+                Fit::Stretch => "stretch".to_owned(),
+                Fit::CenterCrop { short_side } => {
+                    format!("resize the short side to {short_side}, crop the centre")
+                }
+            };
+            let shape = vec![image.height.into(), image.width.into(), image.channels.into()];
+            InputRow {
+                name,
+                dtype,
+                shape,
+                fit: Some(fit),
+                mean: normal(image.mean),
+                std: normal(image.std),
+                scale: None,
+            }
+        }
+        InputKind::Tensor { shape, scale } => {
+            let scale = Some(f32::from_bits(scale.0));
+            InputRow {
+                name,
+                dtype,
+                shape: trimmed(shape),
+                fit: None,
+                mean: Vec::new(),
+                std: Vec::new(),
+                scale,
+            }
+        }
+    }
+}
+
+fn output(output: Output<'_>) -> OutputRow {
+    OutputRow {
+        name: output.name.to_owned(),
+        kind: format!("{:?}", output.kind).to_lowercase(),
+        dtype: output.slot.dtype.name(),
+        shape: trimmed(output.shape),
+        scale: f32::from_bits(output.scale.0),
+    }
+}
+
+/// Without the ones that pad it.
+fn trimmed(shape: [u32; 4]) -> Vec<u32> {
+    let kept = shape.iter().rposition(|&d| d != 1).map_or(1, |last| last + 1);
+    shape[..kept].to_vec()
+}

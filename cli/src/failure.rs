@@ -1,0 +1,87 @@
+//! Errors as the user sees them: what failed, by name, and what to do about it.
+
+use std::path::Path;
+
+use converter::ConvertError;
+use converter::data::DataError;
+use shiftformer::{OpenError, OptionsError};
+
+/// A command failed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{message}")]
+pub struct Failure {
+    message: String,
+    #[help]
+    help: Option<String>,
+}
+
+impl Failure {
+    /// A failure that names the file, tensor or instruction.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// With advice.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// For `map_err` on input and output: `what` is for example "cannot write".
+    pub fn io(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::new(format!("{what} {}: {error}", path.display()))
+    }
+
+    /// For `map_err` on the conversion of the model called `name`.
+    pub fn convert(name: &str) -> impl Fn(ConvertError) -> Self {
+        move |error| {
+            let help = convert_hint(&error);
+            Self::new(format!("cannot convert {name}: {error}")).help(help)
+        }
+    }
+}
+
+fn convert_hint(error: &ConvertError) -> &'static str {
+    match error {
+        ConvertError::Read { .. } => "check the path and its permissions",
+        ConvertError::Safetensors { .. } => {
+            "the file may be incomplete: copy it again, or save it again with safetensors"
+        }
+        ConvertError::UnknownLayout { .. } => {
+            "give the state dict of I-ViT's quantization-aware training, saved as safetensors"
+        }
+        ConvertError::Config { .. } => {
+            "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]"
+        }
+        ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {
+            "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"
+        }
+        ConvertError::ElementType { .. } => "save the tensors as float32",
+        ConvertError::Value { .. } => {
+            "save the checkpoint after a validation run, with scales and integer weights frozen"
+        }
+        ConvertError::Ratio { .. } | ConvertError::Exponential { .. } => {
+            "the scales of this layer look wrong: was the checkpoint trained and validated to the end?"
+        }
+        ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 4096 instructions",
+        _ => "this is a defect of the converter: please report it with the checkpoint",
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Self { help: error.hint().map(str::to_owned), message: error.to_string() }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(error.to_string()).help(error.hint())
+    }
+}
+
+impl From<OptionsError> for Failure {
+    fn from(error: OptionsError) -> Self {
+        Self::new(error.to_string()).help("leave --kernels out, or choose --backend cpu")
+    }
+}

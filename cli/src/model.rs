@@ -1,0 +1,104 @@
+//! Containers for the commands: which engine runs them, and packed as it likes.
+
+use std::path::Path;
+
+use converter::program::{Container, repack, write};
+use shiftformer::quant::operand::{BlobRef, SlotRef, Visitor};
+use shiftformer::quant::pack::Pack;
+use shiftformer::runtime::{Model, OutputKind};
+use shiftformer::{Backend, Engine, EngineOptions, KernelSet, ModelFile};
+
+use crate::failure::Failure;
+
+/// Where to run, with which kernels.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct EngineArgs {
+    /// Where to run: reference, cpu.
+    #[arg(long, default_value_t = Backend::Cpu)]
+    pub backend: Backend,
+    /// Kernels to run with: reference, portable [default: the backend's best].
+    #[arg(long, value_name = "SET")]
+    pub kernels: Option<KernelSet>,
+}
+
+impl EngineArgs {
+    /// As the library takes them.
+    pub fn options(self) -> EngineOptions {
+        EngineOptions { backend: self.backend, kernels: self.kernels }
+    }
+
+    /// Reads the container at `path`, its weights packed in memory as the engine likes.
+    pub fn open(self, path: &Path) -> Result<ModelFile, Failure> {
+        self.pack(ModelFile::open(path)?)
+    }
+
+    /// `file` with its weights packed as the engine likes. The reference reads them as
+    /// they are.
+    pub fn pack(self, file: ModelFile) -> Result<ModelFile, Failure> {
+        match self.options().kernel_set()? {
+            KernelSet::Reference => Ok(file),
+            set => packed(file, set.preferred_pack()),
+        }
+    }
+}
+
+/// `file` with its weights in `pack`. Results and identity stay the same.
+pub fn packed(file: ModelFile, pack: Pack) -> Result<ModelFile, Failure> {
+    let model = file.model()?;
+    if packs(&model).iter().all(|&other| other == pack) {
+        return Ok(file);
+    }
+    let bytes = write(&repack(&Container::read(&model), pack)).map_err(Failure::convert(file.name()))?;
+    Ok(ModelFile::from_bytes(file.name(), &bytes))
+}
+
+/// The distinct weight layouts of `model`.
+pub fn packs(model: &Model<'_>) -> Vec<Pack> {
+    struct Packs(Vec<Pack>);
+    impl Visitor for Packs {
+        fn slot(&mut self, _: SlotRef<'_>) {}
+
+        fn blob(&mut self, blob: BlobRef<'_>) {
+            if let Some(matrix) = blob.pack
+                && !self.0.contains(matrix.pack)
+            {
+                self.0.push(*matrix.pack);
+            }
+        }
+    }
+    let mut found = Packs(Vec::new());
+    for mut instruction in model.instructions() {
+        instruction.op.operands(&mut found);
+    }
+    found.0
+}
+
+/// The logits of a classifier.
+#[derive(Clone, Copy, Debug)]
+pub struct Logits {
+    /// Its output's index.
+    pub output: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Real value of one unit.
+    pub scale: f32,
+}
+
+impl Logits {
+    /// The first output of `model` that holds logits; `name` is for messages.
+    pub fn of(model: &Model<'_>, name: &str) -> Result<Self, Failure> {
+        let found = model.outputs().enumerate().find(|(_, output)| output.kind == OutputKind::Logits);
+        let Some((output, described)) = found else {
+            return Err(Failure::new(format!("{name} has no output of logits"))
+                .help("only classifiers can be evaluated"));
+        };
+        Ok(Self { output, classes: described.slot.len as usize, scale: f32::from_bits(described.scale.0) })
+    }
+
+    /// Runs `frame`; `name` is for messages.
+    pub fn run(&self, engine: &mut dyn Engine, frame: &[u8], name: &str) -> Result<Vec<i32>, Failure> {
+        let mut outputs = Vec::new();
+        engine.run(frame, &mut outputs).map_err(|e| Failure::new(format!("{name}: {e}")))?;
+        Ok(outputs.swap_remove(self.output))
+    }
+}

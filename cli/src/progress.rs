@@ -1,0 +1,61 @@
+//! Progress on stderr, for work that takes longer than a second.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Work shorter than this shows nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// A bar or spinner that appears after a second and goes away when dropped. Nothing is
+/// drawn where stderr is not a terminal.
+pub struct Progress {
+    bar: ProgressBar,
+    timer: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Progress {
+    /// Work of `len` equal parts.
+    pub fn bar(message: impl Into<String>, len: usize) -> Self {
+        Self::new(message.into(), Some(len as u64), "{msg} {wide_bar} {pos}/{len} {eta}")
+    }
+
+    /// Work of unknown length.
+    pub fn spinner(message: impl Into<String>) -> Self {
+        Self::new(message.into(), None, "{spinner} {msg} {elapsed}")
+    }
+
+    fn new(message: String, len: Option<u64>, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(len, ProgressDrawTarget::hidden()).with_message(message);
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let (stop, stopped) = channel();
+        let shown = bar.clone();
+        let thread = std::thread::spawn(move || {
+            if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(REDRAW);
+            }
+        });
+        Self { bar, timer: Some((stop, thread)) }
+    }
+
+    /// One part is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.timer.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}

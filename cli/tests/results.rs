@@ -1,0 +1,132 @@
+//! What the commands print, and that engines agree.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{checkpoint, images, json, model, run};
+use serde_json::Value;
+
+fn has(value: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(!value[key].is_null(), "no `{key}` in {value}");
+    }
+}
+
+#[test]
+fn eval_gives_the_same_logits_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    let data = images();
+    let eval = |limit: &str, out: &str, more: &[&str]| {
+        let args = ["eval", "model.shf", "--data", &data, "--limit", limit, "--logits", out, "--json"];
+        json(path, &[&args[..], more].concat())
+    };
+    let whole = eval("1000", "whole.npy", &[]);
+    has(&whole, &["top1", "top5", "n", "seconds", "images_per_s", "backend", "kernels", "threads"]);
+    assert_eq!((&whole["n"], &whole["backend"]), (&1000.into(), &"cpu".into()));
+    assert!(whole["top1"].as_f64().unwrap() > 88.0, "{whole}");
+    eval("50", "cpu.npy", &["--threads", "1"]);
+    let reference = eval("50", "reference.npy", &["--backend", "reference", "--threads", "2"]);
+    assert_eq!(reference["kernels"], "reference");
+    let cpu = fs::read(path.join("cpu.npy")).unwrap();
+    assert!(cpu.starts_with(b"\x93NUMPY"));
+    assert_eq!(cpu, fs::read(path.join("reference.npy")).unwrap());
+    assert_eq!(cpu[128..], fs::read(path.join("whole.npy")).unwrap()[128..128 + 50 * 10 * 4]);
+}
+
+#[test]
+fn inspect_and_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    let source = checkpoint();
+    let args = ["convert", &source, "-o", "packed.shf", "--format", "ivit", "--target", "portable", "--json"];
+    let packed = json(path, &args);
+    has(&packed, &["output", "flash_bytes", "arena_bytes", "identity"]);
+    let (one, two) =
+        (json(path, &["inspect", "model.shf", "--json"]), json(path, &["inspect", "packed.shf", "--json"]));
+    let keys = [
+        "file",
+        "macs",
+        "flash_bytes",
+        "weight_bytes",
+        "arena_bytes",
+        "packs",
+        "inputs",
+        "outputs",
+        "ops",
+        "tile_groups",
+    ];
+    has(&one, &keys);
+    assert_eq!(one["identity"], two["identity"]);
+    assert_eq!(one["identity"], packed["identity"]);
+    assert_eq!(one["identity_verified"], true);
+    assert_eq!((&one["packs"][0], &two["packs"][0]), (&"row-major".into(), &"panel16x4".into()));
+    assert_eq!(one["flash_bytes"].as_u64(), Some(fs::metadata(path.join("model.shf")).unwrap().len()));
+    assert_eq!(one["inputs"][0]["shape"], serde_json::json!([28, 28, 1]));
+    let text = run(path, &["inspect", "model.shf"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("equals the hash of the content"));
+}
+
+#[test]
+fn verify_agrees_fused_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    let source = checkpoint();
+    json(path, &["convert", &source, "-o", "trace.shf", "--format", "ivit", "--no-fuse", "--json"]);
+    for file in ["model.shf", "trace.shf"] {
+        for kernels in ["portable", "reference"] {
+            let result = json(path, &["verify", file, "--backend", "cpu", "--kernels", kernels, "--json"]);
+            assert_eq!((&result["identical"], &result["frames"]), (&true.into(), &4.into()));
+            has(&result["instructions"][0], &["index", "name", "op", "hash"]);
+        }
+    }
+}
+
+#[test]
+fn run_ranks_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    fs::write(path.join("grey.pgm"), [b"P5 28 28 255\n".as_slice(), &[40; 784]].concat()).unwrap();
+    fs::write(path.join("names.txt"), (0..10).map(|c| format!("class {c}\n")).collect::<String>()).unwrap();
+    let result =
+        json(path, &["run", "model.shf", "grey.pgm", "--top", "3", "--labels", "names.txt", "--json"]);
+    let top = result[0]["top"].as_array().unwrap();
+    assert_eq!(top.len(), 3);
+    has(&top[0], &["class", "label", "probability", "logit"]);
+    assert!(top[0]["logit"].as_i64() >= top[1]["logit"].as_i64());
+    fs::write(path.join("names.txt"), "one\n").unwrap();
+    common::fails(
+        path,
+        1,
+        &["run", "model.shf", "grey.pgm", "--labels", "names.txt"],
+        &["names.txt", "10 classes"],
+    );
+    fs::write(path.join("bad.png"), "no").unwrap();
+    common::fails(path, 1, &["run", "model.shf", "bad.png"], &["bad.png"]);
+}
+
+#[test]
+fn bench_measures() {
+    let here = Path::new(".");
+    let args =
+        ["bench", "--arch", "micro", "--batch", "4", "--threads", "2", "--runs", "3", "--profile", "--json"];
+    let result = json(here, &args);
+    has(&result, &["median_ms", "images_per_s", "batch", "threads", "backend", "kernels", "arena_bytes"]);
+    assert_eq!((&result["batch"], &result["threads"], &result["runs"]), (&4.into(), &2.into(), &3.into()));
+    has(&result["profile"][0], &["index", "name", "op", "ms", "macs"]);
+}
+
+#[test]
+fn demo_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = json(folder.path(), &["demo", "-o", "demo.shf", "--json"]);
+    has(&result, &["top1", "n", "identical", "ms_per_image", "flash_bytes", "arena_bytes", "seconds"]);
+    assert!(folder.path().join("demo.shf").exists());
+    assert_eq!((&result["n"], &result["identical"]), (&1000.into(), &100.into()));
+}

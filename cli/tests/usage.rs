@@ -1,0 +1,40 @@
+//! Wrong usage exits with 2 and says what is right.
+
+mod common;
+
+use std::path::Path;
+
+use common::{fails, run};
+
+#[test]
+fn wrong_usage() {
+    let here = Path::new(".");
+    let wrong = |args: &[&str], words: &[&str]| fails(here, 2, args, words);
+    wrong(&[], &["Usage"]);
+    wrong(&["fly"], &["fly"]);
+    wrong(&["convert", "m.safetensors", "-o", "o.shf"], &["--format"]);
+    wrong(&["convert", "m.safetensors", "--format", "ivit"], &["--output"]);
+    wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "fp64"], &["fp64", "ivit"]);
+    wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "ivit", "--mean", "x"], &["--mean"]);
+    wrong(&["eval", "m.shf"], &["--data"]);
+    wrong(&["eval", "m.shf", "--data", "d", "--limit", "0"], &["--limit"]);
+    wrong(
+        &["eval", "m.shf", "--data", "d", "--backend", "gpu"],
+        &["this build has no `gpu` backend", "reference, cpu"],
+    );
+    wrong(&["eval", "m.shf", "--data", "d", "--kernels", "x"], &["this build has no `x` kernel set"]);
+    wrong(&["run", "m.shf"], &["IMAGES"]);
+    wrong(&["bench"], &["--arch"]);
+    wrong(&["bench", "m.shf", "--arch", "micro"], &["--arch"]);
+    wrong(&["bench", "--arch", "resnet"], &["resnet", "deit-tiny"]);
+    wrong(&["bench", "--arch", "micro", "--threads", "0"], &["--threads"]);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench"] {
+        let output = run(Path::new("."), &[command, "--help"]);
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage"));
+    }
+}
