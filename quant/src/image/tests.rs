@@ -89,6 +89,7 @@ fn equal_sizes_are_the_identity() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "16384 pixels a side take many minutes")]
 fn extreme_ratios_are_exact() {
     assert_exact((1, 1, 3), (64, 64), Fit::Stretch);
     assert_exact((4000, 3, 2), (7, 9), Fit::Stretch);

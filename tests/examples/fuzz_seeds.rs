@@ -1,0 +1,37 @@
+//! Writes the containers that the fuzzer starts from: `fuzz_seeds [FOLDER]`.
+
+use std::path::PathBuf;
+
+use converter::arch::Arch;
+use converter::program::write;
+use converter::{BuildOptions, build};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use quant::op::OpKind;
+use shiftformer_tests::ops;
+
+/// Smaller seeds are mutated faster.
+const LARGEST: usize = 2500;
+
+fn main() -> std::io::Result<()> {
+    let folder = std::env::args_os().nth(1).map_or_else(|| "fuzz/seeds/container".into(), PathBuf::from);
+    std::fs::create_dir_all(&folder)?;
+    let graph = Arch::by_name("micro").expect("known").random(7);
+    for (name, fuse) in [("micro", true), ("micro-apart", false)] {
+        let file = build(&graph, BuildOptions { fuse, arena: None }).expect("a sound graph");
+        std::fs::write(folder.join(name), file)?;
+    }
+    let mut runner = TestRunner::deterministic();
+    for &kind in OpKind::ALL {
+        let cases = ops::cases(kind);
+        let file = loop {
+            let case = cases.new_tree(&mut runner).expect("a case").current();
+            let file = write(&case.build(Some(1)).container).expect("a sound program");
+            if file.len() <= LARGEST {
+                break file;
+            }
+        };
+        std::fs::write(folder.join(kind.name()), file)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The bundled files.
+
+use std::path::{Path, PathBuf};
+
+use converter::data::{Dataset, npz, open};
+use converter::graph::Graph;
+use converter::import::{ImportOptions, import};
+use converter::{BuildOptions, build};
+use quant::arith::argmax;
+
+/// Classes of Fashion-MNIST.
+pub const CLASSES: usize = 10;
+
+/// The path of a bundled file.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name)
+}
+
+/// The graph of the I-ViT checkpoint.
+pub fn qat_graph() -> Graph {
+    import(&path("vit_fmnist_ivit_qat.safetensors"), &ImportOptions::default())
+        .expect("the bundled checkpoint")
+}
+
+/// The I-ViT checkpoint as a container.
+pub fn qat(options: BuildOptions) -> Vec<u8> {
+    build(&qat_graph(), options).expect("the bundled checkpoint")
+}
+
+/// The first 1,000 test images, with labels.
+pub fn test_images() -> Dataset {
+    open(&path("fmnist-test-1000-images-idx3-ubyte.gz")).expect("the bundled images")
+}
+
+/// The first `count` frames of `data`.
+pub fn frames(data: &Dataset, count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|i| data.frame(i).expect("an image").pixels).collect()
+}
+
+/// The classes that the authors' code predicts, for all 10,000 test images.
+pub fn golden_predictions(array: &str) -> Vec<usize> {
+    let (shape, logits) = npz::read_f32(&path("golden_logits_ivit.npz"), array).expect("the bundled logits");
+    assert_eq!(shape, [10_000, CLASSES]);
+    logits.chunks(CLASSES).map(largest).collect()
+}
+
+fn largest(logits: &[f32]) -> usize {
+    (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).expect("logits")
+}
+
+/// How predictions compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Score {
+    /// Percent of images whose largest logit is at the label.
+    pub top1: f64,
+    /// Percent of images on which the authors' code says the same.
+    pub agreement: f64,
+}
+
+/// Compares integer logits with labels and with the authors' predictions.
+pub fn score(logits: &[Vec<i32>], labels: &[u32], golden: &[usize]) -> Score {
+    let percent = |hits: usize| 100.0 * hits as f64 / logits.len() as f64;
+    let predictions: Vec<usize> = logits.iter().map(|l| argmax(l).expect("logits")).collect();
+    Score {
+        top1: percent(predictions.iter().zip(labels).filter(|(p, l)| **p == **l as usize).count()),
+        agreement: percent(predictions.iter().zip(golden).filter(|(p, g)| p == g).count()),
+    }
+}

@@ -1,0 +1,25 @@
+//! What the tests share: kernel sets, generated programs, runs that are compared whole.
+
+pub mod case;
+pub mod data;
+pub mod kernels;
+pub mod memory;
+pub mod ops;
+pub mod run;
+pub mod source;
+
+use proptest::test_runner::{Config, FileFailurePersistence};
+
+/// A proptest configuration with `1/share` of the usual number of cases
+/// (`PROPTEST_CASES`), which keeps failing seeds in `proptest-regressions/`.
+pub fn config(share: u32) -> Config {
+    let usual = Config::default();
+    let seeds = FileFailurePersistence::Direct("proptest-regressions/seeds.txt");
+    Config {
+        cases: usual.cases.div_ceil(share),
+        failure_persistence: Some(Box::new(seeds)),
+        max_shrink_iters: 2000,
+        max_shrink_time: 20_000,
+        ..usual
+    }
+}

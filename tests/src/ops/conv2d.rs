@@ -1,0 +1,55 @@
+use proptest::prelude::*;
+use quant::Op;
+use quant::ops::Conv2d;
+use quant::pack::Pack;
+
+use crate::case::{Case, Epilogue};
+use crate::source::Source;
+
+/// One axis: size, kernel, stride, padding before, outputs.
+type Axis = (u32, u32, u32, u32, u32);
+
+/// Every window touches the image; the last ones may reach past it.
+fn axis() -> impl Strategy<Value = Axis> {
+    (1u32..=9, 1u32..=5, 1u32..=5)
+        .prop_flat_map(|(size, kernel, stride)| (Just(size), Just(kernel), Just(stride), 0..kernel))
+        .prop_flat_map(|(size, kernel, stride, pad)| {
+            let most = (size + pad - 1) / stride + 1;
+            (Just(size), Just(kernel), Just(stride), Just(pad), 1..=most)
+        })
+}
+
+pub(super) fn cases() -> BoxedStrategy<Case> {
+    let channels = (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]);
+    let epilogue = prop::sample::select(&Epilogue::ALL[..]);
+    let make = |(v, h, channels, epilogue, seed): (Axis, Axis, (u32, u32, u32), Epilogue, u64)| {
+        let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");
+        Case::one_op(about, move |b| {
+            let s = &mut Source::new(seed);
+            let (groups, depth, filters) = channels;
+            let (in_channels, out_channels) = (groups * depth, groups * filters);
+            let out = b.destination(s, epilogue, v.4 * h.4 * out_channels);
+            Op::Conv2d(Conv2d {
+                in_height: v.0,
+                in_width: h.0,
+                in_channels,
+                out_channels,
+                kernel_h: v.1,
+                kernel_w: h.1,
+                stride_h: v.2,
+                stride_w: h.2,
+                pad_top: v.3,
+                pad_left: h.3,
+                out_height: v.4,
+                out_width: h.4,
+                groups,
+                x: b.input(&s.values::<i8>(v.0 * h.0 * in_channels)),
+                weights: b.blob(&s.weights(out_channels * v.1 * h.1 * depth)),
+                pack: Pack::RowMajor,
+                requant: b.per_channel(s, out_channels),
+                out,
+            })
+        })
+    };
+    (axis(), axis(), channels, epilogue, any::<u64>()).prop_map(make).boxed()
+}

@@ -1,0 +1,64 @@
+//! Every op, with every kernel set, pack and tile size, equals the scalar reference.
+
+use converter::program::{repack, write};
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use quant::op::OpKind;
+use quant::pack::Pack;
+use shiftformer_tests::case::Case;
+use shiftformer_tests::kernels::KERNEL_SETS;
+use shiftformer_tests::{config, ops, run};
+
+/// No tiles, single rows, a ragged last tile, one tile of all rows.
+fn tiles(rows: u32) -> Vec<Option<u32>> {
+    let mut tiles: Vec<Option<u32>> = [1, 3, rows].into_iter().filter(|&t| t <= rows).map(Some).collect();
+    tiles.push(None);
+    tiles.dedup();
+    tiles
+}
+
+fn conforms(case: &Case) -> Result<(), TestCaseError> {
+    let plain = case.build(None);
+    let file = write(&plain.container).map_err(|e| TestCaseError::fail(e.to_string()))?;
+    let want = run::trace(&file, &plain.inputs, &mut quant::Reference, 0xa5);
+    for tile in tiles(case.rows()) {
+        let program = case.build(tile);
+        for pack in Pack::ALL {
+            let file =
+                write(&repack(&program.container, pack)).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            for make in KERNEL_SETS {
+                let mut kernels = make();
+                let got = run::trace(&file, &program.inputs, &mut *kernels, 0);
+                let what = || format!("{} with {} in tiles of {tile:?}", kernels.name(), pack.name());
+                prop_assert!(got == want, "{}: {:?}", what(), got.difference(&want));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check(kind: OpKind) {
+    let mut runner = TestRunner::new(config(1));
+    runner.run(&ops::cases(kind), |case| conforms(&case)).unwrap_or_else(|e| panic!("{e}"));
+}
+
+macro_rules! one_test_per_op {
+    ($($name:ident),* $(,)?) => {
+        mod every_op {
+            $(#[test]
+            fn $name() {
+                super::check(super::OpKind::$name);
+            })*
+        }
+    };
+}
+quant::ops!(one_test_per_op);
+
+#[test]
+fn the_table_holds_the_reference_and_another_set() {
+    let names: Vec<_> = KERNEL_SETS.iter().map(|make| make().name()).collect();
+    assert_eq!(names[0], "reference");
+    let mut distinct = names.clone();
+    distinct.dedup();
+    assert!(distinct == names && names.len() > 1, "{names:?}");
+}
