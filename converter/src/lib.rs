@@ -2,7 +2,7 @@
 //! import → graph → lower → plan → pack.
 //!
 //! * [`import`]: readers of model files; they produce a quantized [`graph`].
-//! * [`lower`]: the graph to instructions over virtual memory.
+//! * [`mod@lower`]: the graph to instructions over virtual memory.
 //! * [`program`]: planning of the arena, packing, encoding.
 //! * [`data`]: readers of images and labels.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.

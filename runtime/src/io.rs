@@ -128,6 +128,9 @@ impl Input<'_> {
         let elements = match &self.kind {
             InputKind::Image(image) => {
                 let channels = usize::from(image.channels);
+                if image.fit.check(image.height, image.width).is_err() {
+                    return false;
+                }
                 let normal = image.mean.iter().all(|m| m.is_finite());
                 let spread = image.std.iter().take(channels).all(|s| s.is_positive());
                 if !(1..=4).contains(&channels) || !normal || !spread || self.slot.dtype != DType::U8 {

@@ -171,6 +171,19 @@ fn outputs_must_be_defined_typed_and_described() {
     let mut misshapen = container(handle(DType::I8, 16, 16), ops());
     misshapen.inputs[0].kind = InputKind::Tensor { shape: [3, 5, 1, 1], scale: ONE };
     assert_eq!(refusal(&misshapen), LoadError::Io { index: 0 });
+    let impossible = runtime::Image {
+        height: 4,
+        width: 4,
+        channels: 1,
+        order: runtime::ChannelOrder::Gray,
+        fit: quant::image::Fit::CenterCrop { short_side: 3 },
+        mean: [Bits(0); 4],
+        std: [ONE; 4],
+    };
+    let mut cropped = container(handle(DType::I8, 16, 16), ops());
+    cropped.inputs[0] =
+        InputSpec { name: "x".into(), slot: handle(DType::U8, 0, 16), kind: InputKind::Image(impossible) };
+    assert_eq!(refusal(&cropped), LoadError::Io { index: 0 });
     let mut nothing = container(handle(DType::I8, 16, 16), ops());
     nothing.outputs.clear();
     assert_eq!(refusal(&nothing), LoadError::Io { index: 1 });

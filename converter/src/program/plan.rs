@@ -16,7 +16,7 @@ use quant::ops::Tile;
 use super::draft::{ALIGN, Draft, Named, slots};
 
 /// Multiply-accumulates a step should not exceed, so that a slow core can feed its
-/// watchdog between steps; tiles are never smaller than [`MIN_TILE`] on its account.
+/// watchdog between steps; tiles are never smaller than 8 rows on its account.
 pub const MAX_STEP_MACS: u64 = 1 << 22;
 
 /// Rows that GEMM kernels like to have at least.
