@@ -8,11 +8,12 @@
 
 use core::ops::Range;
 
-use quant::Op;
 use quant::mem::DType;
 use quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
 use quant::ops::{Consts, Tile};
+use quant::{Op, Reject};
 
+use crate::container::{MAX_MACS, MAX_TILED_ROWS};
 use crate::coverage::Coverage;
 use crate::error::{LoadError, SectionKind, SlotError};
 use crate::model::Model;
@@ -41,6 +42,9 @@ pub(crate) fn model(model: &Model<'_>) -> Result<(), LoadError> {
         let (rows, tile) = group.rows_at(index, op.rows())?;
         let operands = operands(model, &mut op, index, rows, tile)?;
         op.check(&consts).map_err(|reason| LoadError::Op { index, reason })?;
+        if op.macs() > MAX_MACS {
+            return Err(LoadError::Op { index, reason: Reject::Dimension });
+        }
         operands.check_disjoint(index)?;
         history(model, index, &operands, &group)?;
     }
@@ -106,7 +110,7 @@ impl Group {
 
     /// The group that the `Tile` record at `index` opens.
     fn enter(self, index: u32, tile: Tile) -> Result<Self, LoadError> {
-        if self.contains(index) {
+        if self.contains(index) || tile.rows > MAX_TILED_ROWS {
             return Err(LoadError::Tile { index });
         }
         let start = index + 1;

@@ -15,6 +15,12 @@ pub const MAX_ARENA: u32 = 1 << 30;
 /// Most instructions of a program; the check takes time in proportion to its square.
 pub const MAX_INSTRUCTIONS: u32 = 2048;
 
+/// Most multiply-accumulates of one instruction: strides of zero let a small file ask
+/// for any number.
+pub const MAX_MACS: u64 = 1 << 36;
+/// Most rows of a tile group, and so of its steps over one instruction.
+pub const MAX_TILED_ROWS: u32 = 1 << 22;
+
 /// A range of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Section {

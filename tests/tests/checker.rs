@@ -151,6 +151,8 @@ fn malformed_tile_groups() {
     assert_eq!(refused(vec![tile(2, 4, 2), body()]), LoadError::Tile { index: 0 });
     assert_eq!(refused(vec![tile(2, 4, 2), tile(1, 4, 2), body()]), LoadError::Tile { index: 1 });
     assert_eq!(refused(vec![tile(1, 5, 2), body()]), LoadError::Tile { index: 0 });
+    let endless = tile(1, runtime::MAX_TILED_ROWS + 1, 1);
+    assert_eq!(refused(vec![endless, body()]), LoadError::Tile { index: 0 });
     let op = |index| LoadError::Op { index, reason: Reject::Dimension };
     assert_eq!(refused(vec![tile(0, 4, 2), body()]), op(0));
     assert_eq!(refused(vec![tile(1, 4, 0), body()]), op(0));
