@@ -153,14 +153,7 @@ impl Random {
         self.graph.nodes.push(Node::QuantizeImage { x: 0, out: pixels, tables });
         let patches = self.graph.tensor("patch_embed", grid * grid, width, Width::I16, STREAM);
         let weights = self.weights(width, patch * patch * channels, 1.0 / 64.0);
-        let geometry = Geometry {
-            input: [side, side, channels],
-            kernel: [patch, patch],
-            stride: [patch, patch],
-            padding: [0, 0],
-            output: [grid, grid],
-            groups: 1,
-        };
+        let geometry = Geometry::patches(side, patch, channels);
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
         let tokens = self.tokens();
         let joined = self.graph.tensor("cls_token", tokens, width, Width::I16, STREAM);

@@ -84,6 +84,21 @@ pub struct Geometry {
     pub groups: u32,
 }
 
+impl Geometry {
+    /// Patches without overlap of a square image, `side` pixels each way.
+    pub fn patches(side: u32, patch: u32, channels: u32) -> Self {
+        let grid = side / patch;
+        Self {
+            input: [side, side, channels],
+            kernel: [patch, patch],
+            stride: [patch, patch],
+            padding: [0, 0],
+            output: [grid, grid],
+            groups: 1,
+        }
+    }
+}
+
 /// An operation.
 #[derive(Clone, Debug)]
 pub enum Node {

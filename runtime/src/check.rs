@@ -268,7 +268,7 @@ fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) ->
         *place = Some(Coverage::new(read.bytes.clone(), read.dtype));
     }
     let grouped = group.contains(index);
-    replay(model, index, |earlier, earlier_index, open| {
+    replay(model, index, |earlier, earlier_index| {
         let same_group = grouped && group.contains(earlier_index);
         for past in earlier.iter() {
             if same_group {
@@ -276,7 +276,7 @@ fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) ->
             }
             for c in coverage.iter_mut().flatten() {
                 match past.written() {
-                    Some(dtype) if !past.local || (open && same_group) => c.write(&past.bytes, dtype),
+                    Some(dtype) if !past.local || same_group => c.write(&past.bytes, dtype),
                     _ if past.role != Role::Read => c.clobber(&past.bytes),
                     _ => {}
                 }
@@ -308,7 +308,7 @@ fn group_overlap(past: &Use, operands: &Operands, index: u32) -> Result<(), Load
 /// Whether the tile-sized slot `read` at `index` is written earlier in its group.
 fn written_in_group(model: &Model<'_>, read: &Use, index: u32, group: &Group) -> Result<bool, LoadError> {
     let mut written = false;
-    replay(model, index, |earlier, earlier_index, _| {
+    replay(model, index, |earlier, earlier_index| {
         let inside = group.contains(earlier_index);
         written |= inside && earlier.iter().any(|past| past.role == Role::Write && past.same_rows(read));
         Ok(())
@@ -316,12 +316,12 @@ fn written_in_group(model: &Model<'_>, read: &Use, index: u32, group: &Group) ->
     Ok(written)
 }
 
-/// Calls `body` with the slots of every instruction before `end` (inputs first), its
-/// index, and whether its tile group is that of `end`.
+/// Calls `body` with the slots and the index of every instruction before `end`, inputs
+/// first (with an index that no instruction has).
 fn replay(
     model: &Model<'_>,
     end: u32,
-    mut body: impl FnMut(&Operands, u32, bool) -> Result<(), LoadError>,
+    mut body: impl FnMut(&Operands, u32) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     for input in model.inputs() {
         let mut operands = Operands { uses: Default::default() };
@@ -332,7 +332,7 @@ fn replay(
         if let Some(place) = operands.uses.first_mut() {
             *place = Some(slot);
         }
-        body(&operands, u32::MAX, false)?;
+        body(&operands, u32::MAX)?;
     }
     let mut program = model.program();
     let mut group = Group::none();
@@ -346,7 +346,7 @@ fn replay(
         }
         let (rows, tile) = group.rows_at(index, op.rows())?;
         let operands = operands(model, &mut op, index, rows, tile)?;
-        body(&operands, index, group.contains(index) && group.contains(end))?;
+        body(&operands, index)?;
     }
     Ok(())
 }
@@ -356,7 +356,7 @@ fn outputs_defined(model: &Model<'_>) -> Result<(), LoadError> {
     for (index, output) in model.outputs().enumerate() {
         let start = u64::from(output.slot.offset);
         let mut coverage = Coverage::new(start..start + output.slot.bytes(), output.slot.dtype);
-        replay(model, u32::MAX, |earlier, _, _| {
+        replay(model, u32::MAX, |earlier, _| {
             for past in earlier.iter() {
                 match past.written() {
                     Some(dtype) if !past.local => coverage.write(&past.bytes, dtype),

@@ -106,14 +106,7 @@ impl Importer<'_> {
         let shape = [width, in_chans, patch, patch];
         let mut weights = self.weights(layer, &shape, "conv_scaling_factor", self.scale_of(pixels), true)?;
         weights.values = channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
-        let geometry = Geometry {
-            input: [img_size, img_size, in_chans],
-            kernel: [patch, patch],
-            stride: [patch, patch],
-            padding: [0, 0],
-            output: [grid, grid],
-            groups: 1,
-        };
+        let geometry = Geometry::patches(img_size, patch, in_chans);
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
 
         let patch_scale = self.scale_of(patches);
