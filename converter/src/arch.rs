@@ -4,7 +4,7 @@
 use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 
-use crate::graph::{Geometry, Graph, Node, TensorId, Weights, Width};
+use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 
 /// Dimensions of a vision transformer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +157,10 @@ impl Random {
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
         let tokens = self.tokens();
         let joined = self.graph.tensor("cls_token", tokens, width, Width::I16, STREAM);
-        let token = (0..width).map(|_| self.normal(4096.0) as i16).collect();
-        self.graph.nodes.push(Node::ClassToken { x: patches, out: joined, token });
+        let token = (0..width).map(|_| i32::from(self.normal(4096.0) as i16)).collect();
+        self.graph
+            .nodes
+            .push(Node::Concat { parts: vec![Part::Constant(token), Part::Tensor(patches)], out: joined });
         let out = self.graph.tensor("pos_embed", tokens, width, Width::I16, STREAM);
         let values = (0..tokens * width).map(|_| self.normal(2048.0) as i16).collect();
         self.graph.nodes.push(Node::AddConstant { x: joined, out, values, scale: STREAM });
@@ -171,10 +173,20 @@ impl Random {
         let normed = self.norm(format!("{name}.norm1"), stream);
         let qkv = self.linear(format!("{name}.attn.qkv"), normed, 3 * width, Width::I8);
         let mixed = self.graph.tensor(format!("{name}.attn.mix"), tokens, width, Width::I8, ACT);
-        let product_scale = ACT * ACT / f64::from(width / heads).sqrt();
-        let exponential = (15, 1 << 23);
-        let attention =
-            Node::Attention { qkv, out: mixed, heads, product_scale, score_scale: SCORE, exponential };
+        let head_dim = width / heads;
+        let part = |index| Strided::packed(qkv, index, width as usize, head_dim as usize);
+        let attention = Node::Attention {
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            keys: tokens,
+            out: mixed,
+            heads,
+            head_dim,
+            product_scales: vec![ACT * ACT / f64::from(head_dim).sqrt(); heads as usize],
+            score_scale: SCORE,
+            exponential: ExpBits { bits: 15, limit: 1 << 23 },
+        };
         self.graph.nodes.push(attention);
         let branch = self.linear(format!("{name}.attn.proj"), mixed, width, Width::I16);
         let attended = self.sum(format!("{name}.add1"), stream, branch);
@@ -196,10 +208,10 @@ impl Random {
         let Arch { width, classes, .. } = self.arch;
         let normed = self.norm("norm".into(), stream);
         let token = self.graph.tensor("norm.cls", 1, width, Width::I8, ACT);
-        self.graph.nodes.push(Node::Row { x: normed, out: token, row: 0 });
+        self.graph.nodes.push(Node::Rows { x: normed, out: token, start: 0 });
         let weights = self.weights(classes, width, ACT);
         let logits = self.graph.tensor("logits", 1, classes, Width::I32, weights.logit_scale());
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
-        self.graph.logits = logits;
+        self.graph.set_logits(logits);
     }
 }

@@ -3,7 +3,7 @@
 //! Every tensor is `rows × width` integers with one real scale. Nodes hold real
 //! parameters (scales, γ, β); the integers of instructions are made in lowering.
 
-use runtime::Image;
+use runtime::{Image, OutputKind};
 
 /// Index of a tensor in its graph.
 pub type TensorId = usize;
@@ -32,6 +32,47 @@ pub struct Tensor {
     pub bits: Width,
     /// Real value of one unit.
     pub scale: f64,
+    /// The integer that stands for zero. Nodes are made for it already (it is in biases and
+    /// tables); it is kept for those who read values.
+    pub zero: i32,
+}
+
+/// Matrices inside a tensor; the elements of a row are consecutive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strided {
+    /// The tensor.
+    pub tensor: TensorId,
+    /// First element.
+    pub offset: usize,
+    /// Elements from one matrix (head) to the next.
+    pub batch: usize,
+    /// Elements from one row to the next.
+    pub row: usize,
+}
+
+impl Strided {
+    /// Part `index` of rows that hold queries, keys and values side by side, `width` each.
+    pub fn packed(tensor: TensorId, index: usize, width: usize, head_dim: usize) -> Self {
+        Self { tensor, offset: index * width, batch: head_dim, row: 3 * width }
+    }
+}
+
+/// A part of a concatenation.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// All rows of a tensor of the output's type and scale.
+    Tensor(TensorId),
+    /// Constant rows.
+    Constant(Vec<i32>),
+}
+
+/// How a softmax takes its exponential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpBits {
+    /// Fraction bits at most.
+    pub bits: u8,
+    /// The largest sum that a row may reach.
+    pub limit: u32,
 }
 
 /// Quantized weights of a dense or convolutional layer.
@@ -131,14 +172,12 @@ pub enum Node {
         /// Weights.
         weights: Weights,
     },
-    /// Prepends a constant row; both parts share the scale.
-    ClassToken {
-        /// The other rows.
-        x: TensorId,
-        /// All rows.
+    /// Rows of several tensors or constants, one after the other, all of one type and scale.
+    Concat {
+        /// What is joined.
+        parts: Vec<Part>,
+        /// Output.
         out: TensorId,
-        /// The row.
-        token: Vec<i16>,
     },
     /// Adds a constant (a position embedding).
     AddConstant {
@@ -160,7 +199,7 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
-    /// Normalisation of each row.
+    /// Normalisation of consecutive groups of `gamma.len()` elements (usually a row).
     LayerNorm {
         /// Input, int16.
         x: TensorId,
@@ -173,20 +212,60 @@ pub enum Node {
         /// Added to the variance.
         eps: f64,
     },
-    /// Multi-head self-attention over rows of queries, keys and values.
+    /// Multi-head attention; int8 in and out.
     Attention {
-        /// `rows × 3·heads·head_dim`.
-        qkv: TensorId,
-        /// `rows × heads·head_dim`.
+        /// Queries: as many rows as `out`; `batch` is the distance of heads.
+        q: Strided,
+        /// Keys.
+        k: Strided,
+        /// Values.
+        v: Strided,
+        /// Key and value rows.
+        keys: u32,
+        /// `rows × (heads · head_dim)`, heads side by side.
         out: TensorId,
         /// Heads.
         heads: u32,
-        /// Real value of one unit of Q·Kᵀ, `1/√head_dim` included.
-        product_scale: f64,
+        /// Channels of each head.
+        head_dim: u32,
+        /// For each head the real value of one unit of Q·Kᵀ, `1/√head_dim` included.
+        product_scales: Vec<f64>,
         /// Scale of the int8 scores.
         score_scale: f64,
-        /// Fraction bits of the exponential at most, and the largest sum it may reach.
-        exponential: (u8, u32),
+        /// The exponential.
+        exponential: ExpBits,
+    },
+    /// `out = A · B` for every batch element, both computed.
+    MatMul {
+        /// `m` rows of `k`, int8 or int16.
+        a: Strided,
+        /// `n` rows of `k` when transposed, else `k` rows of `n`; int8.
+        b: Strided,
+        /// Whether `b` is stored transposed.
+        transpose_b: bool,
+        /// `m` rows of `n`; covers its tensor.
+        out: Strided,
+        /// Batch elements (heads).
+        batch: u32,
+        /// Rows.
+        m: u32,
+        /// Columns.
+        n: u32,
+        /// Inner dimension.
+        k: u32,
+        /// For each batch element the real value of one unit of the product.
+        product_scales: Vec<f64>,
+    },
+    /// Shiftmax of consecutive groups of `width` elements, int8 or int16 to int8 or int16.
+    Softmax {
+        /// Input.
+        x: TensorId,
+        /// Output: scale 2⁻⁷ of int8, 2⁻¹⁵ of int16.
+        out: TensorId,
+        /// Elements that sum to one.
+        width: u32,
+        /// The exponential.
+        exponential: ExpBits,
     },
     /// ShiftGELU with the row maximum, int8 to int8.
     ShiftGelu {
@@ -197,14 +276,70 @@ pub enum Node {
         /// Fraction bits of the exponential at most.
         bits: u8,
     },
-    /// One row of a tensor.
-    Row {
+    /// Any function of one int8 value: `table[x + 128]`.
+    Table {
+        /// Input, int8.
+        x: TensorId,
+        /// Output, int8.
+        out: TensorId,
+        /// 256 values.
+        table: Vec<i8>,
+    },
+    /// `max(x, 0)` at one scale, int8 or int16.
+    Relu {
+        /// Input.
+        x: TensorId,
+        /// Output of the same type and scale.
+        out: TensorId,
+    },
+    /// `round((x + bias[c]) · ratio[c])`: another type, scale or zero point.
+    Requantize {
         /// Input.
         x: TensorId,
         /// Output.
         out: TensorId,
-        /// Its index.
-        row: u32,
+        /// Units of the output in one of the input, for each element of a row.
+        ratios: Vec<f64>,
+        /// In units of the input, for each element of a row.
+        bias: Vec<i32>,
+    },
+    /// Mean over rows, int8 or int16: one row.
+    Mean {
+        /// Input.
+        x: TensorId,
+        /// Output, one row.
+        out: TensorId,
+    },
+    /// Consecutive rows of a tensor, at its type and scale.
+    Rows {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows as it has.
+        out: TensorId,
+        /// The first.
+        start: u32,
+    },
+    /// `out[a, b, c, d] = x[offset + a·s₀ + b·s₁ + c·s₂ + d·s₃]`, at one type and scale.
+    Permute {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// First element.
+        offset: u32,
+        /// Dimensions of `out`, outermost first.
+        shape: [u32; 4],
+        /// Elements of `x` from one index to the next.
+        strides: [u32; 4],
+    },
+    /// Rows picked by constant indices, at one type and scale.
+    Gather {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// A row of `x` for every row of `out`.
+        rows: Vec<u32>,
     },
 }
 
@@ -213,33 +348,68 @@ impl Node {
     pub fn inputs(&self) -> Vec<TensorId> {
         match self {
             Node::Add { x, y, .. } => vec![*x, *y],
-            Node::Attention { qkv, .. } => vec![*qkv],
+            Node::Attention { q, k, v, .. } => vec![q.tensor, k.tensor, v.tensor],
+            Node::MatMul { a, b, .. } => vec![a.tensor, b.tensor],
+            Node::Concat { parts, .. } => parts
+                .iter()
+                .filter_map(|part| match part {
+                    Part::Tensor(id) => Some(*id),
+                    Part::Constant(_) => None,
+                })
+                .collect(),
             Node::QuantizeImage { x, .. }
             | Node::Conv { x, .. }
             | Node::Linear { x, .. }
-            | Node::ClassToken { x, .. }
             | Node::AddConstant { x, .. }
             | Node::LayerNorm { x, .. }
+            | Node::Softmax { x, .. }
             | Node::ShiftGelu { x, .. }
-            | Node::Row { x, .. } => vec![*x],
+            | Node::Table { x, .. }
+            | Node::Relu { x, .. }
+            | Node::Requantize { x, .. }
+            | Node::Mean { x, .. }
+            | Node::Rows { x, .. }
+            | Node::Permute { x, .. }
+            | Node::Gather { x, .. } => vec![*x],
         }
     }
 
     /// The tensor it makes.
     pub fn output(&self) -> TensorId {
         match self {
+            Node::MatMul { out, .. } => out.tensor,
             Node::QuantizeImage { out, .. }
             | Node::Conv { out, .. }
             | Node::Linear { out, .. }
-            | Node::ClassToken { out, .. }
+            | Node::Concat { out, .. }
             | Node::AddConstant { out, .. }
             | Node::Add { out, .. }
             | Node::LayerNorm { out, .. }
             | Node::Attention { out, .. }
+            | Node::Softmax { out, .. }
             | Node::ShiftGelu { out, .. }
-            | Node::Row { out, .. } => *out,
+            | Node::Table { out, .. }
+            | Node::Relu { out, .. }
+            | Node::Requantize { out, .. }
+            | Node::Mean { out, .. }
+            | Node::Rows { out, .. }
+            | Node::Permute { out, .. }
+            | Node::Gather { out, .. } => *out,
         }
     }
+}
+
+/// An output of the program.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// The tensor; logits are int32.
+    pub tensor: TensorId,
+    /// What it means.
+    pub kind: OutputKind,
+    /// Dimensions, outermost first, padded with 1.
+    pub shape: [u32; 4],
 }
 
 /// A quantized model of one image.
@@ -251,8 +421,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The frame: tensor 0.
     pub image: Image,
-    /// The logits.
-    pub logits: TensorId,
+    /// The outputs.
+    pub outputs: Vec<Output>,
 }
 
 impl Graph {
@@ -264,8 +434,9 @@ impl Graph {
             width: image.channels.into(),
             bits: Width::I8,
             scale: 1.0 / 255.0,
+            zero: 0,
         };
-        Self { tensors: vec![frame], nodes: Vec::new(), image, logits: 0 }
+        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new() }
     }
 
     /// A new tensor.
@@ -277,7 +448,13 @@ impl Graph {
         bits: Width,
         scale: f64,
     ) -> TensorId {
-        self.tensors.push(Tensor { name: name.into(), rows, width, bits, scale });
+        self.tensors.push(Tensor { name: name.into(), rows, width, bits, scale, zero: 0 });
         self.tensors.len() - 1
+    }
+
+    /// Makes `tensor`, one row, the logits of the program.
+    pub fn set_logits(&mut self, tensor: TensorId) {
+        let shape = [self.tensors[tensor].width, 1, 1, 1];
+        self.outputs.push(Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape });
     }
 }

@@ -10,6 +10,7 @@
 pub mod arch;
 pub mod data;
 pub mod error;
+pub mod float;
 pub mod graph;
 pub mod import;
 pub mod lower;

@@ -6,7 +6,7 @@
 use super::config::pixel_tables;
 use super::{ImportOptions, Tensors, VitConfig};
 use crate::error::ConvertError;
-use crate::graph::{Geometry, Graph, Node, TensorId, Weights, Width};
+use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 
 /// Largest magnitude of a bias.
 const MAX_BIAS: f32 = quant::ops::MAX_BIAS as f32;
@@ -112,7 +112,10 @@ impl Importer<'_> {
         let patch_scale = self.scale_of(patches);
         let joined = self.graph.tensor("cls_token", tokens, width, Width::I16, patch_scale.into());
         let token = self.quantized("cls_token", &[1, 1, width], |v| v / patch_scale)?;
-        self.graph.nodes.push(Node::ClassToken { x: patches, out: joined, token });
+        let token = token.into_iter().map(i32::from).collect();
+        self.graph
+            .nodes
+            .push(Node::Concat { parts: vec![Part::Constant(token), Part::Tensor(patches)], out: joined });
 
         let position_scale = self.act_scale("qact_pos")?;
         let values = self.quantized("pos_embed", &[1, tokens, width], |v| 1.0 / position_scale * v)?;
@@ -170,13 +173,19 @@ impl Importer<'_> {
         let score_scale = self.act_scale(&format!("{block}.attn.qact_attn1"))?;
         let product = self.scale_of(qkv) * self.scale_of(qkv) * head_scale;
         let mixed = self.tensor(&format!("{block}.attn.qact2"), self.config.tokens(), width, Width::I8)?;
+        let head_dim = width / heads;
+        let part = |index| Strided::packed(qkv, index, width as usize, head_dim as usize);
         self.graph.nodes.push(Node::Attention {
-            qkv,
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            keys: self.config.tokens(),
             out: mixed,
             heads,
-            product_scale: product.into(),
+            head_dim,
+            product_scales: vec![product.into(); heads as usize],
             score_scale: score_scale.into(),
-            exponential: (SOFTMAX_BITS, i32::MAX as u32),
+            exponential: ExpBits { bits: SOFTMAX_BITS, limit: i32::MAX as u32 },
         });
         Ok(mixed)
     }
@@ -188,13 +197,13 @@ impl Importer<'_> {
         self.layer_norm("norm", stream, normed)?;
         let scale = self.graph.tensors[normed].scale;
         let token = self.graph.tensor("norm.cls", 1, width, Width::I8, scale);
-        self.graph.nodes.push(Node::Row { x: normed, out: token, row: 0 });
+        self.graph.nodes.push(Node::Rows { x: normed, out: token, start: 0 });
         let shape = [self.config.num_classes, width];
         let weights = self.weights("head", &shape, "fc_scaling_factor", scale as f32, true)?;
         let logits =
             self.graph.tensor("logits", 1, self.config.num_classes, Width::I32, weights.logit_scale());
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
-        self.graph.logits = logits;
+        self.graph.set_logits(logits);
         Ok(())
     }
 }

@@ -1,61 +1,58 @@
 //! Attention: one fused instruction, or the three it composes.
 
 use quant::Op;
-use quant::mem::Slot;
 use quant::ops::{Act, Attention, Exponential, MatMul, Shiftmax};
 
 use super::{Lowering, scales};
 use crate::error::ConvertError;
-use crate::graph::TensorId;
+use crate::graph::{ExpBits, Strided, TensorId};
 
 /// Queries whose scores a kernel may hold at once.
 const SCORE_ROWS: u32 = 4;
 
-/// Heads and scales of an attention.
+/// An attention of the graph.
 #[derive(Clone, Copy)]
-pub(super) struct Head {
+pub(super) struct Heads<'g> {
+    pub q: Strided,
+    pub k: Strided,
+    pub v: Strided,
+    pub keys: u32,
+    pub out: TensorId,
     pub heads: u32,
-    pub product: f64,
+    pub head_dim: u32,
+    pub products: &'g [f64],
     pub score: f64,
+    pub exponential: ExpBits,
 }
 
 impl Lowering<'_> {
-    pub(super) fn attention(
-        &mut self,
-        qkv: TensorId,
-        out: TensorId,
-        head: Head,
-        (bits, limit): (u8, u32),
-    ) -> Result<(), ConvertError> {
+    pub(super) fn attention(&mut self, node: Heads<'_>) -> Result<(), ConvertError> {
+        let Heads { out, heads, head_dim, keys, .. } = node;
         let name = self.name(out);
-        let tokens = self.graph.tensors[qkv].rows;
-        let width = self.graph.tensors[out].width;
-        let packed = self.i8(qkv)?;
-        // Rows of [Q | K | V]: each part starts `width` elements after the one before.
-        let part = |index: u32| Slot::<i8>::new(packed.offset + index * width, packed.len - 2 * width);
-        let per_head = |ratio: f64| (0..head.heads).map(move |_| ratio);
-        let score = scales::channels(&mut self.draft.blobs, &name, per_head(head.product / head.score))?;
+        let (queries, width) = (self.graph.tensors[out].rows, heads * head_dim);
+        let score =
+            scales::channels(&mut self.draft.blobs, &name, node.products.iter().map(|p| p / node.score))?;
         // Probabilities have scale 2⁻¹⁵.
-        let weighted = self.scale(qkv) / 32768.0 / self.scale(out);
-        let requant = scales::channels(&mut self.draft.blobs, &name, per_head(weighted))?;
-        let exp = scales::shift_exp(&name, head.score, bits, tokens, limit)?;
+        let weighted = self.scale(node.v.tensor) / 32768.0 / self.scale(out);
+        let requant = scales::channels(&mut self.draft.blobs, &name, (0..heads).map(|_| weighted))?;
+        let ExpBits { bits, limit } = node.exponential;
+        let exp = scales::shift_exp(&name, node.score, bits, keys, limit)?;
         let exp = self.draft.blobs.push(&exp.table());
-        let head_dim = width / head.heads;
-        if self.options.fuse {
-            let scratch = u64::from(SCORE_ROWS.min(tokens)) * u64::from(tokens);
+        if self.options.fuse && fusable(&node) {
+            let scratch = u64::from(SCORE_ROWS.min(queries)) * u64::from(keys);
             // Row by row of `out`, from the queries of the rows that are computed.
-            let (queries, skipped) = (self.rows(out), self.needed[out].unwrap_or(0) * 3 * width);
-            let q = Slot::<i8>::new(packed.offset + skipped, (queries - 1) * 3 * width + width);
+            let skipped = self.needed[out].unwrap_or(0) as usize * node.q.row;
+            let q = Strided { offset: node.q.offset + skipped, ..node.q };
             let op = Attention {
-                queries,
-                keys: tokens,
-                heads: head.heads,
+                queries: self.rows(out),
+                keys,
+                heads,
                 head_dim,
-                q,
-                q_stride: 3 * width,
-                k: part(1),
-                v: part(2),
-                kv_stride: 3 * width,
+                q: self.strided(q, self.rows(out), width)?,
+                q_stride: node.q.row as u32,
+                k: self.strided(node.k, keys, width)?,
+                v: self.strided(node.v, keys, width)?,
+                kv_stride: node.k.row as u32,
                 score,
                 exp,
                 requant,
@@ -66,47 +63,47 @@ impl Lowering<'_> {
             self.draft.push(name, Op::Attention(op));
             return Ok(());
         }
-        let all = u64::from(head.heads) * u64::from(tokens) * u64::from(tokens);
+        let all = u64::from(heads) * u64::from(queries) * u64::from(keys);
         let scores = self.draft.region::<i8>(all)?;
         let probabilities = self.draft.region::<i16>(all)?;
         let stem = name.strip_suffix(".qact2").unwrap_or(&name).to_owned();
         let product = MatMul {
-            batch: head.heads,
-            m: tokens,
-            n: tokens,
+            batch: heads,
+            m: queries,
+            n: keys,
             k: head_dim,
-            a: Act::I8(part(0)),
-            a_batch: head_dim,
-            a_row: 3 * width,
-            b: part(1),
-            b_batch: head_dim,
-            b_row: 3 * width,
+            a: Act::I8(self.strided(node.q, queries, width)?),
+            a_batch: node.q.batch as u32,
+            a_row: node.q.row as u32,
+            b: self.strided(node.k, keys, width)?,
+            b_batch: node.k.batch as u32,
+            b_row: node.k.row as u32,
             transpose_b: true,
             out: Act::I8(scores.slot()),
-            out_batch: tokens * tokens,
-            out_row: tokens,
+            out_batch: queries * keys,
+            out_row: keys,
             requant: score,
         };
         self.draft.push(format!("{stem}.qact_attn1"), Op::MatMul(product));
         let softmax = Shiftmax {
-            rows: head.heads * tokens,
-            width: tokens,
+            rows: heads * queries,
+            width: keys,
             x: Act::I8(scores.slot()),
             exp: Exponential::Table(exp),
             out: Act::I16(probabilities.slot()),
         };
         self.draft.push(format!("{stem}.int_softmax"), Op::Shiftmax(softmax));
         let sum = MatMul {
-            batch: head.heads,
-            m: tokens,
+            batch: heads,
+            m: queries,
             n: head_dim,
-            k: tokens,
+            k: keys,
             a: Act::I16(probabilities.slot()),
-            a_batch: tokens * tokens,
-            a_row: tokens,
-            b: part(2),
-            b_batch: head_dim,
-            b_row: 3 * width,
+            a_batch: queries * keys,
+            a_row: keys,
+            b: self.strided(node.v, keys, width)?,
+            b_batch: node.v.batch as u32,
+            b_row: node.v.row as u32,
             transpose_b: false,
             out: Act::I8(self.i8(out)?),
             out_batch: head_dim,
@@ -116,4 +113,11 @@ impl Lowering<'_> {
         self.draft.push(name, Op::MatMul(sum));
         Ok(())
     }
+}
+
+/// Whether the fused instruction can read the operands: heads side by side, keys and values
+/// at one distance.
+fn fusable(node: &Heads<'_>) -> bool {
+    let side_by_side = |part: &Strided| part.batch == node.head_dim as usize;
+    node.k.row == node.v.row && [node.q, node.k, node.v].iter().all(side_by_side)
 }

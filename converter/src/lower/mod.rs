@@ -11,10 +11,10 @@ use quant::ops::{
     ShiftGelu,
 };
 use quant::pack::Pack;
-use runtime::{Bits, InputKind, OutputKind};
+use runtime::{Bits, InputKind, SlotHandle};
 
 use crate::error::ConvertError;
-use crate::graph::{Geometry, Graph, Node, TensorId, Weights, Width};
+use crate::graph::{Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 use crate::program::{Draft, InputSpec, OutputSpec, Region};
 
 /// What lowering may do.
@@ -74,7 +74,7 @@ pub fn lower(graph: &Graph, options: LowerOptions) -> Result<Draft, ConvertError
             lowering.node(index)?;
         }
     }
-    lowering.output()?;
+    lowering.outputs()?;
     Ok(lowering.draft)
 }
 
@@ -90,16 +90,19 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn output(&mut self) -> Result<(), ConvertError> {
-        let logits = &self.graph.tensors[self.graph.logits];
-        let place = self.place(self.graph.logits)?;
-        self.draft.outputs.push(OutputSpec {
-            name: "logits".into(),
-            slot: place.region.handle(DType::I32),
-            kind: OutputKind::Logits,
-            shape: [logits.width, 1, 1, 1],
-            scale: Bits((logits.scale as f32).to_bits()),
-        });
+    fn outputs(&mut self) -> Result<(), ConvertError> {
+        let graph = self.graph;
+        for output in &graph.outputs {
+            let slot = match self.act(output.tensor)? {
+                Act::I8(slot) => SlotHandle { dtype: DType::I8, offset: slot.offset, len: slot.len },
+                Act::I16(slot) => SlotHandle { dtype: DType::I16, offset: slot.offset, len: slot.len },
+                Act::I32(slot) => SlotHandle { dtype: DType::I32, offset: slot.offset, len: slot.len },
+            };
+            let scale = Bits((self.scale(output.tensor) as f32).to_bits());
+            let spec =
+                OutputSpec { name: output.name.clone(), slot, kind: output.kind, shape: output.shape, scale };
+            self.draft.outputs.push(spec);
+        }
         Ok(())
     }
 
@@ -109,16 +112,45 @@ impl Lowering<'_> {
             Node::QuantizeImage { x, out, tables } => self.quantize_image(*x, *out, tables),
             Node::Conv { x, out, geometry, weights } => self.conv(*x, *out, geometry, weights),
             Node::Linear { x, out, weights } => self.linear(*x, *out, weights),
-            Node::ClassToken { x, out, token } => self.class_token(*x, *out, token),
+            Node::Concat { parts, out } => self.concat(parts, *out),
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
-            Node::Attention { qkv, out, heads, product_scale, score_scale, exponential } => {
-                let head = attention::Head { heads: *heads, product: *product_scale, score: *score_scale };
-                self.attention(*qkv, *out, head, *exponential)
-            }
+            Node::Attention {
+                q,
+                k,
+                v,
+                keys,
+                out,
+                heads,
+                head_dim,
+                product_scales,
+                score_scale,
+                exponential,
+            } => self.attention(attention::Heads {
+                q: *q,
+                k: *k,
+                v: *v,
+                keys: *keys,
+                out: *out,
+                heads: *heads,
+                head_dim: *head_dim,
+                products: product_scales,
+                score: *score_scale,
+                exponential: *exponential,
+            }),
             Node::ShiftGelu { x, out, bits } => self.shift_gelu(index, *x, *out, *bits),
-            Node::Row { x, out, row } => self.row(*x, *out, *row),
+            Node::Rows { x, out, start } => self.sub_rows(*x, *out, *start),
+            Node::MatMul { .. }
+            | Node::Softmax { .. }
+            | Node::Table { .. }
+            | Node::Relu { .. }
+            | Node::Requantize { .. }
+            | Node::Mean { .. }
+            | Node::Permute { .. }
+            | Node::Gather { .. } => {
+                Err(ConvertError::Config { reason: format!("{:?} cannot be lowered", graph.nodes[index]) })
+            }
         }
     }
 
@@ -128,14 +160,10 @@ impl Lowering<'_> {
             return Ok(place);
         }
         let tensor = &self.graph.tensors[id];
-        let joined = self.readers[id].first().and_then(|&reader| match &self.graph.nodes[reader] {
-            Node::ClassToken { out, .. } if self.readers[id].len() == 1 => Some(*out),
-            _ => None,
-        });
-        let place = match joined {
-            Some(out) => {
+        let place = match self.joined(id) {
+            Some((out, before)) => {
                 let Place { region, start } = self.place(out)?;
-                Place { region, start: start + tensor.width }
+                Place { region, start: start + before }
             }
             None => {
                 let elements = u64::from(self.rows(id)) * u64::from(tensor.width);
@@ -149,6 +177,30 @@ impl Lowering<'_> {
         };
         self.places[id] = Some(place);
         Ok(place)
+    }
+
+    /// The concatenation that tensor `id` is made in, and the elements before it there.
+    fn joined(&self, id: TensorId) -> Option<(TensorId, u32)> {
+        let &[reader] = self.readers[id].as_slice() else { return None };
+        let Node::Concat { parts, out } = &self.graph.nodes[reader] else { return None };
+        let before = parts.iter().take_while(|part| !matches!(part, Part::Tensor(x) if *x == id));
+        Some((*out, before.map(|part| self.part_len(part)).sum()))
+    }
+
+    fn part_len(&self, part: &Part) -> u32 {
+        match part {
+            Part::Tensor(id) => self.graph.tensors[*id].rows * self.graph.tensors[*id].width,
+            Part::Constant(values) => values.len() as u32,
+        }
+    }
+
+    /// A part of a tensor of rows of `width` elements, int8.
+    fn strided(&mut self, part: Strided, rows: u32, width: u32) -> Result<Slot<i8>, ConvertError> {
+        if self.graph.tensors[part.tensor].bits != Width::I8 {
+            return Err(self.width_error(part.tensor, "int8"));
+        }
+        let Place { region, start } = self.place(part.tensor)?;
+        Ok(region.part(start + part.offset as u32, (rows - 1) * part.row as u32 + width))
     }
 
     /// The rows of tensor `id` that are computed.
@@ -339,14 +391,26 @@ impl Lowering<'_> {
         Ok(Some((out, Destination::I16 { out: self.i16(out)?, residual: Some(residual) })))
     }
 
-    fn class_token(&mut self, x: TensorId, out: TensorId, token: &[i16]) -> Result<(), ConvertError> {
-        debug_assert!(self.places[x].is_some(), "the other rows were written into the joined region");
+    /// Tensors that only this reads were made in place; others are copied, constants loaded.
+    fn concat(&mut self, parts: &[Part], out: TensorId) -> Result<(), ConvertError> {
         let Place { region, start } = self.place(out)?;
-        let width = self.graph.tensors[out].width;
-        let value = Const::I16(self.draft.blobs.push(token));
+        let mut start = start;
+        for part in parts {
+            let len = self.part_len(part);
+            if let Part::Constant(values) = part {
+                self.load(values, region, start, out);
+            }
+            start += len;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, values: &[i32], region: Region, start: u32, out: TensorId) {
+        let width = values.len() as u32;
+        let values: Vec<i16> = values.iter().map(|&v| v as i16).collect();
+        let value = Const::I16(self.draft.blobs.push(&values));
         let op = Load { rows: 1, width, value, out: Act::I16(region.part(start, width)) };
         self.draft.push(self.name(out), Op::Load(op));
-        Ok(())
     }
 
     fn add_constant(
@@ -400,10 +464,10 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A row is a view: no instruction.
-    fn row(&mut self, x: TensorId, out: TensorId, row: u32) -> Result<(), ConvertError> {
+    /// Rows are a view: no instruction.
+    fn sub_rows(&mut self, x: TensorId, out: TensorId, first: u32) -> Result<(), ConvertError> {
         let width = self.graph.tensors[x].width;
-        let skipped = if self.needed[x].is_some() { 0 } else { row * width };
+        let skipped = if self.needed[x].is_some() { 0 } else { first * width };
         let Place { region, start } = self.place(x)?;
         self.places[out] = Some(Place { region, start: start + skipped });
         Ok(())
@@ -414,19 +478,30 @@ impl Lowering<'_> {
 /// row by row: behind the last attention of a classifier, that of the class token.
 fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
     let mut wanted: Vec<Wanted> = vec![Wanted::Nothing; graph.tensors.len()];
-    wanted[graph.logits] = Wanted::All;
+    for output in &graph.outputs {
+        wanted[output.tensor] = Wanted::All;
+    }
     for node in graph.nodes.iter().rev() {
         let made = wanted[node.output()];
         let (input, by_row) = match node {
-            Node::Row { row, .. } => (Wanted::Row(*row), true),
+            Node::Rows { start, out, .. } if graph.tensors[*out].rows == 1 => (Wanted::Row(*start), true),
             Node::Linear { .. } | Node::LayerNorm { .. } | Node::ShiftGelu { .. } | Node::Add { .. } => {
                 (made, true)
             }
-            Node::Attention { .. }
-            | Node::QuantizeImage { .. }
+            Node::Attention { .. } => (Wanted::All, true),
+            Node::QuantizeImage { .. }
             | Node::Conv { .. }
-            | Node::ClassToken { .. }
-            | Node::AddConstant { .. } => (Wanted::All, matches!(node, Node::Attention { .. })),
+            | Node::Concat { .. }
+            | Node::AddConstant { .. }
+            | Node::MatMul { .. }
+            | Node::Softmax { .. }
+            | Node::Table { .. }
+            | Node::Relu { .. }
+            | Node::Requantize { .. }
+            | Node::Mean { .. }
+            | Node::Rows { .. }
+            | Node::Permute { .. }
+            | Node::Gather { .. } => (Wanted::All, false),
         };
         for x in node.inputs() {
             wanted[x] = wanted[x].and(input);
