@@ -10,12 +10,14 @@
 pub mod arch;
 pub mod data;
 pub mod error;
+pub mod facts;
 pub mod float;
 pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod npy;
 pub mod program;
+pub mod progress;
 
 pub use error::ConvertError;
 
