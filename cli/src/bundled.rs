@@ -4,10 +4,13 @@ use converter::data::{FormatError, Image, Limits, Planar, idx};
 
 use crate::failure::Failure;
 
-/// A vision transformer trained on Fashion-MNIST with I-ViT's quantization-aware training.
-pub const CHECKPOINT: &[u8] = include_bytes!("../../data/vit_fmnist_ivit_qat.safetensors");
+/// A vision transformer trained on Fashion-MNIST, in floating point.
+pub const FLOAT_MODEL: &[u8] = include_bytes!("../../data/vit_fmnist_fp32.onnx");
 /// What messages call it.
-pub const CHECKPOINT_NAME: &str = "the bundled checkpoint vit_fmnist_ivit_qat.safetensors";
+pub const FLOAT_MODEL_NAME: &str = "the bundled model vit_fmnist_fp32.onnx";
+/// Mean and standard deviation of its training images.
+pub const NORMALISATION: [f32; 2] = [0.2860, 0.3530];
+const CALIBRATION: &[u8] = include_bytes!("../../data/fmnist-train-128-images-idx3-ubyte.gz");
 const IMAGES: &[u8] = include_bytes!("../../data/fmnist-test-1000-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/fmnist-test-1000-labels-idx1-ubyte.gz");
 
@@ -25,6 +28,13 @@ impl TestImages {
         let images = idx::parse(IMAGES, &limits).and_then(Planar::new).map_err(broken)?;
         let labels = idx::parse(LABELS, &limits).and_then(|labels| labels.to_u32()).map_err(broken)?;
         Ok(Self { images, labels })
+    }
+
+    /// Training images without labels, for calibration.
+    pub fn calibration() -> Result<Vec<Image>, Failure> {
+        let broken = |e: FormatError| Failure::new(format!("the bundled training images are damaged: {e}"));
+        let images = idx::parse(CALIBRATION, &Limits::default()).and_then(Planar::new).map_err(broken)?;
+        Ok((0..images.len()).filter_map(|index| images.image(index)).collect())
     }
 
     /// Number of images.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use converter::boards::{BOARDS, Board};
+use converter::facts::Facts;
 use converter::program::{Container, write};
 use serde::Serialize;
 use shiftformer::ModelFile;
@@ -34,6 +36,20 @@ pub struct Description {
     pub outputs: Vec<OutputRow>,
     pub tile_groups: Vec<TileGroup>,
     pub ops: Vec<OpRow>,
+    /// Boards, and the bytes that stay free there; negative where it does not fit.
+    pub boards: Vec<BoardRow>,
+    /// What is known of the conversion, from the file beside the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Facts>,
+}
+
+/// Room on a board.
+#[derive(Debug, Serialize)]
+pub struct BoardRow {
+    pub name: &'static str,
+    pub fits: bool,
+    pub flash_left: i64,
+    pub ram_left: i64,
 }
 
 /// An input.
@@ -92,7 +108,7 @@ pub struct OpRow {
 /// Describes the container in `file`.
 pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
     let model = file.model()?;
-    let mut facts = Facts::default();
+    let mut tally = Tally::default();
     let (mut ops, mut tile_groups) = (Vec::new(), Vec::new());
     for instruction in model.instructions() {
         let index = instruction.index;
@@ -101,7 +117,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
                 let last = index + u32::from(t.count);
                 tile_groups.push(TileGroup { first: index + 1, last, rows: t.rows, tile: t.tile });
             }
-            op => ops.push(facts.op(index, instruction.name, op)),
+            op => ops.push(tally.op(index, instruction.name, op)),
         }
     }
     Ok(Description {
@@ -109,18 +125,26 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
         identity: model.identity().iter().map(|byte| format!("{byte:02x}")).collect(),
         identity_verified: identity_is_right(&model, file.name())?,
         flash_bytes: file.bytes().len() as u64,
-        weight_bytes: facts.weights.values().sum(),
+        weight_bytes: tally.weights.values().sum(),
         constant_bytes: model.blobs().len() as u64,
         arena_bytes: model.arena_len() as u64,
         macs: ops.iter().map(|op| op.macs).sum(),
         packs: packs(&model).iter().map(|pack| pack.name()).collect(),
-        activation_types: facts.activations.into_iter().collect(),
-        weight_types: facts.weight_types.into_iter().collect(),
+        activation_types: tally.activations.into_iter().collect(),
+        weight_types: tally.weight_types.into_iter().collect(),
         inputs: model.inputs().map(input).collect(),
         outputs: model.outputs().map(output).collect(),
         tile_groups,
         ops,
+        boards: BOARDS.iter().map(|board| room(board, file, &model)).collect(),
+        conversion: None,
     })
+}
+
+fn room(board: &Board, file: &ModelFile, model: &Model<'_>) -> BoardRow {
+    let fit = board.fit(file.bytes().len() as u64, model.arena_len() as u64);
+    let (flash_left, ram_left) = (fit.flash_left, fit.ram_left);
+    BoardRow { name: board.name, fits: fit.fits(), flash_left, ram_left }
 }
 
 /// Whether the canonical content hashes to the stored identity.
@@ -132,14 +156,14 @@ fn identity_is_right(model: &Model<'_>, name: &str) -> Result<bool, Failure> {
 
 /// What is gathered over all instructions.
 #[derive(Default)]
-struct Facts {
+struct Tally {
     activations: BTreeSet<&'static str>,
     weight_types: BTreeSet<&'static str>,
     /// Bytes of every weight matrix by its offset: shared ones count once.
     weights: BTreeMap<u32, u64>,
 }
 
-impl Facts {
+impl Tally {
     fn op(&mut self, index: u32, name: &str, mut op: Op) -> OpRow {
         let row = OpRow {
             index,
@@ -152,21 +176,21 @@ impl Facts {
             pack: None,
         };
         let rows = op.rows();
-        let mut visit = Visit { facts: self, rows, row };
+        let mut visit = Visit { tally: self, rows, row };
         op.operands(&mut visit);
         visit.row
     }
 }
 
 struct Visit<'a> {
-    facts: &'a mut Facts,
+    tally: &'a mut Tally,
     rows: u32,
     row: OpRow,
 }
 
 impl Visitor for Visit<'_> {
     fn slot(&mut self, slot: SlotRef<'_>) {
-        self.facts.activations.insert(slot.dtype.name());
+        self.tally.activations.insert(slot.dtype.name());
         let written = match slot.role {
             Role::Write => slot.dtype,
             Role::Update(to) => to,
@@ -184,8 +208,8 @@ impl Visitor for Visit<'_> {
         if let Some(matrix) = &blob.pack {
             self.row.pack = Some(matrix.pack.name());
             self.row.weight_bytes += bytes;
-            self.facts.weight_types.insert(blob.dtype.name());
-            self.facts.weights.insert(*blob.offset, bytes);
+            self.tally.weight_types.insert(blob.dtype.name());
+            self.tally.weights.insert(*blob.offset, bytes);
         }
     }
 }

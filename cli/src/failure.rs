@@ -48,7 +48,7 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "the file may be incomplete: copy it again, or save it again with safetensors"
         }
         ConvertError::UnknownLayout { .. } => {
-            "give the state dict of I-ViT's quantization-aware training, saved as safetensors"
+            "give an .onnx file, or a state dict saved as safetensors with timm's names or in I-ViT's layout"
         }
         ConvertError::Config { .. } => {
             "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]"
@@ -56,12 +56,25 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {
             "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"
         }
-        ConvertError::ElementType { .. } => "save the tensors as float32",
+        ConvertError::ElementType { .. } => "save the tensors as float32 or float16",
         ConvertError::Value { .. } => {
-            "save the checkpoint after a validation run, with scales and integer weights frozen"
+            "weights must be finite; save a quantization-aware checkpoint after a validation run, with scales and integer weights frozen"
+        }
+        ConvertError::Onnx(_) => {
+            "docs/conversion.md says what is read; `torch.onnx.export` with a fixed input size and opset 17 works best"
+        }
+        ConvertError::EmptyCalibration => "give --calib DATA with at least one image",
+        ConvertError::NotFinite { .. } => {
+            "check --mean and --std, and that the float model gives finite numbers for these images"
+        }
+        ConvertError::DeadActivation { .. } => {
+            "calibrate with more and other images of the task, or remove the dead layer from the model"
+        }
+        ConvertError::UnknownLayer { .. } => {
+            "the beginning of a name up to a dot stands for all layers below it"
         }
         ConvertError::Ratio { .. } | ConvertError::Exponential { .. } => {
-            "the scales of this layer look wrong: was the checkpoint trained and validated to the end?"
+            "the scales of this layer look wrong: was the model trained to the end?"
         }
         ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 4096 instructions",
         _ => "this is a defect of the converter: please report it with the checkpoint",

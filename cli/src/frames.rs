@@ -19,7 +19,7 @@ impl FrameSource {
     pub fn of(model: &Model<'_>, name: &str) -> Result<Self, Failure> {
         let mut inputs = model.inputs();
         match (inputs.next().map(|input| input.kind), inputs.next()) {
-            (Some(InputKind::Image(image)), None) => Ok(Self::new(&image)),
+            (Some(InputKind::Image(image)), None) => Ok(Self::of_image(&image)),
             _ => {
                 Err(Failure::new(format!("{name} does not take one image"))
                     .help("`inspect` lists its inputs"))
@@ -27,7 +27,8 @@ impl FrameSource {
         }
     }
 
-    fn new(image: &Image) -> Self {
+    /// That of a model that takes `image`.
+    pub fn of_image(image: &Image) -> Self {
         let Image { height, width, channels, fit, order, .. } = *image;
         Self { spec: FrameSpec { height, width, channels, fit }, order }
     }

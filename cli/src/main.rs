@@ -2,7 +2,9 @@
 //! the exit status is 0 when done, 1 when failed and 2 for wrong usage.
 
 mod bundled;
+mod calibration;
 mod commands;
+mod conversion;
 mod describe;
 mod failure;
 mod frames;

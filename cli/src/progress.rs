@@ -1,6 +1,7 @@
 //! Progress on stderr, for work that takes longer than a second.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,6 +48,27 @@ impl Progress {
     /// One part is done.
     pub fn step(&self) {
         self.bar.inc(1);
+    }
+}
+
+/// A bar for each stage of a conversion, one after the other.
+#[derive(Default)]
+pub struct Stages {
+    current: Mutex<Option<Progress>>,
+}
+
+impl converter::progress::Progress for Stages {
+    fn begin(&self, stage: &str, steps: usize) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = None;
+        *current = Some(Progress::bar(stage, steps));
+    }
+
+    fn step(&self) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = current.as_ref() {
+            bar.step();
+        }
     }
 }
 

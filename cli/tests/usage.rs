@@ -12,7 +12,9 @@ fn wrong_usage() {
     let wrong = |args: &[&str], words: &[&str]| fails(here, 2, args, words);
     wrong(&[], &["Usage"]);
     wrong(&["fly"], &["fly"]);
-    wrong(&["convert", "m.safetensors", "-o", "o.shf"], &["--format"]);
+    wrong(&["convert", "m.onnx", "-o", "o.shf", "--precision", "fc1=f32"], &["--precision", "i8 and i16"]);
+    wrong(&["convert", "m.onnx", "-o", "o.shf", "--calib-samples", "0"], &["--calib-samples"]);
+    wrong(&["convert", "m.onnx", "-o", "o.shf", "--escalate", "101"], &["--escalate"]);
     wrong(&["convert", "m.safetensors", "--format", "ivit"], &["--output"]);
     wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "fp64"], &["fp64", "ivit"]);
     wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "ivit", "--mean", "x"], &["--mean"]);

@@ -185,7 +185,7 @@ impl Random {
             head_dim,
             product_scales: vec![ACT * ACT / f64::from(head_dim).sqrt(); heads as usize],
             score_scale: SCORE,
-            exponential: ExpBits { bits: 15, limit: 1 << 23 },
+            exponential: ExpBits { bits: 15, limit: 1 << 23, exact: false },
         };
         self.graph.nodes.push(attention);
         let branch = self.linear(format!("{name}.attn.proj"), mixed, width, Width::I16);

@@ -3,6 +3,10 @@
 use runtime::LoadError;
 use thiserror::Error;
 
+use crate::float::GraphError;
+use crate::measure::MeasureError;
+use crate::onnx::OnnxError;
+
 /// Why a model could not be converted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -54,7 +58,7 @@ pub enum ConvertError {
         expected: Vec<usize>,
     },
     /// A tensor has an element type that is not read.
-    #[error("tensor `{name}` has element type {found}, expected F32")]
+    #[error("tensor `{name}` has element type {found}, expected F32, F16 or BF16")]
     ElementType {
         /// Its name.
         name: String,
@@ -91,12 +95,48 @@ pub enum ConvertError {
         /// Terms of the sum.
         terms: u32,
     },
+    /// A float graph does not hold together.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The program could not be measured against its float model.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// There is nothing to calibrate with.
+    #[error("there are no calibration images; give some with --calib, 32 are enough to begin with")]
+    EmptyCalibration,
+    /// An activation is NaN or infinite.
+    #[error(
+        "activation `{name}` is not finite on the calibration images; are --mean and --std those of the training?"
+    )]
+    NotFinite {
+        /// The tensor.
+        name: String,
+    },
+    /// An activation is zero on every image.
+    #[error(
+        "activation `{name}` is zero on every calibration image: it has no range to quantize; prune it from the model or calibrate with images of the task"
+    )]
+    DeadActivation {
+        /// The tensor.
+        name: String,
+    },
+    /// A layer named by the user is not there.
+    #[error("there is no layer `{name}`; the layers are {known}")]
+    UnknownLayer {
+        /// What was asked for.
+        name: String,
+        /// The layers.
+        known: String,
+    },
     /// Something exceeds what the container can address.
     #[error("{what} is too large for a container")]
     TooLarge {
         /// What.
         what: &'static str,
     },
+    /// An ONNX model cannot be imported.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// The finished program is refused by the checker.
     #[error("the program is refused by the checker{}: {error:?}", at(.instruction))]
     Check {

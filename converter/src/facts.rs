@@ -1,6 +1,6 @@
 //! What a conversion found out and decided: the report and `inspect --json` show it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything about one conversion.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,20 +29,26 @@ pub struct TensorFact {
     /// Bits of an element: 8, 16, 32.
     pub bits: u8,
     /// Real value of one unit.
+    #[serde(deserialize_with = "number")]
     pub scale: f64,
     /// The integer that stands for zero.
     pub zero: i32,
     /// Least value seen.
+    #[serde(deserialize_with = "number")]
     pub min: f64,
     /// Largest value seen.
+    #[serde(deserialize_with = "number")]
     pub max: f64,
     /// Least and largest value that can be represented.
+    #[serde(deserialize_with = "numbers")]
     pub range: [f64; 2],
     /// How the range was chosen: `min-max`, `percentile 99.99`, `mse`, `fixed`.
     pub method: String,
     /// Share of the values seen that the range cuts off.
+    #[serde(deserialize_with = "number")]
     pub clipped: f64,
     /// Largest magnitude over the 99.9th percentile of magnitudes.
+    #[serde(deserialize_with = "number")]
     pub outlier_ratio: f64,
 }
 
@@ -85,6 +91,7 @@ pub struct Fidelity {
     /// Its op.
     pub op: String,
     /// Signal-to-noise ratio in decibels.
+    #[serde(deserialize_with = "number")]
     pub snr_db: f64,
 }
 
@@ -98,9 +105,20 @@ pub struct Comparison {
     /// Percent of images with the same class first, for classifiers.
     pub agreement: Option<f64>,
     /// Mean cosine of the outputs.
+    #[serde(deserialize_with = "number")]
     pub cosine: f64,
     /// Float top-1 in percent, if labels were given.
     pub float_top1: Option<f64>,
     /// Integer top-1 in percent, if labels were given.
     pub integer_top1: Option<f64>,
+}
+
+/// JSON has no infinities: they are written as null and read as NaN.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
+    let numbers = <[Option<f64>; 2]>::deserialize(deserializer)?;
+    Ok(numbers.map(|number| number.unwrap_or(f64::NAN)))
 }

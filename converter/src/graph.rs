@@ -73,6 +73,8 @@ pub struct ExpBits {
     pub bits: u8,
     /// The largest sum that a row may reach.
     pub limit: u32,
+    /// Rounded exponentials rather than I-ViT's shift-exp; for int8 scores.
+    pub exact: bool,
 }
 
 /// Quantized weights of a dense or convolutional layer.
@@ -126,6 +128,15 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Whether every window lies inside the image.
+    pub fn is_unpadded(&self) -> bool {
+        let inside = |axis: usize| {
+            let last = (self.output[axis] - 1) * self.stride[axis] + self.kernel[axis];
+            self.padding[axis] == 0 && last <= self.input[axis]
+        };
+        inside(0) && inside(1)
+    }
+
     /// Patches without overlap of a square image, `side` pixels each way.
     pub fn patches(side: u32, patch: u32, channels: u32) -> Self {
         let grid = side / patch;

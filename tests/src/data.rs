@@ -20,6 +20,8 @@ pub fn path(name: &str) -> PathBuf {
 pub fn qat_graph() -> Graph {
     import(&path("vit_fmnist_ivit_qat.safetensors"), &ImportOptions::default())
         .expect("the bundled checkpoint")
+        .quantized()
+        .expect("the bundled checkpoint")
 }
 
 /// The I-ViT checkpoint as a container.

@@ -1,32 +1,57 @@
 //! `convert`: a trained model to a container.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use converter::BuildOptions;
-use converter::import::{ImportOptions, import};
+use converter::calibrate::QuantizeOptions;
+use converter::facts::Comparison;
+use converter::float::Graph;
+use converter::graph::Width;
+use converter::import::{ImportOptions, Imported, import};
 use serde::Serialize;
 use shiftformer::quant::pack::Pack;
 use shiftformer::{KernelSet, ModelFile};
 
+use crate::calibration::Calibration;
+use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
 use crate::model::packed;
-use crate::output::{bytes, emit, write_file};
+use crate::output::{bytes, emit};
 use crate::progress::Progress;
 
 /// Arguments of `convert`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The trained model: .safetensors in I-ViT's layout.
+    /// The trained model: .onnx, or .safetensors with timm's names or in I-ViT's layout.
     model: PathBuf,
     /// Where the container goes.
     #[arg(short, long, value_name = "OUT.shf")]
     output: PathBuf,
     /// The arithmetic to convert to.
-    #[arg(long)]
+    #[arg(long, default_value = "ivit")]
     format: Format,
+    /// Calibration images of the task, without need of labels: a folder of images, an .npz
+    /// with `images`, or an IDX images file. Float models need them.
+    #[arg(long, value_name = "DATA")]
+    calib: Option<PathBuf>,
+    /// Images to calibrate with, spread over the data.
+    #[arg(long, value_name = "N", default_value = "128")]
+    calib_samples: NonZeroUsize,
+    /// Activations that a layer reads: i8 or i16. LAYER is a name from `inspect` or its
+    /// beginning up to a dot; may be given several times.
+    #[arg(long, value_name = "LAYER=TYPE", value_parser = precision)]
+    precision: Vec<(String, Width)>,
+    /// Share of the multiply-accumulates that may be given 16-bit activations where 8 bits
+    /// would cost accuracy, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 15.0, value_parser = percent)]
+    escalate: f64,
+    /// Write a page that tells whether to trust the conversion.
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
     /// The model's dimensions as JSON, instead of `config` in the file's metadata.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -49,8 +74,9 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  shiftformer convert model.safetensors -o model.shf --format ivit
-  shiftformer convert model.safetensors -o model.shf --format ivit --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  shiftformer convert model.onnx -o model.shf --format ivit --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  shiftformer convert model.onnx -o model.shf --format ivit --calib train.npz --report model.html
+  shiftformer convert qat.safetensors -o model.shf --format ivit
   shiftformer convert model.safetensors -o trace.shf --format ivit --no-fuse";
 
 /// A family of integer arithmetic.
@@ -86,6 +112,9 @@ struct Converted {
     instructions: u32,
     pack: &'static str,
     identity: String,
+    /// Float against integer, for models that were calibrated.
+    comparison: Option<Comparison>,
+    report: Option<PathBuf>,
 }
 
 /// Converts the model.
@@ -93,13 +122,54 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let Format::Ivit = args.format;
     let name = args.model.display().to_string();
     let options = ImportOptions { config: config(args)?, mean: args.mean.clone(), std: args.std.clone() };
-    let progress = Progress::spinner(format!("converting {name}"));
-    let graph = import(&args.model, &options).map_err(Failure::convert(&name))?;
+    let reading = Progress::spinner(format!("reading {name}"));
+    let imported = import(&args.model, &options).map_err(Failure::convert(&name))?;
+    drop(reading);
     let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
-    let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
-    let file = packed(ModelFile::from_bytes(&name, &container), args.target.pack())?;
-    write_file(&args.output, file.bytes())?;
-    drop(progress);
+    let made = match imported {
+        Imported::Quantized(graph) => {
+            for_floats(args, &name)?;
+            let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
+            Made { container, facts: None }
+        }
+        Imported::Float(model) => calibrated(args, &name, model, build)?,
+    };
+    finish(args, &name, made, json)
+}
+
+/// Options that only a float model takes were not given.
+fn for_floats(args: &Args, name: &str) -> Result<(), Failure> {
+    let given = [
+        ("--calib", args.calib.is_some()),
+        ("--precision", !args.precision.is_empty()),
+        ("--report", args.report.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Failure::new(format!("{option} does not apply to {name}")).help(
+            "this checkpoint was trained with integers and carries its own scales: leave the option out",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Result<Made, Failure> {
+    let data = args.calib.as_ref().ok_or_else(|| {
+        Failure::new(format!("{name} is a float model: its activations must be calibrated")).help(
+            "give images of the task with --calib DATA; 32 are enough to begin with, no labels are needed",
+        )
+    })?;
+    let images = Calibration::read(data, args.calib_samples, &model)?;
+    let quantization = QuantizeOptions {
+        precision: args.precision.iter().cloned().collect(),
+        escalation: args.escalate / 100.0,
+        ..QuantizeOptions::default()
+    };
+    calibrate(name, model, &images, &quantization, build)
+}
+
+fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
+    let file = packed(ModelFile::from_bytes(name, &made.container), args.target.pack())?;
+    let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
     let model = file.model()?;
     let converted = Converted {
         output: args.output.clone(),
@@ -107,12 +177,52 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         arena_bytes: model.arena_len() as u64,
         instructions: model.header().instructions,
         pack: args.target.pack().name(),
-        identity: model.identity().iter().map(|byte| format!("{byte:02x}")).collect(),
+        identity: identity(&model),
+        comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
+        report: args.report.clone(),
     };
-    emit(json, &converted, |c| {
-        let (flash, arena) = (bytes(c.flash_bytes), bytes(c.arena_bytes));
-        format!("{}: {} instructions, {flash} of flash, {arena} of arena", c.output.display(), c.instructions)
-    })
+    emit(json, &converted, text)
+}
+
+fn text(c: &Converted) -> String {
+    let (flash, arena) = (bytes(c.flash_bytes), bytes(c.arena_bytes));
+    let mut text = format!(
+        "{}: {} instructions, {flash} of flash, {arena} of arena",
+        c.output.display(),
+        c.instructions
+    );
+    if let Some(compared) = &c.comparison {
+        text += &format!("\non {} {}: ", compared.images, compared.data);
+        text += &match compared.agreement {
+            Some(agreement) => format!("same answer as float on {agreement:.2} %"),
+            None => format!("cosine of the outputs {:.5}", compared.cosine),
+        };
+        if let (Some(float), Some(integer)) = (compared.float_top1, compared.integer_top1) {
+            text += &format!(", top-1 {float:.2} % float, {integer:.2} % integer");
+        }
+    }
+    if let Some(report) = &c.report {
+        text += &format!("\nreport: {}", report.display());
+    }
+    text
+}
+
+/// `LAYER=i8|i16`.
+fn precision(text: &str) -> Result<(String, Width), String> {
+    let (layer, width) = text.rsplit_once('=').ok_or("expected LAYER=i8 or LAYER=i16")?;
+    let width = match width {
+        "i8" => Width::I8,
+        "i16" => Width::I16,
+        other => return Err(format!("`{other}` is not a type of activations: i8 and i16 are")),
+    };
+    Ok((layer.to_owned(), width))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 100".into()),
+    }
 }
 
 fn config(args: &Args) -> Result<Option<String>, Failure> {

@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use converter::BuildOptions;
-use converter::import::{ImportOptions, Tensors, import_ivit};
+use converter::calibrate::QuantizeOptions;
+use converter::facts::Comparison;
+use converter::import::ImportOptions;
+use converter::onnx;
 use serde::Serialize;
 use shiftformer::runtime::Model;
 use shiftformer::{Backend, EngineOptions, ModelFile};
 
 use super::eval::accuracy;
-use crate::bundled::{CHECKPOINT, CHECKPOINT_NAME, TestImages};
+use crate::bundled::{FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages};
+use crate::calibration::Calibration;
+use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::model::{EngineArgs, Logits};
-use crate::output::{bytes, emit, write_file};
+use crate::output::{bytes, emit};
 use crate::progress::Progress;
 use crate::workers::{ThreadArgs, Workers};
 
@@ -35,7 +40,10 @@ const COMPARED: usize = 100;
 #[derive(Debug, Serialize)]
 struct Demo {
     output: PathBuf,
-    /// Percent.
+    report: PathBuf,
+    /// Float against integer on the test images.
+    comparison: Comparison,
+    /// Percent, on the cpu backend.
     top1: f64,
     n: usize,
     /// Images on which every backend gives the same logits as the reference.
@@ -53,14 +61,18 @@ struct Demo {
 /// Converts, evaluates and compares.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
-    let file = convert()?;
+    let images = TestImages::read()?;
+    let made = convert(&images)?;
+    let file = ModelFile::from_bytes(FLOAT_MODEL_NAME, &made.container);
     let output = args.output.clone().unwrap_or_else(default_output);
-    write_file(&output, file.bytes())?;
+    let report = output.with_extension("html");
+    let facts = save(&output, &file, made.facts, Some(&report))?;
+    let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
+    let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
 
     let (engine, threads) = (EngineArgs { backend: Backend::Cpu, kernels: None }, args.threads.count());
     let packed = engine.pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
     let (model, packed_model) = (file.model()?, packed.model()?);
-    let images = TestImages::read()?;
     let evaluating = Instant::now();
     let rows = evaluate(&packed_model, engine.options(), threads, &images, images.len())?;
     let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
@@ -73,6 +85,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     }
     let demo = Demo {
         output,
+        report,
+        comparison,
         top1: accuracy(&rows, images.labels(), 1),
         n: rows.len(),
         identical: expected.len(),
@@ -87,14 +101,21 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     emit(json, &demo, text)
 }
 
-fn convert() -> Result<ModelFile, Failure> {
-    let build = || {
-        let tensors = Tensors::parse(CHECKPOINT, CHECKPOINT_NAME)?;
-        let graph = import_ivit(&tensors, &ImportOptions::default())?;
-        converter::build(&graph, BuildOptions::default())
+/// The bundled float model, calibrated with bundled training images.
+fn convert(images: &TestImages) -> Result<Made, Failure> {
+    let [mean, std] = NORMALISATION;
+    let options = ImportOptions { config: None, mean: vec![mean], std: vec![std] };
+    let model = onnx::import_bytes(FLOAT_MODEL.into(), None, &options);
+    let model = model.map_err(Failure::convert(FLOAT_MODEL_NAME))?;
+    let source = FrameSource::of_image(&model.image);
+    let frame = |image| source.convert(&image, "the bundled images");
+    let calibration = Calibration {
+        frames: TestImages::calibration()?.into_iter().map(frame).collect::<Result<_, _>>()?,
+        compared: (0..images.len()).map(|index| frame(images.image(index)?)).collect::<Result<_, _>>()?,
+        labels: Some(images.labels().to_vec()),
+        name: "test images of Fashion-MNIST".into(),
     };
-    let container = build().map_err(Failure::convert(CHECKPOINT_NAME))?;
-    Ok(ModelFile::from_bytes(CHECKPOINT_NAME, &container))
+    calibrate(FLOAT_MODEL_NAME, model, &calibration, &QuantizeOptions::default(), BuildOptions::default())
 }
 
 fn default_output() -> PathBuf {
@@ -110,13 +131,13 @@ fn evaluate(
     images: &TestImages,
     count: usize,
 ) -> Result<Vec<Vec<i32>>, Failure> {
-    let logits = Logits::of(model, CHECKPOINT_NAME)?;
-    let source = FrameSource::of(model, CHECKPOINT_NAME)?;
+    let logits = Logits::of(model, FLOAT_MODEL_NAME)?;
+    let source = FrameSource::of(model, FLOAT_MODEL_NAME)?;
     let workers = Workers::new(model, options, threads)?;
     let progress = Progress::bar(format!("running on {}", options.backend), count);
     workers.run(count, |engine, index| {
         let frame = source.convert(&images.image(index)?, "the bundled test images")?;
-        let row = logits.run(engine, &frame, CHECKPOINT_NAME);
+        let row = logits.run(engine, &frame, FLOAT_MODEL_NAME);
         progress.step();
         row
     })
@@ -128,11 +149,12 @@ fn text(demo: &Demo) -> String {
     let images = "data/fmnist-test-1000-images-idx3-ubyte.gz";
     let data = if Path::new(images).is_file() { images } else { "DATA" };
     format!(
-        "Converted a vision transformer for Fashion-MNIST to {path}
-accuracy   {:.2} % of {} test images
+        "Converted a float vision transformer for Fashion-MNIST to {path}
+accuracy   float {:.2} %, integer {:.2} % of {} test images; the same answer on {:.2} %
 speed      {:.2} ms an image on {} ({} kernels, {} threads)
 memory     {flash} of flash, {arena} of arena
 identical  logits on cpu and reference for {} of {} images compared
+report     {}
 
 Try next:
   shiftformer inspect {path}
@@ -140,13 +162,16 @@ Try next:
   shiftformer verify {path} --backend cpu
   shiftformer bench {path} --profile
   shiftformer bench --arch deit-tiny",
+        demo.comparison.float_top1.unwrap_or_default(),
         demo.top1,
         demo.n,
+        demo.comparison.agreement.unwrap_or_default(),
         demo.ms_per_image,
         demo.backend,
         demo.kernels,
         demo.threads,
         demo.identical,
-        demo.identical
+        demo.identical,
+        demo.report.display()
     )
 }

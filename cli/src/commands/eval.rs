@@ -1,11 +1,15 @@
 //! `eval`: accuracy on labelled images.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use converter::data::{self, Dataset};
+use converter::float::{Evaluator, Graph};
+use converter::import::{ImportOptions, Imported, import};
+use rayon::prelude::*;
 use serde::Serialize;
+use shiftformer::runtime::{Bits, InputKind, Model, OutputKind};
 use shiftformer::top_k;
 
 use crate::failure::Failure;
@@ -31,6 +35,9 @@ pub struct Args {
     /// Write the integer logits, one row for each image, as a NumPy array of i32.
     #[arg(long, value_name = "OUT.npy")]
     logits: Option<PathBuf>,
+    /// The float model that the container was converted from: compare with it.
+    #[arg(long, value_name = "MODEL")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -41,6 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   shiftformer eval model.shf --data t10k-images-idx3-ubyte.gz
   shiftformer eval model.shf --data photos/ --limit 1000 --json
+  shiftformer eval model.shf --data test.npz --against model.onnx
   shiftformer eval model.shf --data test.npz --backend reference --logits logits.npy";
 
 #[derive(Debug, Serialize)]
@@ -55,6 +63,19 @@ struct Evaluation {
     backend: &'static str,
     kernels: &'static str,
     threads: usize,
+    #[serde(flatten)]
+    against: Option<Against>,
+}
+
+/// The float model on the same images.
+#[derive(Debug, Serialize)]
+struct Against {
+    /// Percent of images with the same class first.
+    agreement: f64,
+    /// Percent.
+    float_top1: f64,
+    /// Mean cosine of float and integer logits.
+    logit_cosine: f64,
 }
 
 /// Evaluates the container.
@@ -81,6 +102,10 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     if let Some(path) = &args.logits {
         write_logits(path, &rows, logits.classes)?;
     }
+    let against = match &args.against {
+        Some(path) => Some(compare(path, &model, &source, &data, &rows, labels)?),
+        None => None,
+    };
     let evaluation = Evaluation {
         top1: accuracy(&rows, labels, 1),
         top5: accuracy(&rows, labels, 5),
@@ -90,12 +115,83 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         backend: options.backend.name(),
         kernels: options.kernel_set()?.name(),
         threads,
+        against,
     };
     emit(json, &evaluation, |e| {
         let speed = format!("{:.2} s, {:.1} images/s", e.seconds, e.images_per_s);
         let engine = format!("{} ({} kernels, {} threads)", e.backend, e.kernels, e.threads);
-        format!("top-1 {:.2} %  top-5 {:.2} %  of {} images\n{speed} on {engine}", e.top1, e.top5, e.n)
+        let float = e.against.as_ref().map(|a| {
+            let (agreement, top1, cosine) = (a.agreement, a.float_top1, a.logit_cosine);
+            format!("\nfloat {top1:.2} %  same answer {agreement:.2} %  cosine of logits {cosine:.5}")
+        });
+        let float = float.unwrap_or_default();
+        format!("top-1 {:.2} %  top-5 {:.2} %  of {} images{float}\n{speed} on {engine}", e.top1, e.top5, e.n)
     })
+}
+
+/// Runs the float model at `path`, its pixels normalised as the container's are.
+fn compare(
+    path: &Path,
+    model: &Model<'_>,
+    source: &FrameSource,
+    data: &Dataset,
+    rows: &[Vec<i32>],
+    labels: &[u32],
+) -> Result<Against, Failure> {
+    let name = path.display().to_string();
+    let float = float_model(path, model)?;
+    let evaluator = Evaluator::new(&float).map_err(Failure::convert(&name))?;
+    let found = float.outputs.iter().position(|output| output.kind == OutputKind::Logits);
+    let classes = found.map(|output| float.tensors[float.outputs[output].tensor].len());
+    let output = found.filter(|_| classes == rows.first().map(Vec::len)).ok_or_else(|| {
+        Failure::new(format!("{name} has other classes than the container"))
+            .help("give the model that the container was converted from")
+    })?;
+    let progress = Progress::bar(format!("evaluating {name}"), rows.len());
+    let logits: Vec<Vec<f32>> = (0..rows.len())
+        .into_par_iter()
+        .map(|index| {
+            let row = evaluator.run(&source.load(data, index)?).swap_remove(output);
+            progress.step();
+            Ok(row)
+        })
+        .collect::<Result<_, Failure>>()?;
+    Ok(against(&logits, rows, labels))
+}
+
+/// The float graph at `path` with the normalisation of `model`.
+fn float_model(path: &Path, model: &Model<'_>) -> Result<Graph, Failure> {
+    let mut options = ImportOptions::default();
+    if let Some(InputKind::Image(image)) = model.inputs().next().map(|input| input.kind) {
+        let channels = usize::from(image.channels);
+        let values = |bits: &[Bits]| bits[..channels].iter().map(|b| f32::from_bits(b.0)).collect();
+        (options.mean, options.std) = (values(&image.mean), values(&image.std));
+    }
+    let name = path.display().to_string();
+    match import(path, &options).map_err(Failure::convert(&name))? {
+        Imported::Float(graph) => Ok(graph),
+        Imported::Quantized(_) => {
+            Err(Failure::new(format!("{name} is an integer checkpoint, not a float model"))
+                .help("--against takes an .onnx or .safetensors file of floats"))
+        }
+    }
+}
+
+fn against(logits: &[Vec<f32>], rows: &[Vec<i32>], labels: &[u32]) -> Against {
+    let best = |row: &Vec<f32>| (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
+    let best: Vec<u32> = logits.iter().map(|row| best(row) as u32).collect();
+    let percent = |count: usize| 100.0 * count as f64 / rows.len() as f64;
+    let cosine = |(a, b): (&Vec<f32>, &Vec<i32>)| {
+        let pairs = || a.iter().zip(b).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+        let norm = |v: f64| v.sqrt().max(f64::MIN_POSITIVE);
+        let (xx, yy) = pairs().fold((0.0, 0.0), |(xx, yy), (x, y)| (xx + x * x, yy + y * y));
+        pairs().map(|(x, y)| x * y).sum::<f64>() / (norm(xx) * norm(yy))
+    };
+    Against {
+        agreement: percent(best.iter().zip(rows).filter(|(b, row)| top_k(row, 1).contains(b)).count()),
+        float_top1: percent(best.iter().zip(labels).filter(|(b, label)| b == label).count()),
+        logit_cosine: logits.iter().zip(rows).map(cosine).sum::<f64>() / rows.len() as f64,
+    }
 }
 
 /// The classes of the first `n` images, all known to the model.
@@ -120,7 +216,7 @@ pub(super) fn accuracy(rows: &[Vec<i32>], labels: &[u32], k: usize) -> f64 {
     100.0 * right as f64 / rows.len() as f64
 }
 
-fn write_logits(path: &std::path::Path, rows: &[Vec<i32>], classes: usize) -> Result<(), Failure> {
+fn write_logits(path: &Path, rows: &[Vec<i32>], classes: usize) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     converter::npy::write_i32(&mut bytes, rows.len(), classes, &rows.concat())
         .map_err(Failure::io("cannot write", path))?;

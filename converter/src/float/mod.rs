@@ -5,9 +5,16 @@
 //! read and write whole tensors or strided parts of them; the layout of the model file
 //! (batch dimensions, channels first, heads first) is gone.
 
+mod error;
+mod eval;
+mod simplify;
+
 use runtime::{Image, OutputKind};
 
 pub use crate::graph::{Geometry, Strided, TensorId};
+pub use error::GraphError;
+pub use eval::{Evaluator, evaluate_node, linear};
+pub use simplify::{fold_pixels, simplify};
 
 /// An activation.
 #[derive(Clone, Debug)]
@@ -387,5 +394,30 @@ impl Graph {
     /// The output that a classifier's answer is read from: the first of its kind.
     pub fn logits(&self) -> Option<&Output> {
         self.outputs.iter().find(|output| output.kind == OutputKind::Logits)
+    }
+
+    /// Multiply-accumulates of one image.
+    pub fn macs(&self) -> u64 {
+        let of = |node: &Node| match node {
+            Node::Linear { x, dense, .. } => self.tensors[*x].rows * dense.weights.len(),
+            Node::Conv { out, dense, .. } => self.tensors[*out].rows * dense.weights.len(),
+            Node::MatMul { batch, m, n, k, .. } => batch * m * n * k,
+            Node::Attention { keys, heads, head_dim, out, .. } => {
+                2 * self.tensors[*out].rows * keys * heads * head_dim
+            }
+            Node::Pixels { .. }
+            | Node::Affine { .. }
+            | Node::LayerNorm { .. }
+            | Node::Activate { .. }
+            | Node::Add { .. }
+            | Node::AddConstant { .. }
+            | Node::Softmax { .. }
+            | Node::Mean { .. }
+            | Node::Rows { .. }
+            | Node::Permute { .. }
+            | Node::Gather { .. }
+            | Node::Concat { .. } => 0,
+        };
+        self.nodes.iter().map(|node| of(node) as u64).sum()
     }
 }

@@ -49,7 +49,7 @@ impl VitConfig {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConvertError> {
+    pub(super) fn check(&self) -> Result<(), ConvertError> {
         let within = |name: &str, value: u32, max: u32| match value {
             0 => Err(ConvertError::Config { reason: format!("{name} is 0") }),
             v if v > max => {
@@ -128,9 +128,11 @@ impl VitConfig {
             ([], Some(text)) => text
                 .split(',')
                 .map(|part| {
-                    part.trim().parse().map_err(|_| ConvertError::Config {
-                        reason: format!("{key} `{text}` is not a list of numbers"),
-                    })
+                    part.trim_matches(|c: char| c.is_whitespace() || c == '[' || c == ']').parse().map_err(
+                        |_| ConvertError::Config {
+                            reason: format!("{key} `{text}` is not a list of numbers"),
+                        },
+                    )
                 })
                 .collect::<Result<Vec<f32>, _>>()?,
             ([], None) => {

@@ -185,7 +185,7 @@ impl Importer<'_> {
             head_dim,
             product_scales: vec![product.into(); heads as usize],
             score_scale: score_scale.into(),
-            exponential: ExpBits { bits: SOFTMAX_BITS, limit: i32::MAX as u32 },
+            exponential: ExpBits { bits: SOFTMAX_BITS, limit: i32::MAX as u32, exact: false },
         });
         Ok(mixed)
     }

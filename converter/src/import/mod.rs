@@ -3,15 +3,18 @@
 mod config;
 mod ivit;
 mod tensors;
+mod timm;
 
 use std::path::Path;
 
 pub use config::VitConfig;
 pub use ivit::import as import_ivit;
 pub use tensors::Tensors;
+pub use timm::import as import_timm;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
+use crate::{float, onnx};
 
 /// What a user may override about a model file.
 #[derive(Clone, Debug, Default)]
@@ -24,16 +27,48 @@ pub struct ImportOptions {
     pub std: Vec<f32>,
 }
 
-/// Reads the model at `path`, recognising its layout by its tensor names.
-pub fn import(path: &Path, options: &ImportOptions) -> Result<Graph, ConvertError> {
+/// A model as its file has it.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// Trained in floating point: to be calibrated.
+    Float(float::Graph),
+    /// Trained with integers, its scales frozen.
+    Quantized(Graph),
+}
+
+impl Imported {
+    /// The integer model, if it is one.
+    pub fn quantized(self) -> Option<Graph> {
+        match self {
+            Imported::Quantized(graph) => Some(graph),
+            Imported::Float(_) => None,
+        }
+    }
+}
+
+/// Reads the model at `path`: an `.onnx` file, or safetensors whose layout is recognised by
+/// their tensor names.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return onnx::import(path, options).map(Imported::Float);
+    }
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ConvertError::Read { path: shown.clone(), source })?;
     let tensors = Tensors::parse(&bytes, &shown)?;
-    if tensors.contains("qact_input.act_scaling_factor") {
-        return import_ivit(&tensors, options);
+    // A damaged checkpoint of one layout is not taken for the other.
+    if ["qact_input", "qact1", "qact_pos"]
+        .iter()
+        .any(|q| tensors.contains(&format!("{q}.act_scaling_factor")))
+    {
+        return import_ivit(&tensors, options).map(Imported::Quantized);
+    }
+    if tensors.contains("patch_embed.proj.weight") {
+        return import_timm(&tensors, options).map(Imported::Float);
     }
     Err(ConvertError::UnknownLayout {
         path: shown,
-        hint: "expected the I-ViT layout, with a tensor `qact_input.act_scaling_factor`".into(),
+        hint: "expected timm's VisionTransformer, with a tensor `patch_embed.proj.weight`, or the I-ViT \
+               layout, with `qact_input.act_scaling_factor`"
+            .into(),
     })
 }

@@ -3,8 +3,9 @@
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::ConvertError;
+use crate::onnx::{bfloat, half};
 
-/// A parsed file. Reads only F32 tensors; allocates no more than the file's size.
+/// A parsed file. Reads F32, F16 and BF16 tensors; allocates no more than the file's size.
 pub struct Tensors<'a> {
     file: SafeTensors<'a>,
     metadata: std::collections::HashMap<String, String>,
@@ -32,17 +33,16 @@ impl<'a> Tensors<'a> {
         self.file.tensor(name).is_ok()
     }
 
+    /// The shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.file.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
+    }
+
     /// The finite values of tensor `name`, which must have `shape`.
     pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         let tensor =
             self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
-        if tensor.dtype() != Dtype::F32 {
-            return Err(ConvertError::ElementType {
-                name: name.to_owned(),
-                found: format!("{:?}", tensor.dtype()),
-            });
-        }
         if tensor.shape() != shape {
             return Err(ConvertError::Shape {
                 name: name.to_owned(),
@@ -50,8 +50,7 @@ impl<'a> Tensors<'a> {
                 expected: shape,
             });
         }
-        let (words, _) = tensor.data().as_chunks::<4>();
-        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        let values = decode(name, tensor.dtype(), tensor.data())?;
         reject(name, &values, "a finite number", |v| !v.is_finite())?;
         Ok(values)
     }
@@ -79,6 +78,17 @@ impl<'a> Tensors<'a> {
             _ => &[],
         };
         Ok(self.scales(name, shape)?[0])
+    }
+}
+
+/// The values of F32, F16 and BF16 tensors.
+fn decode(name: &str, dtype: Dtype, data: &[u8]) -> Result<Vec<f32>, ConvertError> {
+    let words = || data.as_chunks::<2>().0.iter().map(|word| u16::from_le_bytes(*word));
+    match dtype {
+        Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()),
+        Dtype::F16 => Ok(words().map(half).collect()),
+        Dtype::BF16 => Ok(words().map(bfloat).collect()),
+        other => Err(ConvertError::ElementType { name: name.to_owned(), found: format!("{other:?}") }),
     }
 }
 

@@ -35,10 +35,9 @@ impl Lowering<'_> {
         // Probabilities have scale 2⁻¹⁵.
         let weighted = self.scale(node.v.tensor) / 32768.0 / self.scale(out);
         let requant = scales::channels(&mut self.draft.blobs, &name, (0..heads).map(|_| weighted))?;
-        let ExpBits { bits, limit } = node.exponential;
-        let exp = scales::shift_exp(&name, node.score, bits, keys, limit)?;
-        let exp = self.draft.blobs.push(&exp.table());
-        if self.options.fuse && fusable(&node) {
+        let exp = scales::exp_table(&name, node.score, node.exponential, keys)?;
+        let exp = self.draft.blobs.push(&exp);
+        if self.options.fuse && fusable([&node.q, &node.k, &node.v], head_dim) {
             let scratch = u64::from(SCORE_ROWS.min(queries)) * u64::from(keys);
             // Row by row of `out`, from the queries of the rows that are computed.
             let skipped = self.needed[out].unwrap_or(0) as usize * node.q.row;
@@ -115,9 +114,9 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether the fused instruction can read the operands: heads side by side, keys and values
-/// at one distance.
-fn fusable(node: &Heads<'_>) -> bool {
-    let side_by_side = |part: &Strided| part.batch == node.head_dim as usize;
-    node.k.row == node.v.row && [node.q, node.k, node.v].iter().all(side_by_side)
+/// Whether the fused instruction can read queries, keys and values: heads side by side in
+/// every row, keys and values at one distance.
+pub(super) fn fusable([q, k, v]: [&Strided; 3], head_dim: u32) -> bool {
+    let side_by_side = |part: &Strided| part.batch == head_dim as usize;
+    k.row == v.row && [q, k, v].into_iter().all(side_by_side)
 }

@@ -1,14 +1,16 @@
 //! From the quantized graph to instructions over virtual memory.
 
 mod attention;
+mod movement;
 mod norm;
+mod products;
 mod scales;
+mod values;
 
 use quant::Op;
 use quant::mem::{DType, Slot};
 use quant::ops::{
-    Act, Add, Addend, Const, Conv2d, Destination, Linear, Load, PerChannel, Permute, QuantizeImage, Residual,
-    ShiftGelu,
+    Act, Add, Addend, Conv2d, Destination, Linear, PerChannel, Permute, QuantizeImage, Residual, ShiftGelu,
 };
 use quant::pack::Pack;
 use runtime::{Bits, InputKind, SlotHandle};
@@ -141,16 +143,16 @@ impl Lowering<'_> {
             }),
             Node::ShiftGelu { x, out, bits } => self.shift_gelu(index, *x, *out, *bits),
             Node::Rows { x, out, start } => self.sub_rows(*x, *out, *start),
-            Node::MatMul { .. }
-            | Node::Softmax { .. }
-            | Node::Table { .. }
-            | Node::Relu { .. }
-            | Node::Requantize { .. }
-            | Node::Mean { .. }
-            | Node::Permute { .. }
-            | Node::Gather { .. } => {
-                Err(ConvertError::Config { reason: format!("{:?} cannot be lowered", graph.nodes[index]) })
+            Node::MatMul { .. } => self.matmul(&graph.nodes[index]),
+            Node::Softmax { x, out, width, exponential } => self.softmax(*x, *out, *width, *exponential),
+            Node::Table { x, out, table } => self.table(index, *x, *out, table),
+            Node::Relu { x, out } => self.relu(index, *x, *out),
+            Node::Requantize { x, out, ratios, bias } => self.requantize(*x, *out, ratios, bias),
+            Node::Mean { x, out } => self.mean(*x, *out),
+            Node::Permute { x, out, offset, shape, strides } => {
+                self.permute(*x, *out, *offset, *shape, *strides)
             }
+            Node::Gather { x, out, rows } => self.gather(*x, *out, rows),
         }
     }
 
@@ -179,11 +181,20 @@ impl Lowering<'_> {
         Ok(place)
     }
 
-    /// The concatenation that tensor `id` is made in, and the elements before it there.
+    /// The concatenation that tensor `id` is made in, and the elements before it there: its
+    /// largest part, if nothing else reads that.
     fn joined(&self, id: TensorId) -> Option<(TensorId, u32)> {
         let &[reader] = self.readers[id].as_slice() else { return None };
         let Node::Concat { parts, out } = &self.graph.nodes[reader] else { return None };
-        let before = parts.iter().take_while(|part| !matches!(part, Part::Tensor(x) if *x == id));
+        let is_output = self.graph.outputs.iter().any(|output| output.tensor == id);
+        let tensors = parts.iter().filter(|part| matches!(part, Part::Tensor(_)));
+        let largest = tensors.map(|part| self.part_len(part)).max()?;
+        let is_made_there = |part: &&Part| matches!(part, Part::Tensor(_)) && self.part_len(part) == largest;
+        let first = parts.iter().find(is_made_there);
+        if is_output || !matches!(first, Some(Part::Tensor(x)) if *x == id) {
+            return None;
+        }
+        let before = parts.iter().take_while(|part| !is_made_there(part));
         Some((*out, before.map(|part| self.part_len(part)).sum()))
     }
 
@@ -271,8 +282,7 @@ impl Lowering<'_> {
     /// Makes `out` lie where `x` lies, for an operation in place; copies `x` first when a
     /// later node still reads it.
     fn alias(&mut self, node: usize, x: TensorId, out: TensorId) -> Result<(), ConvertError> {
-        let last = self.readers[x].iter().all(|&reader| reader <= node || self.absorbed[reader]);
-        if last {
+        if self.dies(x, node) {
             self.places[out] = Some(self.source(x, out)?);
             return Ok(());
         }
@@ -282,6 +292,19 @@ impl Lowering<'_> {
         let name = format!("{}.copy", self.name(out));
         self.draft.push(name, Op::Permute(copy));
         Ok(())
+    }
+
+    /// Whether nothing after `node` reads the memory of `x`: neither `x` itself nor a view,
+    /// a neighbour in a concatenation, or a program output that lies in the same region.
+    fn dies(&self, x: TensorId, node: usize) -> bool {
+        let Some(Place { region, .. }) = self.places[x] else { return false };
+        let shares = |id: &TensorId| self.places[*id].is_some_and(|place| place.region.base == region.base);
+        let mut sharing = (0..self.places.len()).filter(shares);
+        sharing.all(|id| {
+            let read_before = |&reader: &usize| reader <= node || self.absorbed[reader];
+            self.readers[id].iter().all(read_before)
+                && self.graph.outputs.iter().all(|output| output.tensor != id)
+        })
     }
 
     fn quantize_image(&mut self, x: TensorId, out: TensorId, tables: &[i8]) -> Result<(), ConvertError> {
@@ -317,6 +340,27 @@ impl Lowering<'_> {
         })
     }
 
+    /// The name and destination of a layer that makes `out`, the table behind it included
+    /// where only that reads `out`.
+    fn epilogue(&mut self, name: String, out: TensorId) -> Result<(String, Destination), ConvertError> {
+        let graph = self.graph;
+        let table = match self.readers[out].as_slice() {
+            &[reader] if self.options.fuse => Some(reader),
+            _ => None,
+        };
+        let is_output = graph.outputs.iter().any(|output| output.tensor == out);
+        let narrow = graph.tensors[out].bits == Width::I8;
+        if let Some(reader) = table.filter(|_| narrow && !is_output)
+            && let Node::Table { out: active, table, .. } = &graph.nodes[reader]
+        {
+            self.absorbed[reader] = true;
+            let table = Some(self.draft.blobs.push(table));
+            let destination = Destination::I8 { out: self.i8(*active)?, table };
+            return Ok((self.name(*active), destination));
+        }
+        Ok((name, self.destination(out)?))
+    }
+
     fn conv(
         &mut self,
         x: TensorId,
@@ -325,6 +369,8 @@ impl Lowering<'_> {
         weights: &Weights,
     ) -> Result<(), ConvertError> {
         let name = self.name(out);
+        let requant = self.per_channel(&name, weights, self.scale(out))?;
+        let (name, destination) = self.epilogue(name, out)?;
         let op = Conv2d {
             in_height: g.input[0],
             in_width: g.input[1],
@@ -342,8 +388,8 @@ impl Lowering<'_> {
             x: self.i8(x)?,
             weights: self.draft.blobs.push(&weights.values),
             pack: Pack::RowMajor,
-            requant: self.per_channel(&name, weights, self.scale(out))?,
-            out: self.destination(out)?,
+            requant,
+            out: destination,
         };
         self.draft.push(name, Op::Conv2d(op));
         Ok(())
@@ -356,7 +402,7 @@ impl Lowering<'_> {
         let made = out;
         let (name, out) = match residual {
             Some((sum, destination)) => (self.name(sum), destination),
-            None => (name, self.destination(out)?),
+            None => self.epilogue(name, out)?,
         };
         let op = Linear {
             rows: self.rows(made),
@@ -377,8 +423,9 @@ impl Lowering<'_> {
     fn residual_of(&mut self, branch: TensorId) -> Result<Option<(TensorId, Destination)>, ConvertError> {
         let &[reader] = self.readers[branch].as_slice() else { return Ok(None) };
         let Node::Add { x, y, out } = self.graph.nodes[reader] else { return Ok(None) };
-        let dies = self.readers[x].iter().all(|&r| r <= reader);
-        if y != branch || x == branch || !dies || self.places[x].is_none() {
+        let is_output = self.graph.outputs.iter().any(|output| output.tensor == branch);
+        let wide = self.graph.tensors[branch].bits == Width::I16;
+        if y != branch || x == branch || is_output || !wide || !self.dies(x, reader) {
             return Ok(None);
         }
         self.absorbed[reader] = true;
@@ -389,28 +436,6 @@ impl Lowering<'_> {
             stream: scales::multiplier(&name, self.scale(x) / self.scale(out))?,
         };
         Ok(Some((out, Destination::I16 { out: self.i16(out)?, residual: Some(residual) })))
-    }
-
-    /// Tensors that only this reads were made in place; others are copied, constants loaded.
-    fn concat(&mut self, parts: &[Part], out: TensorId) -> Result<(), ConvertError> {
-        let Place { region, start } = self.place(out)?;
-        let mut start = start;
-        for part in parts {
-            let len = self.part_len(part);
-            if let Part::Constant(values) = part {
-                self.load(values, region, start, out);
-            }
-            start += len;
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, values: &[i32], region: Region, start: u32, out: TensorId) {
-        let width = values.len() as u32;
-        let values: Vec<i16> = values.iter().map(|&v| v as i16).collect();
-        let value = Const::I16(self.draft.blobs.push(&values));
-        let op = Load { rows: 1, width, value, out: Act::I16(region.part(start, width)) };
-        self.draft.push(self.name(out), Op::Load(op));
     }
 
     fn add_constant(
@@ -463,20 +488,11 @@ impl Lowering<'_> {
         self.draft.push(name, Op::ShiftGelu(op));
         Ok(())
     }
-
-    /// Rows are a view: no instruction.
-    fn sub_rows(&mut self, x: TensorId, out: TensorId, first: u32) -> Result<(), ConvertError> {
-        let width = self.graph.tensors[x].width;
-        let skipped = if self.needed[x].is_some() { 0 } else { first * width };
-        let Place { region, start } = self.place(x)?;
-        self.places[out] = Some(Place { region, start: start + skipped });
-        Ok(())
-    }
 }
 
 /// The only row of each tensor that is read, directly or through operations that work
 /// row by row: behind the last attention of a classifier, that of the class token.
-fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
+pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
     let mut wanted: Vec<Wanted> = vec![Wanted::Nothing; graph.tensors.len()];
     for output in &graph.outputs {
         wanted[output.tensor] = Wanted::All;
@@ -485,19 +501,25 @@ fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
         let made = wanted[node.output()];
         let (input, by_row) = match node {
             Node::Rows { start, out, .. } if graph.tensors[*out].rows == 1 => (Wanted::Row(*start), true),
-            Node::Linear { .. } | Node::LayerNorm { .. } | Node::ShiftGelu { .. } | Node::Add { .. } => {
-                (made, true)
+            Node::LayerNorm { out, gamma, .. } if gamma.len() != graph.tensors[*out].width as usize => {
+                (Wanted::All, false)
             }
-            Node::Attention { .. } => (Wanted::All, true),
+            Node::Linear { .. }
+            | Node::LayerNorm { .. }
+            | Node::ShiftGelu { .. }
+            | Node::Table { .. }
+            | Node::Relu { .. }
+            | Node::Requantize { .. }
+            | Node::Add { .. } => (made, true),
+            Node::Attention { q, k, v, head_dim, .. } => {
+                (Wanted::All, attention::fusable([q, k, v], *head_dim))
+            }
             Node::QuantizeImage { .. }
             | Node::Conv { .. }
             | Node::Concat { .. }
             | Node::AddConstant { .. }
             | Node::MatMul { .. }
             | Node::Softmax { .. }
-            | Node::Table { .. }
-            | Node::Relu { .. }
-            | Node::Requantize { .. }
             | Node::Mean { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }

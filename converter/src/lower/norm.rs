@@ -23,11 +23,13 @@ impl Lowering<'_> {
         eps: f64,
     ) -> Result<(), ConvertError> {
         let name = self.name(out);
-        let (width, scale) = (self.graph.tensors[x].width, self.scale(x));
+        // Usually one group to a row.
+        let (width, scale) = (gamma.len() as u32, self.scale(x));
+        let groups = self.graph.tensors[x].width / width;
         let Act::I16(slot) = self.read(x, out)? else { return Err(self.width_error(x, "int16")) };
         let constants = constants(&name, gamma, beta, self.scale(out))?;
         let op = LayerNorm {
-            rows: self.rows(out),
+            rows: self.rows(out) * groups,
             width,
             eps: (f64::from(width) * eps / (scale * scale)).round().min((1u64 << 48) as f64) as u64,
             x: slot,

@@ -4,6 +4,7 @@ use quant::arith::{Multiplier, ShiftExp};
 use quant::ops::Channels;
 
 use crate::error::ConvertError;
+use crate::graph::ExpBits;
 use crate::program::BlobStore;
 
 /// The multiplier of one ratio.
@@ -30,4 +31,20 @@ pub fn shift_exp(name: &str, scale: f64, bits: u8, terms: u32, limit: u32) -> Re
         scale,
         terms,
     })
+}
+
+/// The exponentials of all 256 distances between int8 scores of `scale`, such that `terms`
+/// of them sum to at most the limit.
+pub fn exp_table(name: &str, scale: f64, exp: ExpBits, terms: u32) -> Result<Vec<u32>, ConvertError> {
+    let ExpBits { bits, limit, exact } = exp;
+    if !exact {
+        return Ok(shift_exp(name, scale, bits, terms, limit)?.table().to_vec());
+    }
+    let unit = 2f64.powi(bits.into());
+    if unit * f64::from(terms) > f64::from(limit) {
+        return Err(ConvertError::Exponential { name: name.to_owned(), scale, terms });
+    }
+    Ok((0..256)
+        .map(|distance| (unit * (-scale * f64::from(distance)).exp()).round().max(1.0) as u32)
+        .collect())
 }

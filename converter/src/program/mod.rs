@@ -6,6 +6,7 @@ mod plan;
 mod repack;
 mod write;
 
+pub(crate) use draft::Visit;
 pub use draft::{BlobStore, Draft, InputSpec, Named, OutputSpec, Region};
 pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
 pub use repack::repack;

@@ -1,0 +1,94 @@
+//! Calibration images: which are taken from a data set, and which are left to compare on.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use converter::data::{self, Dataset};
+use converter::float::Graph;
+
+use crate::failure::Failure;
+use crate::frames::FrameSource;
+
+/// Images whose answers are compared after a conversion, at most.
+const COMPARED: usize = 1000;
+
+/// Frames of a data set.
+pub struct Calibration {
+    /// What the model is calibrated with.
+    pub frames: Vec<Vec<u8>>,
+    /// Others, or the same where there are no others.
+    pub compared: Vec<Vec<u8>>,
+    /// Classes of those, where known.
+    pub labels: Option<Vec<u32>>,
+    /// What the images compared on are called.
+    pub name: String,
+}
+
+impl Calibration {
+    /// `samples` images of the data at `path`, spread over it, and up to a thousand others
+    /// to compare `model` on, fewer where it is large.
+    pub fn read(path: &Path, samples: NonZeroUsize, model: &Graph) -> Result<Self, Failure> {
+        let data = data::open(path)?;
+        let source = FrameSource::of_image(&model.image);
+        let (taken, left) = split(data.len(), samples.get());
+        let load = |indices: &[usize]| -> Result<Vec<Vec<u8>>, Failure> {
+            indices.iter().map(|&index| source.load(&data, index)).collect()
+        };
+        let (others, which) = if left.is_empty() { (&taken, "") } else { (&left, "other ") };
+        let compared = spread(others, affordable(model.macs()));
+        Ok(Self {
+            frames: load(&taken)?,
+            labels: labels(&data, &compared),
+            name: format!("{which}images of {}", path.display()),
+            compared: load(&compared)?,
+        })
+    }
+}
+
+/// Images that an integer run of `macs` multiply-accumulates can be compared on in seconds.
+fn affordable(macs: u64) -> usize {
+    const BUDGET: u64 = 20_000_000_000;
+    (BUDGET / macs.max(1)).clamp(8, COMPARED as u64) as usize
+}
+
+fn labels(data: &Dataset, indices: &[usize]) -> Option<Vec<u32>> {
+    indices.iter().map(|&index| data.label(index)).collect()
+}
+
+/// `samples` of `len` indices at even distances, and the others.
+fn split(len: usize, samples: usize) -> (Vec<usize>, Vec<usize>) {
+    let all: Vec<usize> = (0..len).collect();
+    let taken = spread(&all, samples);
+    let left = all.into_iter().filter(|index| taken.binary_search(index).is_err()).collect();
+    (taken, left)
+}
+
+/// At most `count` of `indices` at even distances: folders list one class after the other.
+fn spread(indices: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(indices.len());
+    (0..count).map(|i| indices[i * indices.len() / count]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_taken_evenly_and_never_twice() {
+        let (taken, left) = split(1000, 128);
+        assert_eq!((taken.len(), left.len()), (128, 872));
+        assert!(taken.windows(2).all(|w| (7..=8).contains(&(w[1] - w[0]))));
+        assert!(taken.iter().all(|index| !left.contains(index)));
+    }
+
+    #[test]
+    fn small_sets_are_taken_whole() {
+        assert_eq!(split(3, 128), (vec![0, 1, 2], vec![]));
+    }
+
+    #[test]
+    fn large_models_are_compared_on_fewer_images() {
+        assert_eq!(affordable(12_000_000), 1000);
+        assert_eq!(affordable(5_000_000_000), 8);
+    }
+}

@@ -1,0 +1,216 @@
+//! Float models are calibrated and converted; bad input is refused by name, and nothing is
+//! written.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::{Floats, data, fails, idx, json};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+const SIDE: usize = 8;
+const WIDTH: usize = 8;
+const CONFIG: &str = r#"{"num_heads": 2}"#;
+
+/// A small checkpoint with timm's names.
+fn checkpoint(path: &Path, edit: impl FnOnce(&mut BTreeMap<String, Floats>)) {
+    let mut state = 1u32;
+    let mut tensors = BTreeMap::new();
+    let mut add = |name: &str, shape: &[usize], around: f32| {
+        let values = (0..shape.iter().product()).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            around + (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        });
+        tensors.insert(name.to_owned(), Floats { shape: shape.to_vec(), values: values.collect() });
+    };
+    add("patch_embed.proj.weight", &[WIDTH, 1, 4, 4], 0.0);
+    add("cls_token", &[1, 1, WIDTH], 0.0);
+    add("pos_embed", &[1, 5, WIDTH], 0.0);
+    for norm in ["blocks.0.norm1", "blocks.0.norm2", "norm"] {
+        add(&format!("{norm}.weight"), &[WIDTH], 1.0);
+        add(&format!("{norm}.bias"), &[WIDTH], 0.0);
+    }
+    for (layer, n, k) in [
+        ("blocks.0.attn.qkv", 3 * WIDTH, WIDTH),
+        ("blocks.0.attn.proj", WIDTH, WIDTH),
+        ("blocks.0.mlp.fc1", 12, WIDTH),
+        ("blocks.0.mlp.fc2", WIDTH, 12),
+        ("head", 3, WIDTH),
+    ] {
+        add(&format!("{layer}.weight"), &[n, k], 0.0);
+        add(&format!("{layer}.bias"), &[n], 0.0);
+    }
+    edit(&mut tensors);
+    let bytes = |t: &Floats| t.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let raw: Vec<_> = tensors.iter().map(|(name, t)| (name, t.shape.clone(), bytes(t))).collect();
+    let views = raw.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let metadata = [("config", CONFIG), ("mean", "0.5"), ("std", "0.25")];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    fs::write(path, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
+}
+
+/// `count` images that differ.
+fn images(path: &Path, count: usize) {
+    let pixels: Vec<u8> = (0..count * SIDE * SIDE).map(|i| (i * i / 7 % 251) as u8).collect();
+    fs::write(path, idx(&[count as u32, SIDE as u32, SIDE as u32], &pixels)).unwrap();
+}
+
+/// Runs `convert` on the checkpoint as edited; it must fail with `words` and write nothing.
+fn refused(edit: impl FnOnce(&mut BTreeMap<String, Floats>), more: &[&str], words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint(&folder.path().join("m.safetensors"), edit);
+    images(&folder.path().join("calib-images-idx3-ubyte"), 20);
+    let args = [&["convert", "m.safetensors", "-o", "out.shf", "--report", "out.html"], more].concat();
+    fails(folder.path(), 1, &args, words);
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["calib-images-idx3-ubyte", "m.safetensors"]);
+}
+
+const CALIB: [&str; 2] = ["--calib", "calib-images-idx3-ubyte"];
+
+#[test]
+fn a_checkpoint_becomes_a_container_with_facts_and_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    images(&path.join("calib-images-idx3-ubyte"), 40);
+    let args = [
+        "convert",
+        "m.safetensors",
+        "-o",
+        "m.shf",
+        "--calib",
+        "calib-images-idx3-ubyte",
+        "--calib-samples",
+        "32",
+    ];
+    let more = ["--report", "m.html", "--precision", "blocks.0.mlp.fc1=i16", "--json"];
+    let converted = json(path, &[&args[..], &more].concat());
+    let compared = &converted["comparison"];
+    assert_eq!(compared["images"], 8, "{converted}");
+    assert!(compared["cosine"].as_f64().unwrap() > 0.98, "{converted}");
+    assert!(fs::read_to_string(path.join("m.html")).unwrap().starts_with("<!DOCTYPE html>"));
+
+    let inspected = json(path, &["inspect", "m.shf", "--json"]);
+    let facts = &inspected["conversion"];
+    assert_eq!(facts["calibration_images"], 32, "{facts}");
+    assert_eq!(facts["identity"], inspected["identity"]);
+    let norm = facts["tensors"].as_array().unwrap().iter().find(|t| t["name"] == "blocks.0.norm2");
+    assert_eq!(norm.unwrap()["bits"], 16);
+    let changed = facts["changes"].as_array().unwrap();
+    assert!(changed.iter().any(|c| c["kind"] == "overridden" && c["layer"] == "blocks.0.mlp.fc1"));
+
+    let against = ["eval", "m.shf", "--data", "calib-images-idx3-ubyte", "--against", "m.safetensors"];
+    fs::write(path.join("calib-labels-idx1-ubyte"), idx(&[40], &[0; 40])).unwrap();
+    let evaluated = json(path, &[&against[..], &["--json"]].concat());
+    for key in ["agreement", "float_top1", "logit_cosine", "top1", "top5", "n", "seconds"] {
+        assert!(evaluated[key].is_number(), "no `{key}` in {evaluated}");
+    }
+    assert!(evaluated["logit_cosine"].as_f64().unwrap() > 0.98, "{evaluated}");
+}
+
+#[test]
+fn calibration_is_needed() {
+    refused(|_| {}, &[], &["m.safetensors", "float model", "--calib"]);
+}
+
+#[test]
+fn weights_that_are_not_finite() {
+    let nan = |t: &mut BTreeMap<String, Floats>| {
+        t.get_mut("blocks.0.mlp.fc1.weight").unwrap().values[5] = f32::NAN;
+    };
+    refused(nan, &CALIB, &["blocks.0.mlp.fc1.weight", "NaN", "element 5"]);
+    let infinite =
+        |t: &mut BTreeMap<String, Floats>| t.get_mut("norm.bias").unwrap().values[0] = f32::INFINITY;
+    refused(infinite, &CALIB, &["norm.bias", "inf"]);
+}
+
+#[test]
+fn a_dead_activation() {
+    let dead = |t: &mut BTreeMap<String, Floats>| {
+        t.get_mut("blocks.0.mlp.fc1.weight").unwrap().values.fill(0.0);
+        t.get_mut("blocks.0.mlp.fc1.bias").unwrap().values.fill(0.0);
+    };
+    refused(dead, &CALIB, &["blocks.0.mlp.fc1", "zero on every calibration image"]);
+}
+
+#[test]
+fn a_tensor_of_another_shape() {
+    let edit = |t: &mut BTreeMap<String, Floats>| t.get_mut("head.bias").unwrap().shape = vec![3, 1];
+    refused(edit, &CALIB, &["head.bias", "shape", "expected"]);
+    let edit = |t: &mut BTreeMap<String, Floats>| drop(t.remove("blocks.0.norm1.bias"));
+    refused(edit, &CALIB, &["blocks.0.norm1.bias", "missing"]);
+}
+
+#[test]
+fn a_mean_of_the_wrong_length() {
+    refused(|_| {}, &[&CALIB[..], &["--mean", "0.1,0.2,0.3"]].concat(), &["mean has 3 values", "1 channel"]);
+    refused(|_| {}, &[&CALIB[..], &["--std", "0.1,0.2"]].concat(), &["std has 2 values"]);
+}
+
+#[test]
+fn a_layer_that_is_not_there() {
+    let more = [&CALIB[..], &["--precision", "blocks.7=i16"]].concat();
+    refused(|_| {}, &more, &["blocks.7", "blocks.0.attn.qkv", "head"]);
+}
+
+#[test]
+fn an_empty_folder_and_a_broken_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    fs::create_dir(path.join("photos")).unwrap();
+    let args = ["convert", "m.safetensors", "-o", "out.shf", "--calib", "photos"];
+    fails(path, 1, &args, &["photos", "at least one image"]);
+    fs::write(path.join("photos/broken.png"), b"\x89PNG\r\n\x1a\nnothing").unwrap();
+    fails(path, 1, &args, &["broken.png"]);
+    assert!(!path.join("out.shf").exists() && !path.join("out.facts.json").exists());
+}
+
+/// The bundled ONNX model with `from` replaced by `to`, of the same length.
+fn damaged(path: &Path, from: &[u8], to: &[u8]) {
+    assert_eq!(from.len(), to.len());
+    let mut file = fs::read(data("vit_fmnist_fp32.onnx")).unwrap();
+    let starts: Vec<usize> =
+        (0..file.len() - from.len()).filter(|&i| &file[i..i + from.len()] == from).collect();
+    assert!(!starts.is_empty());
+    for start in starts {
+        file[start..start + from.len()].copy_from_slice(to);
+    }
+    fs::write(path, file).unwrap();
+}
+
+#[test]
+fn an_op_that_is_not_supported() {
+    let folder = tempfile::tempdir().unwrap();
+    damaged(&folder.path().join("m.onnx"), b"\"\x07Softmax", b"\"\x07Softmix");
+    images(&folder.path().join("calib-images-idx3-ubyte"), 4);
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "calib-images-idx3-ubyte"];
+    fails(folder.path(), 1, &args, &["m.onnx", "Softmix", "not supported", "Softmax", "LayerNormalization"]);
+    assert!(!folder.path().join("out.shf").exists());
+}
+
+#[test]
+fn a_file_that_is_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    images(&folder.path().join("calib-images-idx3-ubyte"), 4);
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "calib-images-idx3-ubyte"];
+    fails(folder.path(), 1, &args, &["m.onnx", "No such file"]);
+    fs::write(folder.path().join("m.onnx"), b"<html>not found</html>").unwrap();
+    fails(folder.path(), 1, &args, &["m.onnx", "not a readable ONNX file"]);
+}
+
+#[test]
+fn images_that_the_model_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint(&folder.path().join("m.safetensors"), |_| {});
+    let args = ["convert", "m.safetensors", "-o", "out.shf", "--calib", "calib.npz"];
+    fs::write(folder.path().join("calib.npz"), b"PK\x03\x04 nothing").unwrap();
+    fails(folder.path(), 1, &args, &["calib.npz"]);
+}

@@ -1,0 +1,115 @@
+//! The scale of every group of activations, in both integer types.
+
+use rayon::prelude::*;
+
+use crate::calibrate::range::{self, Measure, Scale};
+use crate::calibrate::statistics::{Activation, Statistics};
+use crate::calibrate::widths::WidthPlan;
+use crate::float::{Graph, Node, TensorId};
+use crate::graph::Width;
+
+/// Scales by the first tensor of each group.
+pub(in crate::calibrate) struct Scales {
+    int8: Vec<Option<Scale>>,
+    int16: Vec<Option<Scale>>,
+}
+
+/// Scale of probabilities in int16.
+const PROBABILITY: f64 = 1.0 / 32768.0;
+
+impl Scales {
+    /// Chooses the scales that `plan` needs.
+    pub fn choose(model: &Graph, statistics: &Statistics, plan: &WidthPlan) -> Self {
+        let count = model.tensors.len();
+        let members = |group: TensorId| (0..count).filter(move |&id| plan.group[id] == group);
+        let chosen: Vec<(Option<Scale>, Option<Scale>)> = (0..count)
+            .into_par_iter()
+            .map(|group| {
+                if group == 0 || plan.group[group] != group {
+                    return (None, None);
+                }
+                let ids: Vec<TensorId> = members(group).collect();
+                let seen: Vec<&Activation> = ids.iter().map(|&id| &statistics.activations[id]).collect();
+                let narrow = int8(model, plan, &ids, &seen);
+                (Some(narrow), Some(int16(model, &ids, &seen)))
+            })
+            .collect();
+        let (int8, int16) = chosen.into_iter().unzip();
+        Self { int8, int16 }
+    }
+
+    /// The scale of tensor `id` in `width`; int32 is finer than int16.
+    pub fn of(&self, plan: &WidthPlan, id: TensorId, width: Width) -> Scale {
+        let group = plan.group[id];
+        let found = match width {
+            Width::I8 => &self.int8[group],
+            Width::I16 | Width::I32 => &self.int16[group],
+        };
+        let scale = found.clone().unwrap_or_else(|| Scale::fixed(1.0));
+        match width {
+            Width::I32 => Scale { scale: scale.scale / 4096.0, ..scale },
+            Width::I8 | Width::I16 => scale,
+        }
+    }
+}
+
+fn int16(model: &Graph, ids: &[TensorId], seen: &[&Activation]) -> Scale {
+    let probabilities = |node: &Node| matches!(node, Node::Softmax { out, .. } if ids.contains(out));
+    if model.nodes.iter().any(probabilities) {
+        return Scale::fixed(PROBABILITY);
+    }
+    range::int16(seen)
+}
+
+fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation]) -> Scale {
+    if let Some(scale) = pixels(model, plan, ids) {
+        return scale;
+    }
+    let readers: Vec<&Node> =
+        model.nodes.iter().filter(|node| node.inputs().iter().any(|x| ids.contains(x))).collect();
+    let columns = columns(&readers, seen[0].width);
+    let function = match readers.as_slice() {
+        [Node::Activate { function, .. }] => Some(*function),
+        _ => None,
+    };
+    let apply = |v: f32| function.map_or(v, |f| f.apply(v.into()) as f32);
+    let measure = Measure { columns: &columns, function: Some(&apply) };
+    let asymmetric = plan.asymmetric[plan.group[ids[0]]];
+    range::int8(seen, asymmetric, &measure)
+}
+
+/// Pixels keep all their levels.
+fn pixels(model: &Graph, plan: &WidthPlan, ids: &[TensorId]) -> Option<Scale> {
+    model.nodes.iter().find_map(|node| {
+        let Node::Pixels { out, mean, std, .. } = node else { return None };
+        if !ids.contains(out) {
+            return None;
+        }
+        let ends = |p: f32| mean.iter().zip(std).map(move |(m, s)| f64::from((p - m) / s));
+        let (low, high) = (ends(0.0).fold(0.0, f64::min), ends(1.0).fold(0.0, f64::max));
+        let asymmetric = plan.asymmetric[plan.group[*out]];
+        let scale = if asymmetric { (high - low) / 255.0 } else { (high / 127.0).max(-low / 128.0) };
+        let zero = if asymmetric { (-128.0 - low / scale).round() as i32 } else { 0 };
+        Some(Scale { scale, zero, method: "all pixel values".into() })
+    })
+}
+
+/// How much each column's error counts: the squared weights that it meets in the layers
+/// that read it.
+fn columns(readers: &[&Node], width: usize) -> Vec<f64> {
+    let mut sums = vec![0f64; width];
+    let mut found = false;
+    for node in readers {
+        let Node::Linear { dense, .. } = node else { return Vec::new() };
+        if dense.k != width {
+            return Vec::new();
+        }
+        found = true;
+        for row in dense.weights.chunks_exact(dense.k) {
+            for (sum, &w) in sums.iter_mut().zip(row) {
+                *sum += f64::from(w).powi(2);
+            }
+        }
+    }
+    if found { sums } else { Vec::new() }
+}

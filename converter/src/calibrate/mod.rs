@@ -1,0 +1,127 @@
+//! Post-training quantization: a float graph and some images become integers.
+//!
+//! 1. [`statistics`]: the float model runs on the calibration images.
+//! 2. [`mod@equalize`]: channels are rescaled between layers where that leaves the float
+//!    model as it is (SmoothQuant, arXiv 2211.10438; RepQ-ViT, arXiv 2212.08254).
+//! 3. [`widths`]: each activation gets the integer types that its readers take.
+//! 4. [`mod@range`]: each type gets the scale with the least measured error.
+//! 5. [`emit`]: weights, biases and tables are made for those scales.
+
+mod attention;
+mod emit;
+mod equalize;
+mod escalate;
+mod range;
+mod statistics;
+mod weights;
+mod widths;
+
+use std::collections::BTreeMap;
+
+pub use emit::Exponential;
+
+use crate::error::ConvertError;
+use crate::facts::{Change, TensorFact};
+use crate::float::{self, Evaluator};
+use crate::graph::{Graph, Width};
+use crate::progress::Progress;
+
+/// How to quantize.
+#[derive(Clone, Debug)]
+pub struct QuantizeOptions {
+    /// Integer types of activations that layers read, by name of the layer.
+    pub precision: BTreeMap<String, Width>,
+    /// Rescale channels between layers.
+    pub equalize: bool,
+    /// Correct the mean error of each layer in its bias.
+    pub correct_bias: bool,
+    /// Share of the multiply-accumulates that may be given 16-bit activations, 0 to 1.
+    pub escalation: f64,
+    /// How the softmax takes its exponential.
+    pub exponential: Exponential,
+}
+
+impl Default for QuantizeOptions {
+    fn default() -> Self {
+        Self {
+            precision: BTreeMap::new(),
+            equalize: true,
+            correct_bias: true,
+            escalation: 0.15,
+            exponential: Exponential::Exact,
+        }
+    }
+}
+
+/// A quantized model and what was decided on the way.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// The integers.
+    pub graph: Graph,
+    /// The float model after folding and equalization, of the same tensor names.
+    pub float: float::Graph,
+    /// How each activation was quantized.
+    pub tensors: Vec<TensorFact>,
+    /// What was changed.
+    pub changes: Vec<Change>,
+}
+
+/// Quantizes `model` so that it follows its float values on `frames` (u8 pixels, height ×
+/// width × channel). Fails on an empty set, on values that are not finite, and on
+/// activations that are zero throughout.
+pub fn quantize(
+    mut model: float::Graph,
+    frames: &[Vec<u8>],
+    options: &QuantizeOptions,
+    progress: &dyn Progress,
+) -> Result<Quantized, ConvertError> {
+    if frames.is_empty() {
+        return Err(ConvertError::EmptyCalibration);
+    }
+    let mut changes = float::simplify(&mut model);
+    changes.extend(float::fold_pixels(&mut model));
+    let mut statistics = statistics::collect(&model, frames, "calibrating", progress)?;
+    statistics.check(&model)?;
+    if options.equalize {
+        changes.extend(equalize::equalize(&mut model, &statistics));
+        statistics = statistics::collect(&model, frames, "calibrating again", progress)?;
+    }
+    check_names(&model, &options.precision)?;
+    let escalated = escalate::choose(&model, &statistics, options, &mut changes);
+    let plan = widths::plan(&model, &escalated);
+    let emitted = emit::emit(&model, &statistics, &plan, options)?;
+    if options.correct_bias {
+        changes.extend(emitted.corrections);
+    }
+    Ok(Quantized { graph: emitted.graph, float: model, tensors: emitted.tensors, changes })
+}
+
+/// The layers whose inputs can be given a precision.
+fn check_names(model: &float::Graph, precision: &BTreeMap<String, Width>) -> Result<(), ConvertError> {
+    let layers: Vec<&str> = layers(model).map(|(_, name)| name).collect();
+    for name in precision.keys() {
+        if !layers.iter().any(|layer| matches(name, layer)) {
+            let known = layers.join(", ");
+            return Err(ConvertError::UnknownLayer { name: name.clone(), known });
+        }
+    }
+    Ok(())
+}
+
+/// Whether `pattern` names `layer`: whole, or as its beginning up to a dot.
+fn matches(pattern: &str, layer: &str) -> bool {
+    layer.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The dense layers: their nodes and names.
+fn layers(model: &float::Graph) -> impl Iterator<Item = (usize, &str)> {
+    model.nodes.iter().enumerate().filter_map(|(index, node)| match node {
+        float::Node::Linear { out, .. } => Some((index, model.tensors[*out].name.as_str())),
+        _ => None,
+    })
+}
+
+/// An evaluator of a graph that importers have made.
+fn evaluator(model: &float::Graph) -> Result<Evaluator<'_>, ConvertError> {
+    Evaluator::new(model)
+}

@@ -1,0 +1,186 @@
+//! The scale of an activation: several candidates, and the one with the least error.
+
+use super::statistics::Activation;
+
+/// Room that int16 activations leave above what was seen.
+const HEADROOM: f64 = 1.25;
+/// Values that a candidate's error is measured on.
+const MEASURED: usize = 1 << 15;
+/// Percentiles that are tried, in percent.
+const PERCENTILES: [f64; 3] = [99.99, 99.9, 99.5];
+/// Shares of the range that the search for the least squared error tries.
+const SHARES: [f64; 16] =
+    [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.2];
+
+/// How real values become integers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scale {
+    /// Real value of one unit.
+    pub scale: f64,
+    /// The integer that stands for zero.
+    pub zero: i32,
+    /// How it was chosen.
+    pub method: String,
+}
+
+impl Scale {
+    /// A scale given by the model itself.
+    pub fn fixed(scale: f64) -> Self {
+        Self { scale, zero: 0, method: "fixed".into() }
+    }
+
+    /// The nearest int8 value, as a real number again.
+    pub fn round8(&self, v: f32) -> f32 {
+        (f64::from(self.int8(v.into()) - self.zero) * self.scale) as f32
+    }
+
+    /// The nearest int8 value.
+    pub fn int8(&self, v: f64) -> i32 {
+        ((v / self.scale).round() + f64::from(self.zero)).clamp(-128.0, 127.0) as i32
+    }
+}
+
+/// What the error of an int8 activation is measured by.
+pub(super) struct Measure<'a> {
+    /// Weight of each column's squared error; empty for equal ones.
+    pub columns: &'a [f64],
+    /// The function behind which the error is measured.
+    pub function: Option<&'a (dyn Fn(f32) -> f32 + Sync)>,
+}
+
+/// int16: the largest magnitude seen, with headroom.
+pub(super) fn int16(activations: &[&Activation]) -> Scale {
+    let largest = activations.iter().fold(0f64, |m, a| m.max(magnitude(a)));
+    Scale { scale: (largest * HEADROOM / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
+}
+
+fn magnitude(activation: &Activation) -> f64 {
+    f64::from(activation.max().max(-activation.min()))
+}
+
+/// int8: min-max, percentiles and the least squared error, whichever measures best.
+pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Measure<'_>) -> Scale {
+    let min = activations.iter().fold(f64::INFINITY, |m, a| m.min(a.min().into()));
+    let max = activations.iter().fold(f64::NEG_INFINITY, |m, a| m.max(a.max().into()));
+    let values = weighted(activations, measure.columns);
+    let error = |candidate: &Scale| -> f64 {
+        let f = |v: f32| measure.function.map_or(v, |f| f(v));
+        values.iter().map(|&(v, w)| w * f64::from(f(candidate.round8(v)) - f(v)).powi(2)).sum()
+    };
+    let make = |low: f64, high: f64, method: String| between(low, high, asymmetric, method);
+    let mut candidates = vec![make(min, max, "min-max".into())];
+    let mut sorted: Vec<f32> = values.iter().map(|(v, _)| *v).collect();
+    sorted.sort_by(f32::total_cmp);
+    for percent in PERCENTILES {
+        let [low, high] = percentiles(&sorted, percent);
+        candidates.push(make(low, high, format!("percentile {percent}")));
+    }
+    candidates.push(least_squares(min, max, &make, &error));
+    let best = candidates.into_iter().map(|c| (error(&c), c)).min_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or_else(|| make(min, max, "min-max".into()), |(_, scale)| scale)
+}
+
+/// Shrinks the upper, then the lower end of the range while that lowers the error.
+fn least_squares(
+    min: f64,
+    max: f64,
+    make: &dyn Fn(f64, f64, String) -> Scale,
+    error: &dyn Fn(&Scale) -> f64,
+) -> Scale {
+    let mid = if min >= 0.0 || max <= 0.0 { (min + max) / 2.0 } else { 0.0 };
+    let at = |low: f64, high: f64| make(mid + (min - mid) * low, mid + (max - mid) * high, "mse".into());
+    let best = |of: &dyn Fn(f64) -> Scale| -> f64 {
+        let errors = SHARES.map(|share| (error(&of(share)), share));
+        errors.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(1.0, |(_, share)| share)
+    };
+    let both = best(&|share| at(share, share));
+    let high = best(&|share| at(both, share));
+    let low = best(&|share| at(share, high));
+    at(low, high)
+}
+
+/// The scale that spans `low..=high`.
+fn between(low: f64, high: f64, asymmetric: bool, method: String) -> Scale {
+    let floor = (low.abs().max(high.abs()) * 1e-6).max(1e-30);
+    if asymmetric {
+        let scale = ((high - low) / 255.0).max(floor);
+        let zero = (-128.0 - low / scale).round() as i32;
+        return Scale { scale, zero, method };
+    }
+    let scale = (high / 127.0).max(-low / 128.0).max(floor);
+    Scale { scale, zero: 0, method }
+}
+
+fn percentiles(sorted: &[f32], percent: f64) -> [f64; 2] {
+    let tail = ((1.0 - percent / 100.0) / 2.0 * sorted.len() as f64) as usize;
+    let last = sorted.len().saturating_sub(1);
+    let at = |index: usize| sorted.get(index.min(last)).copied().map_or(0.0, f64::from);
+    [at(tail), at(last.saturating_sub(tail))]
+}
+
+/// At most [`MEASURED`] of the samples with their weights.
+fn weighted(activations: &[&Activation], columns: &[f64]) -> Vec<(f32, f64)> {
+    let total: usize = activations.iter().map(|a| a.samples.len()).sum();
+    let step = total.div_ceil(MEASURED).max(1);
+    let mut values = Vec::with_capacity(total.min(2 * MEASURED));
+    for activation in activations {
+        let equal = columns.len() != activation.width;
+        // Whole rows are stepped over unevenly, so that every column is met.
+        let step = if step > 1 && activation.width.is_multiple_of(step) { step + 1 } else { step };
+        let picked = activation.samples.iter().enumerate().step_by(step);
+        values.extend(picked.map(|(i, &v)| (v, if equal { 1.0 } else { columns[i % activation.width] })));
+    }
+    values
+}
+
+/// Share of the samples outside the range of `scale`, and its range, for `levels` of a type.
+pub(super) fn coverage(activation: &Activation, scale: &Scale, levels: [i32; 2]) -> ([f64; 2], f64) {
+    let range = levels.map(|level| (f64::from(level) - f64::from(scale.zero)) * scale.scale);
+    let half = scale.scale / 2.0;
+    let outside = |v: &&f32| f64::from(**v) < range[0] - half || f64::from(**v) > range[1] + half;
+    let clipped = activation.samples.iter().filter(outside).count();
+    (range, clipped as f64 / activation.samples.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activation(values: Vec<f32>) -> Activation {
+        let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        Activation { width: 1, low: vec![low], high: vec![high], samples: values }
+    }
+
+    const PLAIN: Measure<'static> = Measure { columns: &[], function: None };
+
+    #[test]
+    fn an_even_distribution_keeps_its_range() {
+        let a = activation((0..1000).map(|i| i as f32 / 999.0 - 0.25).collect());
+        let scale = int8(&[&a], true, &PLAIN);
+        assert!((scale.scale - 1.0 / 255.0).abs() < 1e-4, "{scale:?}");
+        assert!(a.samples.iter().all(|&v| (scale.round8(v) - v).abs() <= 0.51 / 255.0), "{scale:?}");
+    }
+
+    #[test]
+    fn an_outlier_among_many_is_cut_off() {
+        let mut values: Vec<f32> = (0..30_000).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
+        values.push(1.5);
+        let a = activation(values);
+        let scale = int8(&[&a], false, &PLAIN);
+        assert!(scale.scale < 1.45 / 127.0 && scale.method != "min-max", "{scale:?}");
+    }
+
+    #[test]
+    fn a_range_away_from_zero_uses_all_levels() {
+        let a = activation((0..256).map(|i| 100.0 + i as f32 / 64.0).collect());
+        let scale = int8(&[&a], true, &PLAIN);
+        assert!((scale.scale - 255.0 / 64.0 / 255.0).abs() < 1e-3, "{scale:?}");
+        assert_eq!(scale.int8(100.0), -128);
+    }
+
+    #[test]
+    fn int16_leaves_headroom() {
+        let a = activation(vec![-4.0, 2.0]);
+        assert!((int16(&[&a]).scale - 5.0 / 32767.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,187 @@
+//! What activations look like on the calibration images.
+
+use rayon::prelude::*;
+
+use super::{attention, evaluator};
+use crate::error::ConvertError;
+use crate::float::{Graph, Node, TensorId};
+use crate::progress::Progress;
+
+/// Rows kept of each activation, over all images.
+const SAMPLED_ROWS: usize = 512;
+
+/// What one activation looks like.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Activation {
+    /// Elements of a row.
+    pub width: usize,
+    /// Least value of each column.
+    pub low: Vec<f32>,
+    /// Largest value of each column.
+    pub high: Vec<f32>,
+    /// Some of its rows.
+    pub samples: Vec<f32>,
+}
+
+impl Activation {
+    /// Least value.
+    pub fn min(&self) -> f32 {
+        self.low.iter().copied().fold(f32::INFINITY, f32::min)
+    }
+
+    /// Largest value.
+    pub fn max(&self) -> f32 {
+        self.high.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// Mean of `of(value)` in each column over the samples.
+    pub fn column_means(&self, of: impl Fn(f32) -> f64) -> Vec<f64> {
+        let mut sums = vec![0f64; self.width];
+        for row in self.samples.chunks_exact(self.width) {
+            for (sum, &v) in sums.iter_mut().zip(row) {
+                *sum += of(v);
+            }
+        }
+        let rows = (self.samples.len() / self.width).max(1) as f64;
+        sums.into_iter().map(|sum| sum / rows).collect()
+    }
+
+    fn new(width: usize) -> Self {
+        Self { width, low: vec![f32::INFINITY; width], high: vec![f32::NEG_INFINITY; width], samples: vec![] }
+    }
+
+    /// Takes note of `values`; keeps `keep` rows, different ones of each image.
+    fn record(&mut self, values: &[f32], keep: usize, image: usize) {
+        for row in values.chunks_exact(self.width) {
+            for ((low, high), &v) in self.low.iter_mut().zip(&mut self.high).zip(row) {
+                // A NaN stays: it fails the comparison that would drop it.
+                *low = if v > *low { *low } else { v };
+                *high = if v < *high { *high } else { v };
+            }
+        }
+        let rows = values.len() / self.width;
+        for index in spread(rows, keep, image) {
+            self.samples.extend_from_slice(&values[index * self.width..][..self.width]);
+        }
+    }
+
+    fn merge(&mut self, other: Activation) {
+        for (low, v) in self.low.iter_mut().zip(other.low) {
+            *low = if v > *low { *low } else { v };
+        }
+        for (high, v) in self.high.iter_mut().zip(other.high) {
+            *high = if v < *high { *high } else { v };
+        }
+        self.samples.extend(other.samples);
+    }
+}
+
+/// `keep` of `count` indices: the first (a class token, where there is one) and others
+/// spread evenly, starting elsewhere for every image.
+pub(super) fn spread(count: usize, keep: usize, image: usize) -> impl Iterator<Item = usize> {
+    let keep = keep.min(count);
+    (0..keep).map(move |i| match i {
+        0 => 0,
+        _ => (i * count / keep + image * 7) % count,
+    })
+}
+
+/// What all activations look like.
+#[derive(Clone, Debug)]
+pub(super) struct Statistics {
+    /// By tensor.
+    pub activations: Vec<Activation>,
+    /// By node: rows of attention scores, `keys` wide; empty for other nodes.
+    pub scores: Vec<Vec<f32>>,
+}
+
+impl Statistics {
+    fn new(model: &Graph) -> Self {
+        Self {
+            activations: model.tensors.iter().map(|t| Activation::new(t.width)).collect(),
+            scores: vec![Vec::new(); model.nodes.len()],
+        }
+    }
+
+    fn merge(&mut self, other: Statistics) {
+        for (mine, theirs) in self.activations.iter_mut().zip(other.activations) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.scores.iter_mut().zip(other.scores) {
+            mine.extend(theirs);
+        }
+    }
+
+    /// Every activation is finite, and none is zero throughout.
+    pub fn check(&self, model: &Graph) -> Result<(), ConvertError> {
+        for node in &model.nodes {
+            let id = node.output();
+            let (activation, name) = (&self.activations[id], &model.tensors[id].name);
+            let (min, max) = (activation.min(), activation.max());
+            let columns = activation.low.iter().chain(&activation.high);
+            if columns.clone().any(|v| !v.is_finite()) {
+                return Err(ConvertError::NotFinite { name: name.clone() });
+            }
+            if min == 0.0 && max == 0.0 {
+                return Err(ConvertError::DeadActivation { name: name.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the float model on every frame.
+pub(super) fn collect(
+    model: &Graph,
+    frames: &[Vec<u8>],
+    stage: &str,
+    progress: &dyn Progress,
+) -> Result<Statistics, ConvertError> {
+    let evaluator = evaluator(model)?;
+    let keep = SAMPLED_ROWS.div_ceil(frames.len());
+    let queried = attention::operands(model);
+    progress.begin(stage, frames.len());
+    let mut all = Statistics::new(model);
+    // A few images at a time: their samples wait to be merged in order.
+    let batch = rayon::current_num_threads().max(1) * 2;
+    for (start, frames) in frames.chunks(batch).enumerate().map(|(i, frames)| (i * batch, frames)) {
+        let parts: Vec<Statistics> = frames
+            .par_iter()
+            .enumerate()
+            .map(|(index, frame)| {
+                let mut part = Statistics::new(model);
+                let mut held: Vec<Option<Vec<f32>>> = vec![None; model.tensors.len()];
+                evaluator.trace(frame, &mut |id: TensorId, values: &[f32]| {
+                    part.activations[id].record(values, keep, start + index);
+                    if queried.is_operand[id] {
+                        held[id] = Some(values.to_vec());
+                    }
+                    if let Some(node) = queried.attention_of[id] {
+                        part.scores[node] = scores(&model.nodes[node], &held, frames.len(), start + index);
+                    }
+                });
+                progress.step();
+                part
+            })
+            .collect();
+        for part in parts {
+            all.merge(part);
+        }
+    }
+    Ok(all)
+}
+
+fn scores(node: &Node, held: &[Option<Vec<f32>>], images: usize, image: usize) -> Vec<f32> {
+    let Node::Attention { q, k, keys, heads, head_dim, scales, .. } = node else { return Vec::new() };
+    match (&held[q.tensor], &held[k.tensor]) {
+        (Some(queries), Some(key_rows)) => attention::sampled_scores(
+            (queries, *q),
+            (key_rows, *k),
+            (*keys, *heads, *head_dim),
+            scales,
+            SAMPLED_ROWS.div_ceil(images * heads).max(1),
+            image,
+        ),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Operations on each row, or over rows.
+
+/// `(p / 255 − mean) / std`, channel by channel.
+pub(super) fn pixels(x: &[f32], mean: &[f32], std: &[f32], out: &mut Vec<f32>) {
+    for pixel in x.chunks_exact(mean.len()) {
+        out.extend(pixel.iter().zip(mean.iter().zip(std)).map(|(p, (m, s))| {
+            let value = (f64::from(*p) / 255.0 - f64::from(*m)) / f64::from(*s);
+            value as f32
+        }));
+    }
+}
+
+/// `x[c] · scale[c] + offset[c]`.
+pub(super) fn affine(x: &[f32], scale: &[f32], offset: &[f32], out: &mut Vec<f32>) {
+    for row in x.chunks_exact(scale.len()) {
+        out.extend(row.iter().zip(scale.iter().zip(offset)).map(|(x, (s, o))| x * s + o));
+    }
+}
+
+/// Each group of `gamma.len()` elements with mean 0 and variance 1, then γ and β.
+pub(super) fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut Vec<f32>) {
+    let n = gamma.len() as f64;
+    for row in x.chunks_exact(gamma.len()) {
+        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+        let factor = 1.0 / (variance + f64::from(eps)).sqrt();
+        out.extend(row.iter().zip(gamma.iter().zip(beta)).map(|(&v, (&g, &b))| {
+            let normed = (f64::from(v) - mean) * factor;
+            (normed * f64::from(g) + f64::from(b)) as f32
+        }));
+    }
+}
+
+/// Softmax of one row, in place.
+pub(super) fn softmax(row: &mut [f32]) {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0f64;
+    for value in row.iter_mut() {
+        *value = (*value - max).exp();
+        sum += f64::from(*value);
+    }
+    let factor = (1.0 / sum) as f32;
+    row.iter_mut().for_each(|value| *value *= factor);
+}
+
+/// Mean over the rows of `width`.
+pub(super) fn mean(x: &[f32], width: usize, out: &mut Vec<f32>) {
+    let mut sums = vec![0.0f64; width];
+    for row in x.chunks_exact(width) {
+        sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    let rows = (x.len() / width) as f64;
+    out.extend(sums.into_iter().map(|sum| (sum / rows) as f32));
+}

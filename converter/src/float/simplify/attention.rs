@@ -1,0 +1,84 @@
+//! Scores, softmax and weighted sum to one attention.
+
+use super::{folded, only_reader};
+use crate::facts::Change;
+use crate::float::{Graph, Node, Strided, TensorId};
+
+/// Joins every chain of `MatMul → Softmax → MatMul` that an attention computes.
+pub(super) fn join(graph: &mut Graph) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut index = 0;
+    while index < graph.nodes.len() {
+        if let Some(change) = one(graph, index) {
+            changes.push(change);
+        }
+        index += 1;
+    }
+    changes
+}
+
+/// Tries the chain that begins at node `first`.
+fn one(graph: &mut Graph, first: usize) -> Option<Change> {
+    let Node::MatMul { a: q, b: k, transpose_b: true, out: scores, batch, m, n, k: dim, scale } =
+        graph.nodes[first]
+    else {
+        return None;
+    };
+    let (soft, scale, uniform) = through_factor(graph, scores.tensor, scale)?;
+    let Node::Softmax { out: probabilities, width, .. } = graph.nodes[soft] else { return None };
+    let second = only_reader(graph, probabilities)?;
+    let Node::MatMul {
+        a,
+        b: v,
+        transpose_b: false,
+        out,
+        batch: heads,
+        m: rows,
+        n: columns,
+        k: keys,
+        scale: one,
+    } = graph.nodes[second]
+    else {
+        return None;
+    };
+    let same = (heads, rows, columns, keys) == (batch, m, dim, n) && width == n && one == 1.0;
+    // Scores and probabilities lie alike, the output has its heads side by side.
+    let inside = a == Strided { tensor: probabilities, ..scores };
+    let side_by_side = out == Strided { tensor: out.tensor, offset: 0, batch: columns, row: heads * columns };
+    if !(same && inside && side_by_side && groups_are_rows(scores, batch, n)) {
+        return None;
+    }
+    let node =
+        Node::Attention { q, k, v, keys, heads, head_dim: dim, scales: vec![scale; heads], out: out.tensor };
+    graph.nodes[second] = node;
+    let mut removed = vec![first, soft];
+    removed.extend(uniform);
+    removed.sort_unstable();
+    for index in removed.into_iter().rev() {
+        graph.nodes.remove(index);
+    }
+    Some(folded(
+        graph,
+        out.tensor,
+        "scores, softmax and weighted sum are one attention",
+        "scores need no memory of their own",
+    ))
+}
+
+/// The softmax that reads `scores`, behind at most one uniform factor, which is taken along.
+fn through_factor(graph: &Graph, scores: TensorId, scale: f32) -> Option<(usize, f32, Option<usize>)> {
+    let reader = only_reader(graph, scores)?;
+    let Node::Affine { out, scale: factors, offset, .. } = &graph.nodes[reader] else {
+        return Some((reader, scale, None));
+    };
+    let factor = *factors.first()?;
+    // An offset that is the same for all keys changes no softmax.
+    let uniform = factors.iter().all(|&f| f == factor) && offset.windows(2).all(|w| w[0] == w[1]);
+    uniform.then_some((only_reader(graph, *out)?, scale * factor, Some(reader)))
+}
+
+/// Whether a row of one head's scores is one of the groups that a softmax normalises.
+fn groups_are_rows(scores: Strided, heads: usize, keys: usize) -> bool {
+    let starts = scores.offset.is_multiple_of(keys) && scores.row.is_multiple_of(keys);
+    starts && (heads == 1 || scores.batch.is_multiple_of(keys))
+}

@@ -1,0 +1,80 @@
+//! Reader of ONNX models: bytes → [`model`] → [`patterns`] → [`import`](mod@import).
+//!
+//! * [`proto`]: the messages of the file format.
+//! * [`parse`]: messages to a [`Model`], every size checked.
+//! * [`fold`]: evaluation of nodes whose inputs are constants.
+//! * [`patterns`]: decomposed LayerNorm, GELU and their kin to single nodes.
+//! * [`import`](mod@import): the walk over the nodes that makes the float graph.
+//!
+//! # Bounds
+//!
+//! A file may come from a stranger. It is refused above 2 GiB (protobuf's own limit),
+//! 2 Mi messages and texts, 65,536 nodes (functions inlined), 8 dimensions, 16 GiB of
+//! external data, and 64 Mi elements of one computed constant. All computed constants
+//! together hold at most 256 Mi elements more than four times those stored, and the work
+//! of computing them is bounded likewise ([`fold::Budget`]).
+//!
+//! Before constants are computed, reading allocates at most 24 bytes for every byte of the
+//! file and its external data (a bool or integer of one byte becomes eight, in a list that
+//! grows by doubling, and is copied once), and 512 bytes for every message: 1 GiB.
+
+pub mod error;
+pub mod fold;
+mod functions;
+pub mod import;
+pub mod model;
+pub mod parse;
+pub mod patterns;
+pub mod proto;
+mod scan;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use bytes::Bytes;
+
+pub use error::OnnxError;
+pub use model::Model;
+pub(crate) use tensor::{bfloat, half};
+
+use crate::error::ConvertError;
+use crate::float;
+use crate::import::ImportOptions;
+
+/// Versions of the default operator set that are read.
+pub const OPSETS: RangeInclusive<i64> = 11..=23;
+
+/// Reads the ONNX model at `path`, with external data from its directory.
+///
+/// # Errors
+///
+/// [`ConvertError::Read`] if the file cannot be read, [`ConvertError::Onnx`] and
+/// [`ConvertError::Value`] naming the tensor or node that cannot be imported.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<float::Graph, ConvertError> {
+    let read = |source| ConvertError::Read { path: path.display().to_string(), source };
+    let len = std::fs::metadata(path).map_err(read)?.len();
+    parse::check_file_len(len)?;
+    let bytes = std::fs::read(path).map_err(read)?;
+    let directory =
+        path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    import_bytes(bytes.into(), directory, options)
+}
+
+/// Reads an ONNX model from memory; external data comes from `directory`, if one is given.
+///
+/// # Errors
+///
+/// As [`import()`], and [`OnnxError::ExternalData`] for tensors outside the file if there
+/// is no directory.
+pub fn import_bytes(
+    bytes: Bytes,
+    directory: Option<&Path>,
+    options: &ImportOptions,
+) -> Result<float::Graph, ConvertError> {
+    let mut model = parse::parse(bytes, directory)?;
+    patterns::fuse(&mut model)?;
+    import::build(model, options)
+}

@@ -1,0 +1,85 @@
+//! Rewrites of the node list before the walk: constants are computed, no-ops removed,
+//! fused nodes of ONNX Runtime taken apart, and decomposed operations joined.
+//!
+//! Besides ONNX's own ops, the result may hold `QuickGelu` (`x · σ(1.702 x)`) and `Silu`
+//! (`x · σ(x)`) without attributes, both in the default domain. A `LayerNormalization` it
+//! makes may lack its scale (ones) and its bias (zeros), both of which are constants of as
+//! many dimensions as are normalised.
+
+mod attention;
+mod constants;
+mod contrib;
+mod gates;
+mod matcher;
+mod noops;
+mod norm;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::model::{Array, Model, Node};
+use crate::error::ConvertError;
+use matcher::Matcher;
+
+/// Rewrites `model` as the module describes; what it computes stays the same.
+///
+/// Values that are read elsewhere, or are outputs, survive under their names.
+///
+/// # Errors
+///
+/// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
+/// constants.
+pub fn fuse(model: &mut Model) -> Result<(), ConvertError> {
+    noops::prune(model);
+    let mut budget = constants::budget(model);
+    constants::propagate(model, &mut budget)?;
+    noops::remove(model);
+    contrib::expand(model);
+    constants::propagate(model, &mut budget)?;
+    join(model);
+    noops::prune(model);
+    Ok(())
+}
+
+/// Several nodes that one replaces.
+struct Fusion {
+    /// The node whose output stays.
+    root: usize,
+    /// The others.
+    interior: Vec<usize>,
+    /// What replaces them; it has the root's outputs.
+    node: Node,
+    /// Constants that it needs.
+    constants: Vec<(String, Array)>,
+}
+
+/// Joins decomposed operations.
+fn join(model: &mut Model) {
+    let fusions = {
+        let matcher = Matcher::new(model);
+        let mut taken = vec![false; model.nodes.len()];
+        let mut fusions: HashMap<usize, Fusion> = HashMap::new();
+        for index in 0..model.nodes.len() {
+            let found = norm::layer_norm(&matcher, index).or_else(|| gates::gate(&matcher, index));
+            let Some(fusion) = found else { continue };
+            if taken[fusion.root] || fusion.interior.iter().any(|&node| taken[node]) {
+                continue;
+            }
+            taken[fusion.root] = true;
+            fusion.interior.iter().for_each(|&node| taken[node] = true);
+            fusions.insert(fusion.root, fusion);
+        }
+        (fusions, taken)
+    };
+    let (mut fusions, taken) = fusions;
+    let nodes = std::mem::take(&mut model.nodes);
+    for (index, node) in nodes.into_iter().enumerate() {
+        if let Some(fusion) = fusions.remove(&index) {
+            model.constants.extend(fusion.constants);
+            model.nodes.push(fusion.node);
+        } else if !taken[index] {
+            model.nodes.push(node);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What a container holds, in numbers.
+
+use std::collections::BTreeMap;
+
+use quant::Op;
+use quant::mem::DType;
+use quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
+use runtime::{LoadError, Model};
+
+use super::lifetimes::Lifetimes;
+use crate::measure::Aligned;
+
+/// A container in numbers. Bytes are bytes.
+#[derive(Clone, Debug)]
+pub struct ProgramFacts {
+    /// Identity of the container, in hexadecimal.
+    pub identity: String,
+    /// Bytes of the container.
+    pub flash_bytes: u64,
+    /// Bytes of weight matrices; shared ones count once.
+    pub weight_bytes: u64,
+    /// Bytes of the arena.
+    pub arena_bytes: u64,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
+    /// The inputs, in words.
+    pub inputs: Vec<String>,
+    /// The outputs, in words.
+    pub outputs: Vec<String>,
+    /// Instructions in order, without control records.
+    pub instructions: Vec<InstructionFacts>,
+    /// Runs of instructions that are executed tile by tile.
+    pub tile_groups: Vec<TileGroup>,
+    /// What lies in the arena, and when.
+    pub buffers: Vec<Buffer>,
+}
+
+/// An instruction.
+#[derive(Clone, Debug)]
+pub struct InstructionFacts {
+    /// Its index in the container, control records counted.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its op.
+    pub op: &'static str,
+    /// Type of what it writes.
+    pub dtype: &'static str,
+    /// Rows and width of what it writes.
+    pub shape: [u64; 2],
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Bytes of its weight matrix.
+    pub weight_bytes: u64,
+}
+
+/// A run of instructions executed tile by tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileGroup {
+    /// Position of the first in [`ProgramFacts::instructions`].
+    pub first: usize,
+    /// Position of the last.
+    pub last: usize,
+    /// Rows of each.
+    pub rows: u32,
+    /// Rows of a tile.
+    pub tile: u32,
+}
+
+/// What a buffer of the arena holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferKind {
+    /// An input, until it is overwritten.
+    Input,
+    /// int8 activations.
+    Int8,
+    /// int16 activations: the residual stream.
+    Int16,
+    /// int32 values: logits.
+    Int32,
+    /// Working memory of one instruction.
+    Scratch,
+}
+
+/// A range of the arena while it holds one thing.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// The instruction or input that it was first written by.
+    pub name: String,
+    /// What it holds.
+    pub kind: BufferKind,
+    /// First byte in the arena.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Position of the first instruction that it is alive at.
+    pub first: usize,
+    /// Position of the last.
+    pub last: usize,
+}
+
+impl ProgramFacts {
+    /// Reads `container`.
+    ///
+    /// # Errors
+    ///
+    /// The checker's reason to refuse it.
+    pub fn new(container: &[u8]) -> Result<Self, LoadError> {
+        let aligned = Aligned::copy_of(container);
+        let model = Model::new(aligned.bytes())?;
+        let (mut reader, mut tile_groups) = (Reader::default(), Vec::new());
+        for instruction in model.instructions() {
+            let position = reader.instructions.len();
+            match instruction.op {
+                Op::Tile(t) => tile_groups.push(TileGroup {
+                    first: position,
+                    last: position + usize::from(t.count).max(1) - 1,
+                    rows: t.rows,
+                    tile: t.tile,
+                }),
+                op => reader.instruction(instruction.index as usize, instruction.name, op),
+            }
+        }
+        let mut lifetimes = Lifetimes::default();
+        for input in model.inputs() {
+            lifetimes.input(input.name, input.slot.offset.into(), input.slot.bytes());
+        }
+        for (position, uses) in reader.uses.iter().enumerate() {
+            lifetimes.instruction(position, &reader.instructions[position].name, uses);
+        }
+        let end = reader.instructions.len().saturating_sub(1);
+        for output in model.outputs() {
+            lifetimes.output(end, output.slot.offset.into(), output.slot.bytes());
+        }
+        Ok(Self {
+            identity: model.identity().iter().map(|byte| format!("{byte:02x}")).collect(),
+            flash_bytes: container.len() as u64,
+            weight_bytes: reader.weights.values().sum(),
+            arena_bytes: model.arena_len() as u64,
+            macs: reader.instructions.iter().fold(0, |sum, i| i.macs.saturating_add(sum)),
+            inputs: model.inputs().map(|i| described(i.name, i.slot.dtype, i.slot.len)).collect(),
+            outputs: model.outputs().map(|o| described(o.name, o.slot.dtype, o.slot.len)).collect(),
+            instructions: reader.instructions,
+            buffers: lifetimes.finish(&tile_groups),
+            tile_groups,
+        })
+    }
+}
+
+fn described(name: &str, dtype: DType, len: u32) -> String {
+    format!("{name}: {len} × {}", dtype.name())
+}
+
+/// A use of the arena by an instruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    pub role: Role,
+    pub dtype: DType,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// What is gathered over all instructions.
+#[derive(Default)]
+struct Reader {
+    instructions: Vec<InstructionFacts>,
+    uses: Vec<Vec<Use>>,
+    /// Bytes of every weight matrix by its offset.
+    weights: BTreeMap<u32, u64>,
+}
+
+impl Reader {
+    fn instruction(&mut self, index: usize, name: &str, mut op: Op) {
+        let facts = InstructionFacts {
+            index,
+            name: name.to_owned(),
+            op: op.kind().name(),
+            dtype: "",
+            shape: [u64::from(op.rows()), 0],
+            macs: op.macs(),
+            weight_bytes: 0,
+        };
+        let mut visit = Visit { facts, uses: Vec::new(), weights: &mut self.weights };
+        op.operands(&mut visit);
+        let Visit { facts, uses, .. } = visit;
+        self.instructions.push(facts);
+        self.uses.push(uses);
+    }
+}
+
+struct Visit<'a> {
+    facts: InstructionFacts,
+    uses: Vec<Use>,
+    weights: &'a mut BTreeMap<u32, u64>,
+}
+
+impl Visitor for Visit<'_> {
+    fn slot(&mut self, slot: SlotRef<'_>) {
+        let bytes = slot.bytes();
+        let written = match slot.role {
+            Role::Write => Some(slot.dtype),
+            Role::Update(to) => Some(to),
+            Role::Read | Role::Scratch => None,
+        };
+        let dtype = written.unwrap_or(slot.dtype);
+        self.uses.push(Use { role: slot.role, dtype, offset: (*slot.offset).into(), bytes });
+        if written.is_some() {
+            self.facts.dtype = dtype.name();
+            self.facts.shape = match slot.tiling {
+                Tiling::Rows { width, .. } => [self.facts.shape[0], width.into()],
+                Tiling::Whole => [1, (*slot.len).into()],
+            };
+        }
+    }
+
+    fn blob(&mut self, blob: BlobRef<'_>) {
+        let bytes = blob.bytes();
+        if blob.pack.is_some() {
+            self.facts.weight_bytes += bytes;
+            self.weights.insert(*blob.offset, bytes);
+        }
+    }
+}
