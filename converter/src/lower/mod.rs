@@ -369,6 +369,7 @@ impl Lowering<'_> {
         weights: &Weights,
     ) -> Result<(), ConvertError> {
         let name = self.name(out);
+        let values = self.draft.blobs.push(&weights.values);
         let requant = self.per_channel(&name, weights, self.scale(out))?;
         let (name, destination) = self.epilogue(name, out)?;
         let op = Conv2d {
@@ -386,7 +387,7 @@ impl Lowering<'_> {
             out_width: g.output[1],
             groups: g.groups,
             x: self.i8(x)?,
-            weights: self.draft.blobs.push(&weights.values),
+            weights: values,
             pack: Pack::RowMajor,
             requant,
             out: destination,
