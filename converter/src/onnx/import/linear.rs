@@ -23,6 +23,19 @@ impl Matrix {
         Self { n, k, values }
     }
 
+    /// From `blocks` matrices of `n × k`, each for its own part of the inputs and outputs:
+    /// zero elsewhere.
+    pub fn diagonal(blocks: usize, n: usize, k: usize, values: Vec<f32>) -> Self {
+        if blocks == 1 {
+            return Self { n, k, values };
+        }
+        let mut all = vec![0.0; blocks * blocks * n * k];
+        for (at, (row, out)) in values.chunks_exact(k).zip(all.chunks_exact_mut(blocks * k)).enumerate() {
+            out[at / n * k..][..k].copy_from_slice(row);
+        }
+        Self { n: blocks * n, k: blocks * k, values: all }
+    }
+
     /// Weights for inputs stored at other places, with a factor.
     fn dense(&self, places: &[usize], factor: f32) -> Dense {
         let mut weights = vec![0.0; self.values.len()];

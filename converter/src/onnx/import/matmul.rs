@@ -2,7 +2,7 @@
 
 use super::linear::Matrix;
 use super::store::Order;
-use super::view::{Axis, Dim, View, coalesce, length, split};
+use super::view::{Axis, Dim, View, coalesce, dense, length, split};
 use super::{Importer, Result, Value};
 use crate::float::{Node, Strided};
 use crate::onnx::fold::broadcast;
@@ -56,11 +56,14 @@ impl Importer<'_> {
         match (a, b) {
             (Value::View(a), Value::Constant(b)) => {
                 self.name_after(1);
-                let matrix = self.matrix(&b, transpose_b)?;
                 let a = if transpose_a { swap(&a) } else { a };
                 if a.rank() == 0 {
                     return Err(self.node.invalid("a scalar has no matrix product"));
                 }
+                if is_stack(&b) {
+                    return self.stacked(&a, &b, transpose_b);
+                }
+                let matrix = self.matrix(&b, transpose_b)?;
                 let mut out = self.linear(&a, &matrix)?;
                 if b.rank() == 1 {
                     out.axes.pop();
@@ -70,13 +73,16 @@ impl Importer<'_> {
             (Value::Constant(a), Value::View(b)) => {
                 self.name_after(0);
                 // A · X = (Xᵀ · Aᵀ)ᵀ.
-                let matrix = self.matrix(&a, !transpose_a)?;
                 let b = if transpose_b { b } else { swap(&b) };
                 if b.rank() < 2 || a.rank() < 2 {
                     return Err(self
                         .node
                         .unsupported("products with vectors are not supported; use matrices"));
                 }
+                if is_stack(&a) {
+                    return Ok(swap(&self.stacked(&b, &a, !transpose_a)?));
+                }
+                let matrix = self.matrix(&a, !transpose_a)?;
                 Ok(swap(&self.linear(&b, &matrix)?))
             }
             (Value::View(a), Value::View(b)) => {
@@ -92,15 +98,8 @@ impl Importer<'_> {
     fn matrix(&mut self, array: &Array, transposed: bool) -> Result<Matrix> {
         array.check_finite(&self.node.name)?;
         self.spend(array.len())?;
-        let (batch, shape) = array.shape.split_at(array.rank().saturating_sub(2));
-        if batch.iter().any(|&len| len != 1) {
-            return Err(self.node.unsupported(format!(
-                "a constant of shape {:?} is a batch of matrices; one matrix for all rows is supported",
-                array.shape
-            )));
-        }
         let values = array.to_f32s();
-        let (k, n) = match *shape {
+        let (k, n) = match array.shape[array.rank().saturating_sub(2)..] {
             [k] => (k, 1),
             [k, n] if !transposed => (k, n),
             [n, k] => return if n * k > 0 { Ok(Matrix { n, k, values }) } else { Err(self.empty()) },
@@ -109,7 +108,49 @@ impl Importer<'_> {
         if n * k == 0 { Err(self.empty()) } else { Ok(Matrix::transposed(k, n, &values)) }
     }
 
-    fn empty(&self) -> crate::error::ConvertError {
+    /// The product with a stack of constant matrices, `k × n` each (or `n × k` if `transposed`),
+    /// with NumPy's batches: one dense layer that is zero between the batches.
+    fn stacked(&mut self, x: &View, array: &Array, transposed: bool) -> Result<View> {
+        array.check_finite(&self.node.name)?;
+        let mut view = x.clone();
+        let rank = view.rank().max(array.rank());
+        view.axes.splice(0..0, vec![Vec::new(); rank - view.rank()]);
+        let mut shape = vec![1; rank - array.rank()];
+        shape.extend_from_slice(&array.shape);
+        let (m, last) = (rank - 2, rank - 1);
+        let (n_axis, k_axis) = if transposed { (m, last) } else { (last, m) };
+        // Batches of both are blocks, those of the constant alone are outputs, and those of
+        // `x` alone are rows.
+        let (stack, mut rows): (Vec<usize>, Vec<usize>) = (0..m).partition(|&axis| shape[axis] != 1);
+        let (blocks, outputs): (Vec<usize>, Vec<usize>) =
+            stack.into_iter().partition(|&axis| view.len(axis) != 1);
+        if blocks.iter().any(|&axis| view.len(axis) != shape[axis]) || view.len(last) != shape[k_axis] {
+            return Err(self.node.invalid(format!("{:?} and {:?} have no product", x.shape(), array.shape)));
+        }
+        rows.push(m);
+        let count = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
+        let (parts, k) = (count(&blocks), shape[k_axis]);
+        let n = count(&outputs) * shape[n_axis];
+        self.spend(parts.saturating_mul(array.len()))?;
+        if array.is_empty() {
+            return Err(self.empty());
+        }
+        let order = [&blocks[..], &outputs[..], &[n_axis, k_axis]].concat();
+        let values = self.to_storage(&dense(&shape, &order), array.len(), array)?;
+        let inner = blocks.iter().chain([&last]).flat_map(|&axis| view.axes[axis].clone()).collect();
+        let axes = rows.iter().map(|&axis| view.axes[axis].clone()).chain([inner]).collect();
+        let out = self.linear(&view.with_axes(axes), &Matrix::diagonal(parts, n, k, values))?;
+        let lens: Vec<usize> = order[..order.len() - 1].iter().map(|&axis| shape[axis]).collect();
+        let columns = split(&out.axes[rows.len()], &lens).ok_or_else(|| self.unknown())?;
+        let mut axes = vec![Vec::new(); rank];
+        for (&axis, dims) in rows.iter().zip(&out.axes).chain(blocks.iter().chain(&outputs).zip(&columns)) {
+            axes[axis].clone_from(dims);
+        }
+        axes[last].clone_from(&columns[columns.len() - 1]);
+        Ok(out.with_axes(axes))
+    }
+
+    pub fn empty(&self) -> crate::error::ConvertError {
         self.node.invalid("its constant is empty")
     }
 
@@ -178,106 +219,6 @@ impl Importer<'_> {
         Ok(View::laid_out(tensor, vec![axis(batch, n), axis(m, width), axis(n, 1)]))
     }
 
-    /// `Einsum` of two operands.
-    pub fn einsum(&mut self) -> Result<View> {
-        let equation: String =
-            self.node.string("equation", "").chars().filter(|c| !c.is_whitespace()).collect();
-        let terms = equation.split_once("->").and_then(|(inputs, out)| {
-            let (a, b) = inputs.split_once(',')?;
-            let labels = |term: &str| term.chars().collect::<Vec<char>>();
-            Some((labels(a), labels(b), labels(out)))
-        });
-        let unsupported = format!("the equation `{equation}` is not a matrix product of two operands");
-        let Some((mut left, mut right, out)) = terms else { return Err(self.node.unsupported(unsupported)) };
-        let plain = [&left, &right, &out].iter().all(|labels| {
-            labels.iter().enumerate().all(|(at, c)| c.is_ascii_alphabetic() && !labels[..at].contains(c))
-        });
-        if !plain || out.iter().any(|c| !left.contains(c) && !right.contains(c)) {
-            return Err(self.node.unsupported(unsupported));
-        }
-        let (a, b) = match (self.value(0)?, self.value(1)?) {
-            (Value::View(a), b) => (a, b),
-            (a, Value::View(b)) => {
-                std::mem::swap(&mut left, &mut right);
-                (b, a)
-            }
-            (Value::Constant(_), Value::Constant(_)) => return Err(self.unknown()),
-        };
-        let rank_b = match &b {
-            Value::View(view) => view.rank(),
-            Value::Constant(array) => array.rank(),
-        };
-        if a.rank() != left.len() || rank_b != right.len() {
-            return Err(self.node.invalid(format!("the equation `{equation}` does not fit its inputs")));
-        }
-        let both = |c: &char| left.contains(c) && right.contains(c);
-        let batch: Vec<char> = out.iter().copied().filter(both).collect();
-        let rows: Vec<char> =
-            out.iter().copied().filter(|c| left.contains(c) && !right.contains(c)).collect();
-        let columns: Vec<char> =
-            out.iter().copied().filter(|c| right.contains(c) && !left.contains(c)).collect();
-        let inner: Vec<char> = left.iter().copied().filter(|c| both(c) && !out.contains(c)).collect();
-        let used = |labels: &[char]| labels.iter().all(|c| out.contains(c) || inner.contains(c));
-        if !used(&left) || !used(&right) {
-            return Err(self.node.unsupported(unsupported));
-        }
-        let shape_b = match &b {
-            Value::View(view) => view.shape(),
-            Value::Constant(array) => array.shape.clone(),
-        };
-        let len = |c: &char| match left.iter().position(|label| label == c) {
-            Some(at) => a.len(at),
-            None => right.iter().position(|label| label == c).map_or(1, |at| shape_b[at]),
-        };
-        if right.iter().zip(&shape_b).any(|(c, &have)| len(c) != have) {
-            return Err(self.node.invalid("lengths of a label differ"));
-        }
-        let group = |view: &View, labels: &[char], wanted: &[char]| -> Axis {
-            wanted
-                .iter()
-                .filter_map(|c| labels.iter().position(|l| l == c))
-                .flat_map(|at| view.axes[at].clone())
-                .collect()
-        };
-        let lens: Vec<Vec<usize>> =
-            [&batch, &rows, &columns].iter().map(|labels| labels.iter().map(len).collect()).collect();
-        let product = match b {
-            Value::View(b) => {
-                let x = a.with_axes([&batch, &rows, &inner].map(|l| group(&a, &left, l)).to_vec());
-                let y = b.with_axes([&batch, &columns, &inner].map(|l| group(&b, &right, l)).to_vec());
-                self.contract(&x, &y)?
-            }
-            Value::Constant(array) => {
-                if !batch.is_empty() && lens[0].iter().any(|&len| len != 1) {
-                    return Err(self.node.unsupported(unsupported));
-                }
-                self.name_after(1);
-                let order: Vec<usize> = batch
-                    .iter()
-                    .chain(&columns)
-                    .chain(&inner)
-                    .filter_map(|c| right.iter().position(|label| label == c))
-                    .collect();
-                let values = self.to_storage(&super::view::dense(&shape_b, &order), array.len(), &array)?;
-                let k = inner.iter().map(len).product::<usize>();
-                if values.is_empty() {
-                    return Err(self.empty());
-                }
-                let matrix = Matrix { n: values.len() / k, k, values };
-                let x = a.with_axes([&batch, &rows, &inner].map(|l| group(&a, &left, l)).to_vec());
-                self.linear(&x, &matrix)?
-            }
-        };
-        let mut axes = Vec::new();
-        for (axis, lens) in product.axes.iter().zip(&lens) {
-            axes.extend(split(axis, lens).ok_or_else(|| self.unknown())?);
-        }
-        let labels: Vec<char> = [batch, rows, columns].concat();
-        let perm: Vec<usize> =
-            out.iter().filter_map(|c| labels.iter().position(|label| label == c)).collect();
-        Ok(product.with_axes(axes).transpose(&perm))
-    }
-
     /// ONNX's own `Attention`.
     pub fn attention(&mut self) -> Result<View> {
         let node = self.node;
@@ -328,6 +269,11 @@ impl Importer<'_> {
         let shape = [out.len(0), out.len(1), out.len(2) * out.len(3)];
         out.reshape(&shape).ok_or_else(|| self.unknown())
     }
+}
+
+/// Whether a constant is several matrices.
+fn is_stack(array: &Array) -> bool {
+    array.shape.len() > 2 && array.shape[..array.shape.len() - 2].iter().any(|&len| len != 1)
 }
 
 /// The last two axes exchanged.

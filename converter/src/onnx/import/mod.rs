@@ -6,7 +6,7 @@
 //!
 //! # Accepted ops
 //!
-//! * products: `MatMul`, `Gemm`, `Einsum` of two operands, `FusedMatMul`, `Attention`
+//! * products: `MatMul`, `Gemm`, `Einsum` of one or two operands, `FusedMatMul`, `Attention`
 //!   (opset 23, without past keys); `Conv`, `ConvTranspose`, `AveragePool`,
 //!   `GlobalAveragePool`, all with constant weights;
 //! * normalisation: `LayerNormalization`, `SkipLayerNormalization`, `BatchNormalization`;
@@ -25,6 +25,7 @@
 //! the end of any model, are left out: the output is the logits, whose order is the same.
 
 mod conv;
+mod einsum;
 mod elementwise;
 mod input;
 mod linear;

@@ -154,7 +154,10 @@ impl Importer<'_> {
     pub fn reduce_mean(&mut self) -> Result<View> {
         let view = self.view(0)?;
         match self.reduced_axes(&view)? {
-            Some(axes) => self.mean(&view, &axes),
+            Some(axes) => {
+                let out = self.mean_kept(&view, &axes)?;
+                Ok(self.squeezed(out, &axes))
+            }
             None => Ok(view),
         }
     }
@@ -163,8 +166,14 @@ impl Importer<'_> {
     pub fn reduce_sum(&mut self) -> Result<View> {
         let view = self.view(0)?;
         let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
+        let out = self.sum_kept(&view, &axes)?;
+        Ok(self.squeezed(out, &axes))
+    }
+
+    /// The sum over `axes`, which are kept at length 1.
+    pub fn sum_kept(&mut self, view: &View, axes: &[usize]) -> Result<View> {
         let count: usize = axes.iter().map(|&axis| view.len(axis)).product();
-        let mut out = self.mean(&view, &axes)?;
+        let mut out = self.mean_kept(view, axes)?;
         out.factor *= count as f32;
         Ok(out)
     }
@@ -190,13 +199,13 @@ impl Importer<'_> {
         Ok(Some(axes))
     }
 
-    fn mean(&mut self, view: &View, axes: &[usize]) -> Result<View> {
-        let mut out = self.mean_kept(view, axes)?;
+    /// `view` without the reduced axes, if the node does not keep them.
+    fn squeezed(&self, mut view: View, axes: &[usize]) -> View {
         if self.node.int("keepdims", 1) == 0 {
             let kept = (0..view.rank()).filter(|axis| !axes.contains(axis));
-            out.axes = kept.map(|axis| out.axes[axis].clone()).collect();
+            view.axes = kept.map(|axis| view.axes[axis].clone()).collect();
         }
-        Ok(out)
+        view
     }
 
     /// The mean with its reduced axes kept, at length 1.

@@ -418,3 +418,55 @@ fn the_bundled_model_computes_its_golden_logits() {
     let embedded = &graph.tensors[graph.nodes[1].output()];
     assert_eq!((embedded.rows, embedded.width, embedded.name.as_str()), (49, 64, "patch_embed.proj"));
 }
+
+#[test]
+fn an_equation_of_one_operand_reorders_and_sums() {
+    let einsum = |sketch: &mut Sketch, x: &str, text: &str| {
+        sketch.node("Einsum", &[x], &[("equation", Attribute::String(text.into()))])
+    };
+    let mut sketch = Sketch::new([1, 3, 4, 6]);
+    let cut = sketch.reshape("x", &[1, 3, 2, 2, 3, 2]);
+    let out = einsum(&mut sketch, &cut, "nchpwq -> nhwpqc");
+    let mut truth = Sketch::new([1, 3, 4, 6]);
+    let cut = truth.reshape("x", &[1, 3, 2, 2, 3, 2]);
+    let turned = truth.transpose(&cut, &[0, 2, 4, 3, 5, 1]);
+    close(&sketch.run(&out), &truth.truth(&turned));
+    let out = einsum(&mut sketch, "x", "nchw->wn");
+    let sum = truth.node("ReduceSum", &["x"], &[("axes", ints(&[1, 2])), ("keepdims", Attribute::Int(0))]);
+    let turned = truth.transpose(&sum, &[1, 0]);
+    close(&sketch.run(&out), &truth.truth(&turned));
+    for equation in ["nchw", "nccw->nw", "nchw->nchx", "nch->nch"] {
+        let out = einsum(&mut sketch, "x", equation);
+        let error = sketch.build(&out).unwrap_err().to_string();
+        assert!(error.contains(equation), "{error}");
+    }
+}
+
+#[test]
+fn stacks_of_constant_matrices() {
+    // Batches of both, of the constant alone, of the image alone.
+    for (weights, left) in [
+        (&[1, 3, 6, 5][..], &[1, 3, 2, 4][..]),
+        (&[3, 6, 1], &[3, 1, 4]),
+        (&[2, 1, 6, 5], &[2, 1, 2, 4]),
+        (&[2, 3, 6, 5], &[2, 3, 2, 4]),
+    ] {
+        let mut sketch = Sketch::new([1, 3, 4, 6]);
+        let (w, a) = (sketch.floats(weights), sketch.floats(left));
+        let right = sketch.node("MatMul", &["x", &w], &[]);
+        sketch.check(&right);
+        let out = sketch.node("MatMul", &[&a, &right], &[]);
+        sketch.check(&out);
+    }
+    let mut sketch = Sketch::new([1, 3, 4, 6]);
+    let w = sketch.floats(&[3, 6, 5]);
+    let product = sketch.node("MatMul", &["x", &w], &[]);
+    let turned = sketch.transpose(&product, &[0, 2, 1, 3]);
+    let expected = sketch.truth(&turned);
+    let einsum =
+        sketch.node("Einsum", &["x", &w], &[("equation", Attribute::String("bhnd,hde->bnhe".into()))]);
+    close(&sketch.run(&einsum), &expected);
+    let w = sketch.floats(&[2, 6, 5]);
+    let out = sketch.node("MatMul", &["x", &w], &[]);
+    assert!(sketch.build(&out).unwrap_err().to_string().contains("have no product"));
+}
