@@ -39,10 +39,15 @@ impl Calibration {
         Ok(Self {
             frames: load(&taken)?,
             labels: labels(&data, &compared),
-            name: format!("{which}images of {}", path.display()),
+            name: format!("{which}images of {}", last(path).display()),
             compared: load(&compared)?,
         })
     }
+}
+
+/// The last part of a path: reports travel to where the folders before it say nothing.
+pub fn last(path: &Path) -> &Path {
+    path.file_name().map_or(path, Path::new)
 }
 
 /// Images that an integer run of `macs` multiply-accumulates can be compared on in seconds.

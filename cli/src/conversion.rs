@@ -10,7 +10,7 @@ use converter::{BuildOptions, Conversion, ConvertError, measure};
 use shiftformer::ModelFile;
 use shiftformer::runtime::Model;
 
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, last};
 use crate::failure::Failure;
 use crate::output::write_file;
 use crate::progress::Stages;
@@ -42,7 +42,7 @@ pub fn calibrate(
         measured(&container, &quantized, images, &stages).map_err(Failure::convert(name))?;
     let facts = Facts {
         identity: String::new(),
-        model: name.to_owned(),
+        model: last(Path::new(name)).display().to_string(),
         calibration_images: images.frames.len(),
         tensors: quantized.tensors,
         changes: quantized.changes,

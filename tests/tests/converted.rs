@@ -1,0 +1,55 @@
+//! The bundled float model, calibrated with bundled training images: the integer program
+//! is as accurate as the float model, and gives its answers.
+
+use std::path::Path;
+
+use converter::calibrate::QuantizeOptions;
+use converter::data::{Dataset, open};
+use converter::facts::Comparison;
+use converter::import::ImportOptions;
+use converter::{BuildOptions, Conversion, convert, measure, onnx};
+use shiftformer_tests::data;
+
+/// Mean and standard deviation that training used.
+const NORMALISATION: [f32; 2] = [0.2860, 0.3530];
+
+/// Converts with `samples` calibration images, evenly spread, and compares on `images`.
+fn compared(samples: usize, images: &Dataset) -> Comparison {
+    let [mean, std] = NORMALISATION.map(|value| vec![value]);
+    let options = ImportOptions { config: None, mean, std };
+    let model = onnx::import(&data::path("vit_fmnist_fp32.onnx"), &options).unwrap();
+    let calibration = open(&data::path("fmnist-train-128-images-idx3-ubyte.gz")).unwrap();
+    let step = calibration.len() / samples;
+    let calibration: Vec<Vec<u8>> =
+        data::frames(&calibration, calibration.len()).into_iter().step_by(step).collect();
+    assert_eq!(calibration.len(), samples);
+    let Conversion { container, quantized } =
+        convert(model, &calibration, &QuantizeOptions::default(), BuildOptions::default(), &()).unwrap();
+    let frames = data::frames(images, images.len());
+    let comparison =
+        measure::compare(&quantized.float, &container, &frames, images.labels().ok(), "test images", &())
+            .unwrap();
+    println!("{samples} calibration images: {comparison:?}");
+    comparison
+}
+
+#[test]
+fn bundled_images() {
+    let compared = compared(128, &data::test_images());
+    assert!((compared.float_top1.unwrap() - 93.1).abs() <= 0.1, "{compared:?}");
+    assert!(compared.integer_top1.unwrap() >= 92.6, "{compared:?}");
+    assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
+}
+
+#[test]
+#[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
+fn all_images() {
+    let images = open(Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")).unwrap();
+    assert_eq!(images.len(), 10_000);
+    for (samples, least) in [(128, 91.3), (32, 91.0)] {
+        let compared = compared(samples, &images);
+        assert!((compared.float_top1.unwrap() - 91.53).abs() <= 0.02, "{compared:?}");
+        assert!(compared.integer_top1.unwrap() >= least, "{compared:?}");
+        assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
+    }
+}
