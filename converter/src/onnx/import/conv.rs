@@ -227,7 +227,7 @@ impl Importer<'_> {
     }
 
     /// Input `at` as batch × channels × height × width, and whether it has no height.
-    fn image(&self, at: usize) -> Result<(View, bool)> {
+    pub fn image(&self, at: usize) -> Result<(View, bool)> {
         let mut view = self.view(at)?;
         let flat = view.rank() == 3;
         if flat {
@@ -259,14 +259,14 @@ impl Importer<'_> {
         positive.ok_or_else(|| self.node.invalid(format!("{name} of {value}")))
     }
 
-    fn pair(&self, name: &str, flat: bool) -> Result<[usize; 2]> {
+    pub fn pair(&self, name: &str, flat: bool) -> Result<[usize; 2]> {
         match self.node.ints(name) {
             Some(list) => self.two(list, flat),
             None => Ok([1, 1]),
         }
     }
 
-    fn two(&self, list: &[i64], flat: bool) -> Result<[usize; 2]> {
+    pub fn two(&self, list: &[i64], flat: bool) -> Result<[usize; 2]> {
         let size = |value: i64| usize::try_from(value).ok().filter(|&value| (1..1 << 16).contains(&value));
         let pair = match *list {
             [w] if flat => size(w).map(|w| [1, w]),
@@ -294,7 +294,7 @@ impl Importer<'_> {
         pads.ok_or_else(|| self.node.invalid("its pads are not those of two dimensions"))
     }
 
-    fn pads(
+    pub fn pads(
         &self,
         input: [usize; 2],
         size: [usize; 2],
@@ -447,7 +447,7 @@ impl Phases {
 }
 
 /// An output without the height that [`Importer::image`] added.
-fn unimage(mut view: View, flat: bool) -> View {
+pub fn unimage(mut view: View, flat: bool) -> View {
     if flat {
         view.axes.remove(2);
     }

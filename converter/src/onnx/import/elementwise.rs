@@ -259,7 +259,8 @@ impl Importer<'_> {
         self.apply(&view, function)
     }
 
-    fn apply(&mut self, view: &View, function: Function) -> Result<View> {
+    /// `function` of every element.
+    pub fn apply(&mut self, view: &View, function: Function) -> Result<View> {
         let view = self.whole(view)?;
         let view = match function {
             // Positive factors pass through.

@@ -17,12 +17,13 @@
 //!   `Gather` with constant indices, `Expand`, `Tile`, `Concat`, `Pad` with a constant,
 //!   `DepthToSpace`, `SpaceToDepth`, `Identity`, `Cast`, `CastLike`, `Dropout`, `Where` with a constant
 //!   condition that picks one side, `Resize`;
-//! * `ReduceMean`, `ReduceSum`;
+//! * `ReduceMean`, `ReduceSum`; `MaxPool`, `ReduceMax`, `ReduceMin`, `Max` and `Min`;
 //! * any op that [`fold`](super::fold) evaluates, where its inputs are constant; `Shape` and
 //!   `Size` always are.
 //!
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
+//! So is the normalisation of an embedding to unit length, which no angle depends on.
 
 mod conv;
 mod einsum;
@@ -30,6 +31,7 @@ mod elementwise;
 mod input;
 mod linear;
 mod matmul;
+mod maximum;
 mod movement;
 mod names;
 mod norm;
@@ -246,6 +248,9 @@ impl<'a> Importer<'a> {
             "Softmax" => self.softmax()?.into(),
             "ReduceMean" => self.reduce_mean()?.into(),
             "ReduceSum" => self.reduce_sum()?.into(),
+            "ReduceMax" | "ReduceMin" => self.reduce_max()?.into(),
+            "MaxPool" => self.max_pool()?.into(),
+            "Max" | "Min" => self.extreme()?.into(),
             "Add" | "Sub" => self.add()?.into(),
             "Mul" | "Div" => self.multiply()?.into(),
             "Neg" => self.negate()?.into(),
@@ -378,11 +383,11 @@ impl<'a> Importer<'a> {
     /// The error for an op that is not known, with what to do about the usual ones.
     fn unknown(&self) -> ConvertError {
         let hint = match self.node.op.as_str() {
-            "MaxPool" => {
-                "maximum pooling has no integer kernel here; use a strided convolution or AveragePool"
-            }
             "GroupNormalization" | "InstanceNormalization" => {
                 "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm"
+            }
+            "LpNormalization" | "ReduceL2" => {
+                "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there"
             }
             "RMSNormalization" | "SimplifiedLayerNormalization" => "use LayerNorm instead of RMSNorm",
             "Erf" => "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
@@ -391,9 +396,9 @@ impl<'a> Importer<'a> {
             }
             "If" | "Loop" | "Scan" => "control flow is not supported; export with fixed shapes, by tracing",
             _ => {
-                "accepted are MatMul, Gemm, Conv, ConvTranspose, AveragePool, LayerNormalization, \
-                 BatchNormalization, Softmax, Gelu, Relu and other activations, Add, Resize, ReduceMean, Sub, Mul \
-                 and Div with constants, and ops that move data"
+                "accepted are MatMul, Gemm, Conv, ConvTranspose, AveragePool, MaxPool, LayerNormalization, \
+                 BatchNormalization, Softmax, Gelu, Relu and other activations, Add, Max, Resize, ReduceMean, Sub, \
+                 Mul and Div with constants, and ops that move data"
             }
         };
         self.node.unsupported(hint)

@@ -187,7 +187,8 @@ impl Importer<'_> {
         Ok(out)
     }
 
-    fn reduced_axes(&self, view: &View) -> Result<Option<Vec<usize>>> {
+    /// The axes that a reduction is over; none if it does nothing.
+    pub fn reduced_axes(&self, view: &View) -> Result<Option<Vec<usize>>> {
         let listed = self.integers("axes", 1)?.unwrap_or_default();
         if listed.is_empty() {
             let none = self.node.int("noop_with_empty_axes", 0) != 0;
@@ -200,7 +201,7 @@ impl Importer<'_> {
     }
 
     /// `view` without the reduced axes, if the node does not keep them.
-    fn squeezed(&self, mut view: View, axes: &[usize]) -> View {
+    pub fn squeezed(&self, mut view: View, axes: &[usize]) -> View {
         if self.node.int("keepdims", 1) == 0 {
             let kept = (0..view.rank()).filter(|axis| !axes.contains(axis));
             view.axes = kept.map(|axis| view.axes[axis].clone()).collect();

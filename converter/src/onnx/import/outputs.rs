@@ -12,7 +12,7 @@ use crate::onnx::model::{Model, Node};
 
 /// Nodes that only rescale an answer, with nothing but outputs behind them.
 pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
-    let ops = ["Softmax", "LogSoftmax", "Sigmoid", "ArgMax"];
+    let ops = ["Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "LpNormalization"];
     // What something other than an ending reads.
     let mut busy: HashSet<&str> = HashSet::new();
     let mut endings = HashSet::new();

@@ -10,6 +10,7 @@ mod attention;
 mod constants;
 mod contrib;
 mod gates;
+mod length;
 mod matcher;
 mod noops;
 mod norm;
@@ -61,7 +62,9 @@ fn join(model: &mut Model) {
         let mut taken = vec![false; model.nodes.len()];
         let mut fusions: HashMap<usize, Fusion> = HashMap::new();
         for index in 0..model.nodes.len() {
-            let found = norm::layer_norm(&matcher, index).or_else(|| gates::gate(&matcher, index));
+            let found = norm::layer_norm(&matcher, index)
+                .or_else(|| gates::gate(&matcher, index))
+                .or_else(|| length::unit(&matcher, index));
             let Some(fusion) = found else { continue };
             if taken[fusion.root] || fusion.interior.iter().any(|&node| taken[node]) {
                 continue;

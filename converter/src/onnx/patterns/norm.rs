@@ -76,10 +76,10 @@ fn core<'a>(matcher: &Matcher<'a>, node: &'a Node) -> Option<Core<'a>> {
 }
 
 /// What a square root is taken of, and the nodes of the root.
-type Root<'a> = (&'a str, Vec<usize>);
+pub(super) type Root<'a> = (&'a str, Vec<usize>);
 
 /// `√v`.
-fn root_of<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Root<'a>> {
+pub(super) fn root_of<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Root<'a>> {
     if let Some((index, sqrt)) = matcher.made_by(value, "Sqrt") {
         return Some((sqrt.input(0)?, vec![index]));
     }
@@ -145,7 +145,7 @@ fn mean<'a>(matcher: &Matcher<'a>, value: &str) -> Option<(usize, &'a str, Vec<i
 }
 
 /// What is squared by the node that makes `value`.
-fn squared<'a>(matcher: &Matcher<'a>, value: &str) -> Option<(usize, &'a str)> {
+pub(super) fn squared<'a>(matcher: &Matcher<'a>, value: &str) -> Option<(usize, &'a str)> {
     if let Some((index, pow)) = matcher.made_by(value, "Pow") {
         let exponent = matcher.constant(pow.input(1)?)?.scalar_f32()?;
         return (exponent == 2.0).then_some((index, pow.input(0)?));

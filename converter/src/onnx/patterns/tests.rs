@@ -232,3 +232,23 @@ fn masked_attention_is_left_alone() {
         assert_eq!(fused(text).len(), 1, "{text}");
     }
 }
+
+#[test]
+fn division_by_the_length() {
+    for text in [
+        "l = ReduceL2 x axes=-1\ny = Div x l",
+        "l = ReduceL2 x axes=1\nc = Clip l 1e-12\ns = Shape x\ne = Expand c s\ny = Div x e",
+        "l = ReduceL2 x axes=1\nc = Max l 1e-8\ny = Div x c",
+        "q = Mul x x\ns = ReduceSum q axes=-1\nl = Sqrt s\nc = Add l 1e-6\ny = Div x c",
+        "q = Pow x 2.0\ns = ReduceSum q axes=-1\nl = Pow s 0.5\ny = Div x l",
+    ] {
+        assert_eq!(fused(text), ["LpNormalization"], "{text}");
+    }
+    for text in [
+        "l = ReduceL2 x axes=-1\nc = Clip l 0.5\ny = Div x c",
+        "l = ReduceL2 x axes=-1 keepdims=0\ny = Div x l",
+        "z = Relu x\nl = ReduceL2 z axes=-1\ny = Div x l",
+    ] {
+        assert!(!fused(text).contains(&"LpNormalization".into()), "{text}");
+    }
+}

@@ -364,8 +364,8 @@ fn refusals_name_the_node_and_what_would_work() {
         let out = sketch.node(op, inputs, &[]);
         sketch.build(&out).unwrap_err().to_string()
     };
-    assert!(message("MaxPool", &["x"]).contains("`v0` (MaxPool)"));
-    assert!(message("MaxPool", &["x"]).contains("AveragePool"));
+    assert!(message("ReduceL2", &["x"]).contains("`v0` (ReduceL2)"));
+    assert!(message("ReduceL2", &["x"]).contains("divides an output"));
     assert!(message("Mul", &["x", "x"]).contains("one side must be constant"));
     assert!(message("InstanceNormalization", &["x"]).contains("BatchNorm"));
     assert!(message("Erf", &["x"]).contains("GELU"));
@@ -469,4 +469,102 @@ fn stacks_of_constant_matrices() {
     let w = sketch.floats(&[2, 6, 5]);
     let out = sketch.node("MatMul", &["x", &w], &[]);
     assert!(sketch.build(&out).unwrap_err().to_string().contains("have no product"));
+}
+
+/// The largest value of each window, channels first; padding never wins.
+fn pooled(x: &Array, size: [i64; 2], stride: i64, pad: i64, dilation: i64, output: [i64; 2]) -> Vec<f32> {
+    let values = x.to_f32s();
+    let [c, h, wide] = [x.shape[1], x.shape[2], x.shape[3]];
+    let mut out = Vec::new();
+    for at in 0..c as i64 * output[0] * output[1] {
+        let (channel, y, x_at) = (at / (output[0] * output[1]), at / output[1] % output[0], at % output[1]);
+        let mut largest = f32::NEG_INFINITY;
+        for tap in 0..size[0] * size[1] {
+            let iy = y * stride - pad + tap / size[1] * dilation;
+            let ix = x_at * stride - pad + tap % size[1] * dilation;
+            if (0..h as i64).contains(&iy) && (0..wide as i64).contains(&ix) {
+                largest = largest.max(values[(channel as usize * h + iy as usize) * wide + ix as usize]);
+            }
+        }
+        out.push(largest);
+    }
+    out
+}
+
+#[test]
+fn maxima_of_windows() {
+    for (size, stride, pad, dilation, ceil, output) in [
+        ([2, 2], 2, 0, 1, 0, [3, 3]),
+        ([2, 2], 2, 0, 1, 1, [4, 3]),
+        ([3, 3], 2, 1, 1, 0, [4, 3]),
+        ([3, 2], 1, 1, 2, 0, [5, 6]),
+        ([3, 1], 3, 0, 1, 0, [2, 2]),
+    ] {
+        let mut sketch = Sketch::new([1, 3, 7, 6]);
+        let turned = sketch.node("Neg", &["x"], &[]);
+        let attributes = [
+            ("kernel_shape", ints(&size)),
+            ("strides", ints(&[stride; 2])),
+            ("pads", ints(&[pad; 4])),
+            ("dilations", ints(&[dilation; 2])),
+            ("ceil_mode", Attribute::Int(ceil)),
+        ];
+        let image = sketch.image();
+        let negative = Array {
+            shape: image.shape.clone(),
+            data: image.to_f32s().iter().map(|v| -v).collect::<Vec<f32>>().into(),
+        };
+        for (x, values) in [("x", &image), (&turned, &negative)] {
+            let out = sketch.node("MaxPool", &[x], &attributes);
+            close(&sketch.run(&out), &pooled(values, size, stride, pad, dilation, output));
+        }
+    }
+    let mut sketch = Sketch::new([1, 3, 7, 6]);
+    let out = sketch.node("MaxPool", &["x"], &[("kernel_shape", ints(&[3, 40]))]);
+    assert!(sketch.build(&out).unwrap_err().to_string().contains("window of [3, 40]"));
+}
+
+#[test]
+fn maxima_over_axes_and_of_tensors() {
+    for (op, axes, keep) in [
+        ("ReduceMax", &[2_i64][..], 0),
+        ("ReduceMax", &[-1, 1], 1),
+        ("ReduceMin", &[1], 1),
+        ("ReduceMin", &[2, 3], 0),
+    ] {
+        let mut sketch = Sketch::new([1, 3, 5, 7]);
+        let shift = sketch.floats(&[7]);
+        let x = sketch.node("Sub", &["x", &shift], &[]);
+        let out = sketch.node(op, &[&x], &[("axes", ints(axes)), ("keepdims", Attribute::Int(keep))]);
+        sketch.check(&out);
+        sketch.check(&x);
+    }
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let (third, half) = (sketch.constant(Array::scalar(0.3)), sketch.constant(Array::scalar(0.6)));
+    let other = sketch.node("Neg", &["x"], &[]);
+    let other = sketch.node("Add", &[&other, &half], &[]);
+    let of = |sketch: &Sketch, x: &str| sketch.run(x);
+    let (a, b) = (of(&sketch, "x"), of(&sketch, &other));
+    let join = |f: fn(f32, f32) -> f32| a.iter().zip(&b).map(|(&a, &b)| f(a, b)).collect::<Vec<f32>>();
+    let out = sketch.node("Max", &["x", &other], &[]);
+    close(&of(&sketch, &out), &join(f32::max));
+    let out = sketch.node("Min", &["x", &other], &[]);
+    close(&of(&sketch, &out), &join(f32::min));
+    let low = sketch.node("Max", &["x", &third], &[]);
+    let out = sketch.node("Min", &[&half, &low], &[]);
+    close(&of(&sketch, &out), &a.iter().map(|a| a.clamp(0.3, 0.6)).collect::<Vec<f32>>());
+}
+
+#[test]
+fn an_embedding_of_unit_length_is_left_as_it_is() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let x = sketch.reshape("x", &[1, 24]);
+    let unit = sketch.node("LpNormalization", &[&x], &[]);
+    let mut model = sketch.model.clone();
+    model.outputs = vec![Output { name: unit.clone(), shape: Vec::new() }];
+    let graph = build(model, &ImportOptions::default()).unwrap();
+    assert_eq!((graph.outputs[0].kind, graph.outputs[0].shape), (OutputKind::Embedding, [24, 1, 1, 1]));
+    let half = sketch.constant(Array::scalar(0.5));
+    let out = sketch.node("Add", &[&unit, &half], &[]);
+    assert!(sketch.build(&out).unwrap_err().to_string().contains("divides an output"));
 }
