@@ -9,7 +9,7 @@ use serde::Serialize;
 use shiftformer::ModelFile;
 use shiftformer::quant::Op;
 use shiftformer::quant::image::Fit;
-use shiftformer::quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
+use shiftformer::quant::operand::{BlobRef, LayoutRef, Role, SlotRef, Tiling, Visitor};
 use shiftformer::runtime::{Bits, Input, InputKind, Model, Output};
 
 use crate::failure::Failure;
@@ -129,7 +129,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
         constant_bytes: model.blobs().len() as u64,
         arena_bytes: model.arena_len() as u64,
         macs: ops.iter().map(|op| op.macs).sum(),
-        packs: packs(&model).iter().map(|pack| pack.name()).collect(),
+        packs: packs(&model),
         activation_types: tally.activations.into_iter().collect(),
         weight_types: tally.weight_types.into_iter().collect(),
         inputs: model.inputs().map(input).collect(),
@@ -206,9 +206,12 @@ impl Visitor for Visit<'_> {
     fn blob(&mut self, blob: BlobRef<'_>) {
         let bytes = blob.bytes();
         if let Some(matrix) = &blob.pack {
-            self.row.pack = Some(matrix.pack.name());
+            self.row.pack = Some(matrix.layout.name());
             self.row.weight_bytes += bytes;
-            self.tally.weight_types.insert(blob.dtype.name());
+            self.tally.weight_types.insert(match matrix.layout {
+                LayoutRef::Int8(_) => "i8",
+                LayoutRef::Bits(_) => "1 bit",
+            });
             self.tally.weights.insert(*blob.offset, bytes);
         }
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use converter::program::{Container, repack, write};
-use shiftformer::quant::operand::{BlobRef, SlotRef, Visitor};
-use shiftformer::quant::pack::Pack;
+use shiftformer::quant::operand::{BlobRef, LayoutRef, SlotRef, Visitor};
+use shiftformer::quant::pack::Packs;
 use shiftformer::runtime::{Model, OutputKind};
 use shiftformer::{Backend, Engine, EngineOptions, KernelSet, ModelFile};
 
@@ -37,40 +37,50 @@ impl EngineArgs {
     pub fn pack(self, file: ModelFile) -> Result<ModelFile, Failure> {
         match self.options().kernel_set()? {
             KernelSet::Reference => Ok(file),
-            set => packed(file, set.preferred_pack()),
+            set => packed(file, set.preferred_packs()),
         }
     }
 }
 
-/// `file` with its weights in `pack`. Results and identity stay the same.
-pub fn packed(file: ModelFile, pack: Pack) -> Result<ModelFile, Failure> {
+/// `file` with its weights as `packs` says. Results and identity stay the same.
+pub fn packed(file: ModelFile, packs: Packs) -> Result<ModelFile, Failure> {
     let model = file.model()?;
-    if packs(&model).iter().all(|&other| other == pack) {
+    let mut others = false;
+    layouts(&model, |layout| others |= !layout.is_of(packs));
+    if !others {
         return Ok(file);
     }
-    let bytes = write(&repack(&Container::read(&model), pack)).map_err(Failure::convert(file.name()))?;
+    let bytes = write(&repack(&Container::read(&model), packs)).map_err(Failure::convert(file.name()))?;
     Ok(ModelFile::from_bytes(file.name(), &bytes))
 }
 
-/// The distinct weight layouts of `model`.
-pub fn packs(model: &Model<'_>) -> Vec<Pack> {
-    struct Packs(Vec<Pack>);
-    impl Visitor for Packs {
+/// The names of the distinct weight layouts of `model`.
+pub fn packs(model: &Model<'_>) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    layouts(model, |layout| {
+        if !found.contains(&layout.name()) {
+            found.push(layout.name());
+        }
+    });
+    found
+}
+
+/// Calls `each` with the layout of every weight matrix of `model`.
+fn layouts(model: &Model<'_>, each: impl FnMut(&LayoutRef<'_>)) {
+    struct Layouts<F>(F);
+    impl<F: FnMut(&LayoutRef<'_>)> Visitor for Layouts<F> {
         fn slot(&mut self, _: SlotRef<'_>) {}
 
         fn blob(&mut self, blob: BlobRef<'_>) {
-            if let Some(matrix) = blob.pack
-                && !self.0.contains(matrix.pack)
-            {
-                self.0.push(*matrix.pack);
+            if let Some(matrix) = &blob.pack {
+                (self.0)(&matrix.layout);
             }
         }
     }
-    let mut found = Packs(Vec::new());
+    let mut visitor = Layouts(each);
     for mut instruction in model.instructions() {
-        instruction.op.operands(&mut found);
+        instruction.op.operands(&mut visitor);
     }
-    found.0
 }
 
 /// The logits of a classifier.

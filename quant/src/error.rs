@@ -26,6 +26,8 @@ pub enum Reject {
     Underflow,
     /// An index constant points outside its tensor.
     Index,
+    /// A threshold for −1 is not below the one for +1.
+    Threshold,
     /// A handle lies outside the constants.
     Blob,
 }

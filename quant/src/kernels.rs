@@ -1,11 +1,13 @@
 //! The seam that targets override.
 
+use crate::bits::BitPack;
 use crate::error::Fault;
 use crate::ops::{
-    AddArgs, AttentionArgs, Conv2dArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs,
-    PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
+    AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
+    BitsOut, Conv2dArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, PermuteArgs,
+    RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
 };
-use crate::pack::Pack;
+use crate::pack::{Pack, Packs};
 
 /// Kernels over slices. Every method's default is the scalar reference; an override
 /// must return the same integers on every input that the op's `check` admits.
@@ -18,6 +20,16 @@ pub trait Kernels {
     /// The weight layout that this set's GEMM is fastest on.
     fn preferred_pack(&self) -> Pack {
         Pack::RowMajor
+    }
+
+    /// The layout that this set's [`BinaryLinear`](crate::ops::BinaryLinear) is fastest on.
+    fn preferred_bit_pack(&self) -> BitPack {
+        BitPack::Rows
+    }
+
+    /// Both preferred layouts.
+    fn preferred_packs(&self) -> Packs {
+        Packs { int8: self.preferred_pack(), bits: self.preferred_bit_pack() }
     }
 
     /// [`Linear`](crate::ops::Linear) with int8 activations. `x` is rows of `weights.k`.
@@ -141,6 +153,62 @@ pub trait Kernels {
     /// [`Load`](crate::ops::Load): copies a constant into a slot.
     fn load(&mut self, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
         reference::load(x, out)
+    }
+
+    /// [`Binarize`](crate::ops::Binarize) over rows of `width`.
+    fn binarize(&mut self, width: usize, x: Tensor<'_>, out: BitsOut<'_>) -> Result<(), Fault> {
+        reference::binarize(width, x, out)
+    }
+
+    /// [`BitTranspose`](crate::ops::BitTranspose).
+    fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
+        reference::bit_transpose(args, x, out)
+    }
+
+    /// [`BinaryLinear`](crate::ops::BinaryLinear) with ±1 activations.
+    fn binary_linear_sign(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[u32],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        reference::binary_linear_sign(args, x, out)
+    }
+
+    /// [`BinaryLinear`](crate::ops::BinaryLinear) with ternary activations.
+    fn binary_linear_ternary(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        sign: &[u32],
+        nonzero: &[u32],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        reference::binary_linear_ternary(args, sign, nonzero, out)
+    }
+
+    /// [`BinaryLinear`](crate::ops::BinaryLinear) with int8 activations.
+    fn binary_linear_i8(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[i8],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        reference::binary_linear_i8(args, x, out)
+    }
+
+    /// [`BinaryLinear`](crate::ops::BinaryLinear) with int16 activations.
+    fn binary_linear_i16(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[i16],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        reference::binary_linear_i16(args, x, out)
+    }
+
+    /// [`BinaryAttention`](crate::ops::BinaryAttention) of the queries in `args`.
+    fn binary_attention(&mut self, args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
+        reference::binary_attention(args)
     }
 }
 

@@ -9,7 +9,7 @@
 //! * [`op`]: the closed set of ops, [`Op`].
 //! * [`kernels`]: the seam that targets override with faster code.
 //! * [`mem`]: typed handles into the arena and the constants.
-//! * [`pack`]: the registered weight layouts.
+//! * [`pack`]: the registered weight layouts; [`bits`]: rows of bits and theirs.
 //! * [`image`]: the integer resize and crop rule.
 //!
 //! `no_std`, no allocator, no floating point (except scale conversion behind the
@@ -22,6 +22,7 @@
 extern crate std;
 
 pub mod arith;
+pub mod bits;
 pub mod error;
 pub mod hash;
 pub mod image;

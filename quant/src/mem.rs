@@ -200,6 +200,16 @@ impl<'m> Memory<'m> {
         Ok((cast_mut(a)?, rest))
     }
 
+    /// Two disjoint slots to write, and the rest of the arena to read.
+    pub fn split2<A: Element, B: Element>(
+        &mut self,
+        a: Slot<A>,
+        b: Slot<B>,
+    ) -> Result<(&mut [A], &mut [B], Rest<'_>), Fault> {
+        let ([a, b], rest) = carve(self.arena, [a.range()?, b.range()?])?;
+        Ok((cast_mut(a)?, cast_mut(b)?, rest))
+    }
+
     /// Three disjoint slots to write, and the rest of the arena to read.
     #[expect(clippy::type_complexity, reason = "a tuple of what was asked for")]
     pub fn split3<A: Element, B: Element, C: Element>(

@@ -17,6 +17,7 @@ macro_rules! ops {
         $callback! {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
+            Binarize, BitTranspose, BinaryLinear, BinaryAttention,
         }
     };
 }

@@ -5,8 +5,9 @@
 //! `inspect` and the GPU bindings are all visitors of it; they get mutable access to
 //! the offsets and lengths so that planning is a rewrite of the same records.
 
+use crate::bits::BitPack;
 use crate::mem::{Blob, DType, Element, Slot, span};
-use crate::pack::Pack;
+use crate::pack::{Pack, Packs};
 
 /// How an instruction uses a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +77,37 @@ impl SlotRef<'_> {
 /// The weight matrix in a visited blob.
 pub struct PackRef<'a> {
     /// Current layout.
-    pub pack: &'a mut Pack,
+    pub layout: LayoutRef<'a>,
     /// Output channels.
     pub n: u32,
-    /// Inputs of each channel.
+    /// Elements of the blob's type for each channel: inputs, or words of bits.
     pub k: u32,
+}
+
+/// The layout of a weight matrix, which may be changed along with its blob.
+pub enum LayoutRef<'a> {
+    /// Of int8 weights.
+    Int8(&'a mut Pack),
+    /// Of 1-bit weights.
+    Bits(&'a mut BitPack),
+}
+
+impl LayoutRef<'_> {
+    /// The name used in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            LayoutRef::Int8(pack) => pack.name(),
+            LayoutRef::Bits(pack) => pack.name(),
+        }
+    }
+
+    /// Whether it is the one that `packs` names for its kind of weights.
+    pub fn is_of(&self, packs: Packs) -> bool {
+        match self {
+            LayoutRef::Int8(pack) => **pack == packs.int8,
+            LayoutRef::Bits(pack) => **pack == packs.bits,
+        }
+    }
 }
 
 /// A visited constant.
@@ -142,7 +169,21 @@ pub(crate) trait VisitorExt: Visitor {
 
     fn weights(&mut self, name: &'static str, blob: &mut Blob<i8>, pack: &mut Pack, n: u32, k: u32) {
         let Blob { offset, len, .. } = blob;
-        self.blob(BlobRef { name, dtype: DType::I8, offset, len, pack: Some(PackRef { pack, n, k }) });
+        let pack = Some(PackRef { layout: LayoutRef::Int8(pack), n, k });
+        self.blob(BlobRef { name, dtype: DType::I8, offset, len, pack });
+    }
+
+    fn bit_weights(
+        &mut self,
+        name: &'static str,
+        blob: &mut Blob<u32>,
+        pack: &mut BitPack,
+        n: u32,
+        words: u32,
+    ) {
+        let Blob { offset, len, .. } = blob;
+        let pack = Some(PackRef { layout: LayoutRef::Bits(pack), n, k: words });
+        self.blob(BlobRef { name, dtype: DType::U32, offset, len, pack });
     }
 }
 

@@ -5,6 +5,7 @@
 //! that is always zero. Packs never change results: every kernel set can read every
 //! pack through [`Weights::get`], and converts or prefers those it likes.
 
+use crate::bits::BitPack;
 use serde::{Deserialize, Serialize};
 
 /// Layout of a weight blob. Append only: the position is the id in the container.
@@ -73,6 +74,20 @@ impl Pack {
         };
         if row < n && column < k { Some((row, column)) } else { None }
     }
+}
+
+/// A layout for every kind of weights: what a kernel set prefers, or a container is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Packs {
+    /// Of int8 weights.
+    pub int8: Pack,
+    /// Of 1-bit weights.
+    pub bits: BitPack,
+}
+
+impl Packs {
+    /// The plain layouts, which identities are taken of.
+    pub const CANONICAL: Packs = Packs { int8: Pack::RowMajor, bits: BitPack::Rows };
 }
 
 /// A weight matrix of `n` output channels by `k` inputs, values −127..=127.

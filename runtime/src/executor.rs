@@ -92,13 +92,15 @@ impl<'m, 'a> Session<'m, 'a> {
     }
 
     /// The rows that `step` just wrote, and the logical index of their first element in
-    /// the instruction's output. Valid until the next step.
-    pub fn written(&self, step: &Step) -> Option<(u32, Tensor<'_>)> {
-        let mut find = FindOutput { window: step.window, found: None };
+    /// the instruction's output. Signs and which of them are not 0 are two parts, the
+    /// indices of the second after all of the first; words of bits come as `i32`. Valid
+    /// until the next step.
+    pub fn written(&self, step: &Step) -> impl Iterator<Item = (u32, Tensor<'_>)> + use<'_, 'm, 'a> {
+        let mut find = FindOutput { window: step.window, base: 0, found: [None; 2] };
         let mut op = step.op;
         op.operands(&mut find);
-        let (first, slot) = find.found?;
-        Some((first, tensor(self.arena, slot)?))
+        let arena = &*self.arena;
+        find.found.into_iter().flatten().filter_map(move |(first, slot)| Some((first, tensor(arena, slot)?)))
     }
 
     /// Abandons a run: the next step starts from the first instruction.
@@ -170,10 +172,21 @@ impl<'m, 'a> Session<'m, 'a> {
     }
 }
 
-/// Finds the part of the written slot that a window covers.
+/// Finds the parts of the written slots that a window covers.
 struct FindOutput {
     window: Window,
-    found: Option<(u32, SlotHandle)>,
+    /// Elements of the written slots before this one, all rows.
+    base: u32,
+    found: [Option<(u32, SlotHandle)>; 2],
+}
+
+impl FindOutput {
+    fn push(&mut self, first: u32, slot: SlotHandle, elements: u32) {
+        if let Some(place) = self.found.iter_mut().find(|place| place.is_none()) {
+            *place = Some((self.base.saturating_add(first), slot));
+        }
+        self.base = self.base.saturating_add(elements);
+    }
 }
 
 impl Visitor for FindOutput {
@@ -184,8 +197,7 @@ impl Visitor for FindOutput {
             Role::Read | Role::Scratch => return,
         };
         let quant::operand::Tiling::Rows { stride, width } = slot.tiling else {
-            self.found = Some((0, SlotHandle { dtype, offset: *slot.offset, len: *slot.len }));
-            return;
+            return self.push(0, SlotHandle { dtype, offset: *slot.offset, len: *slot.len }, *slot.len);
         };
         // Bytes keep the arithmetic of `Window::of` independent of the element type.
         let size = dtype.size();
@@ -193,7 +205,11 @@ impl Visitor for FindOutput {
         let part = self.window.of(bytes, stride.saturating_mul(size), width.saturating_mul(size));
         if let Ok(part) = part {
             let handle = SlotHandle { dtype, offset: part.offset, len: part.len / size };
-            self.found = Some((self.window.start.saturating_mul(width), handle));
+            self.push(
+                self.window.start.saturating_mul(width),
+                handle,
+                self.window.total.saturating_mul(width),
+            );
         }
     }
 
@@ -206,7 +222,8 @@ fn tensor(arena: &[u8], slot: SlotHandle) -> Option<Tensor<'_>> {
     match dtype {
         DType::I8 => read_blob(arena, Blob::new(offset, len)).ok().map(Tensor::I8),
         DType::I16 => read_blob(arena, Blob::new(offset, len)).ok().map(Tensor::I16),
-        DType::I32 => read_blob(arena, Blob::new(offset, len)).ok().map(Tensor::I32),
-        DType::U8 | DType::U32 => None,
+        // A word of bits is hashed as the int32 of the same bits.
+        DType::I32 | DType::U32 => read_blob(arena, Blob::new(offset, len)).ok().map(Tensor::I32),
+        DType::U8 => None,
     }
 }

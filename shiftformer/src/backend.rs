@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use quant::pack::Pack;
+use quant::pack::Packs;
 use quant::{Kernels, Reference};
 use runtime::Model;
 use thiserror::Error;
@@ -78,11 +78,11 @@ named!(Backend, "backend", Reference = "reference", Cpu = "cpu");
 named!(KernelSet, "kernel set", Reference = "reference", Portable = "portable");
 
 impl KernelSet {
-    /// The weight layout that this set is fastest on; it runs every other one too.
-    pub fn preferred_pack(self) -> Pack {
+    /// The weight layouts that this set is fastest on; it runs every other one too.
+    pub fn preferred_packs(self) -> Packs {
         match self {
-            KernelSet::Reference => Reference.preferred_pack(),
-            KernelSet::Portable => cpu::Portable.preferred_pack(),
+            KernelSet::Reference => Reference.preferred_packs(),
+            KernelSet::Portable => cpu::Portable.preferred_packs(),
         }
     }
 }

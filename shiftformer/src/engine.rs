@@ -121,10 +121,16 @@ impl<K: Kernels + Send> Engine for KernelEngine<'_, K> {
             let nanoseconds = start.elapsed().as_nanos() as u64;
             let Progress::Ran(step) = progress else { return Ok(()) };
             let index = step.instruction;
-            let (first, written) = session.written(&step).ok_or(EngineError::Untraceable { index })?;
             let partial = open.entry(index).or_default();
             partial.nanoseconds += nanoseconds;
-            store(&mut partial.values, first as usize, written);
+            let mut traceable = false;
+            for (first, written) in session.written(&step) {
+                store(&mut partial.values, first as usize, written);
+                traceable = true;
+            }
+            if !traceable {
+                return Err(EngineError::Untraceable { index });
+            }
             if !step.is_complete() {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! The table of kernel sets. A set that is not here is not tested.
 
-use quant::pack::Pack;
+use quant::pack::Packs;
 use quant::{Fault, Kernels};
 use runtime::{Progress, Session};
 
@@ -8,8 +8,8 @@ use runtime::{Progress, Session};
 pub trait KernelSet {
     /// Its name.
     fn name(&self) -> &'static str;
-    /// The layout it likes its weights in.
-    fn pack(&self) -> Pack;
+    /// The layouts it likes its weights in.
+    fn packs(&self) -> Packs;
     /// One step of `session`.
     fn step(&mut self, session: &mut Session<'_, '_>) -> Result<Progress, Fault>;
 }
@@ -19,8 +19,8 @@ impl<K: Kernels> KernelSet for K {
         Kernels::name(self)
     }
 
-    fn pack(&self) -> Pack {
-        self.preferred_pack()
+    fn packs(&self) -> Packs {
+        self.preferred_packs()
     }
 
     fn step(&mut self, session: &mut Session<'_, '_>) -> Result<Progress, Fault> {

@@ -20,7 +20,7 @@ macro_rules! values {
         })*
     };
 }
-values!(u8, i8, i16, i32);
+values!(u8, i8, i16, i32, u32);
 
 /// SplitMix64.
 #[derive(Clone, Debug)]

@@ -1,10 +1,12 @@
 //! Every op, with every kernel set, pack and tile size, equals the scalar reference.
 
-use converter::program::{repack, write};
+use converter::program::{Container, repack, write};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
+use quant::Op;
+use quant::bits::BitPack;
 use quant::op::OpKind;
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use shiftformer_tests::case::Case;
 use shiftformer_tests::kernels::KERNEL_SETS;
 use shiftformer_tests::{config, ops, run};
@@ -17,19 +19,31 @@ fn tiles(rows: u32) -> Vec<Option<u32>> {
     tiles
 }
 
+/// Every layout of the weights that a program has.
+fn layouts(container: &Container) -> Vec<Packs> {
+    let has = |bits| container.instructions.iter().any(|i| matches!(i.op, Op::BinaryLinear(_)) == bits);
+    let int8 = if has(false) { &Pack::ALL[..] } else { &[Pack::RowMajor][..] };
+    let bits = if has(true) { &BitPack::ALL[..] } else { &[BitPack::Rows][..] };
+    int8.iter().flat_map(|&int8| bits.iter().map(move |&bits| Packs { int8, bits })).collect()
+}
+
+fn name(packs: Packs) -> String {
+    format!("{} and {}", packs.int8.name(), packs.bits.name())
+}
+
 fn conforms(case: &Case) -> Result<(), TestCaseError> {
     let plain = case.build(None);
     let file = write(&plain.container).map_err(|e| TestCaseError::fail(e.to_string()))?;
     let want = run::trace(&file, &plain.inputs, &mut quant::Reference, 0xa5);
     for tile in tiles(case.rows()) {
         let program = case.build(tile);
-        for pack in Pack::ALL {
+        for packs in layouts(&program.container) {
             let file =
-                write(&repack(&program.container, pack)).map_err(|e| TestCaseError::fail(e.to_string()))?;
+                write(&repack(&program.container, packs)).map_err(|e| TestCaseError::fail(e.to_string()))?;
             for make in KERNEL_SETS {
                 let mut kernels = make();
                 let got = run::trace(&file, &program.inputs, &mut *kernels, 0);
-                let what = || format!("{} with {} in tiles of {tile:?}", kernels.name(), pack.name());
+                let what = || format!("{} with {} in tiles of {tile:?}", kernels.name(), name(packs));
                 prop_assert!(got == want, "{}: {:?}", what(), got.difference(&want));
             }
         }

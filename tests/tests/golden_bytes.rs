@@ -5,10 +5,11 @@ use converter::program::{Container, repack, write};
 use converter::{BuildOptions, build};
 use quant::Op;
 use quant::arith::{Multiplier, ShiftExp};
+use quant::bits::BitPack;
 use quant::mem::{Blob, Element, Slot};
 use quant::op::OpKind;
 use quant::ops::*;
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use runtime::{LoadError, Model, crc32};
 use sha2::{Digest, Sha256};
 use shiftformer_tests::data;
@@ -48,6 +49,42 @@ fn linear(x: Act, out: Destination) -> Op {
 
 fn requantize(x: Act, out: Act) -> Op {
     Op::Requantize(Requantize { rows: 2, width: 3, x, requant: per_channel(1), channels: 1, out })
+}
+
+fn signs() -> BitOut {
+    BitOut::Sign { out: slot(12800, 200), group: 16, high: blob(64, 64) }
+}
+
+fn ternary() -> BitOut {
+    let (sign, nonzero) = (slot(12800, 200), slot(13600, 200));
+    BitOut::Ternary { sign, nonzero, group: 16, low: blob(64, 64), high: blob(320, 64) }
+}
+
+fn binarize(x: Act, out: BitOut) -> Op {
+    Op::Binarize(Binarize { rows: 50, width: 64, x, out })
+}
+
+fn binary_linear(x: BitAct, pack: BitPack, out: BinaryOut) -> Op {
+    let group = if matches!(x, BitAct::Sign(_) | BitAct::Ternary { .. }) { 16 } else { 64 };
+    let weights = blob(4096, 256);
+    Op::BinaryLinear(BinaryLinear { rows: 50, k: 64, n: 64, group, x, weights, pack, out })
+}
+
+fn binary_attention(out: BinaryAttentionDestination) -> Op {
+    Op::BinaryAttention(BinaryAttention {
+        queries: 50,
+        keys: 51,
+        heads: 4,
+        head_dim: 16,
+        q: slot(0, 592),
+        q_stride: 12,
+        k: slot(16, 605),
+        k_stride: 13,
+        v: slot(4096, 128),
+        distance: blob(64, 4),
+        out,
+        selected: slot(12800, 6),
+    })
 }
 
 /// Fixed instructions of each kind, every variant of their enums among them, and their records.
@@ -296,6 +333,64 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 "0140024040020040",
             ),
         ],
+        OpKind::Binarize => vec![
+            (binarize(Act::I8(slot(0, 3200)), signs()), "324000008019008064c801104040"),
+            (binarize(Act::I16(slot(0, 3200)), ternary()), "324001008019018064c801a06ac801104040c00240"),
+        ],
+        OpKind::BitTranspose => vec![(
+            Op::BitTranspose(BitTranspose {
+                rows: 50,
+                width: 64,
+                group: 16,
+                x: slot(32, 592),
+                stride: 12,
+                out: slot(2400, 128),
+            }),
+            "32401020d0040ce0128001",
+        )],
+        OpKind::BinaryLinear => {
+            let dense = |out| BinaryOut::Dense { requant: per_channel(64), out };
+            let int8 = dense(Destination::I8 { out: slot(3200, 3200), table: None });
+            let stream = Destination::I16 {
+                out: slot(3200, 3200),
+                residual: Some(Residual { branch: MULTIPLIER, stream: Multiplier::IDENTITY }),
+            };
+            let bits = |x, out| binary_linear(x, BitPack::Panel16, out);
+            vec![
+                (
+                    bits(BitAct::Sign(slot(0, 200)), BinaryOut::Bits(signs())),
+                    "324040100000c801802080020101008064c801104040",
+                ),
+                (
+                    bits(
+                        BitAct::Ternary { sign: slot(0, 200), nonzero: slot(800, 200) },
+                        BinaryOut::Bits(ternary()),
+                    ),
+                    "324040100100c801a006c801802080020101018064c801a06ac801104040c00240",
+                ),
+                (
+                    binary_linear(BitAct::I8(slot(0, 3200)), BitPack::Rows, int8),
+                    "3240404002008019802080020000004010402040008019801900",
+                ),
+                (
+                    binary_linear(BitAct::I16(slot(0, 3200)), BitPack::Rows, dense(stream)),
+                    "3240404003008019802080020000004010402040018019801901ffbbc1960b2580808080081e",
+                ),
+            ]
+        }
+        OpKind::BinaryAttention => vec![
+            (
+                binary_attention(BinaryAttentionDestination::Ternary {
+                    sign: slot(9600, 200),
+                    nonzero: slot(10400, 200),
+                }),
+                "3233041000d0040c10dd040d80208001400400804bc801a051c801806406",
+            ),
+            (
+                binary_attention(BinaryAttentionDestination::I16(slot(9600, 3200))),
+                "3233041000d0040c10dd040d80208001400401804b8019806406",
+            ),
+        ],
     }
 }
 
@@ -315,7 +410,7 @@ fn ids_are_pinned() {
     assert_eq!(
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
-         Add Requantize MeanTokens QuantizeImage Permute Gather Load"
+         Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));
@@ -359,9 +454,10 @@ fn reading_and_writing_gives_the_same_bytes() {
     for graph in [&micro, &qat] {
         let mut identities = Vec::new();
         for fuse in [true, false] {
-            for pack in Pack::ALL {
+            for int8 in Pack::ALL {
+                let packs = Packs { int8, ..Packs::CANONICAL };
                 let first = Aligned::copy(&build(graph, BuildOptions { fuse, arena: None }).unwrap());
-                let packed = repack(&Container::read(&Model::new(&first).unwrap()), pack);
+                let packed = repack(&Container::read(&Model::new(&first).unwrap()), packs);
                 let file = Aligned::copy(&write(&packed).unwrap());
                 let model = Model::new(&file).unwrap();
                 assert_eq!(write(&Container::read(&model)).unwrap(), &file[..]);

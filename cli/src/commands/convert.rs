@@ -12,13 +12,13 @@ use converter::float::Graph;
 use converter::graph::Width;
 use converter::import::{ImportOptions, Imported, import};
 use serde::Serialize;
-use shiftformer::quant::pack::Pack;
+use shiftformer::quant::pack::Packs;
 use shiftformer::{KernelSet, ModelFile};
 
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
-use crate::model::packed;
+use crate::model::{packed, packs};
 use crate::output::{bytes, emit};
 use crate::progress::Progress;
 
@@ -96,10 +96,10 @@ enum Target {
 }
 
 impl Target {
-    fn pack(self) -> Pack {
+    fn packs(self) -> Packs {
         match self {
-            Target::Generic => Pack::RowMajor,
-            Target::Portable => KernelSet::Portable.preferred_pack(),
+            Target::Generic => Packs::CANONICAL,
+            Target::Portable => KernelSet::Portable.preferred_packs(),
         }
     }
 }
@@ -110,7 +110,7 @@ struct Converted {
     flash_bytes: u64,
     arena_bytes: u64,
     instructions: u32,
-    pack: &'static str,
+    pack: String,
     identity: String,
     /// Float against integer, for models that were calibrated.
     comparison: Option<Comparison>,
@@ -168,7 +168,7 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
 }
 
 fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
-    let file = packed(ModelFile::from_bytes(name, &made.container), args.target.pack())?;
+    let file = packed(ModelFile::from_bytes(name, &made.container), args.target.packs())?;
     let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
     let model = file.model()?;
     let converted = Converted {
@@ -176,7 +176,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         flash_bytes: file.bytes().len() as u64,
         arena_bytes: model.arena_len() as u64,
         instructions: model.header().instructions,
-        pack: args.target.pack().name(),
+        pack: packs(&model).join(", "),
         identity: identity(&model),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),

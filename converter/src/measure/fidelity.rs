@@ -275,6 +275,7 @@ fn integers(model: &Model<'_>, watched: &[Watched], frame: &[u8]) -> Result<Vec<
         let Some(&at) = places.get(&step.instruction) else { continue };
         session
             .written(&step)
+            .next()
             .and_then(|(first, tensor)| values[at].store(first as usize, tensor))
             .ok_or(MeasureError::Fault(Fault::Bounds))?;
     }

@@ -61,14 +61,14 @@ impl Container {
 }
 
 /// Encodes `container` after the runtime's own checker has admitted it. The identity is
-/// the SHA-256 of the same content with row-major weights, no names, and zeros for the
+/// the SHA-256 of the same content with weights in their canonical layouts, no names, and zeros for the
 /// identity itself.
 pub fn write(container: &Container) -> Result<Vec<u8>, ConvertError> {
     check(&encode(container, [0; 32], true)?).map_err(|error| {
         let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
         ConvertError::Check { error, instruction: named.map(|n| n.name.clone()) }
     })?;
-    let canonical = super::repack(container, quant::pack::Pack::RowMajor);
+    let canonical = super::repack(container, quant::pack::Packs::CANONICAL);
     let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
     encode(container, identity, true)
 }

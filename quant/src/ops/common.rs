@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arith::{MAX_SHIFT, MIN_SHIFT, requantize};
+use crate::bits::{BitPack, used};
 use crate::error::{Fault, Reject};
 use crate::mem::{Blob, DType, Element, Memory, Rest, Slot, Window, read_blob};
 use crate::operand::{Role, Tiling, Visitor, VisitorExt};
@@ -39,6 +40,26 @@ impl<'a> Consts<'a> {
             return Err(Reject::Padding);
         }
         Ok(())
+    }
+}
+
+impl Consts<'_> {
+    /// Checks `n` bit rows of `words` words, grouped by `group`: their length, zero padding.
+    pub fn check_bit_weights(
+        &self,
+        blob: Blob<u32>,
+        pack: BitPack,
+        n: u32,
+        words: u32,
+        group: u32,
+    ) -> Result<(), Reject> {
+        let data = self.get(blob, pack.len(n, words).ok_or(Reject::Dimension)?)?;
+        let used = |position| match pack.locate(n as usize, words as usize, position) {
+            Some((_, word)) => used(word as u32, group),
+            None => 0,
+        };
+        let padded = data.iter().enumerate().all(|(at, &word)| word & !used(at) == 0);
+        if padded { Ok(()) } else { Err(Reject::Padding) }
     }
 }
 

@@ -3,6 +3,11 @@
 
 mod add;
 mod attention;
+mod binarize;
+mod binary_attention;
+mod binary_linear;
+mod bit_rows;
+mod bit_transpose;
 mod common;
 mod conv2d;
 mod gather;
@@ -24,6 +29,13 @@ mod tile;
 
 pub use add::{Add, AddArgs, Addend};
 pub use attention::{Attention, AttentionArgs};
+pub use binarize::Binarize;
+pub use binary_attention::{
+    BinaryAttention, BinaryAttentionArgs, BinaryAttentionDestination, BinaryAttentionOut, MAX_BINARY_KEYS,
+};
+pub use binary_linear::{BinaryLinear, BinaryLinearArgs, MAX_BINARY_K_I16};
+pub use bit_rows::{BinaryLinearOut, BinaryOut, BitAct, BitOut, BitsOut, Planes};
+pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
 pub use conv2d::{Conv2d, Conv2dArgs};
 pub use gather::Gather;
@@ -45,6 +57,12 @@ pub(crate) mod reference {
     //! The scalar references, the default of every kernel method.
     pub use super::add::add;
     pub use super::attention::attention;
+    pub use super::binarize::binarize;
+    pub use super::binary_attention::binary_attention;
+    pub use super::binary_linear::{
+        binary_linear_i8, binary_linear_i16, binary_linear_sign, binary_linear_ternary,
+    };
+    pub use super::bit_transpose::bit_transpose;
     pub use super::conv2d::conv2d;
     pub use super::gather::gather;
     pub use super::layer_norm::layer_norm;

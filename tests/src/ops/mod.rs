@@ -2,6 +2,7 @@
 //! shapes, extreme values, any multiplier the checker admits.
 
 mod attention;
+mod binary;
 mod chain;
 mod conv2d;
 mod elementwise;
@@ -39,6 +40,10 @@ pub fn cases(kind: OpKind) -> BoxedStrategy<Case> {
         OpKind::Permute => movement::permute(),
         OpKind::Gather => movement::gather(),
         OpKind::Load => movement::load(),
+        OpKind::Binarize => binary::binarize(),
+        OpKind::BitTranspose => binary::bit_transpose(),
+        OpKind::BinaryLinear => binary::linear(),
+        OpKind::BinaryAttention => binary::attention(),
     }
 }
 

@@ -1,0 +1,343 @@
+//! What the records of binary ops share: activations of one bit and their thresholds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Consts, Destination, LinearOut, PerChannel};
+use crate::bits::{place, row_words};
+use crate::error::{Fault, Reject};
+use crate::mem::{Blob, Memory, Rest, Slot, Window};
+use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::ops::ChannelsRef;
+use crate::slice::window_mut;
+
+/// Input activations of a binary layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BitAct {
+    /// ±1.
+    Sign(Slot<u32>),
+    /// ±1 or 0: the value is 0 where `nonzero` is 0.
+    Ternary {
+        /// Signs.
+        sign: Slot<u32>,
+        /// Which are not 0.
+        nonzero: Slot<u32>,
+    },
+    /// 8-bit activations.
+    I8(Slot<i8>),
+    /// 16-bit activations.
+    I16(Slot<i16>),
+}
+
+impl BitAct {
+    pub(crate) fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V, k: u32, words: u32) {
+        match self {
+            BitAct::Sign(x) => visitor.read("x", x, Tiling::rows(words)),
+            BitAct::Ternary { sign, nonzero } => {
+                visitor.read("sign", sign, Tiling::rows(words));
+                visitor.read("nonzero", nonzero, Tiling::rows(words));
+            }
+            BitAct::I8(x) => visitor.read("x", x, Tiling::rows(k)),
+            BitAct::I16(x) => visitor.read("x", x, Tiling::rows(k)),
+        }
+    }
+
+    /// Bits of one activation.
+    pub const fn bits(&self) -> u32 {
+        match self {
+            BitAct::Sign(_) => 1,
+            BitAct::Ternary { .. } => 2,
+            BitAct::I8(_) => 8,
+            BitAct::I16(_) => 16,
+        }
+    }
+}
+
+/// Where thresholded integers go: channel `c` of value `z` becomes +1 if `z ≥ high[c]`,
+/// −1 if `z ≤ low[c]`, 0 between. A positive scale and a bias in front of a sign fold
+/// into the thresholds: `α·z + β ≥ 0` is `z ≥ ⌈−β/α⌉`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BitOut {
+    /// ±1, as if `low = high − 1`.
+    Sign {
+        /// Signs.
+        out: Slot<u32>,
+        /// Elements that start on a word.
+        group: u32,
+        /// Smallest value of each channel that is +1.
+        high: Blob<i32>,
+    },
+    /// ±1 or 0.
+    Ternary {
+        /// Signs, 0 where the value is 0.
+        sign: Slot<u32>,
+        /// Which are not 0.
+        nonzero: Slot<u32>,
+        /// Elements that start on a word.
+        group: u32,
+        /// Largest value of each channel that is −1; below `high`.
+        low: Blob<i32>,
+        /// Smallest value of each channel that is +1.
+        high: Blob<i32>,
+    },
+}
+
+impl BitOut {
+    const fn group(&self) -> u32 {
+        match *self {
+            BitOut::Sign { group, .. } | BitOut::Ternary { group, .. } => group,
+        }
+    }
+
+    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, width: u32) {
+        // 0 words, which the checker refuses, where `group` does not divide `width`.
+        let rows = Tiling::rows(row_words(width, self.group()).unwrap_or(0));
+        match self {
+            BitOut::Sign { out, high, .. } => {
+                visitor.write("out", out, rows);
+                visitor.constant("high", high);
+            }
+            BitOut::Ternary { sign, nonzero, low, high, .. } => {
+                visitor.write("sign", sign, rows);
+                visitor.write("nonzero", nonzero, rows);
+                visitor.constant("low", low);
+                visitor.constant("high", high);
+            }
+        }
+    }
+
+    /// `group` divides `width`, and `low < high`.
+    pub(crate) fn check(&self, consts: &Consts<'_>, width: u32) -> Result<(), Reject> {
+        row_words(width, self.group()).ok_or(Reject::Dimension)?;
+        match *self {
+            BitOut::Sign { high, .. } => consts.get(high, width).map(|_| ()),
+            BitOut::Ternary { low, high, .. } => {
+                let (low, high) = (consts.get(low, width)?, consts.get(high, width)?);
+                let ordered = low.iter().zip(high).all(|(low, high)| low < high);
+                if ordered { Ok(()) } else { Err(Reject::Threshold) }
+            }
+        }
+    }
+
+    /// Calls `body` with the writable rows of `window` and the rest of the arena.
+    pub(crate) fn with<R>(
+        &self,
+        memory: &mut Memory<'_>,
+        rows: Window,
+        width: u32,
+        body: impl FnOnce(BitsOut<'_>, &Rest<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        let group = self.group();
+        let words = row_words(width, group).ok_or(Fault::Instruction)?;
+        let (group, row) = (group as usize, words as usize);
+        match *self {
+            BitOut::Sign { out, high, .. } => {
+                let high = memory.blob(high)?;
+                let (out, rest) = memory.split(rows.of(out, words, words)?)?;
+                body(BitsOut { planes: Planes::Sign { out, high }, group, words: row }, &rest)
+            }
+            BitOut::Ternary { sign, nonzero, low, high, .. } => {
+                let (low, high) = (memory.blob(low)?, memory.blob(high)?);
+                let (sign, nonzero) = (rows.of(sign, words, words)?, rows.of(nonzero, words, words)?);
+                let (sign, nonzero, rest) = memory.split2(sign, nonzero)?;
+                let planes = Planes::Ternary { sign, nonzero, low, high };
+                body(BitsOut { planes, group, words: row }, &rest)
+            }
+        }
+    }
+}
+
+/// The rows of bits that a kernel writes, and their thresholds.
+#[derive(Debug)]
+pub struct BitsOut<'a> {
+    /// The bits.
+    pub planes: Planes<'a>,
+    /// Elements that start on a word.
+    pub group: usize,
+    /// Words of each row.
+    pub words: usize,
+}
+
+/// See [`BitOut`].
+#[derive(Debug)]
+pub enum Planes<'a> {
+    /// ±1.
+    Sign {
+        /// Signs.
+        out: &'a mut [u32],
+        /// Smallest value of each channel that is +1.
+        high: &'a [i32],
+    },
+    /// ±1 or 0.
+    Ternary {
+        /// Signs.
+        sign: &'a mut [u32],
+        /// Which are not 0.
+        nonzero: &'a mut [u32],
+        /// Largest value of each channel that is −1.
+        low: &'a [i32],
+        /// Smallest value of each channel that is +1.
+        high: &'a [i32],
+    },
+}
+
+impl BitsOut<'_> {
+    /// Sets every bit to 0, padding among them: what a kernel does before it stores.
+    pub fn clear(&mut self) {
+        match &mut self.planes {
+            Planes::Sign { out, .. } => out.fill(0),
+            Planes::Ternary { sign, nonzero, .. } => {
+                sign.fill(0);
+                nonzero.fill(0);
+            }
+        }
+    }
+
+    /// Compares `z` with the thresholds of the channels from `channel` on, and sets their
+    /// bits in row `row`, which were cleared before.
+    #[inline(always)]
+    pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
+        let mut first = channel;
+        let mut rest = z;
+        // One word at a time.
+        while !rest.is_empty() {
+            let (word, bit) = place(first, self.group);
+            let left = self.group - first.checked_rem(self.group).ok_or(Fault::Instruction)?;
+            let count = rest.len().min(32 - bit as usize).min(left);
+            let (z, tail) = rest.split_at_checked(count).ok_or(Fault::Bounds)?;
+            let at = row * self.words + word;
+            match &mut self.planes {
+                Planes::Sign { out, high } => set(out, at, bit, mask(z, high, first, |z, high| z >= high)?)?,
+                Planes::Ternary { sign, nonzero, low, high } => {
+                    let plus = mask(z, high, first, |z, high| z >= high)?;
+                    let minus = mask(z, low, first, |z, low| z <= low)?;
+                    set(sign, at, bit, plus)?;
+                    set(nonzero, at, bit, plus | minus)?;
+                }
+            }
+            rest = tail;
+            first += count;
+        }
+        Ok(())
+    }
+}
+
+/// Bit `i` is what `is` says of `z[i]` and the threshold of channel `first + i`.
+#[inline(always)]
+fn mask(z: &[i32], limits: &[i32], first: usize, is: impl Fn(i32, i32) -> bool) -> Result<u32, Fault> {
+    let limits = crate::slice::window(limits, first, z.len())?;
+    let bits = z.iter().zip(limits).zip(0u32..32);
+    Ok(bits.fold(0, |mask, ((&z, &limit), bit)| mask | u32::from(is(z, limit)) << bit))
+}
+
+#[inline(always)]
+fn set(words: &mut [u32], at: usize, bit: u32, mask: u32) -> Result<(), Fault> {
+    let [word] = window_mut(words, at, 1)? else { return Err(Fault::Bounds) };
+    *word |= mask << (bit & 31);
+    Ok(())
+}
+
+/// Where a binary layer's result goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BinaryOut {
+    /// Requantized, as [`Linear`](super::Linear).
+    Dense {
+        /// Bias in units of `z`, and multipliers, which hold the scales of the weights.
+        requant: PerChannel,
+        /// Output and epilogue.
+        out: Destination,
+    },
+    /// Compared with one or two thresholds a channel.
+    Bits(BitOut),
+}
+
+impl BinaryOut {
+    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, n: u32) {
+        match self {
+            BinaryOut::Dense { requant, out } => {
+                requant.operands(visitor);
+                out.operands(visitor, n);
+            }
+            BinaryOut::Bits(out) => out.operands(visitor, n),
+        }
+    }
+
+    pub(crate) fn check(&self, consts: &Consts<'_>, n: u32) -> Result<(), Reject> {
+        match self {
+            BinaryOut::Dense { requant, out } => {
+                requant.check(consts, n)?;
+                out.check(consts)
+            }
+            BinaryOut::Bits(out) => out.check(consts, n),
+        }
+    }
+
+    /// Calls `body` with the writable rows of `window` and the rest of the arena.
+    pub(crate) fn with<R>(
+        &self,
+        memory: &mut Memory<'_>,
+        rows: Window,
+        n: u32,
+        body: impl FnOnce(BinaryLinearOut<'_>, &Rest<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        match self {
+            BinaryOut::Dense { requant, out } => {
+                let (bias, scale) = (memory.blob(requant.bias)?, requant.scale.load(memory)?);
+                out.with(memory, rows, n, |out, rest| {
+                    body(BinaryLinearOut::Dense { bias, requant: scale, out, n: n as usize }, rest)
+                })
+            }
+            BinaryOut::Bits(out) => {
+                out.with(memory, rows, n, |out, rest| body(BinaryLinearOut::Bits(out), rest))
+            }
+        }
+    }
+}
+
+/// The rows that a binary layer writes, and what it does to its sums.
+#[derive(Debug)]
+pub enum BinaryLinearOut<'a> {
+    /// See [`BinaryOut::Dense`].
+    Dense {
+        /// Bias of each channel.
+        bias: &'a [i32],
+        /// Multiplier of each channel.
+        requant: ChannelsRef<'a>,
+        /// Output rows.
+        out: LinearOut<'a>,
+        /// Channels of each row.
+        n: usize,
+    },
+    /// See [`BinaryOut::Bits`].
+    Bits(BitsOut<'a>),
+}
+
+impl BinaryLinearOut<'_> {
+    /// What a kernel does before it stores.
+    pub fn clear(&mut self) {
+        match self {
+            BinaryLinearOut::Dense { .. } => {}
+            BinaryLinearOut::Bits(out) => out.clear(),
+        }
+    }
+
+    /// Finishes the sums `z` of consecutive channels of row `row`, from `channel` on; at
+    /// most 16. Each channel of a row is stored once.
+    #[inline(always)]
+    pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
+        match self {
+            BinaryLinearOut::Dense { bias, requant, out, n } => {
+                let mut acc = [0; BLOCK];
+                let acc = window_mut(&mut acc, 0, z.len())?;
+                let bias = crate::slice::window(bias, channel, z.len())?;
+                for ((acc, &z), &bias) in acc.iter_mut().zip(z).zip(bias) {
+                    *acc = z + bias;
+                }
+                out.store(row * *n + channel, acc, &requant.window(channel, z.len())?)
+            }
+            BinaryLinearOut::Bits(out) => out.store(row, channel, z),
+        }
+    }
+}
+
+/// Channels finished together.
+pub(crate) const BLOCK: usize = 16;
