@@ -9,7 +9,8 @@ fuzz_target!(|bytes: &[u8]| {
     // Without a directory no other file is read.
     if let Ok(graph) = import_bytes(bytes.to_vec().into(), None, &options) {
         for (index, node) in graph.nodes.iter().enumerate() {
-            let made = |tensor: usize| tensor == 0 || graph.nodes[..index].iter().any(|n| n.output() == tensor);
+            let made =
+                |tensor: usize| tensor == 0 || graph.nodes[..index].iter().any(|n| n.output() == tensor);
             assert!(node.inputs().into_iter().all(made), "node {index} reads what is not made yet");
         }
     }

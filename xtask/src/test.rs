@@ -22,7 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", what: "no warnings, every workspace", run: clippy },
     Step { name: "unit", what: "all tests, overflow checks on", run: unit },
     Step { name: "golden", what: "whole models on whole data sets, optimised", run: golden },
-    Step { name: "bare", what: "quant and runtime build for microcontrollers and wasm", run: bare },
+    Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
     Step { name: "emulate", what: "the same bytes on AArch64 and 32-bit Arm", run: emulate },
     Step { name: "doc", what: "documentation without warnings", run: doc },
@@ -115,7 +115,9 @@ fn bare() -> Outcome {
         "wasm32-unknown-unknown",
     ];
     for target in targets {
-        let packages = ["--package", "shiftformer-quant", "--package", "shiftformer-runtime"];
+        let packages = ["shiftformer-quant", "shiftformer-runtime", "shiftformer-link"]
+            .map(|p| ["--package", p])
+            .concat();
         process::run(&mut cargo(&[&["build", "--release", "--target", target][..], &packages].concat()))?;
     }
     process::run(&mut cargo(&[

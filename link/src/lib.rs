@@ -1,0 +1,29 @@
+//! What a host and a device that runs Shiftformer programs say to each other.
+//!
+//! `no_std`, no heap, no `unsafe`, no panic. Over any serial line: each message is a
+//! postcard record with a CRC-32 in a COBS frame. The host asks, the device answers;
+//! every request may be repeated without harm, so the host repeats it until it has an
+//! answer. Whatever the line loses, flips or repeats, a request ends in the right
+//! answer or in a named error, and the device stays ready.
+//!
+//! A device embeds a [`Device`] and implements [`Target`]; a host wraps its line in a
+//! [`Host`].
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+#[cfg(test)]
+extern crate std;
+
+mod cobs;
+mod device;
+mod frame;
+mod host;
+mod message;
+
+pub use device::{Device, Target};
+pub use frame::{Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender, crc32, crc32_of};
+pub use host::{Host, HostError, Line, Patience};
+pub use message::{
+    Answer, CHUNK, Finished, Identity, MemoryUse, ModelState, PROTOCOL, Problem, Reply, Request, Stepped,
+    ToDevice, ToHost,
+};

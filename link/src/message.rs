@@ -1,0 +1,287 @@
+//! The messages. Records are never edited: a variant is appended, or [`PROTOCOL`] changes.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Version of the protocol, which the first message tells.
+pub const PROTOCOL: u16 = 1;
+
+/// Most bytes of inputs or outputs in one message, a multiple of 4.
+pub const CHUNK: usize = 512;
+
+/// A request with the number that its answer repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToDevice<'a> {
+    /// Another one for every request; the same when a request is repeated.
+    pub tag: u32,
+    /// What is asked.
+    #[serde(borrow)]
+    pub request: Request<'a>,
+}
+
+/// An answer with the number of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToHost<'a> {
+    /// The request's.
+    pub tag: u32,
+    /// What is answered.
+    #[serde(borrow)]
+    pub reply: Reply<'a>,
+}
+
+/// What a host asks. A request that arrives twice in a row does no more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// Who is there? Answered by [`Answer::Identity`].
+    Identify,
+    /// Starts to fill the inputs of a new run, and abandons any other.
+    Begin {
+        /// The host's number for the run.
+        run: u32,
+        /// Bytes of all inputs together.
+        len: u32,
+        /// Their checksum, see [`crc32`](crate::crc32).
+        crc: u32,
+    },
+    /// Bytes of the inputs, at most [`CHUNK`].
+    Write {
+        /// The run.
+        run: u32,
+        /// Where the bytes go, counted over all inputs.
+        offset: u32,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// Runs to the end. Answered by [`Answer::Finished`] when it is there; a repetition
+    /// in between by [`Answer::Busy`].
+    Run {
+        /// The run.
+        run: u32,
+    },
+    /// Runs one step, and hashes what it wrote. Answered by [`Answer::Stepped`], after
+    /// the last step by [`Answer::Finished`].
+    Advance {
+        /// The run.
+        run: u32,
+        /// Steps done before; one less asks for the last answer again.
+        step: u32,
+    },
+    /// Values of an output of the run that is finished, as many as fit.
+    Read {
+        /// The run.
+        run: u32,
+        /// The output's index.
+        output: u16,
+        /// Logical index of the first value.
+        first: u32,
+    },
+    /// How much memory was in use at most.
+    Memory,
+}
+
+/// What a device says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// The answer.
+    #[serde(borrow)]
+    Answer(Answer<'a>),
+    /// There is none.
+    Problem(Problem),
+}
+
+/// The answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer<'a> {
+    /// To [`Request::Identify`].
+    #[serde(borrow)]
+    Identity(Identity<'a>),
+    /// To [`Request::Begin`] and [`Request::Write`].
+    Accepted,
+    /// To a repeated [`Request::Run`]: not finished.
+    Busy {
+        /// Steps done.
+        steps: u32,
+    },
+    /// The run is finished, its outputs can be read.
+    Finished(Finished),
+    /// To [`Request::Advance`].
+    Stepped(Stepped),
+    /// To [`Request::Read`].
+    Values {
+        /// Values of the whole output.
+        total: u32,
+        /// i32, little-endian.
+        data: &'a [u8],
+    },
+    /// To [`Request::Memory`].
+    Memory(MemoryUse),
+}
+
+/// Who a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity<'a> {
+    /// [`PROTOCOL`] of the device. Stays first for ever.
+    pub protocol: u16,
+    /// Its board, as on the command line.
+    pub board: &'a str,
+    /// Its kernels.
+    pub kernels: &'a str,
+    /// Ticks of its clock in a second.
+    pub hz: u32,
+    /// Bytes of its arena.
+    pub arena: u32,
+    /// The model in its flash.
+    pub model: ModelState<'a>,
+}
+
+/// The model in a device's flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelState<'a> {
+    /// Checked, and ready to run.
+    Ready {
+        /// SHA-256 of its canonical content.
+        identity: [u8; 32],
+        /// Bytes of all inputs together.
+        input: u32,
+        /// Bytes of arena that it needs.
+        arena: u32,
+        /// Its instructions, control records included.
+        instructions: u32,
+        /// Its outputs.
+        outputs: u16,
+    },
+    /// Where it should be there is none.
+    Absent,
+    /// It is damaged, or no program.
+    Refused {
+        /// What is wrong, in words.
+        reason: &'a str,
+        /// The instruction that is wrong, if it is one.
+        instruction: Option<u32>,
+    },
+    /// It needs more arena than there is.
+    DoesNotFit {
+        /// Bytes that it needs.
+        needed: u32,
+    },
+}
+
+/// The cost of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// Steps done.
+    pub steps: u32,
+    /// Ticks of the device's clock spent in steps.
+    pub ticks: u64,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stepped {
+    /// The instruction.
+    pub instruction: u32,
+    /// Ticks of the device's clock.
+    pub ticks: u64,
+    /// Hash of what it wrote; those of all steps of an instruction add up (wrapping) to
+    /// the hash of its output.
+    pub hash: u64,
+    /// Whether the instruction's output is now complete.
+    pub complete: bool,
+}
+
+/// Memory in use at most, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Of the stack since the start.
+    pub stack: u32,
+    /// Of the stack, in all.
+    pub stack_size: u32,
+    /// Of the arena by the model.
+    pub arena: u32,
+    /// Of the arena, in all.
+    pub arena_size: u32,
+    /// Of the model's container in flash.
+    pub model: u32,
+}
+
+/// Why a device has no answer. After any of them it takes the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Problem {
+    /// The frame is sound, its content is not a request: another version of the protocol.
+    #[error("the device does not know the request: it speaks another version of the protocol")]
+    UnknownRequest,
+    /// There is no model, or it was refused.
+    #[error("the device has no model that it can run")]
+    NoModel,
+    /// Another run is in progress, or none.
+    #[error("the device does not know the run: it was reset, or serves another host")]
+    UnknownRun,
+    /// The inputs take another number of bytes.
+    #[error("the model's inputs take {expected} bytes")]
+    InputLength {
+        /// Bytes of all inputs together.
+        expected: u32,
+    },
+    /// A chunk reaches past the inputs.
+    #[error("a chunk reaches past the end of the inputs")]
+    Offset,
+    /// The inputs as they arrived have another checksum.
+    #[error("the inputs did not arrive as they were sent")]
+    Checksum,
+    /// A step is asked for that is not the next.
+    #[error("steps were asked for out of order")]
+    Order,
+    /// There is no such output, or not so many values.
+    #[error("the model has no such output")]
+    Output,
+    /// The run is not finished.
+    #[error("the run is not finished")]
+    NotFinished,
+    /// An instruction failed, which a checked model does not.
+    #[error("instruction {instruction} failed: the model in flash has changed since it was checked")]
+    Fault {
+        /// Steps done before.
+        instruction: u32,
+    },
+    /// The stack has reached its end.
+    #[error("the device's stack is used up")]
+    StackOverflow,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::MAX_MESSAGE;
+
+    fn len<T: Serialize>(message: &T) -> usize {
+        postcard::to_slice(message, &mut [0; MAX_MESSAGE]).expect("fits").len()
+    }
+
+    /// The largest of each kind that carries data fits.
+    #[test]
+    fn the_largest_messages_fit() {
+        let (data, tag) = (&[0xff; CHUNK][..], u32::MAX);
+        let request = Request::Write { run: u32::MAX, offset: u32::MAX, data };
+        assert!(len(&ToDevice { tag, request }) <= MAX_MESSAGE);
+        let reply = Reply::Answer(Answer::Values { total: u32::MAX, data });
+        assert!(len(&ToHost { tag, reply }) <= MAX_MESSAGE);
+        assert_eq!(CHUNK % 4, 0);
+    }
+
+    /// A changed byte is a changed protocol.
+    #[test]
+    fn pinned_bytes() {
+        let mut buffer = [0; 64];
+        let request = Request::Begin { run: 2, len: 784, crc: 1 };
+        let bytes = postcard::to_slice(&ToDevice { tag: 300, request }, &mut buffer).expect("fits");
+        assert_eq!(bytes, [0xac, 2, 1, 2, 0x90, 6, 1]);
+        let reply = Reply::Problem(Problem::Fault { instruction: 5 });
+        assert_eq!(postcard::to_slice(&ToHost { tag: 1, reply }, &mut buffer).expect("fits"), [1, 1, 9, 5]);
+        let stepped = Stepped { instruction: 1, ticks: 2, hash: 3, complete: true };
+        let reply = Reply::Answer(Answer::Stepped(stepped));
+        assert_eq!(
+            postcard::to_slice(&ToHost { tag: 1, reply }, &mut buffer).expect("fits"),
+            [1, 0, 4, 1, 2, 3, 1]
+        );
+    }
+}
