@@ -3,6 +3,7 @@
 use converter::import::ImportOptions;
 use converter::onnx::import_bytes;
 use libfuzzer_sys::fuzz_target;
+use shiftformer_fuzz::calibrated;
 
 fuzz_target!(|bytes: &[u8]| {
     let options = ImportOptions { mean: vec![0.5; 3], std: vec![0.5; 3], ..ImportOptions::default() };
@@ -13,5 +14,6 @@ fuzz_target!(|bytes: &[u8]| {
                 |tensor: usize| tensor == 0 || graph.nodes[..index].iter().any(|n| n.output() == tensor);
             assert!(node.inputs().into_iter().all(made), "node {index} reads what is not made yet");
         }
+        calibrated(graph);
     }
 });

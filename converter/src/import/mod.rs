@@ -54,7 +54,16 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertE
     }
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ConvertError::Read { path: shown.clone(), source })?;
-    let tensors = Tensors::parse(&bytes, &shown)?;
+    import_safetensors(&bytes, &shown, options)
+}
+
+/// Reads the safetensors file `bytes`; `name` is for messages.
+pub fn import_safetensors(
+    bytes: &[u8],
+    name: &str,
+    options: &ImportOptions,
+) -> Result<Imported, ConvertError> {
+    let tensors = Tensors::parse(bytes, name)?;
     // A damaged checkpoint of one layout is not taken for the other.
     if ["qact_input", "qact1", "qact_pos"]
         .iter()
@@ -66,7 +75,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertE
         return import_timm(&tensors, options).map(Imported::Float);
     }
     Err(ConvertError::UnknownLayout {
-        path: shown,
+        path: name.to_owned(),
         hint: "expected timm's VisionTransformer, with a tensor `patch_embed.proj.weight`, or the I-ViT \
                layout, with `qact_input.act_scaling_factor`"
             .into(),
