@@ -285,3 +285,181 @@ pub fn binary_attention(args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::BitTranspose;
+    use crate::ops::testing::{Buffer, pack_rows, run};
+    use proptest::prelude::*;
+    use std::{vec, vec::Vec};
+
+    fn signs(len: usize) -> impl Strategy<Value = Vec<i64>> {
+        prop_oneof![
+            4 => prop::collection::vec(prop_oneof![Just(-1i64), Just(1)], len),
+            1 => Just(vec![1; len]),
+        ]
+    }
+
+    #[derive(Clone, Debug)]
+    struct Case {
+        queries: usize,
+        keys: usize,
+        heads: usize,
+        head_dim: usize,
+        q: Vec<i64>,
+        k: Vec<i64>,
+        v: Vec<i64>,
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        (1usize..5, 1usize..70, 1usize..4, prop_oneof![1usize..20, 30usize..35]).prop_flat_map(
+            |(queries, keys, heads, head_dim)| {
+                let width = heads * head_dim;
+                (signs(queries * width), signs(keys * width), signs(keys * width))
+                    .prop_map(move |(q, k, v)| Case { queries, keys, heads, head_dim, q, k, v })
+            },
+        )
+    }
+
+    impl Case {
+        fn width(&self) -> usize {
+            self.heads * self.head_dim
+        }
+
+        /// Over values of ±1, nothing packed.
+        fn naive(&self, distance: &[u32]) -> Vec<i64> {
+            let width = self.width();
+            let mut out = Vec::new();
+            for q in self.q.chunks(width) {
+                for channel in 0..width {
+                    let head = channel / self.head_dim;
+                    let part = head * self.head_dim..(head + 1) * self.head_dim;
+                    let score = |k: &[i64]| -> i64 {
+                        q[part.clone()].iter().zip(&k[part.clone()]).map(|(q, k)| q * k).sum()
+                    };
+                    let scores: Vec<i64> = self.k.chunks(width).map(score).collect();
+                    let max = scores.iter().copied().max().unwrap();
+                    let attended = |&(j, _): &(usize, &i64)| scores[j] >= max - i64::from(distance[head]);
+                    let all = scores.iter().enumerate().filter(attended);
+                    out.push(all.map(|(j, _)| self.v[j * width + channel]).sum());
+                }
+            }
+            out
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_attention_over_values(
+            case in case(),
+            distance in prop::array::uniform3(prop_oneof![0u32..12, Just(u32::MAX)]),
+            tile in 1u32..5,
+            more in 1usize..3,
+        ) {
+            let (width, head_dim) = (case.width(), case.head_dim);
+            let (mut arena, mut consts) = (Buffer::new(), Buffer::new());
+            let packed = |x: &[i64]| pack_rows(x, width, head_dim).0;
+            let (q, k, rows) = (arena.slot(&packed(&case.q)), arena.slot(&packed(&case.k)), arena.slot(&packed(&case.v)));
+            let words = (case.heads * head_dim.div_ceil(32)) as u32;
+            let row = case.keys.div_ceil(32);
+            let v = arena.slot(&vec![0u32; width * row]);
+            let (queries, keys, heads) = (case.queries as u32, case.keys as u32, case.heads as u32);
+            let group = head_dim as u32;
+            let transpose = BitTranspose { rows: keys, width: width as u32, group, x: rows, stride: words, out: v };
+            let dirty = vec![u32::MAX; case.queries * words as usize];
+            let (sign, nonzero) = (arena.slot(&dirty), arena.slot(&dirty));
+            let sums = arena.slot(&vec![0x5a5ai16; case.queries * width]);
+            let selected = arena.slot(&vec![u32::MAX; row * more]);
+            let op = BinaryAttention {
+                queries, keys, heads, head_dim: group, q, q_stride: words, k, k_stride: words, v,
+                distance: consts.blob(&distance[..case.heads]),
+                out: BinaryAttentionDestination::I16(sums),
+                selected,
+            };
+            let signs = BinaryAttention { out: BinaryAttentionDestination::Ternary { sign, nonzero }, ..op };
+            let all = Consts::new(consts.bytes());
+            prop_assert_eq!([transpose.check(&all), op.check(&all), signs.check(&all)], [Ok(()); 3]);
+            let done = run(transpose, &arena, &consts, 1).unwrap();
+            let done = run(op, &done, &consts, tile).unwrap();
+            let done = run(signs, &done, &consts, tile).unwrap();
+            let want = case.naive(&distance);
+            let got: Vec<i64> = done.get(sums).into_iter().map(i64::from).collect();
+            prop_assert_eq!(&got, &want);
+            let signum: Vec<i64> = want.iter().map(|y| y.signum()).collect();
+            prop_assert_eq!((done.get(sign), done.get(nonzero)), pack_rows(&signum, width, head_dim));
+        }
+    }
+
+    #[test]
+    fn the_largest_sum_fits() {
+        let keys = MAX_BINARY_KEYS as usize;
+        let row = keys.div_ceil(32);
+        let (k, v) = (vec![1u32; keys], [vec![u32::MAX; row], vec![0; row]].concat());
+        let (mut out, mut selected) = ([0i16; 2], vec![0; row]);
+        let args = BinaryAttentionArgs {
+            queries: 1,
+            keys,
+            heads: 1,
+            head_dim: 2,
+            q: &[0b11],
+            q_stride: 1,
+            k: &k,
+            k_stride: 1,
+            v: &v,
+            distance: &[0],
+            out: BinaryAttentionOut::I16(&mut out),
+            selected: &mut selected,
+        };
+        binary_attention(args).unwrap();
+        assert_eq!(out, [i16::MAX, -i16::MAX]);
+    }
+
+    #[test]
+    fn the_checker_refuses_hostile_records() {
+        let mut consts = Buffer::new();
+        let distance = consts.blob(&[0u32, 1]);
+        let slot = |len| Slot::<u32>::new(0, len);
+        let op = BinaryAttention {
+            queries: 3,
+            keys: 33,
+            heads: 2,
+            head_dim: 5,
+            q: slot(6),
+            q_stride: 2,
+            k: slot(32 * 3 + 2),
+            k_stride: 3,
+            v: slot(20),
+            distance,
+            out: BinaryAttentionDestination::I16(Slot::new(0, 30)),
+            selected: slot(4),
+        };
+        let check = |op: BinaryAttention| op.check(&Consts::new(consts.bytes()));
+        assert_eq!(check(op), Ok(()));
+        for broken in [
+            BinaryAttention { queries: 0, ..op },
+            BinaryAttention { keys: 0, ..op },
+            BinaryAttention { keys: MAX_BINARY_KEYS + 1, ..op },
+            BinaryAttention { heads: 0, ..op },
+            BinaryAttention { head_dim: 0, ..op },
+            BinaryAttention { head_dim: MAX_K + 1, ..op },
+            BinaryAttention { heads: u32::MAX, ..op },
+            BinaryAttention { q_stride: 1, ..op },
+            BinaryAttention { k_stride: 1, ..op },
+            BinaryAttention { k_stride: u32::MAX, ..op },
+        ] {
+            assert_eq!(check(broken), Err(Reject::Dimension), "{broken:?}");
+        }
+        for broken in [
+            BinaryAttention { k: slot(32 * 3 + 3), ..op },
+            BinaryAttention { v: slot(10), ..op },
+            BinaryAttention { selected: slot(0), ..op },
+            BinaryAttention { selected: slot(3), ..op },
+        ] {
+            assert_eq!(check(broken), Err(Reject::SlotLength), "{broken:?}");
+        }
+        assert_eq!(check(BinaryAttention { heads: 1, v: slot(10), ..op }), Err(Reject::SlotLength));
+        let one = BinaryAttention { heads: 1, head_dim: 10, k: slot(32 * 3 + 1), v: slot(20), ..op };
+        assert_eq!(check(one), Err(Reject::BlobLength));
+    }
+}

@@ -105,3 +105,61 @@ pub fn bit_transpose(args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Buffer, pack_rows, run};
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    proptest! {
+        /// Padding bits and the words between rows are full of ones.
+        #[test]
+        fn equals_a_transpose_of_values(
+            (rows, group, groups, values) in (1usize..70, 1usize..40, 1usize..4).prop_flat_map(|(rows, group, groups)| {
+                let signs = prop::collection::vec(prop_oneof![Just(-1i64), Just(1)], rows * group * groups);
+                (Just(rows), Just(group), Just(groups), signs)
+            }),
+            gap in 0usize..3,
+        ) {
+            let width = group * groups;
+            let (sign, nonzero) = pack_rows(&values, width, group);
+            let words = sign.len() / rows;
+            let mut x: Vec<u32> = Vec::new();
+            for (sign, nonzero) in sign.chunks(words).zip(nonzero.chunks(words)) {
+                x.extend(sign.iter().zip(nonzero).map(|(s, m)| s | !m));
+                x.extend(std::vec![u32::MAX; gap]);
+            }
+            x.truncate((rows - 1) * (words + gap) + words);
+            let columns: Vec<i64> = (0..width).flat_map(|c| (0..rows).map(move |r| (r, c)))
+                .map(|(r, c)| values[r * width + c]).collect();
+            let want = pack_rows(&columns, rows, rows).0;
+            let mut arena = Buffer::new();
+            let (x, out) = (arena.slot(&x), arena.slot(&std::vec![u32::MAX; want.len()]));
+            let stride = (words + gap) as u32;
+            let (rows, width, group) = (rows as u32, width as u32, group as u32);
+            let op = BitTranspose { rows, width, group, x, stride, out };
+            prop_assert_eq!(op.check(&Consts::new(&[])), Ok(()));
+            prop_assert_eq!(run(op, &arena, &Buffer::new(), 1).unwrap().get(out), want);
+        }
+    }
+
+    #[test]
+    fn the_checker_refuses_hostile_records() {
+        let slot = |len| Slot::<u32>::new(0, len);
+        let op = BitTranspose { rows: 33, width: 6, group: 3, x: slot(98), stride: 3, out: slot(12) };
+        let check = |op: BitTranspose| op.check(&Consts::new(&[]));
+        assert_eq!(check(op), Ok(()));
+        assert_eq!(check(BitTranspose { rows: 0, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { width: 0, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { group: 0, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { group: 4, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { stride: 1, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { stride: u32::MAX, ..op }), Err(Reject::Dimension));
+        assert_eq!(check(BitTranspose { rows: 32, ..op }), Err(Reject::SlotLength));
+        assert_eq!(check(BitTranspose { out: slot(6), ..op }), Err(Reject::SlotLength));
+        let huge = BitTranspose { rows: u32::MAX, width: u32::MAX, group: 1, stride: u32::MAX, ..op };
+        assert_eq!(check(huge), Err(Reject::Dimension));
+    }
+}

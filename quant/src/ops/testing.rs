@@ -76,3 +76,21 @@ macro_rules! from_records {
     };
 }
 crate::ops!(from_records);
+
+/// A row of values −1, 0 and 1 as words: signs, and which are not 0.
+pub fn pack_row(values: &[i64], group: usize) -> (Vec<u32>, Vec<u32>) {
+    let words = crate::bits::row_words(values.len() as u32, group as u32).unwrap() as usize;
+    let (mut sign, mut nonzero) = (vec![0u32; words], vec![0u32; words]);
+    for (element, &value) in values.iter().enumerate() {
+        let at = element / group * group.div_ceil(32) + element % group / 32;
+        sign[at] |= u32::from(value == 1) << (element % group % 32);
+        nonzero[at] |= u32::from(value != 0) << (element % group % 32);
+    }
+    (sign, nonzero)
+}
+
+/// Rows of `width` values as [`pack_row`] packs them.
+pub fn pack_rows(values: &[i64], width: usize, group: usize) -> (Vec<u32>, Vec<u32>) {
+    let (sign, nonzero): (Vec<_>, Vec<_>) = values.chunks(width).map(|row| pack_row(row, group)).unzip();
+    (sign.concat(), nonzero.concat())
+}
