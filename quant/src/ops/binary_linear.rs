@@ -423,7 +423,7 @@ mod tests {
             let got = sum(&|out, args| {
                 binary_linear_i16(&BinaryLinearArgs { k, ..*args }, &x, out).unwrap();
             });
-            assert_eq!(got, -sign * (MAX_BINARY_K_I16 as i32) << 15);
+            assert_eq!(got, -sign * ((MAX_BINARY_K_I16 as i32) << 15));
         }
     }
 

@@ -1,15 +1,20 @@
 //! The portable kernel set: other tiles and another pack than the reference.
 
 mod attention;
+mod binary;
 mod layer_norm;
 mod linear;
 
-use quant::ops::{AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, TensorMut};
+use quant::bits::BitPack;
+use quant::ops::{
+    AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
+    LinearArgs, LinearOut, TensorMut,
+};
 use quant::pack::Pack;
 use quant::{Fault, Kernels};
 
 /// Kernels in safe, portable Rust: GEMM over panels of 16 output channels and 4 rows,
-/// attention over 4 queries at a time.
+/// attention over 4 queries at a time, bits counted in 16 channels at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Portable;
 
@@ -20,6 +25,10 @@ impl Kernels for Portable {
 
     fn preferred_pack(&self) -> Pack {
         Pack::Panel16x4
+    }
+
+    fn preferred_bit_pack(&self) -> BitPack {
+        BitPack::Panel16
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
@@ -43,5 +52,50 @@ impl Kernels for Portable {
             TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
             TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
         }
+    }
+
+    fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
+        binary::transpose(args, x, out)
+    }
+
+    fn binary_linear_sign(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[u32],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        binary::sign(args, x, out)
+    }
+
+    fn binary_linear_ternary(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        sign: &[u32],
+        nonzero: &[u32],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        binary::ternary(args, sign, nonzero, out)
+    }
+
+    fn binary_linear_i8(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[i8],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        binary::linear_i8(args, x, out)
+    }
+
+    fn binary_linear_i16(
+        &mut self,
+        args: &BinaryLinearArgs<'_>,
+        x: &[i16],
+        out: BinaryLinearOut<'_>,
+    ) -> Result<(), Fault> {
+        binary::linear_i16(args, x, out)
+    }
+
+    fn binary_attention(&mut self, args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
+        binary::attention(args)
     }
 }
