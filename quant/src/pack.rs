@@ -18,32 +18,44 @@ pub enum Pack {
     /// group, 4 consecutive inputs of each channel in turn. `n` is padded to 16, `k`
     /// to 4. Four adjacent bytes are one operand of a 4-way int8 dot product.
     Panel16x4,
+    /// Panels of 2 output channels and groups of 4 inputs, otherwise as [`Panel16x4`](Self::Panel16x4):
+    /// two adjacent words are what a core with dual 16-bit products multiplies with one word of each row.
+    Panel2x4,
+    /// Panels of 2 output channels and groups of 16 inputs: adjacent 128-bit vectors.
+    Panel2x16,
 }
 
 impl Pack {
     /// Every registered pack, in id order.
-    pub const ALL: [Pack; 2] = [Pack::RowMajor, Pack::Panel16x4];
+    pub const ALL: [Pack; 4] = [Pack::RowMajor, Pack::Panel16x4, Pack::Panel2x4, Pack::Panel2x16];
 
     /// The name used on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Pack::RowMajor => "row-major",
             Pack::Panel16x4 => "panel16x4",
+            Pack::Panel2x4 => "panel2x4",
+            Pack::Panel2x16 => "panel2x16",
+        }
+    }
+
+    /// Output channels of a panel and consecutive inputs of a group; powers of two. The
+    /// canonical layout is that of panels of one channel and groups of one input.
+    pub const fn panel(self) -> (usize, usize) {
+        match self {
+            Pack::RowMajor => (1, 1),
+            Pack::Panel16x4 => (16, 4),
+            Pack::Panel2x4 => (2, 4),
+            Pack::Panel2x16 => (2, 16),
         }
     }
 
     /// Elements of a packed `n × k` matrix, padding included; `None` past 2³² − 1.
     pub const fn len(self, n: u32, k: u32) -> Option<u32> {
-        match self {
-            Pack::RowMajor => n.checked_mul(k),
-            Pack::Panel16x4 => {
-                let (Some(n), Some(k)) = (n.checked_next_multiple_of(16), k.checked_next_multiple_of(4))
-                else {
-                    return None;
-                };
-                n.checked_mul(k)
-            }
-        }
+        let (channels, group) = self.panel();
+        let n = n.checked_next_multiple_of(channels as u32);
+        let (Some(n), Some(k)) = (n, k.checked_next_multiple_of(group as u32)) else { return None };
+        n.checked_mul(k)
     }
 
     /// Position of logical element (`row`, `column`) of a matrix with `k` columns.
@@ -51,10 +63,9 @@ impl Pack {
     pub const fn index(self, k: usize, row: usize, column: usize) -> usize {
         match self {
             Pack::RowMajor => row * k + column,
-            Pack::Panel16x4 => {
-                let padded = k.next_multiple_of(4);
-                (row / 16) * 16 * padded + (column / 4) * 64 + (row % 16) * 4 + column % 4
-            }
+            Pack::Panel16x4 => panel_index(16, 4, k, row, column),
+            Pack::Panel2x4 => panel_index(2, 4, k, row, column),
+            Pack::Panel2x16 => panel_index(2, 16, k, row, column),
         }
     }
 
@@ -65,12 +76,9 @@ impl Pack {
                 Some(row) => (row, position - row * k),
                 None => return None,
             },
-            Pack::Panel16x4 => {
-                let panel_len = 16 * k.next_multiple_of(4);
-                let Some(panel) = position.checked_div(panel_len) else { return None };
-                let inside = position - panel * panel_len;
-                (panel * 16 + inside % 64 / 4, inside / 64 * 4 + inside % 4)
-            }
+            Pack::Panel16x4 => panel_locate(16, 4, k, position),
+            Pack::Panel2x4 => panel_locate(2, 4, k, position),
+            Pack::Panel2x16 => panel_locate(2, 16, k, position),
         };
         if row < n && column < k { Some((row, column)) } else { None }
     }
@@ -88,6 +96,24 @@ pub struct Packs {
 impl Packs {
     /// The plain layouts, which identities are taken of.
     pub const CANONICAL: Packs = Packs { int8: Pack::RowMajor, bits: BitPack::Rows };
+}
+
+/// Position of an element in panels of `channels` rows, groups of `group` columns.
+#[inline(always)]
+const fn panel_index(channels: usize, group: usize, k: usize, row: usize, column: usize) -> usize {
+    let padded = k.next_multiple_of(group);
+    let panel = (row / channels) * channels * padded;
+    panel + (column / group) * channels * group + (row % channels) * group + column % group
+}
+
+/// The element at a position of such panels, which may lie in the padding.
+#[inline(always)]
+const fn panel_locate(channels: usize, group: usize, k: usize, position: usize) -> (usize, usize) {
+    let len = channels * k.next_multiple_of(group);
+    let panel = position / if len == 0 { 1 } else { len };
+    let inside = position - panel * len;
+    let (block, at) = (inside / (channels * group), inside % (channels * group));
+    (panel * channels + at / group, block * group + at % group)
 }
 
 /// A weight matrix of `n` output channels by `k` inputs, values −127..=127.
@@ -118,7 +144,7 @@ impl<'a> Weights<'a> {
                 let start = row.checked_mul(self.k)?;
                 self.data.get(start..start.checked_add(self.k)?)
             }
-            Pack::Panel16x4 => None,
+            Pack::Panel16x4 | Pack::Panel2x4 | Pack::Panel2x16 => None,
         }
     }
 }

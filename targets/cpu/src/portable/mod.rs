@@ -35,6 +35,7 @@ impl Kernels for Portable {
         match args.weights.pack {
             Pack::Panel16x4 => linear::panels(args, x, out),
             Pack::RowMajor => linear::rows(args, x, out),
+            Pack::Panel2x4 | Pack::Panel2x16 => quant::Reference.linear_i8(args, x, out),
         }
     }
 
