@@ -150,6 +150,12 @@ impl Builder {
         Channels { mantissa: self.blob(&mantissa), shift: self.blob(&shift) }
     }
 
+    /// `n` multipliers such as scale ratios give: 31 bits of mantissa, shifts past 32.
+    pub fn channels_from_scales(&mut self, source: &mut Source, n: u32) -> Channels {
+        let (mantissa, shift) = source.scale_ratios(n);
+        Channels { mantissa: self.blob(&mantissa), shift: self.blob(&shift) }
+    }
+
     /// `n` biases and multipliers.
     pub fn per_channel(&mut self, source: &mut Source, n: u32) -> PerChannel {
         PerChannel { bias: self.blob(&source.biases(n)), scale: self.channels(source, n, 1) }

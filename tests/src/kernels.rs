@@ -32,7 +32,13 @@ impl<K: Kernels> KernelSet for K {
 pub type MakeKernels = fn() -> Box<dyn KernelSet>;
 
 /// Every kernel set that runs on this machine, the reference first.
-pub const KERNEL_SETS: &[MakeKernels] = &[|| Box::new(quant::Reference), || Box::new(cpu::Portable)];
+pub const KERNEL_SETS: &[MakeKernels] = &[
+    || Box::new(quant::Reference),
+    || Box::new(cortex_m_kernels::Plain),
+    || Box::new(cortex_m_kernels::Dsp),
+    || Box::new(cortex_m_kernels::Mve),
+    || Box::new(cpu::Portable),
+];
 
 /// The fastest of them.
 pub const FASTEST: MakeKernels = KERNEL_SETS[KERNEL_SETS.len() - 1];

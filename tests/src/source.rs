@@ -94,6 +94,11 @@ impl Source {
             };
             return (self.values(len), (0..len).map(|_| shift(self)).collect());
         }
+        self.scale_ratios(len)
+    }
+
+    /// Multipliers that scale ratios give: 31 bits of mantissa, shifts past 32.
+    pub fn scale_ratios(&mut self, len: u32) -> (Vec<i32>, Vec<u8>) {
         let mantissa = |s: &mut Self| (1 << 30 | s.below(1 << 30)) as i32;
         let base = 34 + self.below(12) as u8;
         ((0..len).map(|_| mantissa(self)).collect(), (0..len).map(|_| base + self.below(3) as u8).collect())
