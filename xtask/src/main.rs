@@ -3,6 +3,7 @@
 mod elf;
 mod fuzz;
 mod link;
+mod mcu;
 mod miri;
 mod process;
 mod system;
@@ -18,6 +19,7 @@ cargo xtask test --list            the steps, without running them
 cargo xtask test --from STEP       the same from one step on
 cargo xtask size                   link the runtime for bare metal: no panic, no float, no
                                    allocator; print the code size
+cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
 cargo xtask miri                   tests of quant and runtime under Miri (nightly)
 cargo xtask fuzz [--seconds N]     every fuzz target for N seconds, 60 unless told (nightly)
 cargo xtask --help                 this text
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         ["test", "--list"] => test::list(),
         ["test", "--from", step] => test::run(Some(step)),
         ["size"] => link::run(),
+        ["bench-mcu"] => mcu::bench(false),
+        ["bench-mcu", "--json"] => mcu::bench(true),
         ["miri"] => miri::run(),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, cargo, root};
-use crate::{Outcome, link, system};
+use crate::{Outcome, link, mcu, system};
 
 /// One step: its name, what it shows, and how.
 struct Step {
@@ -24,6 +24,11 @@ const STEPS: &[Step] = &[
     Step { name: "golden", what: "whole models on whole data sets, optimised", run: golden },
     Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
+    Step {
+        name: "mcu",
+        what: "generated programs and the model on emulated microcontrollers",
+        run: mcu::exact,
+    },
     Step { name: "emulate", what: "the same bytes on AArch64 and 32-bit Arm", run: emulate },
     Step { name: "doc", what: "documentation without warnings", run: doc },
 ];

@@ -1,0 +1,302 @@
+//! Microcontrollers in an emulator: the same integers as the reference, and how many
+//! instructions they take.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::Outcome;
+use crate::process::{self, capture, cargo, root};
+
+/// An emulated machine and how the bench is built for it.
+struct Core {
+    name: &'static str,
+    machine: &'static str,
+    target: &'static str,
+    cpu: &'static str,
+    features: &'static str,
+    /// The layout its kernels like.
+    pack: &'static str,
+    emulator: &'static [&'static str],
+    /// Instructions of a tick of its timer, in hundredths: with `-icount shift=0` each takes 1 ns.
+    tick: u64,
+    /// Hundredths of cycles of an average instruction: loads, branches and multiplies of these
+    /// loops weighed by the core's reference manual. An estimate, not a measurement.
+    cycles: u64,
+}
+
+const MICROBIT: &[&str] =
+    &["-global", "nrf51-soc.flash-size=0x100000", "-global", "nrf51-soc.sram-size=0x400000"];
+
+const CORES: &[Core] = &[
+    Core {
+        name: "M4",
+        machine: "mps2-an386",
+        target: "thumbv7em-none-eabihf",
+        cpu: "cortex-m4",
+        features: "dsp",
+        pack: "panel2x4",
+        emulator: &["qemu-system-arm"],
+        tick: 4000,
+        cycles: 130,
+    },
+    Core {
+        name: "M7",
+        machine: "mps2-an500",
+        target: "thumbv7em-none-eabihf",
+        cpu: "cortex-m7",
+        features: "dsp",
+        pack: "panel2x4",
+        emulator: &["qemu-system-arm"],
+        tick: 4000,
+        cycles: 75,
+    },
+    Core {
+        name: "M55",
+        machine: "mps3-an547",
+        target: "thumbv8m.main-none-eabihf",
+        cpu: "cortex-m55",
+        features: "mve",
+        pack: "panel2x16",
+        emulator: &["qemu-system-arm"],
+        tick: 3125,
+        cycles: 170,
+    },
+    Core {
+        name: "M0",
+        machine: "microbit",
+        target: "thumbv6m-none-eabi",
+        cpu: "cortex-m0",
+        features: "",
+        pack: "row-major",
+        emulator: &["qemu-system-arm"],
+        tick: 6250,
+        cycles: 150,
+    },
+    Core {
+        name: "RV32",
+        machine: "virt",
+        target: "riscv32imc-unknown-none-elf",
+        cpu: "generic-rv32",
+        features: "",
+        pack: "row-major",
+        emulator: &["qemu-system-riscv32", "-bios", "none"],
+        tick: 100,
+        cycles: 130,
+    },
+];
+
+/// What is known of a job before it runs.
+struct Job {
+    kernel: String,
+    shape: String,
+    units: u64,
+    hashes: Vec<u64>,
+}
+
+/// A row of the table.
+struct Row {
+    kernel: String,
+    shape: String,
+    core: &'static str,
+    instructions: u64,
+    units: u64,
+    cycles: u64,
+}
+
+/// Prints the table; as JSON if asked.
+pub fn bench(json: bool) -> Outcome {
+    let mut rows = Vec::new();
+    for core in CORES {
+        rows.extend(measure(core, "0", "full")?);
+    }
+    print!("{}", if json { as_json(&rows) } else { as_table(&rows) });
+    Ok(())
+}
+
+/// The conformance programs, the measured shapes and the bundled model on every core.
+pub fn exact() -> Outcome {
+    for core in CORES {
+        let rows = measure(core, "3", "small")?;
+        println!(
+            "    {} ({}): every instruction as the reference, {} kernels measured",
+            core.name,
+            core.machine,
+            rows.len()
+        );
+    }
+    Ok(())
+}
+
+fn measure(core: &Core, cases: &str, shapes: &str) -> Result<Vec<Row>, String> {
+    let folder = process::target_dir().join("mcu").join(core.machine);
+    let place = folder.display().to_string();
+    process::run(&mut cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "shiftformer-tests",
+        "--example",
+        "mcu_jobs",
+        "--",
+        &place,
+        core.pack,
+        cases,
+        shapes,
+    ]))?;
+    let program = build(core)?;
+    let output = emulate(core, &program, &folder)?;
+    let expected = folder.join("expected");
+    let expected = std::fs::read_to_string(&expected).map_err(|e| format!("{}: {e}", expected.display()))?;
+    compare(core, &jobs(&expected)?, &output)
+}
+
+fn build(core: &Core) -> Result<PathBuf, String> {
+    let place = process::target_dir().join("firmware").join(core.machine);
+    let directory = place.display().to_string();
+    let build = ["build", "--release", "--manifest-path", "firmware/Cargo.toml", "--package", "bench"];
+    let what = ["--target-dir", &directory, "--target", core.target, "--features", core.features];
+    let mut cargo = cargo(&[&build[..], &what].concat());
+    cargo.env("SHIFTFORMER_MACHINE", core.machine).env("RUSTFLAGS", format!("-Ctarget-cpu={}", core.cpu));
+    let (done, stderr) = capture(&mut cargo)?;
+    if done {
+        Ok(place.join(core.target).join("release/bench"))
+    } else {
+        Err(format!("the bench does not build for {}:\n{stderr}", core.name))
+    }
+}
+
+/// What the program prints. The emulator is stopped after five minutes.
+fn emulate(core: &Core, program: &Path, folder: &Path) -> Result<String, String> {
+    let mut command = process::command("timeout", &["300"]);
+    command.args(core.emulator).args(["-M", core.machine]);
+    if core.machine == "microbit" {
+        command.args(MICROBIT);
+    }
+    command.args(["-icount", "shift=0", "-display", "none", "-monitor", "none", "-serial", "none"]);
+    command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(root().join(program));
+    let output =
+        command.current_dir(folder).output().map_err(|error| format!("{}: {error}", core.emulator[0]))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let tail: Vec<&str> = text.lines().rev().take(3).collect();
+    Err(format!(
+        "{} in {}: {}\n{:?}\n{}",
+        core.name,
+        core.emulator[0],
+        output.status,
+        tail,
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+fn jobs(expected: &str) -> Result<Vec<Job>, String> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for line in expected.lines() {
+        let fields: Vec<&str> = line.split('|').collect();
+        match (fields.as_slice(), jobs.last_mut()) {
+            (["job", kernel, shape, units], _) => jobs.push(Job {
+                kernel: (*kernel).into(),
+                shape: (*shape).into(),
+                units: units.parse().map_err(|_| format!("`{line}`: no number of units"))?,
+                hashes: Vec::new(),
+            }),
+            ([hash], Some(job)) => {
+                job.hashes.push(u64::from_str_radix(hash, 16).map_err(|_| format!("`{hash}` is no hash"))?);
+            }
+            _ => return Err(format!("`{line}` is not understood")),
+        }
+    }
+    Ok(jobs)
+}
+
+/// Compares the hash of every instruction of every job; the rows are those of measured jobs.
+fn compare(core: &Core, jobs: &[Job], output: &str) -> Result<Vec<Row>, String> {
+    let mut got: BTreeMap<usize, BTreeMap<u32, u64>> = BTreeMap::new();
+    let mut ticks: BTreeMap<usize, u64> = BTreeMap::new();
+    for line in output.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let parsed = match fields.as_slice() {
+            [job, instruction, ticks, hash] => (
+                job.parse().ok(),
+                instruction.parse().ok(),
+                ticks.parse::<u64>().ok(),
+                u64::from_str_radix(hash, 16).ok(),
+            ),
+            _ => (None, None, None, None),
+        };
+        let (Some(job), Some(instruction), Some(step), Some(hash)) = parsed else {
+            return Err(format!("{} says `{line}`", core.name));
+        };
+        let sum = got.entry(job).or_default().entry(instruction).or_default();
+        *sum = sum.wrapping_add(hash);
+        *ticks.entry(job).or_default() += step;
+    }
+    let mut rows = Vec::new();
+    for (index, job) in jobs.iter().enumerate() {
+        let hashes: Vec<u64> = got.remove(&index).unwrap_or_default().into_values().collect();
+        if hashes != job.hashes {
+            let at = hashes.iter().zip(&job.hashes).position(|(a, b)| a != b);
+            return Err(format!(
+                "{}: job {index}, {} {}: other results than the reference at instruction {at:?} of {}",
+                core.name,
+                job.kernel,
+                job.shape,
+                job.hashes.len()
+            ));
+        }
+        let instructions = ticks.get(&index).copied().unwrap_or(0) * core.tick / 100;
+        if job.units > 0 {
+            rows.push(Row {
+                kernel: job.kernel.clone(),
+                shape: job.shape.clone(),
+                core: core.name,
+                instructions,
+                units: job.units,
+                cycles: instructions * core.cycles / 100,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+fn as_table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:22} {:14} {:5} {:>12} {:>9} {:>14}\n",
+        "kernel", "shape", "core", "instructions", "per_unit", "cycles (est.)"
+    );
+    for row in rows {
+        text += &format!(
+            "{:22} {:14} {:5} {:>12} {:>9.3} {:>14}\n",
+            row.kernel,
+            row.shape,
+            row.core,
+            row.instructions,
+            row.per_unit(),
+            row.cycles
+        );
+    }
+    text
+}
+
+fn as_json(rows: &[Row]) -> String {
+    let line = |row: &Row| {
+        format!(
+            "  {{\"kernel\": \"{}\", \"shape\": \"{}\", \"core\": \"{}\", \"instructions\": {}, \"per_unit\": {:.4}, \"cycles_estimate\": {}}}",
+            row.kernel,
+            row.shape,
+            row.core,
+            row.instructions,
+            row.per_unit(),
+            row.cycles
+        )
+    };
+    format!("[\n{}\n]\n", rows.iter().map(line).collect::<Vec<_>>().join(",\n"))
+}
+
+impl Row {
+    fn per_unit(&self) -> f64 {
+        self.instructions as f64 / self.units as f64
+    }
+}
