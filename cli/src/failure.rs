@@ -4,6 +4,7 @@ use std::path::Path;
 
 use converter::ConvertError;
 use converter::data::DataError;
+use converter::onnx::OnnxError;
 use shiftformer::{OpenError, OptionsError};
 
 /// A command failed.
@@ -57,8 +58,15 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"
         }
         ConvertError::ElementType { .. } => "save the tensors as float32 or float16",
+        ConvertError::Value { value, .. } if !value.is_finite() => {
+            "look for the step at which training diverged, and save the model from before it"
+        }
         ConvertError::Value { .. } => {
-            "weights must be finite; save a quantization-aware checkpoint after a validation run, with scales and integer weights frozen"
+            "save a quantization-aware checkpoint after a validation run, with scales and integer weights frozen"
+        }
+        ConvertError::Onnx(OnnxError::ExternalData { .. }) => "copy the model together with its data file",
+        ConvertError::Onnx(OnnxError::Normalisation { .. }) => {
+            "give --mean and --std of pixels scaled to [0, 1], as training used them"
         }
         ConvertError::Onnx(_) => {
             "docs/conversion.md says what is read; `torch.onnx.export` with a fixed input size and opset 17 works best"

@@ -186,13 +186,88 @@ fn damaged(path: &Path, from: &[u8], to: &[u8]) {
     fs::write(path, file).unwrap();
 }
 
+/// Converts `m.onnx` in the folder; that must fail with `words` and write nothing.
+fn refused_onnx(folder: &Path, more: &[&str], words: &[&str]) {
+    images(&folder.join("calib-images-idx3-ubyte"), 4);
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--report", "out.html"];
+    fails(folder, 1, &[&args[..], &CALIB, more].concat(), words);
+    for name in ["out.shf", "out.facts.json", "out.html"] {
+        assert!(!folder.join(name).exists(), "{name} was written");
+    }
+}
+
 #[test]
 fn an_op_that_is_not_supported() {
     let folder = tempfile::tempdir().unwrap();
     damaged(&folder.path().join("m.onnx"), b"\"\x07Softmax", b"\"\x07Softmix");
-    images(&folder.path().join("calib-images-idx3-ubyte"), 4);
-    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "calib-images-idx3-ubyte"];
-    fails(folder.path(), 1, &args, &["m.onnx", "Softmix", "not supported", "Softmax", "LayerNormalization"]);
+    let words = ["m.onnx", "node `", "(Softmix)", "not supported", "Softmax", "LayerNormalization"];
+    refused_onnx(folder.path(), &[], &words);
+}
+
+/// The dimensions 1 × 28 × 28 of the input in the file.
+const DIMENSIONS: [u8; 12] = [10, 2, 8, 1, 10, 2, 8, 28, 10, 2, 8, 28];
+
+#[test]
+fn an_image_size_that_is_not_fixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = [10, 2, 8, 1, 10, 2, 18, 0, 10, 2, 18, 0];
+    damaged(&folder.path().join("m.onnx"), &DIMENSIONS, &open);
+    refused_onnx(folder.path(), &[], &["input", "dimension 2", "1 × ? × ?", "fixed image size"]);
+}
+
+#[test]
+fn an_input_of_another_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let channels = [10, 2, 8, 50, 10, 2, 8, 28, 10, 2, 8, 28];
+    damaged(&folder.path().join("m.onnx"), &DIMENSIONS, &channels);
+    refused_onnx(folder.path(), &[], &["input", "50, 28, 28", "not an image's", "1 to 4 channels"]);
+    let size = [10, 2, 8, 1, 10, 2, 8, 32, 10, 2, 8, 32];
+    damaged(&folder.path().join("m.onnx"), &DIMENSIONS, &size);
+    refused_onnx(folder.path(), &[], &["node `", "[1, 65, 64]", "[1, 50, 64]"]);
+}
+
+#[test]
+fn an_onnx_weight_that_is_not_finite() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = fs::read(data("vit_fmnist_fp32.onnx")).unwrap();
+    // However the floats are aligned, one of them is all ones now: NaN.
+    let middle = file.len() / 2;
+    file[middle..middle + 7].fill(0xff);
+    fs::write(folder.path().join("m.onnx"), file).unwrap();
+    refused_onnx(folder.path(), &[], &["tensor `", "NaN", "element", "expected a finite number"]);
+}
+
+#[test]
+fn weights_in_a_file_that_is_missing_or_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
+    fs::copy(fixture("external.onnx"), folder.path().join("m.onnx")).unwrap();
+    refused_onnx(
+        folder.path(),
+        &[],
+        &["tensor `", "external.data", "No such file", "directory of the model"],
+    );
+    let weights = fs::read(fixture("external.data")).unwrap();
+    fs::write(folder.path().join("external.data"), &weights[..weights.len() / 2]).unwrap();
+    refused_onnx(folder.path(), &[], &["tensor `", "external.data", "outside"]);
+}
+
+#[test]
+fn a_normalisation_that_does_not_fit_an_onnx_model() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
+    refused_onnx(folder.path(), &["--mean", "0.1,0.2,0.3"], &["mean has 3 values", "1 channel;"]);
+    refused_onnx(folder.path(), &["--std", "0.1,0.2"], &["std has 2 values", "1 channel;"]);
+    refused_onnx(folder.path(), &["--std", "0"], &["std must be finite and above zero"]);
+}
+
+#[test]
+fn no_images_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
+    fs::write(folder.path().join("none-images-idx3-ubyte"), idx(&[0, 28, 28], &[])).unwrap();
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "none-images-idx3-ubyte"];
+    fails(folder.path(), 1, &args, &["none-images-idx3-ubyte", "at least one image"]);
     assert!(!folder.path().join("out.shf").exists());
 }
 

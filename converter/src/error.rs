@@ -66,7 +66,7 @@ pub enum ConvertError {
         found: String,
     },
     /// A tensor holds a value that cannot be used.
-    #[error("tensor `{name}` holds {value} at element {index}: {expected}")]
+    #[error("tensor `{name}` holds {value} at element {index}; expected {expected}")]
     Value {
         /// Its name.
         name: String,

@@ -105,4 +105,12 @@ pub enum OnnxError {
         /// What is wrong and what is expected.
         reason: String,
     },
+    /// Mean or standard deviation does not suit the model's image.
+    #[error("{what} {reason}")]
+    Normalisation {
+        /// Which of the two.
+        what: &'static str,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
 }

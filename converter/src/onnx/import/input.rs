@@ -3,6 +3,7 @@
 use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 
+use super::super::error::OnnxError;
 use super::view::{View, dense};
 use super::{MAX_ELEMENTS, Result, interface};
 use crate::float::{Graph, Node};
@@ -75,9 +76,10 @@ fn layout(input: &Input) -> Result<Layout> {
             }
             Some(len) if len > 0 => len,
             _ => {
+                let shape = input.shape.iter().map(|dim| dim.map_or("?".into(), |len| len.to_string()));
                 return Err(error(format!(
-                    "dimension {axis} of {:?} is not fixed; export with a fixed image size",
-                    input.shape
+                    "dimension {axis} of its shape {} is not fixed; export with a fixed image size",
+                    shape.collect::<Vec<_>>().join(" × ")
                 )));
             }
         });
@@ -122,23 +124,31 @@ fn normalisation(
     let raw = input.element == Element::U8 || takes_bytes(model, &input.name);
     let given = !options.mean.is_empty() || !options.std.is_empty();
     let unit = if raw && !given { 1.0 / 255.0 } else { 1.0 };
-    let spread = |values: &[f32], default: f32, what: &str| match values {
-        [] => Ok(vec![default; channels]),
-        [value] => Ok(vec![*value; channels]),
-        values if values.len() == channels => Ok(values.to_vec()),
-        values => Err(interface(
-            "input",
-            &input.name,
-            format!(
-                "{} values of {what} for an image of {channels} channels; give {channels} or 1",
-                values.len()
-            ),
-        )),
+    let spread = |values: &[f32], default: f32, what: &'static str| -> Result<Vec<f32>> {
+        match values {
+            [] => Ok(vec![default; channels]),
+            [value] => Ok(vec![*value; channels]),
+            values if values.len() == channels => Ok(values.to_vec()),
+            values => {
+                let count = if channels == 1 { "1 channel".into() } else { format!("{channels} channels") };
+                let reason = format!(
+                    "has {} values, the image has {count}; give one for each, or one for all",
+                    values.len()
+                );
+                Err(OnnxError::Normalisation { what, reason }.into())
+            }
+        }
     };
-    let mean = spread(&options.mean, 0.0, "--mean")?;
-    let std = spread(&options.std, unit, "--std")?;
-    if mean.iter().any(|mean| !mean.is_finite()) || std.iter().any(|std| !std.is_normal() || *std < 0.0) {
-        return Err(interface("input", &input.name, "mean and std must be finite, and std positive"));
+    let mean = spread(&options.mean, 0.0, "the mean")?;
+    let std = spread(&options.std, unit, "the std")?;
+    let refuse = |what, reason: &str| -> Result<_> {
+        Err(OnnxError::Normalisation { what, reason: reason.into() }.into())
+    };
+    if mean.iter().any(|mean| !mean.is_finite()) {
+        return refuse("the mean", "must be finite");
+    }
+    if std.iter().any(|std| !std.is_normal() || *std < 0.0) {
+        return refuse("the std", "must be finite and above zero");
     }
     Ok((mean, std))
 }
