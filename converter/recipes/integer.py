@@ -87,7 +87,7 @@ class IntLayerNorm(nn.LayerNorm):
         energy = energy + torch.floor(width * self.eps / input_scale.detach() ** 2 + 0.5)
         energy = energy.clamp(min=1.0)
         # The root keeps at least 10 bits: energies below 2^20 are first scaled by 4^up.
-        up = torch.floor(((20 - torch.floor(torch.log2(energy.detach()))) / 2).clamp(min=0))
+        up = torch.floor(((19 - torch.floor(torch.log2(energy.detach()))) / 2).clamp(min=0))
         lift = torch.exp2(up)
         root = floor(torch.sqrt(energy) * lift) / lift
         return centred / root * math.sqrt(width) * self.weight + self.bias
