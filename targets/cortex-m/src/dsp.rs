@@ -110,8 +110,8 @@ impl Core for DualProducts {
         block: &Self::Block,
         len: usize,
         panels: &[i8],
-        stride: usize,
-        pairs: usize,
+        (stride, pairs): (usize, usize),
+        fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault> {
         let quads = block.get(..len.div_ceil(4)).ok_or(Fault::Bounds)?;
@@ -121,11 +121,14 @@ impl Core for DualProducts {
         let panels = window(panels, 0, last * stride + 8 * quads.len())?;
         #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
         if panels.as_ptr().cast::<u32>().is_aligned() {
-            isa::multiply(quads, panels, stride, sums);
+            isa::multiply(quads, panels, stride, fresh, sums);
             return Ok(());
         }
         for (pair, z) in sums.iter_mut().enumerate() {
             let panel = window(panels, pair * stride, 8 * quads.len())?.as_chunks::<8>().0;
+            if fresh {
+                *z = [[0; 2]; ROWS];
+            }
             products(quads, panel, z);
         }
         Ok(())
@@ -267,7 +270,7 @@ mod isa {
     /// Adds the products of all `sums.len()` panels, `stride` bytes apart, whose words are
     /// aligned. The last one lies within `panels`.
     #[inline(always)]
-    pub(super) fn multiply(quads: &[Quad], panels: &[i8], stride: usize, sums: &mut [Pair]) {
+    pub(super) fn multiply(quads: &[Quad], panels: &[i8], stride: usize, fresh: bool, sums: &mut [Pair]) {
         let range = quads.as_ptr_range();
         let most = quads.get(..quads.len() & !3).unwrap_or(&[]).as_ptr_range();
         let skip = stride.wrapping_sub(8 * quads.len());
@@ -278,7 +281,13 @@ mod isa {
         // SAFETY: the function reads the quads from `x` to `end`, for each of `pairs` sums, which
         // it updates, as many bytes of a panel; the caller has checked that the last panel ends
         // within `panels` and that words there are aligned.
-        unsafe { products(&mut work, panels.as_ptr(), sums.as_mut_ptr()) }
+        unsafe {
+            if fresh {
+                first_products(&mut work, panels.as_ptr(), sums.as_mut_ptr());
+            } else {
+                more_products(&mut work, panels.as_ptr(), sums.as_mut_ptr());
+            }
+        }
     }
 
     /// As [`requantize`](crate::gemm::requantize) for the channels of one row.
@@ -398,51 +407,64 @@ mod isa {
 
     /// For each pair of channels, the products of all quads. `LDRD` and `LDM` need words:
     /// `Quad` and `Pair` are of words, `w` the caller checks.
-    #[unsafe(naked)]
-    unsafe extern "C" fn products(work: *mut Work, w: *const i8, z: *mut Pair) {
-        naked_asm!(
-            ".arch armv7e-m",
-            // At sp: work, w, z.
-            "push {{r0-r2, r4-r11, lr}}",
-            "2:",
-            "ldr r2, [sp, #8]",
-            "ldm r2, {{r4-r9}}",
-            "ldr r2, [sp]",
-            "ldrd r0, r3, [r2]",
-            "cmp r0, r3",
-            "bhs 4f",
-            "3:",
-            quad!(),
-            quad!(),
-            quad!(),
-            quad!(),
-            "ldr r2, [sp]",
-            "ldr r2, [r2, #4]",
-            "cmp r0, r2",
-            "blo 3b",
-            "4:",
-            "ldr r2, [sp]",
-            "ldr r2, [r2, #8]",
-            "cmp r0, r2",
-            "bhs 6f",
-            "5:",
-            quad!(),
-            "ldr r2, [sp]",
-            "ldr r2, [r2, #8]",
-            "cmp r0, r2",
-            "blo 5b",
-            "6:",
-            "ldr r2, [sp, #8]",
-            "stm r2!, {{r4-r9}}",
-            "str r2, [sp, #8]",
-            "ldr r2, [sp]",
-            "ldrd r3, r12, [r2, #12]",
-            "add r1, r3",
-            "subs r12, #1",
-            "str r12, [r2, #16]",
-            "bne 2b",
-            "add sp, #12",
-            "pop {{r4-r11, pc}}",
-        )
+    macro_rules! products {
+        ($name:ident, $($start:literal),*) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(work: *mut Work, w: *const i8, z: *mut Pair) {
+                naked_asm!(
+                    ".arch armv7e-m",
+                    // At sp: work, w, z.
+                    "push {{r0-r2, r4-r11, lr}}",
+                    "2:",
+                    $($start,)*
+                    "ldr r2, [sp]",
+                    "ldrd r0, r3, [r2]",
+                    "cmp r0, r3",
+                    "bhs 4f",
+                    "3:",
+                    quad!(),
+                    quad!(),
+                    quad!(),
+                    quad!(),
+                    "ldr r2, [sp]",
+                    "ldr r2, [r2, #4]",
+                    "cmp r0, r2",
+                    "blo 3b",
+                    "4:",
+                    "ldr r2, [sp]",
+                    "ldr r2, [r2, #8]",
+                    "cmp r0, r2",
+                    "bhs 6f",
+                    "5:",
+                    quad!(),
+                    "ldr r2, [sp]",
+                    "ldr r2, [r2, #8]",
+                    "cmp r0, r2",
+                    "blo 5b",
+                    "6:",
+                    "ldr r2, [sp, #8]",
+                    "stm r2!, {{r4-r9}}",
+                    "str r2, [sp, #8]",
+                    "ldr r2, [sp]",
+                    "ldrd r3, r12, [r2, #12]",
+                    "add r1, r3",
+                    "subs r12, #1",
+                    "str r12, [r2, #16]",
+                    "bne 2b",
+                    "add sp, #12",
+                    "pop {{r4-r11, pc}}",
+                )
+            }
+        };
     }
+    products!(more_products, "ldr r2, [sp, #8]", "ldm r2, {{r4-r9}}");
+    products!(
+        first_products,
+        "mov r4, #0",
+        "mov r5, #0",
+        "mov r6, #0",
+        "mov r7, #0",
+        "mov r8, #0",
+        "mov r9, #0"
+    );
 }

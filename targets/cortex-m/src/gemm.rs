@@ -7,7 +7,7 @@ use quant::ops::{LinearArgs, LinearOut};
 use quant::slice::{window, window_mut};
 
 /// Channels whose sums are held at once.
-pub(crate) const CHANNELS: usize = 32;
+pub(crate) const CHANNELS: usize = 64;
 /// Inputs of a row that are multiplied at once; longer rows are cut into such chunks.
 pub(crate) const CHUNK: usize = 512;
 
@@ -39,13 +39,14 @@ pub(crate) trait Core {
         len: usize,
         count: usize,
     ) -> Result<(), Fault>;
-    /// Adds the products of `len` inputs of the block with `pairs` panels, `stride` bytes apart.
+    /// Adds the products of `len` inputs of the block with panels, `at = (stride, pairs)`: `pairs`
+    /// of them, `stride` bytes apart; to zero if `fresh`.
     fn multiply(
         block: &Self::Block,
         len: usize,
         panels: &[i8],
-        stride: usize,
-        pairs: usize,
+        at: (usize, usize),
+        fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault>;
     /// Requantizes the first channels of `row` to int8, with shifts of at least 33.
@@ -59,6 +60,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let stride = 2 * k.next_multiple_of(C::GROUP);
     let fast = args.requant.shift.iter().all(|&e| e >= 33);
     let mut block = C::block();
+    let mut sums = C::zero();
     let mut row = 0;
     while row < rows {
         let count = (rows - row).min(C::ROWS);
@@ -70,7 +72,6 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
         while channel < n {
             let width = (n - channel).min(CHANNELS);
             let pairs = width.div_ceil(2);
-            let mut sums = C::zero();
             let panels = args.weights.data.get(channel / 2 * stride..).ok_or(Fault::Bounds)?;
             let mut start = 0;
             while start < k {
@@ -79,7 +80,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
                     C::load(&mut block, x, k, start, len, count)?;
                 }
                 let panels = panels.get(2 * start..).ok_or(Fault::Bounds)?;
-                C::multiply(&block, len, panels, stride, pairs, &mut sums)?;
+                C::multiply(&block, len, panels, (stride, pairs), start == 0, &mut sums)?;
                 start += len;
             }
             for r in 0..count {

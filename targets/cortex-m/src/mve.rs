@@ -82,7 +82,7 @@ impl Core for Vectors {
         count: usize,
     ) -> Result<(), Fault> {
         for (r, row) in block.iter_mut().take(count).enumerate() {
-            window_mut(row, 0, len)?.copy_from_slice(window(x, r * k + start, len)?);
+            copy(window_mut(row, 0, len)?, window(x, r * k + start, len)?);
         }
         Ok(())
     }
@@ -91,8 +91,8 @@ impl Core for Vectors {
         block: &Block,
         len: usize,
         panels: &[i8],
-        stride: usize,
-        pairs: usize,
+        (stride, pairs): (usize, usize),
+        fresh: bool,
         sums: &mut Sums,
     ) -> Result<(), Fault> {
         let vectors = len.div_ceil(LANES);
@@ -103,12 +103,16 @@ impl Core for Vectors {
             return Err(Fault::Bounds);
         }
         #[cfg(all(target_arch = "arm", feature = "mve"))]
-        isa::multiply(block, vectors, panels, stride, pairs, &mut sums.0);
+        isa::multiply(block, vectors, panels, (stride, pairs), fresh, &mut sums.0);
         #[cfg(not(all(target_arch = "arm", feature = "mve")))]
         for pair in 0..pairs {
             let panel = window(panels, pair * stride, vectors * 2 * LANES)?;
             for (sums, row) in sums.0.iter_mut().zip(block) {
-                for (channel, z) in window_mut(sums, 2 * pair, 2)?.iter_mut().enumerate() {
+                let sums = window_mut(sums, 2 * pair, 2)?;
+                if fresh {
+                    sums.fill(0);
+                }
+                for (channel, z) in sums.iter_mut().enumerate() {
                     let w = panel.as_chunks::<LANES>().0.iter().skip(channel).step_by(2).flatten();
                     *z += row.iter().zip(w).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
                 }
@@ -129,6 +133,17 @@ impl Core for Vectors {
     }
 }
 
+/// Copies as much as both slices hold.
+#[inline(always)]
+fn copy(to: &mut [i8], from: &[i8]) {
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    isa::copy(to, from);
+    #[cfg(not(all(target_arch = "arm", feature = "mve")))]
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
+    }
+}
+
 /// The instructions themselves.
 #[cfg(all(target_arch = "arm", feature = "mve"))]
 #[expect(unsafe_code, reason = "instructions without an intrinsic")]
@@ -144,15 +159,21 @@ mod isa {
         block: &Block,
         vectors: usize,
         panels: &[i8],
-        stride: usize,
-        pairs: usize,
+        (stride, pairs): (usize, usize),
+        fresh: bool,
         sums: &mut [[i32; CHANNELS]; ROWS],
     ) {
         let work = Work { stride: stride.wrapping_sub(vectors * 32), pairs, row: vectors * 16 };
         // SAFETY: the function reads `row ≤ CHUNK` bytes of each row of `block`, `32 · vectors`
         // bytes of each of `pairs` panels, which the caller has checked lie in `panels`, and
         // updates the first `2 · pairs ≤ CHANNELS` sums of each row.
-        unsafe { products(block, panels.as_ptr(), sums, &work) }
+        unsafe {
+            if fresh {
+                first_products(block, panels.as_ptr(), sums, &work);
+            } else {
+                more_products(block, panels.as_ptr(), sums, &work);
+            }
+        }
     }
 
     /// Sizes of a multiplication.
@@ -165,45 +186,73 @@ mod isa {
         row: usize,
     }
 
-    /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`.
+    /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`, or without what was there.
+    macro_rules! products {
+        ($name:ident, $($start:literal),*) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(
+                x: *const Block,
+                w: *const i8,
+                z: *mut [[i32; CHANNELS]; ROWS],
+                work: *const Work,
+            ) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "push {{r4-r11, lr}}",
+                    "ldm r3, {{r5, r7, r9}}",
+                    "mov r12, r2",
+                    "lsr r3, r9, #4",
+                    "add r11, r0, #{chunk}",
+                    "2:",
+                    $($start,)*
+                    "dls lr, r3",
+                    "3:",
+                    "vldrb.u8 q0, [r1], #16",
+                    "vldrb.u8 q1, [r1], #16",
+                    "vldrb.u8 q2, [r0], #16",
+                    "vmladava.s8 r4, q2, q0",
+                    "vmladava.s8 r6, q2, q1",
+                    "vldrb.u8 q3, [r11], #16",
+                    "vmladava.s8 r8, q3, q0",
+                    "vmladava.s8 r10, q3, q1",
+                    "le lr, 3b",
+                    "strd r8, r10, [r12, #{sums}]",
+                    "strd r4, r6, [r12], #8",
+                    "sub r0, r9",
+                    "sub r11, r9",
+                    "add r1, r5",
+                    "subs r7, #1",
+                    "bne 2b",
+                    "pop {{r4-r11, pc}}",
+                    chunk = const CHUNK,
+                    sums = const CHANNELS * 4,
+                )
+            }
+        };
+    }
+    products!(more_products, "ldrd r4, r6, [r12]", "ldrd r8, r10, [r12, #{sums}]");
+    products!(first_products, "mov r4, #0", "mov r6, #0", "mov r8, #0", "mov r10, #0");
+
+    /// Copies as many bytes as the shorter slice holds.
+    #[inline(always)]
+    pub(super) fn copy(to: &mut [i8], from: &[i8]) {
+        // SAFETY: both hold that many bytes, and they are different memory; the predicated loop
+        // touches no others.
+        unsafe { bytes(to.as_mut_ptr(), from.as_ptr(), to.len().min(from.len())) }
+    }
+
     #[unsafe(naked)]
-    unsafe extern "C" fn products(
-        x: *const Block,
-        w: *const i8,
-        z: *mut [[i32; CHANNELS]; ROWS],
-        work: *const Work,
-    ) {
+    unsafe extern "C" fn bytes(to: *mut i8, from: *const i8, count: usize) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4-r11, lr}}",
-            "ldm r3, {{r5, r7, r9}}",
-            "mov r12, r2",
-            "lsr r3, r9, #4",
-            "add r11, r0, #{chunk}",
+            "push {{r7, lr}}",
+            "wlstp.8 lr, r2, 3f",
             "2:",
-            "ldrd r4, r6, [r12]",
-            "ldrd r8, r10, [r12, #{sums}]",
-            "dls lr, r3",
-            "3:",
             "vldrb.u8 q0, [r1], #16",
-            "vldrb.u8 q1, [r1], #16",
-            "vldrb.u8 q2, [r0], #16",
-            "vmladava.s8 r4, q2, q0",
-            "vmladava.s8 r6, q2, q1",
-            "vldrb.u8 q3, [r11], #16",
-            "vmladava.s8 r8, q3, q0",
-            "vmladava.s8 r10, q3, q1",
-            "le lr, 3b",
-            "strd r8, r10, [r12, #{sums}]",
-            "strd r4, r6, [r12], #8",
-            "sub r0, r9",
-            "sub r11, r9",
-            "add r1, r5",
-            "subs r7, #1",
-            "bne 2b",
-            "pop {{r4-r11, pc}}",
-            chunk = const CHUNK,
-            sums = const CHANNELS * 4,
+            "vstrb.8 q0, [r0], #16",
+            "letp lr, 2b",
+            "3:",
+            "pop {{r7, pc}}",
         )
     }
 
