@@ -40,6 +40,11 @@ pub(crate) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
 /// `Σ a[i] · b[i]`.
 #[inline(always)]
 fn dot(a: &[i8], b: &[i8]) -> i32 {
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    return crate::mve::dot(a, b);
+    #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+    return crate::dsp::dot(a, b);
+    #[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
     a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
 }
 

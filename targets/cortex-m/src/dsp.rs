@@ -184,6 +184,18 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
     }
 }
 
+/// `Σ a[i] · b[i]`.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+#[inline(always)]
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let quads = a.iter().zip(b).fold(0, |sum, (&a, &b)| {
+        let ([a0, a1], [b0, b1]) = (widen(a), widen(b));
+        isa::smlad(a1, b1, isa::smlad(a0, b0, sum))
+    });
+    a_tail.iter().zip(b_tail).fold(quads, |sum, (&a, &b)| sum + i32::from(a) * i32::from(b))
+}
+
 /// The largest of `x`; −128 if there are none.
 #[inline(always)]
 pub(crate) fn max(x: &[i8]) -> i8 {
@@ -232,6 +244,21 @@ mod isa {
             asm!("sxtb16 {}, {}, ror #8", lateout(reg) halves, in(reg) word, options(pure, nomem, nostack))
         };
         halves
+    }
+
+    /// `sum` and the products of both 16-bit halves.
+    #[inline(always)]
+    pub(super) fn smlad(a: u32, b: u32, sum: i32) -> i32 {
+        let result;
+        // SAFETY: as `sxtb16`.
+        unsafe {
+            asm!(
+                "smlad {}, {}, {}, {}",
+                lateout(reg) result, in(reg) a, in(reg) b, in(reg) sum,
+                options(pure, nomem, nostack),
+            );
+        }
+        result
     }
 
     #[inline(always)]

@@ -133,6 +133,13 @@ impl Core for Vectors {
     }
 }
 
+/// `Σ a[i] · b[i]`.
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+#[inline(always)]
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    isa::dot(a, b)
+}
+
 /// Copies as much as both slices hold.
 #[inline(always)]
 fn copy(to: &mut [i8], from: &[i8]) {
@@ -252,6 +259,31 @@ mod isa {
             "vstrb.8 q0, [r0], #16",
             "letp lr, 2b",
             "3:",
+            "pop {{r7, pc}}",
+        )
+    }
+
+    /// The dot product of as many elements as the shorter slice has.
+    #[inline(always)]
+    pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
+        // SAFETY: both hold that many elements; the predicated loop touches no others.
+        unsafe { sum_of_products(a.as_ptr(), b.as_ptr(), a.len().min(b.len())) }
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn sum_of_products(a: *const i8, b: *const i8, count: usize) -> i32 {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r7, lr}}",
+            "mov r12, #0",
+            "wlstp.8 lr, r2, 3f",
+            "2:",
+            "vldrb.u8 q0, [r0], #16",
+            "vldrb.u8 q1, [r1], #16",
+            "vmladava.s8 r12, q0, q1",
+            "letp lr, 2b",
+            "3:",
+            "mov r0, r12",
             "pop {{r7, pc}}",
         )
     }
