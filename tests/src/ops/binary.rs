@@ -182,6 +182,7 @@ pub(super) fn linear() -> BoxedStrategy<Case> {
         12 => (size(), size(), grouped()),
         1 => (1u32..=2, 1u32..=2, deepest.prop_map(|group| Grouped { groups: 1, group })),
         1 => (150u32..300, 1u32..3, grouped()),
+        1 => (1u32..=2, 1000u32..1100, grouped()),
     ];
     let kind = prop::sample::select(&[Kind::Sign, Kind::Ternary, Kind::I8, Kind::I16][..]);
     let behind = prop_oneof![

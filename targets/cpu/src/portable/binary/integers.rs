@@ -1,51 +1,36 @@
-//! Binary layers over int8 and int16 activations: weights are expanded to masks of four
-//! inputs once for a tile of rows, then `z = 2·Σ (x ∧ mask) − Σ x`.
+//! Binary layers over int8 and int16 activations, by tables: the signed sums of eight
+//! inputs under all 256 choices of signs are made once, and looked up by the bytes of the
+//! weights of every output channel.
 
-use core::ops::{Add, BitAnd};
+use core::ops::{Add, Neg};
 
 use quant::Fault;
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
-use quant::slice::{rows, window};
+use quant::slice::{rows, window, window_mut};
 
 use super::{LANES, lanes};
 
-/// Rows that share the masks of four inputs.
-const ROWS: usize = 16;
-/// Inputs of a word.
-const WORD: usize = 32;
-/// Inputs added at once.
-const QUAD: usize = 4;
+/// Inputs of a table.
+const BYTE: usize = 8;
+/// Tables of a word.
+const TABLES: usize = 4;
+/// Words whose tables are held together.
+const WORDS: usize = 4;
+/// Output channels summed for one set of tables, a multiple of [`LANES`].
+const CHANNELS: usize = 1024;
 
-/// An activation, and the lane that four selected ones are summed in.
-trait Activation: Copy + Default + Into<i32> {
-    type Lane: Copy
-        + Default
-        + Into<i32>
-        + From<Self>
-        + Add<Output = Self::Lane>
-        + BitAnd<Output = Self::Lane>;
-
-    /// All ones where `bit` of `word` is set.
-    fn mask(word: u32, bit: usize) -> Self::Lane;
+/// An activation, and what eight of them are summed in.
+trait Activation: Copy + Default {
+    type Sum: Copy + Default + Into<i32> + From<Self> + Add<Output = Self::Sum> + Neg<Output = Self::Sum>;
 }
 
 impl Activation for i8 {
-    /// 4 · 128 < 2¹⁵.
-    type Lane = i16;
-
-    #[inline(always)]
-    fn mask(word: u32, bit: usize) -> i16 {
-        ((word << (WORD - 1 - bit)) as i32 >> 31) as i16
-    }
+    /// 8 · 128 < 2¹⁵.
+    type Sum = i16;
 }
 
 impl Activation for i16 {
-    type Lane = i32;
-
-    #[inline(always)]
-    fn mask(word: u32, bit: usize) -> i32 {
-        (word << (WORD - 1 - bit)) as i32 >> 31
-    }
+    type Sum = i32;
 }
 
 pub(crate) fn linear_i8(
@@ -71,59 +56,60 @@ fn layer<T: Activation>(
 ) -> Result<(), Fault> {
     let BinaryLinearArgs { weights, k } = args;
     out.clear();
-    for (tile, x) in x.chunks(ROWS * (*k).max(1)).enumerate() {
-        let mut sums = [0i32; ROWS];
-        for (sum, row) in sums.iter_mut().zip(rows(x, *k)) {
-            *sum = row.iter().map(|&x| x.into()).sum();
-        }
-        let mut channel = 0;
-        while channel < weights.n {
-            let used = (weights.n - channel).min(LANES);
-            let mut selected = [[0i32; LANES]; ROWS];
-            for word in 0..weights.words {
-                let words = lanes(weights, channel, word)?;
-                for quad in 0..WORD / QUAD {
-                    let masks = expand::<T>(&words, quad * QUAD);
-                    for (row, acc) in rows(x, *k).zip(&mut selected) {
-                        add(four(row, word * WORD + quad * QUAD), &masks, acc);
+    for (r, row) in rows(x, *k).enumerate() {
+        for channel in (0..weights.n).step_by(CHANNELS) {
+            let used = (weights.n - channel).min(CHANNELS);
+            let mut sums = [0i32; CHANNELS];
+            for (block, inputs) in row.chunks(WORDS * TABLES * BYTE).enumerate() {
+                let tables = tables(inputs);
+                for (panel, sums) in sums.chunks_exact_mut(LANES).take(used.div_ceil(LANES)).enumerate() {
+                    for (word, tables) in (block * WORDS..weights.words).zip(&tables) {
+                        add(&lanes(weights, channel + panel * LANES, word)?, tables, sums);
                     }
                 }
             }
-            for (r, (acc, &sum)) in selected.iter().zip(&sums).take(x.len() / (*k).max(1)).enumerate() {
-                let z = acc.map(|selected| 2 * selected - sum);
-                out.store(tile * ROWS + r, channel, window(&z, 0, used)?)?;
+            for (panel, z) in window_mut(&mut sums, 0, used)?.chunks(LANES).enumerate() {
+                out.store(r, channel + panel * LANES, window(z, 0, z.len())?)?;
             }
-            channel += used;
         }
     }
     Ok(())
 }
 
-/// The masks of the four inputs from bit `first` of a word on.
+/// The tables of up to four words of inputs: those past the end of a row count nothing.
 #[inline(always)]
-fn expand<T: Activation>(words: &[u32; LANES], first: usize) -> [[T::Lane; LANES]; QUAD] {
-    [0, 1, 2, 3].map(|bit| words.map(|word| T::mask(word, first + bit)))
+fn tables<T: Activation>(inputs: &[T]) -> [[[T::Sum; 256]; TABLES]; WORDS] {
+    let mut tables = [[[T::Sum::default(); 256]; TABLES]; WORDS];
+    for (table, x) in tables.as_flattened_mut().iter_mut().zip(inputs.chunks(BYTE)) {
+        let mut eight = [T::Sum::default(); BYTE];
+        for (place, &x) in eight.iter_mut().zip(x) {
+            *place = x.into();
+        }
+        fill(table, eight);
+    }
+    tables
 }
 
-/// The four inputs from `first` on; 0 past the end of the row.
+/// `table[b] = Σ (b_i ? x_i : −x_i)`: each input doubles the part that is known.
 #[inline(always)]
-fn four<T: Activation>(row: &[T], first: usize) -> [T; QUAD] {
-    let row = row.get(first..).unwrap_or(&[]);
-    row.first_chunk().copied().unwrap_or_else(|| {
-        let mut last = [T::default(); QUAD];
-        last.iter_mut().zip(row).for_each(|(place, &x)| *place = x);
-        last
-    })
+fn fill<S: Copy + Default + Add<Output = S> + Neg<Output = S>>(table: &mut [S; 256], x: [S; BYTE]) {
+    table[0] = -x.into_iter().fold(S::default(), |sum, x| sum + x);
+    for (bit, x) in x.into_iter().enumerate() {
+        let (known, next) = table.split_at_mut(1 << bit);
+        for (place, &sum) in next.iter_mut().zip(known.iter()) {
+            *place = sum + x + x;
+        }
+    }
 }
 
-/// `acc[lane] += Σ (x ∧ mask[lane])`.
+/// `sums[lane] += Σ` of the table entries that the bytes of the lane's word choose.
 #[inline(always)]
-fn add<T: Activation>(x: [T; QUAD], masks: &[[T::Lane; LANES]; QUAD], acc: &mut [i32; LANES]) {
-    let [x0, x1, x2, x3] = x.map(T::Lane::from);
-    let [m0, m1, m2, m3] = masks;
-    for lane in 0..LANES {
-        let low = (x0 & m0[lane]) + (x1 & m1[lane]);
-        let high = (x2 & m2[lane]) + (x3 & m3[lane]);
-        acc[lane] += (low + high).into();
+fn add<S: Copy + Into<i32>>(words: &[u32; LANES], tables: &[[S; 256]; TABLES], sums: &mut [i32]) {
+    let [t0, t1, t2, t3] = tables;
+    for (sum, word) in sums.iter_mut().zip(words) {
+        let [b0, b1, b2, b3] = word.to_le_bytes().map(usize::from);
+        let low: i32 = t0[b0].into() + t1[b1].into();
+        let high: i32 = t2[b2].into() + t3[b3].into();
+        *sum += low + high;
     }
 }
