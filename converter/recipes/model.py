@@ -160,14 +160,16 @@ class BinaryVit(nn.Module):
         image = round_half_up((image / INPUT_SCALE).clamp(-128, 127))
         weight, scale = weight_grid(self.patch.weight)
         patches = nn.functional.conv2d(image, weight, stride=self.patch.stride)
-        patches = patches.flatten(2).transpose(1, 2) * (scale * INPUT_SCALE) + self.patch.bias
+        unit = scale * INPUT_SCALE
+        patches = (patches.flatten(2).transpose(1, 2) + round_half_up(self.patch.bias / unit)) * unit
         cls = self.cls_token.expand(len(image), -1, -1)
         stream = to_stream(torch.cat([cls, patches], 1)) + to_stream(self.pos_embed)
         for block in self.blocks:
             stream = block(saturate(stream))
         integers, step = self.norm(stream[:, 0], torch.full((), STREAM_SCALE, device=stream.device))
         weight, scale = weight_grid(self.head.weight)
-        return nn.functional.linear(integers, weight) * (scale * step) + self.head.bias
+        unit = scale * step
+        return (nn.functional.linear(integers, weight) + round_half_up(self.head.bias / unit)) * unit
 
     def set_warm(self, warm):
         """Whether attention is int8 with Shiftmax (stage 1) or binary (stage 2)."""
