@@ -14,20 +14,37 @@ pub const MAX_MESSAGE: usize = CHUNK + 32;
 pub const MAX_FRAME: usize = cobs::max_encoded(MAX_MESSAGE + CRC_LEN) + 2;
 
 const CRC_LEN: usize = 4;
-const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The checksum of frames and of inputs: CRC-32 (IEEE 802.3).
 pub fn crc32(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
 }
 
-/// [`crc32`] of `parts` one after another.
-pub fn crc32_of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> u32 {
-    let mut digest = CRC.digest();
-    for part in parts {
-        digest.update(part);
+/// [`crc32`] of bytes that come in parts.
+pub struct Checksum(crc::Digest<'static, u32, Table<1>>);
+
+impl Checksum {
+    /// Of no bytes.
+    pub fn new() -> Self {
+        Self(CRC.digest())
     }
-    digest.finalize()
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all bytes.
+    pub fn finish(self) -> u32 {
+        self.0.finalize()
+    }
+}
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A frame that is not as it was sent, or longer than any that is sent.
@@ -139,7 +156,11 @@ mod tests {
     #[test]
     fn crc_is_the_common_one() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc32_of([&b"1234"[..], b"", b"56789"]), 0xcbf4_3926);
+        let mut parts = Checksum::new();
+        for part in [&b"1234"[..], b"", b"56789"] {
+            parts.update(part);
+        }
+        assert_eq!(parts.finish(), 0xcbf4_3926);
     }
 
     #[test]

@@ -238,10 +238,10 @@ pub enum Problem {
     #[error("the run is not finished")]
     NotFinished,
     /// An instruction failed, which a checked model does not.
-    #[error("instruction {instruction} failed: the model in flash has changed since it was checked")]
+    #[error("step {step} failed: the model in flash has changed since it was checked")]
     Fault {
         /// Steps done before.
-        instruction: u32,
+        step: u32,
     },
     /// The stack has reached its end.
     #[error("the device's stack is used up")]
@@ -275,7 +275,7 @@ mod tests {
         let request = Request::Begin { run: 2, len: 784, crc: 1 };
         let bytes = postcard::to_slice(&ToDevice { tag: 300, request }, &mut buffer).expect("fits");
         assert_eq!(bytes, [0xac, 2, 1, 2, 0x90, 6, 1]);
-        let reply = Reply::Problem(Problem::Fault { instruction: 5 });
+        let reply = Reply::Problem(Problem::Fault { step: 5 });
         assert_eq!(postcard::to_slice(&ToHost { tag: 1, reply }, &mut buffer).expect("fits"), [1, 1, 9, 5]);
         let stepped = Stepped { instruction: 1, ticks: 2, hash: 3, complete: true };
         let reply = Reply::Answer(Answer::Stepped(stepped));

@@ -1,0 +1,124 @@
+//! What happens once: the model is found and checked, and the outcome told.
+
+use embedded_io::Write;
+use link::ModelState;
+use runtime::{LoadError, MAGIC, Model};
+
+/// The container at the front of `flash`, as long as its header says; `None` where
+/// there is none, and the rest of the region where the header asks for more.
+pub fn container(flash: &[u8]) -> Option<&[u8]> {
+    let (magic, rest) = flash.split_first_chunk::<4>()?;
+    let (_version, rest) = rest.split_first_chunk::<4>()?;
+    let (len, _) = rest.split_first_chunk::<4>()?;
+    if *magic != MAGIC {
+        return None;
+    }
+    flash.get(..u32::from_le_bytes(*len) as usize).or(Some(flash))
+}
+
+/// Finds and checks the model.
+pub(crate) fn open(flash: &[u8], arena_size: u32) -> (Option<Model<'_>>, ModelState<'static>) {
+    let Some(bytes) = container(flash) else { return (None, ModelState::Absent) };
+    let model = match Model::new(bytes) {
+        Ok(model) => model,
+        Err(error) => {
+            let state = ModelState::Refused { reason: reason(error), instruction: error.instruction() };
+            return (None, state);
+        }
+    };
+    let needed = model.arena_len() as u32;
+    if needed > arena_size {
+        return (None, ModelState::DoesNotFit { needed });
+    }
+    let state = ModelState::Ready {
+        identity: *model.identity(),
+        input: model.inputs().fold(0u64, |sum, input| sum.saturating_add(input.slot.bytes())) as u32,
+        arena: needed,
+        instructions: model.header().instructions,
+        outputs: model.header().outputs,
+    };
+    (Some(model), state)
+}
+
+fn reason(error: LoadError) -> &'static str {
+    match error {
+        LoadError::Truncated | LoadError::TrailingBytes => "the container is truncated",
+        LoadError::Magic => "there is no container",
+        LoadError::Version { .. } => "the container has another version of the format",
+        LoadError::Misaligned => "the container is not aligned",
+        LoadError::Crc => "the container is damaged: its checksum does not match",
+        LoadError::Section(_) => "a section of the container is malformed",
+        LoadError::Arena | LoadError::InstructionCount => "the program is too large",
+        LoadError::Instruction { .. } => "an instruction is malformed",
+        LoadError::UnknownOp { .. } => "an instruction is of an op that this firmware does not know",
+        LoadError::Op { .. } => "an op refuses its operands",
+        LoadError::Slot { .. } => "an operand lies wrong in memory",
+        LoadError::Tile { .. } => "a tile group is inconsistent",
+        LoadError::Io { .. } => "an input or output is malformed",
+        LoadError::OutputUndefined { .. } => "an output is not computed",
+        _ => "the container is refused",
+    }
+}
+
+/// Says what was found, as text between frames: for a person at a terminal.
+pub(crate) fn greet<P: Write>(
+    port: &mut P,
+    board: &str,
+    state: &ModelState<'_>,
+    arena: u32,
+) -> Result<(), P::Error> {
+    text(port, "\r\nshiftformer on ")?;
+    text(port, board)?;
+    match *state {
+        ModelState::Ready { arena: needed, instructions, .. } => {
+            text(port, ": model ready, instructions ")?;
+            number(port, instructions)?;
+            text(port, ", arena ")?;
+            number(port, needed)?;
+        }
+        ModelState::Absent => text(port, ": no model in flash, arena 0")?,
+        ModelState::Refused { reason, instruction } => {
+            text(port, ": model refused: ")?;
+            text(port, reason)?;
+            if let Some(instruction) = instruction {
+                text(port, ", instruction ")?;
+                number(port, instruction)?;
+            }
+            text(port, ", arena 0")?;
+        }
+        ModelState::DoesNotFit { needed } => {
+            text(port, ": model refused: it needs arena ")?;
+            number(port, needed)?;
+        }
+    }
+    text(port, " of ")?;
+    number(port, arena)?;
+    text(port, " bytes\r\n")?;
+    port.flush()
+}
+
+fn text<P: Write>(port: &mut P, text: &str) -> Result<(), P::Error> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let written = port.write(rest)?;
+        rest = rest.get(written..).unwrap_or(&[]);
+    }
+    Ok(())
+}
+
+/// `value` in decimal. `core::fmt` would bring several KiB.
+fn number<P: Write>(port: &mut P, value: u32) -> Result<(), P::Error> {
+    let mut digits = [b'0'; 10];
+    let (mut rest, mut count) = (value, 0usize);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        count += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let start = digits.len().saturating_sub(count);
+    let digits = digits.get(start..).and_then(|digits| core::str::from_utf8(digits).ok());
+    text(port, digits.unwrap_or("?"))
+}

@@ -1,0 +1,120 @@
+//! The application that every board runs.
+//!
+//! A model in flash, read in place; a static arena; a serial line on which a host
+//! identifies the device, sends frames, reads outputs and compares hashes. Generic over
+//! `embedded-io` and `embedded-hal` traits: a board brings the port, the clock, the
+//! lights and the watchdog, and nothing here knows which board it is.
+//!
+//! No heap, no `unsafe`, no panic: an image in which a panic can be reached does not
+//! link.
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+mod boot;
+mod program;
+mod show;
+
+use embedded_hal::digital::OutputPin;
+use embedded_io::{Read, ReadReady, Write};
+use link::Device;
+use quant::Kernels;
+use runtime::Session;
+
+pub use crate::boot::container;
+use crate::boot::{greet, open};
+use crate::program::Program;
+
+/// Time on a board.
+pub trait Clock {
+    /// Ticks in a second.
+    const HZ: u32;
+
+    /// Ticks since some moment; never runs backwards.
+    fn ticks(&mut self) -> u64;
+}
+
+/// What is known of the stack.
+pub trait Stack {
+    /// Bytes in use at most since the start.
+    fn used(&self) -> u32;
+
+    /// Bytes in all.
+    fn size(&self) -> u32;
+
+    /// Whether its last words are still as they were painted.
+    fn is_intact(&self) -> bool;
+}
+
+/// Resets a board that hangs.
+pub trait Watchdog {
+    /// Puts the reset off; called between any two steps of a program.
+    fn feed(&mut self);
+}
+
+/// For boards without a watchdog.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWatchdog;
+
+impl Watchdog for NoWatchdog {
+    fn feed(&mut self) {}
+}
+
+/// What a board brings.
+#[derive(Debug)]
+pub struct Board<P, C, S, L, W, const LIGHTS: usize> {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// The serial line.
+    pub port: P,
+    /// The clock.
+    pub clock: C,
+    /// The stack.
+    pub stack: S,
+    /// Lights that show the class in binary, lowest bit first.
+    pub lights: [L; LIGHTS],
+    /// The watchdog.
+    pub watchdog: W,
+}
+
+/// Serves the model in `flash` for ever. `flash` is the region for the model, which may
+/// be larger than the model, and hold none.
+pub fn serve<P, C, S, L, W, K, const LIGHTS: usize>(
+    board: Board<P, C, S, L, W, LIGHTS>,
+    mut kernels: K,
+    flash: &[u8],
+    arena: &mut [u8],
+) -> !
+where
+    P: Read + ReadReady + Write,
+    C: Clock,
+    S: Stack,
+    L: OutputPin,
+    W: Watchdog,
+    K: Kernels,
+{
+    let Board { name, mut port, mut clock, stack, mut lights, mut watchdog } = board;
+    watchdog.feed();
+    let arena_size = arena.len() as u32;
+    let (model, state) = open(flash, arena_size);
+    // The line may fail; the device goes on without a greeting.
+    let _ = greet(&mut port, name, &state, arena_size);
+    let session = model.as_ref().and_then(|model| Session::new(model, arena).ok());
+    let mut device = Device::new();
+    let mut program = Program {
+        name,
+        state,
+        session,
+        kernels: &mut kernels,
+        clock: &mut clock,
+        stack: &stack,
+        lights: &mut lights,
+        steps: 0,
+        arena_size,
+        model_size: model.as_ref().map_or(0, |model| model.file().len() as u32),
+    };
+    loop {
+        watchdog.feed();
+        // A line that fails is tried again.
+        let _ = device.poll(&mut port, &mut program);
+    }
+}
