@@ -5,6 +5,7 @@ use std::path::Path;
 use converter::ConvertError;
 use converter::data::DataError;
 use converter::onnx::OnnxError;
+use shiftformer::device::{ConnectError, EmulatorError, SerialError};
 use shiftformer::{OpenError, OptionsError};
 
 /// A command failed.
@@ -104,5 +105,30 @@ impl From<OpenError> for Failure {
 impl From<OptionsError> for Failure {
     fn from(error: OptionsError) -> Self {
         Self::new(error.to_string()).help("leave --kernels out, or choose --backend cpu")
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::new(error.to_string()).help(error.hint())
+    }
+}
+
+impl From<SerialError> for Failure {
+    fn from(error: SerialError) -> Self {
+        Self::new(error.to_string()).help("check its name, that nobody else uses it, and its permissions")
+    }
+}
+
+impl From<EmulatorError> for Failure {
+    fn from(error: EmulatorError) -> Self {
+        let help = match &error {
+            EmulatorError::Start { .. } => {
+                "install QEMU: on Debian the packages qemu-system-arm and qemu-system-misc"
+            }
+            EmulatorError::TooLarge { .. } => "choose a board with more flash, or a smaller model",
+            _ => "check the folder for temporary files",
+        };
+        Self::new(error.to_string()).help(help)
     }
 }

@@ -7,9 +7,11 @@ mod commands;
 mod conversion;
 mod describe;
 mod failure;
+mod firmware;
 mod frames;
 mod model;
 mod output;
+mod place;
 mod progress;
 mod workers;
 

@@ -6,38 +6,22 @@ use converter::program::{Container, repack, write};
 use shiftformer::quant::operand::{BlobRef, LayoutRef, SlotRef, Visitor};
 use shiftformer::quant::pack::Packs;
 use shiftformer::runtime::{Model, OutputKind};
-use shiftformer::{Backend, Engine, EngineOptions, KernelSet, ModelFile};
+use shiftformer::{Engine, ModelFile};
 
 use crate::failure::Failure;
-
-/// Where to run, with which kernels.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct EngineArgs {
-    /// Where to run: reference, cpu.
-    #[arg(long, default_value_t = Backend::Cpu)]
-    pub backend: Backend,
-    /// Kernels to run with: reference, portable [default: the backend's best].
-    #[arg(long, value_name = "SET")]
-    pub kernels: Option<KernelSet>,
-}
+use crate::place::EngineArgs;
 
 impl EngineArgs {
-    /// As the library takes them.
-    pub fn options(self) -> EngineOptions {
-        EngineOptions { backend: self.backend, kernels: self.kernels }
-    }
-
     /// Reads the container at `path`, its weights packed in memory as the engine likes.
-    pub fn open(self, path: &Path) -> Result<ModelFile, Failure> {
+    pub fn open(&self, path: &Path) -> Result<ModelFile, Failure> {
         self.pack(ModelFile::open(path)?)
     }
 
-    /// `file` with its weights packed as the engine likes. The reference reads them as
-    /// they are.
-    pub fn pack(self, file: ModelFile) -> Result<ModelFile, Failure> {
-        match self.options().kernel_set()? {
-            KernelSet::Reference => Ok(file),
-            set => packed(file, set.preferred_packs()),
+    /// `file` with its weights packed as the engine likes.
+    pub fn pack(&self, file: ModelFile) -> Result<ModelFile, Failure> {
+        match self.preferred_packs()? {
+            None => Ok(file),
+            Some(packs) => packed(file, packs),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use shiftformer::runtime::Model;
-use shiftformer::{Engine, EngineOptions, engine};
+use shiftformer::{DeviceFacts, Engine};
 
 use crate::failure::Failure;
+use crate::place::Engines;
 
 /// How many threads to use.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -29,18 +30,45 @@ impl ThreadArgs {
 pub struct Workers<'m> {
     pool: ThreadPool,
     engines: Vec<Mutex<Box<dyn Engine + 'm>>>,
+    /// As the first of them calls itself, and its kernels.
+    names: (String, String),
 }
 
 impl<'m> Workers<'m> {
-    /// `threads` engines for `model`.
-    pub fn new(model: &Model<'m>, options: EngineOptions, threads: usize) -> Result<Self, Failure> {
+    /// `threads` engines for `model`, or as many as there can be.
+    pub fn new(model: &Model<'m>, engines: &Engines, threads: usize) -> Result<Self, Failure> {
+        let threads = engines.limit(threads);
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| {
             Failure::new(format!("cannot start {threads} threads: {e}")).help("use fewer --threads")
         })?;
-        let engines: Result<_, Failure> =
-            (0..threads).map(|_| Ok(Mutex::new(engine(model, options)?))).collect();
-        Ok(Self { pool, engines: engines? })
+        let engines: Result<Vec<_>, Failure> = (0..threads).map(|_| engines.engine(model)).collect();
+        let engines = engines?;
+        let names = engines.first().map(|engine| (engine.name().to_owned(), engine.kernels().to_owned()));
+        let engines = engines.into_iter().map(Mutex::new).collect();
+        Ok(Self { pool, engines, names: names.unwrap_or_default() })
+    }
+
+    /// How many engines there are.
+    pub fn count(&self) -> usize {
+        self.engines.len()
+    }
+
+    /// The backend, as on the command line.
+    pub fn backend(&self) -> String {
+        self.names.0.clone()
+    }
+
+    /// The kernels in use.
+    pub fn kernels(&self) -> String {
+        self.names.1.clone()
+    }
+
+    /// What the first engine's device says of its last run, if there is a device.
+    pub fn device(&self) -> Result<Option<DeviceFacts>, Failure> {
+        let Some(engine) = self.engines.first() else { return Ok(None) };
+        let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.device().map_err(|error| Failure::new(error.to_string()))
     }
 
     /// Does `work` for every index below `count`; the results come in order. Stops at

@@ -34,6 +34,28 @@ pub trait Engine: Send {
     ///
     /// As [`run`](Self::run).
     fn trace(&mut self, frame: &[u8], observer: &mut dyn FnMut(&TraceEvent<'_>)) -> Result<(), EngineError>;
+
+    /// What a device says of its last run and its memory; `None` on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the device does not answer.
+    #[cfg(feature = "device")]
+    fn device(&mut self) -> Result<Option<DeviceFacts>, EngineError> {
+        Ok(None)
+    }
+}
+
+/// What a device says of its last run and its memory.
+#[cfg(feature = "device")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// Ticks of its clock in the steps of its last run.
+    pub ticks: u64,
+    /// Ticks in a second.
+    pub hz: u32,
+    /// Memory in use at most.
+    pub memory: link::MemoryUse,
 }
 
 /// An instruction whose output is complete.

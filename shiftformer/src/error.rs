@@ -60,6 +60,10 @@ pub enum EngineError {
     /// The program faulted, which a checked model does not.
     #[error("the program faulted ({0:?}); please report this with the container")]
     Fault(Fault),
+    /// The device gave no answer.
+    #[cfg(feature = "device")]
+    #[error("{0}")]
+    Device(link::HostError<std::io::ErrorKind>),
     /// An instruction's output cannot be observed.
     #[error("the output of instruction {index} cannot be traced; please report this with the container")]
     Untraceable {

@@ -19,6 +19,8 @@
 
 mod aligned;
 mod backend;
+#[cfg(feature = "device")]
+pub mod device;
 mod engine;
 mod error;
 mod explain;
@@ -26,6 +28,8 @@ mod file;
 mod logits;
 
 pub use backend::{Backend, EngineOptions, KernelSet, NotInThisBuild, OptionsError, engine};
+#[cfg(feature = "device")]
+pub use engine::DeviceFacts;
 pub use engine::{Engine, KernelEngine, TraceEvent};
 pub use error::{EngineError, OpenError, OpenProblem};
 pub use file::{MAX_FILE_BYTES, ModelFile};

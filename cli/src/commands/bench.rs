@@ -9,12 +9,12 @@ use converter::BuildOptions;
 use converter::arch::{ARCHS, Arch};
 use serde::Serialize;
 use shiftformer::runtime::Model;
-use shiftformer::{ModelFile, engine};
+use shiftformer::{DeviceFacts, ModelFile};
 
 use crate::failure::Failure;
 use crate::frames;
-use crate::model::EngineArgs;
 use crate::output::{bytes, emit};
+use crate::place::{EngineArgs, Engines};
 use crate::progress::Progress;
 use crate::workers::{ThreadArgs, Workers};
 
@@ -66,12 +66,40 @@ struct Speed {
     batch: usize,
     threads: usize,
     runs: usize,
-    backend: &'static str,
-    kernels: &'static str,
+    backend: String,
+    kernels: String,
     /// Of one engine.
     arena_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<OnDevice>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     profile: Vec<Cost>,
+}
+
+/// What a device says of one image. An emulator's nanoseconds are instructions.
+#[derive(Debug, Serialize)]
+struct OnDevice {
+    nanoseconds: u64,
+    ticks: u64,
+    ticks_per_s: u32,
+    stack_bytes: u32,
+    stack_size: u32,
+    arena_size: u32,
+}
+
+impl OnDevice {
+    fn of(facts: DeviceFacts) -> Self {
+        let DeviceFacts { ticks, hz, memory } = facts;
+        let nanoseconds = u128::from(ticks) * 1_000_000_000 / u128::from(hz.max(1));
+        Self {
+            nanoseconds: nanoseconds as u64,
+            ticks,
+            ticks_per_s: hz,
+            stack_bytes: memory.stack,
+            stack_size: memory.stack_size,
+            arena_size: memory.arena_size,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -91,11 +119,11 @@ fn arch(name: &str) -> Result<Arch, String> {
 
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let options = args.engine.options();
+    let engines = args.engine.engines()?;
     let file = open(args)?;
     let model = file.model()?;
-    let (batch, threads) = (args.batch.get(), args.threads.count());
-    let workers = Workers::new(&model, options, threads)?;
+    let batch = args.batch.get();
+    let workers = Workers::new(&model, &engines, args.threads.count())?;
     let frame = frames::random(&model, SEED);
     let times = time_batches(args, &workers, &frame, file.name())?;
     let median_ms = times[times.len() / 2];
@@ -105,12 +133,13 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         min_ms: times[0],
         images_per_s: batch as f64 * 1e3 / median_ms,
         batch,
-        threads,
+        threads: workers.count(),
         runs: times.len(),
-        backend: options.backend.name(),
-        kernels: options.kernel_set()?.name(),
+        backend: workers.backend(),
+        kernels: workers.kernels(),
         arena_bytes: model.arena_len(),
-        profile: if args.profile { profile(args, &model, &frame, file.name())? } else { Vec::new() },
+        device: workers.device()?.map(OnDevice::of),
+        profile: if args.profile { profile(&engines, &model, &frame, file.name())? } else { Vec::new() },
     };
     emit(json, &speed, text)
 }
@@ -153,9 +182,9 @@ fn time_batches(args: &Args, workers: &Workers<'_>, frame: &[u8], name: &str) ->
 }
 
 /// The cost of every instruction: the fastest of three runs.
-fn profile(args: &Args, model: &Model<'_>, frame: &[u8], name: &str) -> Result<Vec<Cost>, Failure> {
+fn profile(engines: &Engines, model: &Model<'_>, frame: &[u8], name: &str) -> Result<Vec<Cost>, Failure> {
     let macs: Vec<u64> = model.instructions().map(|instruction| instruction.op.macs()).collect();
-    let mut engine = engine(model, args.engine.options())?;
+    let mut engine = engines.engine(model)?;
     let mut costs: BTreeMap<u32, Cost> = BTreeMap::new();
     for _ in 0..MIN_RUNS {
         let mut observer = |event: &shiftformer::TraceEvent<'_>| {
@@ -195,5 +224,17 @@ fn text(speed: &Speed) -> String {
         speed.images_per_s,
         bytes(speed.arena_bytes as u64)
     ));
+    if let Some(device) = &speed.device {
+        lines.push(format!(
+            "on the device {:.3} ms an image ({} ticks of {} a second; an emulator's nanosecond is an instruction), \
+             stack {} of {}, arena of {}",
+            device.nanoseconds as f64 / 1e6,
+            device.ticks,
+            device.ticks_per_s,
+            bytes(device.stack_bytes.into()),
+            bytes(device.stack_size.into()),
+            bytes(device.arena_size.into())
+        ));
+    }
     lines.join("\n")
 }

@@ -18,8 +18,9 @@ use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::{EngineArgs, Logits};
+use crate::model::Logits;
 use crate::output::{bytes, emit};
+use crate::place::{EngineArgs, Engines};
 use crate::progress::Progress;
 use crate::workers::{ThreadArgs, Workers};
 
@@ -70,11 +71,11 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
     let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
 
-    let (engine, threads) = (EngineArgs { backend: Backend::Cpu, kernels: None }, args.threads.count());
-    let packed = engine.pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
+    let (options, threads) = (EngineOptions::default(), args.threads.count());
+    let packed = EngineArgs::cpu().pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
     let (model, packed_model) = (file.model()?, packed.model()?);
     let evaluating = Instant::now();
-    let rows = evaluate(&packed_model, engine.options(), threads, &images, images.len())?;
+    let rows = evaluate(&packed_model, options, threads, &images, images.len())?;
     let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
     let reference = EngineOptions { backend: Backend::Reference, kernels: None };
     let expected = evaluate(&model, reference, threads, &images, COMPARED)?;
@@ -90,8 +91,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         top1: accuracy(&rows, images.labels(), 1),
         n: rows.len(),
         identical: expected.len(),
-        backend: engine.backend.name(),
-        kernels: engine.options().kernel_set()?.name(),
+        backend: options.backend.name(),
+        kernels: options.kernel_set()?.name(),
         threads,
         ms_per_image,
         flash_bytes: file.bytes().len() as u64,
@@ -133,7 +134,7 @@ fn evaluate(
 ) -> Result<Vec<Vec<i32>>, Failure> {
     let logits = Logits::of(model, FLOAT_MODEL_NAME)?;
     let source = FrameSource::of(model, FLOAT_MODEL_NAME)?;
-    let workers = Workers::new(model, options, threads)?;
+    let workers = Workers::new(model, &Engines::from(options), threads)?;
     let progress = Progress::bar(format!("running on {}", options.backend), count);
     workers.run(count, |engine, index| {
         let frame = source.convert(&images.image(index)?, "the bundled test images")?;

@@ -14,8 +14,9 @@ use shiftformer::top_k;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::{EngineArgs, Logits};
+use crate::model::Logits;
 use crate::output::{emit, write_file};
+use crate::place::EngineArgs;
 use crate::progress::Progress;
 use crate::workers::{ThreadArgs, Workers};
 
@@ -60,8 +61,8 @@ struct Evaluation {
     n: usize,
     seconds: f64,
     images_per_s: f64,
-    backend: &'static str,
-    kernels: &'static str,
+    backend: String,
+    kernels: String,
     threads: usize,
     #[serde(flatten)]
     against: Option<Against>,
@@ -80,7 +81,6 @@ struct Against {
 
 /// Evaluates the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let options = args.engine.options();
     let file = args.engine.open(&args.model)?;
     let model = file.model()?;
     let logits = Logits::of(&model, file.name())?;
@@ -88,8 +88,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let data = data::open(&args.data)?;
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let labels = labels(&data, n, logits.classes)?;
-    let threads = args.threads.count();
-    let workers = Workers::new(&model, options, threads)?;
+    let workers = Workers::new(&model, &args.engine.engines()?, args.threads.count())?;
     let progress = Progress::bar("evaluating", n);
     let start = Instant::now();
     let rows = workers.run(n, |engine, index| {
@@ -112,9 +111,9 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         n,
         seconds,
         images_per_s: n as f64 / seconds,
-        backend: options.backend.name(),
-        kernels: options.kernel_set()?.name(),
-        threads,
+        backend: workers.backend(),
+        kernels: workers.kernels(),
+        threads: workers.count(),
         against,
     };
     emit(json, &evaluation, |e| {

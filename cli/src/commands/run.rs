@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use shiftformer::{engine, probabilities, top_k};
+use shiftformer::{probabilities, top_k};
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::{EngineArgs, Logits};
+use crate::model::Logits;
 use crate::output::emit;
+use crate::place::EngineArgs;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let logits = Logits::of(&model, file.name())?;
     let source = FrameSource::of(&model, file.name())?;
     let names = args.labels.as_deref().map(|path| read_names(path, logits.classes)).transpose()?;
-    let mut engine = engine(&model, args.engine.options())?;
+    let mut engine = args.engine.engines()?.engine(&model)?;
     let mut classified = Vec::new();
     for image in &args.images {
         let frame = source.read(image)?;

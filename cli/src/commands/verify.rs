@@ -10,8 +10,8 @@ use shiftformer::{Backend, Engine, EngineOptions, ModelFile, engine};
 use crate::bundled::TestImages;
 use crate::failure::Failure;
 use crate::frames::{self, FrameSource};
-use crate::model::EngineArgs;
 use crate::output::{emit, hex};
+use crate::place::EngineArgs;
 use crate::progress::Progress;
 
 /// Arguments of `verify`.
@@ -43,8 +43,8 @@ Examples:
 struct Verification {
     identical: bool,
     frames: u32,
-    backend: &'static str,
-    kernels: &'static str,
+    backend: String,
+    kernels: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_difference: Option<Difference>,
     /// Of the first frame, from the reference.
@@ -71,19 +71,18 @@ struct Difference {
 
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let options = args.engine.options();
     let file = ModelFile::open(&args.model)?;
     let packed = args.engine.open(&args.model)?;
     let (model, packed_model) = (file.model()?, packed.model()?);
     let reference = EngineOptions { backend: Backend::Reference, kernels: None };
     let mut expected = engine(&model, reference)?;
-    let mut tested = engine(&packed_model, options)?;
+    let mut tested = args.engine.engines()?.engine(&packed_model)?;
     let frames = Frames::new(args, &model, file.name())?;
     let mut result = Verification {
         identical: true,
         frames: args.frames,
-        backend: options.backend.name(),
-        kernels: options.kernel_set()?.name(),
+        backend: tested.name().to_owned(),
+        kernels: tested.kernels().to_owned(),
         first_difference: None,
         instructions: Vec::new(),
     };
