@@ -21,7 +21,11 @@ const STEPS: &[Step] = &[
     Step { name: "format", what: "rustfmt, every workspace", run: format },
     Step { name: "clippy", what: "no warnings, every workspace", run: clippy },
     Step { name: "unit", what: "all tests, overflow checks on", run: unit },
-    Step { name: "golden", what: "whole models on whole data sets, optimised", run: golden },
+    Step {
+        name: "golden",
+        what: "whole models on whole data sets, optimised; firmware in emulators",
+        run: golden,
+    },
     Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
     Step {
@@ -82,6 +86,14 @@ fn clock(time: Duration) -> String {
 
 const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.toml"];
 
+/// Boards by the one target that they build for.
+const BOARDS: &[(&str, &[&str])] = &[
+    ("thumbv6m-none-eabi", &["virtual-m0"]),
+    ("thumbv7em-none-eabihf", &["mps2-an386", "mps2-an500"]),
+    ("thumbv8m.main-none-eabihf", &["mps3-an547"]),
+    ("riscv32imc-unknown-none-elf", &["riscv-virt"]),
+];
+
 fn format() -> Outcome {
     for manifest in MANIFESTS.iter().filter(|m| root().join(m).exists()) {
         process::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest]))
@@ -97,6 +109,14 @@ fn clippy() -> Outcome {
         let clippy =
             ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir", &place];
         process::run(&mut cargo(&[&clippy[..], &["--target", target, "--", "-D", "warnings"]].concat()))?;
+    }
+    for (target, packages) in BOARDS {
+        let clippy =
+            ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir", &place];
+        let packages: Vec<&str> = packages.iter().flat_map(|package| ["--package", package]).collect();
+        process::run(&mut cargo(
+            &[&clippy[..], &["--target", target], &packages, &["--", "-D", "warnings"]].concat(),
+        ))?;
     }
     let place = process::target_dir().join("fuzz").display().to_string();
     let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", &place];

@@ -1,0 +1,179 @@
+//! Whole firmware in QEMU: its answers against the reference, its refusals, a bad line.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use converter::BuildOptions;
+use runtime::Model;
+use shiftformer::device::link::{HostError, Line, Patience};
+use shiftformer::device::{ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, PipeLine};
+use shiftformer::{Backend, Engine, EngineError, EngineOptions, engine};
+use shiftformer_tests::data;
+use shiftformer_tests::memory::Aligned;
+
+fn firmware(board: &EmulatedBoard) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    board.build(root, &target.join("firmware")).unwrap()
+}
+
+fn board(name: &str) -> &'static EmulatedBoard {
+    EmulatedBoard::by_name(name).unwrap()
+}
+
+fn connect<'m>(board: &EmulatedBoard, model: &Model<'m>) -> DeviceEngine<'m, PipeLine> {
+    let line = board.start(&firmware(board), model.file()).unwrap();
+    DeviceEngine::connect(model, board.name.to_owned(), line, Patience::default()).unwrap()
+}
+
+fn reference<'m>(model: &Model<'m>) -> Box<dyn Engine + 'm> {
+    engine(model, EngineOptions { backend: Backend::Reference, kernels: None }).unwrap()
+}
+
+fn hashes(engine: &mut dyn Engine, frame: &[u8]) -> Vec<(u32, u64)> {
+    let mut all = Vec::new();
+    engine.trace(frame, &mut |event| all.push((event.index, event.hash))).unwrap();
+    all
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm and qemu-system-riscv32, and builds firmware"]
+fn every_board_equals_the_reference_in_every_instruction() {
+    let file = Aligned::copy(&data::qat(BuildOptions::default()));
+    let model = Model::new(&file).unwrap();
+    let frame = data::frames(&data::test_images(), 1).remove(0);
+    let expected = hashes(reference(&model).as_mut(), &frame);
+    assert!(expected.len() > 40);
+    for board in EMULATED_BOARDS {
+        let mut device = connect(board, &model);
+        assert_eq!(hashes(&mut device, &frame), expected, "{}", board.name);
+        let facts = device.device().unwrap().unwrap();
+        let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
+        println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
+        assert!(instructions > 1_000_000, "{}", board.name);
+        assert_eq!(facts.memory.arena as usize, model.arena_len());
+        assert!(facts.memory.stack > 0 && facts.memory.stack < 32 << 10, "{}", board.name);
+    }
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm, and builds firmware"]
+fn logits_of_a_hundred_images_on_a_cortex_m7() {
+    let file = Aligned::copy(&data::qat(BuildOptions::default()));
+    let model = Model::new(&file).unwrap();
+    let (mut device, mut desk) = (connect(board("mps2-an500"), &model), reference(&model));
+    let (mut found, mut expected) = (Vec::new(), Vec::new());
+    for (index, frame) in data::frames(&data::test_images(), 100).iter().enumerate() {
+        device.run(frame, &mut found).unwrap();
+        desk.run(frame, &mut expected).unwrap();
+        assert_eq!(found, expected, "image {index}");
+    }
+}
+
+/// `bytes` with the word at `offset` changed and the checksum made right.
+fn with_word(mut bytes: Vec<u8>, offset: usize, word: u32) -> Vec<u8> {
+    bytes[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+    let crc = runtime::crc32(&bytes[16..]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm, and builds firmware"]
+fn models_that_cannot_run_are_refused_at_boot() {
+    let sound = data::qat(BuildOptions::default());
+    let file = Aligned::copy(&sound);
+    let model = Model::new(&file).unwrap();
+    let board = board("mps2-an386");
+    let image = firmware(board);
+    let refusal = |flash: &[u8]| {
+        let line = board.start(&image, flash).unwrap();
+        DeviceEngine::connect(&model, String::new(), line, Patience::default()).map(|_| ()).unwrap_err()
+    };
+    let mut damaged = sound.clone();
+    damaged[5000] ^= 1;
+    let refused = refusal(&damaged);
+    assert!(
+        matches!(&refused, ConnectError::Refused { reason, .. } if reason.contains("checksum")),
+        "{refused}"
+    );
+    let available = 3 << 20;
+    let needed = available + 16;
+    assert_eq!(
+        refusal(&with_word(sound.clone(), 48, needed)),
+        ConnectError::DoesNotFit { needed, available },
+        "the arena's size is the word at 48"
+    );
+    assert_eq!(refusal(&[0; 64]), ConnectError::Absent);
+    let other = with_word(sound, 16, 7);
+    assert_eq!(refusal(&other), ConnectError::OtherModel, "the identity starts at 16");
+}
+
+/// Loses, flips and repeats bytes in both directions, one in `every` on average.
+struct BadLine {
+    line: PipeLine,
+    every: u64,
+    seed: u64,
+}
+
+impl BadLine {
+    fn carry(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut carried = Vec::new();
+        for &byte in bytes {
+            self.seed =
+                self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let draw = self.seed >> 33;
+            match (draw % self.every, draw / self.every % 3) {
+                (0, 0) => {}
+                (0, 1) => carried.push(byte ^ 1 << (draw % 8)),
+                (0, _) => carried.extend([byte; 2]),
+                _ => carried.push(byte),
+            }
+        }
+        carried
+    }
+}
+
+impl Line for BadLine {
+    type Error = io::ErrorKind;
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), io::ErrorKind> {
+        let carried = self.carry(bytes);
+        self.line.send(&carried)
+    }
+
+    fn receive(&mut self, out: &mut [u8], timeout_ms: u32) -> Result<usize, io::ErrorKind> {
+        // Half of what there is room for, since every byte may come twice.
+        let half = out.len() / 2;
+        let count = self.line.receive(&mut out[..half], timeout_ms)?;
+        let carried = self.carry(&out[..count]);
+        out[..carried.len()].copy_from_slice(&carried);
+        Ok(carried.len())
+    }
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm, and builds firmware"]
+fn a_bad_line_gives_right_answers_or_named_errors() {
+    let file = Aligned::copy(&data::qat(BuildOptions::default()));
+    let model = Model::new(&file).unwrap();
+    let board = board("mps2-an500");
+    let line = board.start(&firmware(board), model.file()).unwrap();
+    let line = BadLine { line, every: 2000, seed: 1 };
+    let patience = Patience { repeat_ms: 60, repeats: 12 };
+    let mut device = DeviceEngine::connect(&model, String::new(), line, patience).unwrap();
+    let mut desk = reference(&model);
+    let (mut found, mut expected, mut right) = (Vec::new(), Vec::new(), 0);
+    for frame in data::frames(&data::test_images(), 20) {
+        desk.run(&frame, &mut expected).unwrap();
+        match device.run(&frame, &mut found) {
+            Ok(()) => {
+                assert_eq!(found, expected);
+                right += 1;
+            }
+            Err(EngineError::Device(HostError::Silence | HostError::Device(_))) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(right >= 15, "{right} of 20 right: repeating does not help");
+}
