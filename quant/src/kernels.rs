@@ -4,8 +4,8 @@ use crate::bits::BitPack;
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
-    BitsOut, Conv2dArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, PermuteArgs,
-    RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
+    BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs,
+    PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::{Pack, Packs};
 
@@ -81,6 +81,11 @@ pub trait Kernels {
     /// [`Table`](crate::ops::Table): `x ← table[x + 128]`, in place.
     fn table(&mut self, table: &[i8; 256], x: &mut [i8]) -> Result<(), Fault> {
         reference::table(table, x)
+    }
+
+    /// [`Interpolate`](crate::ops::Interpolate): a function by its knots, in place.
+    fn interpolate(&mut self, table: &[i16; KNOTS], x: &mut [i16]) -> Result<(), Fault> {
+        reference::interpolate(table, x)
     }
 
     /// [`Relu`](crate::ops::Relu) on int8, in place.

@@ -18,6 +18,7 @@ macro_rules! ops {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
+            Interpolate,
         }
     };
 }

@@ -223,6 +223,10 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 "328001108032408002",
             )]
         }
+        OpKind::Interpolate => vec![(
+            Op::Interpolate(Interpolate { rows: 50, width: 128, x: slot(16, 6400), table: blob(64, 513) }),
+            "328001108032408104",
+        )],
         OpKind::Relu => {
             vec![(Op::Relu(Relu { rows: 50, width: 128, x: Act::I16(slot(16, 6400)) }), "32800101108032")]
         }
@@ -410,7 +414,8 @@ fn ids_are_pinned() {
     assert_eq!(
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
-         Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention"
+         Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
+         Interpolate"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::DType;
-use quant::ops::{Act, Add, Addend, QuantizeImage, Relu, Requantize, Table};
+use quant::ops::{Act, Add, Addend, Interpolate, KNOTS, QuantizeImage, Relu, Requantize, Table};
 use runtime::SlotHandle;
 
 use super::{rows_and_width, size};
@@ -14,6 +14,17 @@ pub(super) fn table() -> BoxedStrategy<Case> {
             let s = &mut Source::new(seed);
             let table = b.blob(&s.values::<i8>(256));
             Op::Table(Table { rows, width, x: b.updated_values(s, rows * width), table })
+        })
+    };
+    (rows_and_width(), any::<u64>()).prop_map(make).boxed()
+}
+
+pub(super) fn interpolate() -> BoxedStrategy<Case> {
+    let make = |((rows, width), seed): ((u32, u32), u64)| {
+        Case::one_op(format!("Interpolate {rows} x {width} seed {seed}"), move |b| {
+            let s = &mut Source::new(seed);
+            let table = b.blob(&s.values::<i16>(KNOTS));
+            Op::Interpolate(Interpolate { rows, width, x: b.updated_values(s, rows * width), table })
         })
     };
     (rows_and_width(), any::<u64>()).prop_map(make).boxed()

@@ -44,6 +44,7 @@ pub fn cases(kind: OpKind) -> BoxedStrategy<Case> {
         OpKind::BitTranspose => binary::bit_transpose(),
         OpKind::BinaryLinear => binary::linear(),
         OpKind::BinaryAttention => binary::attention(),
+        OpKind::Interpolate => elementwise::interpolate(),
     }
 }
 
