@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use converter::boards::{BOARDS, Board};
 use converter::facts::Facts;
-use converter::program::{Container, write};
+use converter::program::{Container, ProductBits, write};
 use serde::Serialize;
 use shiftformer::ModelFile;
 use shiftformer::quant::Op;
@@ -96,6 +96,9 @@ pub struct OpRow {
     pub index: u32,
     pub name: String,
     pub op: &'static str,
+    /// Bits of weights and activations of a product, such as `W1A16`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<String>,
     /// Type and rows × width of what it writes.
     pub dtype: &'static str,
     pub shape: Vec<u32>,
@@ -169,6 +172,7 @@ impl Tally {
             index,
             name: name.to_owned(),
             op: op.kind().name(),
+            bits: ProductBits::of(&op).map(|bits| bits.to_string()),
             dtype: "",
             shape: Vec::new(),
             macs: op.macs(),

@@ -50,13 +50,20 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "the file may be incomplete: copy it again, or save it again with safetensors"
         }
         ConvertError::UnknownLayout { .. } => {
-            "give an .onnx file, or a state dict saved as safetensors with timm's names or in I-ViT's layout"
+            "give an .onnx file, or a state dict saved as safetensors with timm's names or in the layouts of I-ViT and BiViT"
         }
         ConvertError::Config { .. } => {
             "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]"
         }
         ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {
             "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"
+        }
+        ConvertError::Binarized => "convert it with --format bivit",
+        ConvertError::NotBinarized => {
+            "convert it with --format ivit, or train it with binarization first: converter/recipes shows how"
+        }
+        ConvertError::Layer { .. } => {
+            "docs/conversion.md says which layers run on bits, and in which precision"
         }
         ConvertError::ElementType { .. } => "save the tensors as float32 or float16",
         ConvertError::Value { value, .. } if !value.is_finite() => {

@@ -41,6 +41,20 @@ pub enum ConvertError {
         /// What is wrong and what is expected.
         reason: String,
     },
+    /// The model was trained with binarization, and another arithmetic was asked for.
+    #[error("the model has weights or activations of one bit, which this format has no instructions for")]
+    Binarized,
+    /// The model was not trained with binarization.
+    #[error("no layer of the model was trained with weights or activations of one bit")]
+    NotBinarized,
+    /// A layer cannot be made of the instructions there are.
+    #[error("`{layer}` cannot be converted: {reason}")]
+    Layer {
+        /// Its name.
+        layer: String,
+        /// Why, and what is possible.
+        reason: String,
+    },
     /// A tensor is not there.
     #[error("tensor `{name}` is missing")]
     MissingTensor {

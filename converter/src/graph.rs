@@ -17,6 +17,33 @@ pub enum Width {
     I16,
     /// int32.
     I32,
+    /// Signs: bit rows, 1 for +1.
+    Sign,
+    /// −1, 0 or 1: signs, and bit rows of what is not 0.
+    Ternary,
+}
+
+impl Width {
+    /// Bits of an element.
+    pub fn bits(self) -> u8 {
+        match self {
+            Width::I8 => 8,
+            Width::I16 => 16,
+            Width::I32 => 32,
+            Width::Sign => 1,
+            Width::Ternary => 2,
+        }
+    }
+
+    /// Least and largest integer.
+    pub fn limits(self) -> [i32; 2] {
+        match self {
+            Width::I8 => [-128, 127],
+            Width::I16 => [-32768, 32767],
+            Width::I32 => [i32::MIN, i32::MAX],
+            Width::Sign | Width::Ternary => [-1, 1],
+        }
+    }
 }
 
 /// A quantized activation.
@@ -35,6 +62,8 @@ pub struct Tensor {
     /// The integer that stands for zero. Nodes are made for it already (it is in biases and
     /// tables); it is kept for those who read values.
     pub zero: i32,
+    /// Elements of each bit row of signs (a head); the width for integers.
+    pub group: u32,
 }
 
 /// Matrices inside a tensor; the elements of a row are consecutive.
@@ -108,6 +137,36 @@ impl Weights {
             .fold(0.0, f64::max);
         (finest / 256.0).max(largest / f64::from(1 << 30))
     }
+}
+
+/// Weights of ±1.
+#[derive(Clone, Debug)]
+pub struct BinaryWeights {
+    /// `n × k`: whether a weight is +1.
+    pub positive: Vec<bool>,
+    /// Output channels.
+    pub n: u32,
+    /// Inputs of each channel.
+    pub k: u32,
+    /// What becomes of the sums.
+    pub sums: Sums,
+}
+
+/// What becomes of the sums of a layer with binary weights.
+#[derive(Clone, Debug)]
+pub enum Sums {
+    /// Integers of any width.
+    Dense {
+        /// In units of the accumulator's scale, |bias| ≤ 2³⁰.
+        bias: Vec<i32>,
+        /// Real value of one unit of each channel's accumulator.
+        accumulator_scales: Vec<f64>,
+    },
+    /// Signs: +1 from the channel's threshold on.
+    Signs {
+        /// The thresholds.
+        high: Vec<i32>,
+    },
 }
 
 /// Geometry of a convolution over a height × width × channel image.
@@ -287,6 +346,52 @@ pub enum Node {
         /// Fraction bits of the exponential at most.
         bits: u8,
     },
+    /// Any function of one int16 value, by its knots.
+    Interpolate {
+        /// Input, int16.
+        x: TensorId,
+        /// Output, int16.
+        out: TensorId,
+        /// Its 513 values.
+        table: Vec<i16>,
+    },
+    /// Signs of integers: +1 from the channel's threshold on.
+    Binarize {
+        /// Input, int8 or int16.
+        x: TensorId,
+        /// Output, signs.
+        out: TensorId,
+        /// The thresholds.
+        high: Vec<i32>,
+    },
+    /// Dense layer of ±1 weights.
+    BinaryLinear {
+        /// Input rows: signs, ternary, int8 or int16.
+        x: TensorId,
+        /// Output rows.
+        out: TensorId,
+        /// Weights.
+        weights: BinaryWeights,
+    },
+    /// Softmax-aware binarized attention.
+    BinaryAttention {
+        /// Queries, signs: as many rows as `out`.
+        q: Strided,
+        /// Keys, signs.
+        k: Strided,
+        /// Values, signs.
+        v: Strided,
+        /// Key and value rows.
+        keys: u32,
+        /// `rows × (heads · head_dim)`, ternary, or int16 of scale 1.
+        out: TensorId,
+        /// Heads.
+        heads: u32,
+        /// Channels of each head.
+        head_dim: u32,
+        /// For each head the largest distance from the row maximum of Q·Kᵀ that is attended to.
+        distance: Vec<u32>,
+    },
     /// Any function of one int8 value: `table[x + 128]`.
     Table {
         /// Input, int8.
@@ -359,7 +464,9 @@ impl Node {
     pub fn inputs(&self) -> Vec<TensorId> {
         match self {
             Node::Add { x, y, .. } => vec![*x, *y],
-            Node::Attention { q, k, v, .. } => vec![q.tensor, k.tensor, v.tensor],
+            Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
+                vec![q.tensor, k.tensor, v.tensor]
+            }
             Node::MatMul { a, b, .. } => vec![a.tensor, b.tensor],
             Node::Concat { parts, .. } => parts
                 .iter()
@@ -376,6 +483,9 @@ impl Node {
             | Node::Softmax { x, .. }
             | Node::ShiftGelu { x, .. }
             | Node::Table { x, .. }
+            | Node::Interpolate { x, .. }
+            | Node::Binarize { x, .. }
+            | Node::BinaryLinear { x, .. }
             | Node::Relu { x, .. }
             | Node::Requantize { x, .. }
             | Node::Mean { x, .. }
@@ -400,6 +510,10 @@ impl Node {
             | Node::Softmax { out, .. }
             | Node::ShiftGelu { out, .. }
             | Node::Table { out, .. }
+            | Node::Interpolate { out, .. }
+            | Node::Binarize { out, .. }
+            | Node::BinaryLinear { out, .. }
+            | Node::BinaryAttention { out, .. }
             | Node::Relu { out, .. }
             | Node::Requantize { out, .. }
             | Node::Mean { out, .. }
@@ -446,6 +560,7 @@ impl Graph {
             bits: Width::I8,
             scale: 1.0 / 255.0,
             zero: 0,
+            group: image.channels.into(),
         };
         Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new() }
     }
@@ -459,7 +574,7 @@ impl Graph {
         bits: Width,
         scale: f64,
     ) -> TensorId {
-        self.tensors.push(Tensor { name: name.into(), rows, width, bits, scale, zero: 0 });
+        self.tensors.push(Tensor { name: name.into(), rows, width, bits, scale, zero: 0, group: width });
         self.tensors.len() - 1
     }
 

@@ -174,7 +174,7 @@ fn round(value: f32, tensor: &graph::Tensor) -> f32 {
     let [low, high] = match tensor.bits {
         Width::I8 => [-128.0, 127.0],
         Width::I16 => [-32768.0, 32767.0],
-        Width::I32 => return value,
+        Width::I32 | Width::Sign | Width::Ternary => return value,
     };
     let zero = f64::from(tensor.zero);
     let integer = (f64::from(value) / tensor.scale + zero + 0.5).floor().clamp(low, high);

@@ -41,7 +41,16 @@ pub fn frames(data: &Dataset, count: usize) -> Vec<Vec<u8>> {
 
 /// The classes that the authors' code predicts, for all 10,000 test images.
 pub fn golden_predictions(array: &str) -> Vec<usize> {
-    let (shape, logits) = npz::read_f32(&path("golden_logits_ivit.npz"), array).expect("the bundled logits");
+    predictions("golden_logits_ivit.npz", array)
+}
+
+/// The same of the binarized model.
+pub fn golden_binarized_predictions() -> Vec<usize> {
+    predictions("golden_logits_bivit.npz", "bivit_logits")
+}
+
+fn predictions(file: &str, array: &str) -> Vec<usize> {
+    let (shape, logits) = npz::read_f32(&path(file), array).expect("the bundled logits");
     assert_eq!(shape, [10_000, CLASSES]);
     logits.chunks(CLASSES).map(largest).collect()
 }

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use converter::BuildOptions;
-use converter::calibrate::QuantizeOptions;
+use converter::calibrate::{Precision, QuantizeOptions};
 use converter::facts::Comparison;
 use converter::float::Graph;
-use converter::graph::Width;
 use converter::import::{ImportOptions, Imported, import};
 use serde::Serialize;
 use shiftformer::quant::pack::Packs;
@@ -26,7 +25,8 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The trained model: .onnx, or .safetensors with timm's names or in I-ViT's layout.
+    /// The trained model: .onnx, or .safetensors with timm's names or in the layouts of I-ViT
+    /// and BiViT.
     model: PathBuf,
     /// Where the container goes.
     #[arg(short, long, value_name = "OUT.shf")]
@@ -41,14 +41,15 @@ pub struct Args {
     /// Images to calibrate with, spread over the data.
     #[arg(long, value_name = "N", default_value = "128")]
     calib_samples: NonZeroUsize,
-    /// Activations that a layer reads: i8 or i16. LAYER is a name from `inspect` or its
-    /// beginning up to a dot; may be given several times.
+    /// Precision of a layer: i8 or i16 activations with 8-bit weights, w1a8 or w1a16 with
+    /// 1-bit weights; of a convolution the weights, i8 or i16. LAYER is a name from `inspect`
+    /// or its beginning up to a dot; may be given several times.
     #[arg(long, value_name = "LAYER=TYPE", value_parser = precision)]
-    precision: Vec<(String, Width)>,
+    precision: Vec<(String, Precision)>,
     /// Share of the multiply-accumulates that may be given 16-bit activations where 8 bits
-    /// would cost accuracy, in percent.
-    #[arg(long, value_name = "PERCENT", default_value_t = 15.0, value_parser = percent)]
-    escalate: f64,
+    /// would cost accuracy, in percent [default: 15; 100 for bivit].
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    escalate: Option<f64>,
     /// Write a page that tells whether to trust the conversion.
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -76,6 +77,7 @@ const EXAMPLES: &str = "\
 Examples:
   shiftformer convert model.onnx -o model.shf --format ivit --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   shiftformer convert model.onnx -o model.shf --format ivit --calib train.npz --report model.html
+  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz
   shiftformer convert qat.safetensors -o model.shf --format ivit
   shiftformer convert model.safetensors -o trace.shf --format ivit --no-fuse";
 
@@ -84,6 +86,19 @@ Examples:
 enum Format {
     /// 8-bit products, 16-bit residual stream (I-ViT).
     Ivit,
+    /// 1-bit weights and attention over signs where the model was trained so (BiViT).
+    Bivit,
+}
+
+impl Format {
+    /// Share of the multiply-accumulates that may read int16. Additions of binary weights
+    /// cost the same in 16 bits, and signs need the precision.
+    fn escalation(self) -> f64 {
+        match self {
+            Format::Ivit => 0.15,
+            Format::Bivit => 1.0,
+        }
+    }
 }
 
 /// What the weights are laid out for.
@@ -119,7 +134,6 @@ struct Converted {
 
 /// Converts the model.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let Format::Ivit = args.format;
     let name = args.model.display().to_string();
     let options = ImportOptions { config: config(args)?, mean: args.mean.clone(), std: args.std.clone() };
     let reading = Progress::spinner(format!("reading {name}"));
@@ -128,6 +142,10 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
     let made = match imported {
         Imported::Quantized(graph) => {
+            if args.format == Format::Bivit {
+                return Err(Failure::new(format!("{name} was trained with 8-bit integers, not binarized"))
+                    .help("convert it with --format ivit"));
+            }
             for_floats(args, &name)?;
             let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
             Made { container, facts: None }
@@ -161,7 +179,8 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
     let images = Calibration::read(data, args.calib_samples, &model)?;
     let quantization = QuantizeOptions {
         precision: args.precision.iter().cloned().collect(),
-        escalation: args.escalate / 100.0,
+        binary: args.format == Format::Bivit,
+        escalation: args.escalate.map_or(args.format.escalation(), |percent| percent / 100.0),
         ..QuantizeOptions::default()
     };
     calibrate(name, model, &images, &quantization, build)
@@ -207,15 +226,12 @@ fn text(c: &Converted) -> String {
     text
 }
 
-/// `LAYER=i8|i16`.
-fn precision(text: &str) -> Result<(String, Width), String> {
-    let (layer, width) = text.rsplit_once('=').ok_or("expected LAYER=i8 or LAYER=i16")?;
-    let width = match width {
-        "i8" => Width::I8,
-        "i16" => Width::I16,
-        other => return Err(format!("`{other}` is not a type of activations: i8 and i16 are")),
-    };
-    Ok((layer.to_owned(), width))
+/// `LAYER=i8|i16|w1a8|w1a16`.
+fn precision(text: &str) -> Result<(String, Precision), String> {
+    let (layer, precision) =
+        text.rsplit_once('=').ok_or("expected LAYER=TYPE, TYPE being i8, i16, w1a8 or w1a16")?;
+    let precision = precision.parse().map_err(|e: converter::calibrate::UnknownPrecision| e.to_string())?;
+    Ok((layer.to_owned(), precision))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -72,14 +72,15 @@ fn too_large(board: &BoardRow) -> Failure {
 
 fn text(d: &Description) -> String {
     let mut lines = vec![format!(
-        "{:>5}  {:<34} {:<14} {:<16} {:>13} {:>10}",
-        "#", "name", "op", "output", "MACs", "weights"
+        "{:>5}  {:<34} {:<15} {:<6} {:<16} {:>13} {:>10}",
+        "#", "name", "op", "bits", "output", "MACs", "weights"
     )];
     for op in &d.ops {
         let output = format!("{} {}", op.dtype, shape(&op.shape));
+        let bits = op.bits.as_deref().unwrap_or_default();
         lines.push(format!(
-            "{:>5}  {:<34} {:<14} {:<16} {:>13} {:>10}",
-            op.index, op.name, op.op, output, op.macs, op.weight_bytes
+            "{:>5}  {:<34} {:<15} {:<6} {:<16} {:>13} {:>10}",
+            op.index, op.name, op.op, bits, output, op.macs, op.weight_bytes
         ));
     }
     for group in &d.tile_groups {

@@ -1,5 +1,6 @@
 //! The quantized graph: every float node with integers for the scales that were chosen.
 
+mod binary;
 mod scales;
 
 use std::collections::HashMap;
@@ -25,6 +26,9 @@ pub enum Exponential {
     Shift,
 }
 
+/// Why a comparison with the row's maximum is refused outside an attention.
+pub(super) const SELECTED: &str = "scores are only compared with their row's maximum between queries · keys and the \
+                                   product with values";
 /// Largest sum of exponentials: leaves the reciprocal of the sum at least eight bits.
 const SUM_LIMIT: u32 = 1 << 23;
 /// Fraction bits of an exponential at most.
@@ -45,12 +49,25 @@ pub(super) fn emit(
     options: &QuantizeOptions,
 ) -> Result<Emitted, ConvertError> {
     let scales = Scales::choose(model, statistics, plan);
+    let absorbed = super::binary::absorbed(model, &plan.layers);
     let graph = Graph::new(model.image);
     let (versions, corrections) = (HashMap::from([((0, 8), 0)]), Vec::new());
-    let mut emitter =
-        Emitter { model, statistics, plan, options, scales, graph, versions, facts: Vec::new(), corrections };
+    let mut emitter = Emitter {
+        model,
+        statistics,
+        plan,
+        options,
+        scales,
+        graph,
+        versions,
+        absorbed,
+        facts: Vec::new(),
+        corrections,
+    };
     for index in 0..model.nodes.len() {
-        emitter.node(index)?;
+        if !emitter.absorbed[index] {
+            emitter.node(index)?;
+        }
     }
     for output in &model.outputs {
         emitter.output(output)?;
@@ -67,6 +84,8 @@ struct Emitter<'a> {
     graph: Graph,
     /// The integer tensor of each float tensor and number of bits.
     versions: HashMap<(TensorId, u8), TensorId>,
+    /// Nodes that are made together with the sign behind them.
+    absorbed: Vec<bool>,
     facts: Vec<TensorFact>,
     corrections: Vec<Change>,
 }
@@ -75,6 +94,9 @@ impl Emitter<'_> {
     fn node(&mut self, index: usize) -> Result<(), ConvertError> {
         let model = self.model;
         let node = &model.nodes[index];
+        if let Float::Activate { x, out, function: float::Function::Sign } = node {
+            return self.sign(*x, *out);
+        }
         let reads = self.plan.reads(model, index);
         let mut inputs = Vec::with_capacity(reads.len());
         // The frame has no version but itself.
@@ -83,9 +105,17 @@ impl Emitter<'_> {
         }
         match node {
             Float::Pixels { out, mean, std, .. } => self.pixels(*out, mean, std),
+            Float::Conv { out, geometry, dense, .. }
+                if self.plan.layers.reads.get(&index) == Some(&Width::I16) =>
+            {
+                self.wide_conv(index, inputs[0], *out, *geometry, dense);
+            }
             Float::Conv { x, out, geometry, dense } => {
                 let (weights, out) = self.dense(*x, Width::I8, *out, dense);
                 self.push(Node::Conv { x: inputs[0], out, geometry: *geometry, weights })
+            }
+            Float::Linear { out, dense, .. } if self.plan.layers.binary.contains(&index) => {
+                self.binary_dense(index, inputs[0], *out, dense);
             }
             Float::Linear { x, out, dense } => {
                 let width = self.graph.tensors[inputs[0]].bits;
@@ -108,6 +138,14 @@ impl Emitter<'_> {
             }
             Float::MatMul { .. } => self.matmul(node, &inputs),
             Float::Attention { .. } => self.attention(index, &inputs),
+            Float::BinaryAttention { out, .. } => {
+                let out = self.make(*out);
+                self.binary_attention(index, out)?;
+            }
+            Float::Select { out, .. } => {
+                let layer = self.model.tensors[*out].name.clone();
+                return Err(ConvertError::Layer { layer, reason: SELECTED.into() });
+            }
             Float::Mean { out, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Mean { x: inputs[0], out })
@@ -148,30 +186,26 @@ impl Emitter<'_> {
             Width::I8 => ".i8",
             Width::I16 => ".i16",
             Width::I32 => ".i32",
+            Width::Sign | Width::Ternary => ".sign",
         };
         let name = format!("{}{suffix}", float.name);
         let new = self.graph.tensor(&name, float.rows as u32, float.width as u32, width, scale.scale);
         self.graph.tensors[new].zero = scale.zero;
-        self.versions.insert((id, bits(width)), new);
+        self.versions.insert((id, width.bits()), new);
         self.fact(id, name, width, scale);
         new
     }
 
     fn fact(&mut self, id: TensorId, name: String, width: Width, scale: Scale) {
         let activation = &self.statistics.activations[id];
-        let levels = match width {
-            Width::I8 => [-128, 127],
-            Width::I16 => [-32768, 32767],
-            Width::I32 => [i32::MIN, i32::MAX],
-        };
-        let (range, clipped) = coverage(activation, &scale, levels);
+        let (range, clipped) = coverage(activation, &scale, width.limits());
         let mut magnitudes: Vec<f32> = activation.samples.iter().map(|v| v.abs()).collect();
         magnitudes.sort_by(f32::total_cmp);
         let common = magnitudes.get(magnitudes.len() * 999 / 1000).copied().unwrap_or(0.0);
         let largest = activation.max().max(-activation.min());
         self.facts.push(TensorFact {
             name,
-            bits: bits(width),
+            bits: width.bits(),
             scale: scale.scale,
             zero: scale.zero,
             min: activation.min().into(),
@@ -185,14 +219,14 @@ impl Emitter<'_> {
 
     /// Float tensor `id` in `width`, requantized if it was made in another.
     fn version(&mut self, id: TensorId, width: Width) -> TensorId {
-        if let Some(&version) = self.versions.get(&(id, bits(width))) {
+        if let Some(&version) = self.versions.get(&(id, width.bits())) {
             return version;
         }
-        let x = self.versions[&(id, bits(self.plan.primary[id]))];
+        let x = self.versions[&(id, self.plan.primary[id].bits())];
         let (from, zero) = (self.graph.tensors[x].scale, self.graph.tensors[x].zero);
         let scale = match width {
             Width::I32 => Scale { scale: from, zero: 0, method: "fixed".into() },
-            Width::I8 | Width::I16 => self.scales.of(self.plan, id, width),
+            Width::I8 | Width::I16 | Width::Sign | Width::Ternary => self.scales.of(self.plan, id, width),
         };
         let elements = self.model.tensors[id].width;
         let bias = (f64::from(scale.zero) * scale.scale / from).round() as i32 - zero;
@@ -308,8 +342,12 @@ impl Emitter<'_> {
     fn activate(&mut self, x: TensorId, out: TensorId, function: float::Function) {
         let out = self.make(out);
         let (from, to) = (&self.graph.tensors[x], &self.graph.tensors[out]);
-        if from.bits == Width::I16 {
+        if from.bits == Width::I16 && function == float::Function::Relu {
             return self.push(Node::Relu { x, out });
+        }
+        if from.bits == Width::I16 {
+            let table = interpolated(function, from.scale, to.scale);
+            return self.push(Node::Interpolate { x, out, table });
         }
         let target = Scale { scale: to.scale, zero: to.zero, method: String::new() };
         let table = (-128..128).map(|q: i32| {
@@ -395,10 +433,11 @@ impl Emitter<'_> {
     }
 }
 
-fn bits(width: Width) -> u8 {
-    match width {
-        Width::I8 => 8,
-        Width::I16 => 16,
-        Width::I32 => 32,
-    }
+/// The knots of `function` from values of scale `from` to values of scale `to`.
+fn interpolated(function: float::Function, from: f64, to: f64) -> Vec<i16> {
+    let knot = |i: usize| {
+        let x = (128.0 * i as f64 - 32768.0) * from;
+        (function.apply(x) / to).round().clamp(-32768.0, 32767.0) as i16
+    };
+    (0..quant::ops::KNOTS).map(knot).collect()
 }

@@ -41,7 +41,12 @@ fn consumers(model: &Graph, tensor: TensorId) -> Vec<usize> {
                 continue;
             }
             match node {
-                Node::Linear { dense, .. } if dense.k == model.tensors[tensor].width => found.push(index),
+                // Columns of binary weights cannot be rescaled.
+                Node::Linear { dense, .. }
+                    if dense.k == model.tensors[tensor].width && !dense.is_binary() =>
+                {
+                    found.push(index);
+                }
                 Node::Rows { out, .. } | Node::Gather { out, .. } | Node::Mean { out, .. } => open.push(*out),
                 _ => return Vec::new(),
             }

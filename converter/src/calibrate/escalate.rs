@@ -1,74 +1,116 @@
-//! Layers whose inputs get 16 bits: where the user says so, and where eight bits cost far
-//! more than elsewhere, as long as few products are slowed down.
-
-use std::collections::BTreeMap;
+//! The precision of layers: what the user says, else one bit for weights that were trained
+//! so, and 16 bits for the inputs where eight cost too much, as long as few products are
+//! slowed down. Of a convolution it is the weights that get 16 bits.
 
 use super::range::{self, Measure, Scale};
 use super::statistics::{Activation, Statistics};
-use super::{QuantizeOptions, layers, matches};
+use super::widths::Layers;
+use super::{Precision, QuantizeOptions, layers, matches};
+use crate::error::ConvertError;
 use crate::facts::{Change, ChangeKind};
-use crate::float::{Dense, Graph, Node};
+use crate::float::{Dense, Function, Graph, Node};
 use crate::graph::Width;
 
 /// A layer's output has to be this far above the error of its rounded input, in decibels.
 const WANTED_DB: f64 = 30.0;
+/// The same where signs are taken behind it: a small error turns those near zero.
+const WANTED_BINARY_DB: f64 = 60.0;
 /// Rows and output channels that the error is measured on.
 const ROWS: usize = 96;
 const CHANNELS: usize = 128;
 
-/// The layers that read int16, by node.
+/// Decides for every layer.
 pub(super) fn choose(
     model: &Graph,
     statistics: &Statistics,
     options: &QuantizeOptions,
     changes: &mut Vec<Change>,
-) -> BTreeMap<usize, Width> {
-    let mut chosen = BTreeMap::new();
+) -> Result<Layers, ConvertError> {
+    let wanted_db = if options.binary { WANTED_BINARY_DB } else { WANTED_DB };
+    let mut chosen = Layers::default();
     let mut candidates = Vec::new();
     let mut total = 0f64;
     for (index, name) in layers(model) {
-        let Node::Linear { x, dense, .. } = &model.nodes[index] else { continue };
-        let cost = (model.tensors[*x].rows * dense.n * dense.k) as f64;
-        total += cost;
-        let mut wish =
-            options.precision.iter().filter(|(pattern, _)| matches(pattern, name)).map(|(_, w)| *w);
-        if let Some(width) = wish.next_back() {
-            chosen.insert(index, width);
+        let (Node::Linear { x, out, dense } | Node::Conv { x, out, dense, .. }) = &model.nodes[index] else {
+            continue;
+        };
+        let linear = matches!(model.nodes[index], Node::Linear { .. });
+        let cost = (model.tensors[*out].rows * dense.n * dense.k) as f64;
+        total += if linear || options.binary { cost } else { 0.0 };
+        let binary = options.binary && linear && dense.is_binary();
+        let wish = options.precision.iter().rfind(|(pattern, _)| matches(pattern, name));
+        if let Some((_, precision)) = wish {
+            check(name, *precision, binary, linear)?;
+            chosen.reads.insert(index, precision.activations());
             changes.push(Change {
                 kind: ChangeKind::Overridden,
                 layer: name.to_owned(),
-                what: format!("reads {} activations", if width == Width::I8 { "int8" } else { "int16" }),
+                what: if linear { precision.what() } else { precision.weights() }.into(),
                 why: "as the command line says".into(),
             });
-        } else if can_widen(model, *x) {
+        } else if linear && can_widen(model, *x, options.binary) {
             let snr = input_snr(dense, &statistics.activations[*x]);
             candidates.push((snr, index, name, cost));
+        } else if !linear && options.binary {
+            candidates.push((weight_snr(dense), index, name, cost));
+        }
+        if binary && wish.is_none_or(|(_, precision)| precision.binary()) {
+            chosen.binary.insert(index);
         }
     }
     candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut left = options.escalation * total;
     for (snr, index, name, cost) in candidates {
-        if snr >= WANTED_DB || cost > left {
+        if snr >= wanted_db || cost > left {
             continue;
         }
         left -= cost;
-        chosen.insert(index, Width::I16);
+        chosen.reads.insert(index, Width::I16);
+        let linear = matches!(model.nodes[index], Node::Linear { .. });
         changes.push(Change {
             kind: ChangeKind::Escalated,
             layer: name.to_owned(),
-            what: "reads int16 activations".into(),
-            why: format!("int8 would leave {snr:.1} dB of signal over noise, {WANTED_DB:.0} are wanted"),
+            what: if linear { "reads int16 activations" } else { "has 16-bit weights" }.into(),
+            why: format!("int8 would leave {snr:.1} dB of signal over noise, {wanted_db:.0} are wanted"),
         });
     }
-    chosen
+    Ok(chosen)
+}
+
+/// Whether a layer can have the precision that was asked for.
+fn check(name: &str, precision: Precision, binary: bool, linear: bool) -> Result<(), ConvertError> {
+    let refused = |reason: &str| Err(ConvertError::Layer { layer: name.to_owned(), reason: reason.into() });
+    match precision.binary() {
+        true if !linear => refused("it is a convolution, its weights have 8 or 16 bits, i8 or i16"),
+        true if !binary => refused(
+            "it was not trained with weights of one magnitude in each output channel: i8 and i16 are possible",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the node that makes `x` can write more than int8.
-fn can_widen(model: &Graph, x: usize) -> bool {
-    model
-        .nodes
-        .iter()
-        .any(|node| node.output() == x && matches!(node, Node::LayerNorm { .. } | Node::Add { .. }))
+fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
+    let can = |node: &Node| match node {
+        Node::LayerNorm { .. } | Node::Add { .. } => true,
+        Node::Activate { function, .. } => binary && *function != Function::Sign,
+        _ => false,
+    };
+    model.nodes.iter().any(|node| node.output() == x && can(node))
+}
+
+/// Signal over noise of a layer's weights rounded to int8, in decibels.
+fn weight_snr(dense: &Dense) -> f64 {
+    let (mut signal, mut noise) = (0f64, 0f64);
+    for row in dense.weights.chunks_exact(dense.k) {
+        let step = row.iter().fold(0f64, |m, w| m.max(f64::from(w.abs()))) / 127.0;
+        for &w in row {
+            let w = f64::from(w);
+            signal += w * w;
+            noise += (w - (w / step.max(f64::MIN_POSITIVE)).round() * step).powi(2);
+        }
+    }
+    10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()
 }
 
 /// Signal over noise of the layer's output, in decibels, when only its input is rounded.

@@ -8,9 +8,11 @@
 //! 5. [`emit`]: weights, biases and tables are made for those scales.
 
 mod attention;
+mod binary;
 mod emit;
 mod equalize;
 mod escalate;
+mod precision;
 mod range;
 mod statistics;
 mod weights;
@@ -19,18 +21,22 @@ mod widths;
 use std::collections::BTreeMap;
 
 pub use emit::Exponential;
+pub use precision::{Precision, UnknownPrecision};
 
 use crate::error::ConvertError;
 use crate::facts::{Change, TensorFact};
 use crate::float::{self, Evaluator};
-use crate::graph::{Graph, Width};
+use crate::graph::Graph;
 use crate::progress::Progress;
 
 /// How to quantize.
 #[derive(Clone, Debug)]
 pub struct QuantizeOptions {
-    /// Integer types of activations that layers read, by name of the layer.
-    pub precision: BTreeMap<String, Width>,
+    /// Precision of layers, by their names or the beginnings of these.
+    pub precision: BTreeMap<String, Precision>,
+    /// Run what was trained with weights or activations of one bit on bits (BiViT). Such
+    /// models are refused without it, others with it.
+    pub binary: bool,
     /// Rescale channels between layers.
     pub equalize: bool,
     /// Correct the mean error of each layer in its bias.
@@ -45,6 +51,7 @@ impl Default for QuantizeOptions {
     fn default() -> Self {
         Self {
             precision: BTreeMap::new(),
+            binary: false,
             equalize: true,
             correct_bias: true,
             escalation: 0.15,
@@ -87,8 +94,9 @@ pub fn quantize(
         statistics = statistics::collect(&model, frames, "calibrating again", progress)?;
     }
     check_names(&model, &options.precision)?;
-    let escalated = escalate::choose(&model, &statistics, options, &mut changes);
-    let plan = widths::plan(&model, &escalated);
+    let layers = escalate::choose(&model, &statistics, options, &mut changes)?;
+    binary::check(&model, &layers, options.binary)?;
+    let plan = widths::plan(&model, layers);
     let emitted = emit::emit(&model, &statistics, &plan, options)?;
     if options.correct_bias {
         changes.extend(emitted.corrections);
@@ -97,7 +105,7 @@ pub fn quantize(
 }
 
 /// The layers whose inputs can be given a precision.
-fn check_names(model: &float::Graph, precision: &BTreeMap<String, Width>) -> Result<(), ConvertError> {
+fn check_names(model: &float::Graph, precision: &BTreeMap<String, Precision>) -> Result<(), ConvertError> {
     let layers: Vec<&str> = layers(model).map(|(_, name)| name).collect();
     for name in precision.keys() {
         if !layers.iter().any(|layer| matches(name, layer)) {
@@ -113,10 +121,12 @@ fn matches(pattern: &str, layer: &str) -> bool {
     layer.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The dense layers: their nodes and names.
+/// The dense and convolutional layers: their nodes and names.
 fn layers(model: &float::Graph) -> impl Iterator<Item = (usize, &str)> {
     model.nodes.iter().enumerate().filter_map(|(index, node)| match node {
-        float::Node::Linear { out, .. } => Some((index, model.tensors[*out].name.as_str())),
+        float::Node::Linear { out, .. } | float::Node::Conv { out, .. } => {
+            Some((index, model.tensors[*out].name.as_str()))
+        }
         _ => None,
     })
 }

@@ -3,7 +3,9 @@
 use super::statistics::Activation;
 
 /// Room that int16 activations leave above what was seen.
-const HEADROOM: f64 = 1.25;
+pub(super) const HEADROOM: f64 = 1.25;
+/// The same where signs are taken: precision near zero is worth more than far values.
+pub(super) const BINARY_HEADROOM: f64 = 1.06;
 /// Values that a candidate's error is measured on.
 const MEASURED: usize = 1 << 15;
 /// Percentiles that are tried, in percent.
@@ -34,6 +36,12 @@ impl Scale {
         (f64::from(self.int8(v.into()) - self.zero) * self.scale) as f32
     }
 
+    /// The largest magnitude of an int8 value.
+    pub fn int8_range(&self) -> f64 {
+        let end = |q: i32| f64::from(q - self.zero).abs();
+        end(-128).max(end(127)) * self.scale
+    }
+
     /// The nearest int8 value.
     pub fn int8(&self, v: f64) -> i32 {
         ((v / self.scale).round() + f64::from(self.zero)).clamp(-128.0, 127.0) as i32
@@ -48,14 +56,14 @@ pub(super) struct Measure<'a> {
     pub function: Option<&'a (dyn Fn(f32) -> f32 + Sync)>,
 }
 
-/// int16: the largest magnitude seen, with headroom.
-pub(super) fn int16(activations: &[&Activation]) -> Scale {
+/// int16: the largest magnitude seen, with headroom. What is below `tail` may be cut off.
+pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64>) -> Scale {
+    let magnitude = |a: &Activation| {
+        let low = f64::from(-a.min());
+        f64::from(a.max()).max(tail.map_or(low, |tail| low.min(-tail)))
+    };
     let largest = activations.iter().fold(0f64, |m, a| m.max(magnitude(a)));
-    Scale { scale: (largest * HEADROOM / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
-}
-
-fn magnitude(activation: &Activation) -> f64 {
-    f64::from(activation.max().max(-activation.min()))
+    Scale { scale: (largest * headroom / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
 }
 
 /// int8: min-max, percentiles and the least squared error, whichever measures best.
@@ -179,8 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn int16_cuts_a_tail_off_where_the_function_is_zero() {
+        let a = activation(vec![-40.0, 2.0]);
+        assert!((int16(&[&a], HEADROOM, Some(-6.0)).scale - 7.5 / 32767.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn int16_leaves_headroom() {
         let a = activation(vec![-4.0, 2.0]);
-        assert!((int16(&[&a]).scale - 5.0 / 32767.0).abs() < 1e-9);
+        assert!((int16(&[&a], HEADROOM, None).scale - 5.0 / 32767.0).abs() < 1e-9);
     }
 }

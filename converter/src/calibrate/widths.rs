@@ -4,10 +4,11 @@
 //! (or int16 where escalated); logits are int32. An activation is made in the widest type
 //! that its readers take and its maker can write, and requantized for the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::OutputKind;
 
+use super::binary;
 use crate::float::{Function, Graph, Node, TensorId};
 use crate::graph::Width;
 
@@ -20,8 +21,17 @@ pub(super) struct WidthPlan {
     pub group: Vec<TensorId>,
     /// For each first tensor of a group: its int8 integers may have a zero point.
     pub asymmetric: Vec<bool>,
-    /// The int16 inputs of layers, by node.
-    pub escalated: BTreeMap<usize, Width>,
+    /// What was decided for layers.
+    pub layers: Layers,
+}
+
+/// What is decided for layers, by their nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layers {
+    /// The integer type of the activations that a layer reads, where it is decided.
+    pub reads: BTreeMap<usize, Width>,
+    /// Layers whose weights are one bit.
+    pub binary: BTreeSet<usize>,
 }
 
 impl WidthPlan {
@@ -31,10 +41,13 @@ impl WidthPlan {
         let all = |width: Width| node.inputs().into_iter().map(|id| (id, width)).collect();
         match node {
             Node::Linear { x, .. } => {
-                vec![(*x, self.escalated.get(&index).copied().unwrap_or(Width::I8))]
+                let decided = self.layers.reads.get(&index).copied();
+                vec![(*x, binary::signs(model, *x).or(decided).unwrap_or(Width::I8))]
             }
+            Node::BinaryAttention { .. } => all(Width::Sign),
+            Node::Activate { function: Function::Sign, .. } => all(Width::I16),
             Node::Pixels { .. } | Node::Conv { .. } | Node::Attention { .. } => all(Width::I8),
-            Node::Softmax { .. } | Node::Mean { .. } => all(Width::I8),
+            Node::Softmax { .. } | Node::Select { .. } | Node::Mean { .. } => all(Width::I8),
             Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
                 all(Width::I16)
             }
@@ -44,12 +57,22 @@ impl WidthPlan {
                 vec![(a.tensor, wide), (b.tensor, Width::I8)]
             }
             Node::Activate { function: Function::Relu, out, .. } => all(self.primary[*out]),
+            Node::Activate { out, .. } if self.primary[*out] == Width::I16 => all(Width::I16),
             Node::Activate { .. } => all(Width::I8),
             Node::Rows { out, .. }
             | Node::Permute { out, .. }
             | Node::Gather { out, .. }
             | Node::Concat { out, .. } => all(self.primary[*out]),
         }
+    }
+}
+
+impl WidthPlan {
+    /// Whether a layer was decided to read tensor `id` in int16.
+    fn reads_wide(&self, model: &Graph, id: TensorId) -> bool {
+        self.layers.reads.iter().any(|(&index, &width)| {
+            width == Width::I16 && matches!(model.nodes[index], Node::Linear { x, .. } if x == id)
+        })
     }
 }
 
@@ -71,6 +94,8 @@ impl Wanted {
             Width::I8 => self.i8 = true,
             Width::I16 => self.i16 = true,
             Width::I32 => self.i32 = true,
+            // Signs are made as signs.
+            Width::Sign | Width::Ternary => {}
         }
     }
 
@@ -83,14 +108,14 @@ impl Wanted {
     }
 }
 
-/// Decides the types of all activations; `escalated` layers read int16.
-pub(super) fn plan(model: &Graph, escalated: &BTreeMap<usize, Width>) -> WidthPlan {
+/// Decides the types of all activations.
+pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
     let count = model.tensors.len();
     let mut plan = WidthPlan {
         primary: vec![Width::I8; count],
         group: (0..count).collect(),
         asymmetric: vec![true; count],
-        escalated: escalated.clone(),
+        layers,
     };
     let mut wanted = vec![Wanted::default(); count];
     for output in &model.outputs {
@@ -98,7 +123,12 @@ pub(super) fn plan(model: &Graph, escalated: &BTreeMap<usize, Width>) -> WidthPl
         wanted[output.tensor].add(width);
     }
     for (index, node) in model.nodes.iter().enumerate().rev() {
-        plan.primary[node.output()] = made(node, wanted[node.output()]);
+        let out = node.output();
+        let widest = binary::signs(model, out).unwrap_or_else(|| made(node, wanted[out]));
+        plan.primary[out] = match node {
+            Node::Activate { .. } if plan.reads_wide(model, out) => Width::I16,
+            _ => widest,
+        };
         for (id, width) in plan.reads(model, index) {
             wanted[id].add(width);
         }
@@ -127,10 +157,10 @@ fn made(node: &Node, wanted: Wanted) -> Width {
     match node {
         Node::Linear { .. } | Node::Conv { .. } | Node::MatMul { .. } | Node::Mean { .. } => widest,
         Node::Affine { .. } => widest,
-        Node::Add { .. } | Node::AddConstant { .. } => Width::I16,
+        Node::Add { .. } | Node::AddConstant { .. } | Node::BinaryAttention { .. } => Width::I16,
         Node::Pixels { .. } | Node::Attention { .. } => Width::I8,
         Node::Activate { function: Function::Relu, .. } if widest != Width::I8 => Width::I16,
-        Node::Activate { .. } => Width::I8,
+        Node::Activate { .. } | Node::Select { .. } => Width::I8,
         // Probabilities of int8 would be too coarse: 2⁻⁷ a step.
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
@@ -157,8 +187,10 @@ fn moves(node: &Node) -> bool {
         | Node::Add { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
+        | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
+        | Node::BinaryAttention { .. }
         | Node::Mean { .. } => false,
     }
 }
@@ -206,8 +238,10 @@ fn writes_shifted(node: &Node) -> bool {
         Node::Add { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
+        | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
+        | Node::BinaryAttention { .. }
         | Node::Mean { .. } => false,
     }
 }
@@ -223,8 +257,10 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::Add { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
+        | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
+        | Node::BinaryAttention { .. }
         | Node::Mean { .. } => false,
     }
 }

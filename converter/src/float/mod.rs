@@ -5,6 +5,7 @@
 //! read and write whole tensors or strided parts of them; the layout of the model file
 //! (batch dimensions, channels first, heads first) is gone.
 
+mod binary;
 mod error;
 mod eval;
 mod simplify;
@@ -12,6 +13,7 @@ mod simplify;
 use runtime::{Image, OutputKind};
 
 pub use crate::graph::{Geometry, Strided, TensorId};
+pub use binary::Signs;
 pub use error::GraphError;
 pub use eval::{Evaluator, evaluate_node, linear};
 pub use simplify::{fold_pixels, simplify};
@@ -86,6 +88,8 @@ pub enum Function {
         /// Largest value.
         max: f32,
     },
+    /// −1, 0 or 1.
+    Sign,
     /// `x · clip(x + 3, 0, 6) / 6`.
     HardSwish,
     /// `clip(alpha · x + beta, 0, 1)`.
@@ -240,6 +244,41 @@ pub enum Node {
         /// `rows × (heads · head_dim)`, heads side by side.
         out: TensorId,
     },
+    /// Which elements of consecutive groups of `width` are at least `ratio` times the
+    /// largest of their group: 1, the others 0.
+    Select {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Elements of a group.
+        width: usize,
+        /// Share of the largest, 0 to 1.
+        ratio: f32,
+    },
+    /// Softmax-aware binarized attention of each head (BiViT, arXiv 2211.07091):
+    /// `1[p ≥ ratio · max p] · V` with `p = softmax(scale · Q·Kᵀ)`, rows of queries, keys and
+    /// values being signs.
+    BinaryAttention {
+        /// Queries: as many rows as `out`; `batch` is the distance of heads.
+        q: Strided,
+        /// Keys.
+        k: Strided,
+        /// Values.
+        v: Strided,
+        /// Key and value rows.
+        keys: usize,
+        /// Heads.
+        heads: usize,
+        /// Channels of each head.
+        head_dim: usize,
+        /// Factor of each head's scores, `1/√head_dim` in it.
+        scales: Vec<f32>,
+        /// Share of the largest probability, 0 to 1.
+        ratio: f32,
+        /// `rows × (heads · head_dim)`, heads side by side.
+        out: TensorId,
+    },
     /// Mean over rows: one row.
     Mean {
         /// Input.
@@ -293,7 +332,9 @@ impl Node {
         match self {
             Node::Add { x, y, .. } => vec![*x, *y],
             Node::MatMul { a, b, .. } => vec![a.tensor, b.tensor],
-            Node::Attention { q, k, v, .. } => vec![q.tensor, k.tensor, v.tensor],
+            Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
+                vec![q.tensor, k.tensor, v.tensor]
+            }
             Node::Concat { parts, .. } => parts
                 .iter()
                 .filter_map(|part| match part {
@@ -309,6 +350,7 @@ impl Node {
             | Node::Activate { x, .. }
             | Node::AddConstant { x, .. }
             | Node::Softmax { x, .. }
+            | Node::Select { x, .. }
             | Node::Mean { x, .. }
             | Node::Rows { x, .. }
             | Node::Permute { x, .. }
@@ -329,7 +371,9 @@ impl Node {
             | Node::Add { out, .. }
             | Node::AddConstant { out, .. }
             | Node::Softmax { out, .. }
+            | Node::Select { out, .. }
             | Node::Attention { out, .. }
+            | Node::BinaryAttention { out, .. }
             | Node::Mean { out, .. }
             | Node::Rows { out, .. }
             | Node::Permute { out, .. }
@@ -402,7 +446,8 @@ impl Graph {
             Node::Linear { x, dense, .. } => self.tensors[*x].rows * dense.weights.len(),
             Node::Conv { out, dense, .. } => self.tensors[*out].rows * dense.weights.len(),
             Node::MatMul { batch, m, n, k, .. } => batch * m * n * k,
-            Node::Attention { keys, heads, head_dim, out, .. } => {
+            Node::Attention { keys, heads, head_dim, out, .. }
+            | Node::BinaryAttention { keys, heads, head_dim, out, .. } => {
                 2 * self.tensors[*out].rows * keys * heads * head_dim
             }
             Node::Pixels { .. }
@@ -412,6 +457,7 @@ impl Graph {
             | Node::Add { .. }
             | Node::AddConstant { .. }
             | Node::Softmax { .. }
+            | Node::Select { .. }
             | Node::Mean { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }

@@ -62,7 +62,9 @@ fn redirect(node: &mut Node, tensor: TensorId) {
         | Node::Add { out, .. }
         | Node::AddConstant { out, .. }
         | Node::Softmax { out, .. }
+        | Node::Select { out, .. }
         | Node::Attention { out, .. }
+        | Node::BinaryAttention { out, .. }
         | Node::Mean { out, .. }
         | Node::Rows { out, .. }
         | Node::Permute { out, .. }

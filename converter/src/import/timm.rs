@@ -10,6 +10,8 @@ use super::{ImportOptions, Tensors, VitConfig};
 use crate::error::ConvertError;
 use crate::float::{Dense, Function, Geometry, Graph, Node, Output, Part, Strided, TensorId};
 
+/// Share of the largest probability of a row from which on a key is attended to, in BiViT.
+const ATTENDED: f32 = 0.25;
 /// timm's epsilon of LayerNorm in a vision transformer.
 const EPS: f32 = 1e-6;
 /// Channels of a head in the models whose configuration is known by their width.
@@ -156,8 +158,13 @@ impl Importer<'_> {
         let weights = self.floats(&format!("{layer}.weight"), &[n, k])?;
         let bias = format!("{layer}.bias");
         let bias = if self.has(&bias) { self.floats(&bias, &[n])? } else { vec![0.0; n] };
+        let scaling = format!("{layer}.scaling_factor");
+        let dense = match self.has(&scaling) {
+            true => Dense::binarized(&weights, &self.floats(&scaling, &[n, 1])?, bias),
+            false => Dense { n, k, weights, bias },
+        };
         let out = self.graph.tensor(layer, rows, n);
-        self.graph.nodes.push(Node::Linear { x, out, dense: Dense { n, k, weights, bias } });
+        self.graph.nodes.push(Node::Linear { x, out, dense });
         Ok(out)
     }
 
@@ -230,8 +237,13 @@ impl Importer<'_> {
     fn block(&mut self, name: &str, stream: TensorId) -> Result<TensorId, ConvertError> {
         let of = |part: &str| format!("{name}.{part}");
         let normed = self.norm(&of("norm1"), stream)?;
-        let qkv = self.linear(&of("attn.qkv"), normed, 3 * self.dims.width)?;
-        let mixed = self.attention(name, qkv)?;
+        let mixed = match self.has(&of("attn.qkv.scaling_factor")) {
+            true => self.binary_attention(name, normed)?,
+            false => {
+                let qkv = self.linear(&of("attn.qkv"), normed, 3 * self.dims.width)?;
+                self.attention(name, qkv)?
+            }
+        };
         let branch = self.linear(&of("attn.proj"), mixed, self.dims.width)?;
         let branch = self.layer_scale(&of("ls1"), branch)?;
         let attended = self.add(&of("add1"), stream, branch);
@@ -295,6 +307,29 @@ impl Importer<'_> {
         let v = part(2);
         self.graph.nodes.push(Node::Attention { q, k, v, keys: rows, heads, head_dim, scales, out });
         Ok(out)
+    }
+
+    fn sign(&mut self, name: &str, x: TensorId) -> TensorId {
+        let out = self.tensor_like(name, x);
+        self.graph.nodes.push(Node::Activate { x, out, function: Function::Sign });
+        out
+    }
+
+    /// Attention whose layers read signs, up to the signs that its projection reads.
+    fn binary_attention(&mut self, block: &str, normed: TensorId) -> Result<TensorId, ConvertError> {
+        let (width, heads) = (self.dims.width, self.dims.vit.num_heads as usize);
+        let (rows, head_dim) = (self.graph.tensors[normed].rows, width / heads);
+        let of = |part: &str| format!("{block}.attn.{part}");
+        let signs = self.sign(&of("sign"), normed);
+        let qkv = self.linear(&of("qkv"), signs, 3 * width)?;
+        let tensor = self.sign(&of("qkv.sign"), qkv);
+        let part = |index| Strided::packed(tensor, index, width, head_dim);
+        let (q, k, v) = (part(0), part(1), part(2));
+        let out = self.graph.tensor(of("mix"), rows, width);
+        let scales = vec![(head_dim as f32).sqrt().recip(); heads];
+        let (keys, ratio) = (rows, ATTENDED);
+        self.graph.nodes.push(Node::BinaryAttention { q, k, v, keys, heads, head_dim, scales, ratio, out });
+        Ok(self.sign(&of("mix.sign"), out))
     }
 
     /// Final norm, pooling and classifier.

@@ -1,6 +1,7 @@
 //! From the quantized graph to instructions over virtual memory.
 
 mod attention;
+mod binary;
 mod movement;
 mod norm;
 mod products;
@@ -39,12 +40,17 @@ struct Place {
     start: u32,
 }
 
+/// What integers are, for messages.
+const INTEGERS: &str = "integers, not signs";
+
 /// A lowering in progress.
 struct Lowering<'g> {
     graph: &'g Graph,
     options: LowerOptions,
     draft: Draft,
     places: Vec<Option<Place>>,
+    /// Where it is kept which elements of a ternary tensor are not 0.
+    nonzero: Vec<Option<Region>>,
     /// Nodes that read each tensor.
     readers: Vec<Vec<usize>>,
     /// Nodes absorbed into an earlier one.
@@ -66,6 +72,7 @@ pub fn lower(graph: &Graph, options: LowerOptions) -> Result<Draft, ConvertError
         options,
         draft: Draft::default(),
         places: vec![None; graph.tensors.len()],
+        nonzero: vec![None; graph.tensors.len()],
         readers,
         absorbed: vec![false; graph.nodes.len()],
         needed: if options.fuse { needed_rows(graph) } else { vec![None; graph.tensors.len()] },
@@ -146,6 +153,10 @@ impl Lowering<'_> {
             Node::MatMul { .. } => self.matmul(&graph.nodes[index]),
             Node::Softmax { x, out, width, exponential } => self.softmax(*x, *out, *width, *exponential),
             Node::Table { x, out, table } => self.table(index, *x, *out, table),
+            Node::Interpolate { x, out, table } => self.interpolate(index, *x, *out, table),
+            Node::Binarize { x, out, high } => self.binarize(*x, *out, high),
+            Node::BinaryLinear { x, out, weights } => self.binary_linear(*x, *out, weights),
+            Node::BinaryAttention { .. } => self.binary_attention(&graph.nodes[index]),
             Node::Relu { x, out } => self.relu(index, *x, *out),
             Node::Requantize { x, out, ratios, bias } => self.requantize(*x, *out, ratios, bias),
             Node::Mean { x, out } => self.mean(*x, *out),
@@ -173,6 +184,10 @@ impl Lowering<'_> {
                     Width::I8 => self.draft.region::<i8>(elements)?,
                     Width::I16 => self.draft.region::<i16>(elements)?,
                     Width::I32 => self.draft.region::<i32>(elements)?,
+                    Width::Sign | Width::Ternary => {
+                        let words = u64::from(self.words(id)?);
+                        self.draft.region::<u32>(u64::from(self.rows(id)) * words)?
+                    }
                 };
                 Place { region, start: 0 }
             }
@@ -221,13 +236,18 @@ impl Lowering<'_> {
 
     /// Tensor `id` as activations: all rows, or the only one computed.
     fn act(&mut self, id: TensorId) -> Result<Act, ConvertError> {
-        let tensor = &self.graph.tensors[id];
-        let (bits, len) = (tensor.bits, self.rows(id) * tensor.width);
+        let len = self.rows(id) * self.graph.tensors[id].width;
         let Place { region, start } = self.place(id)?;
-        Ok(match bits {
+        self.part(id, region, start, len)
+    }
+
+    /// `len` elements of a region from element `start` on, of the type of tensor `id`.
+    fn part(&self, id: TensorId, region: Region, start: u32, len: u32) -> Result<Act, ConvertError> {
+        Ok(match self.graph.tensors[id].bits {
             Width::I8 => Act::I8(region.part(start, len)),
             Width::I16 => Act::I16(region.part(start, len)),
             Width::I32 => Act::I32(region.part(start, len)),
+            Width::Sign | Width::Ternary => return Err(self.width_error(id, INTEGERS)),
         })
     }
 
@@ -244,13 +264,8 @@ impl Lowering<'_> {
     /// The rows of `x` that an operation making `out` row by row reads, as activations.
     fn read(&mut self, x: TensorId, out: TensorId) -> Result<Act, ConvertError> {
         let Place { region, start } = self.source(x, out)?;
-        let tensor = &self.graph.tensors[x];
-        let len = self.rows(out) * tensor.width;
-        Ok(match tensor.bits {
-            Width::I8 => Act::I8(region.part(start, len)),
-            Width::I16 => Act::I16(region.part(start, len)),
-            Width::I32 => Act::I32(region.part(start, len)),
-        })
+        let len = self.rows(out) * self.graph.tensors[x].width;
+        self.part(x, region, start, len)
     }
 
     fn i8(&mut self, id: TensorId) -> Result<Slot<i8>, ConvertError> {
@@ -324,12 +339,12 @@ impl Lowering<'_> {
     fn per_channel(
         &mut self,
         name: &str,
-        weights: &Weights,
+        (bias, accumulator_scales): (&[i32], &[f64]),
         out_scale: f64,
     ) -> Result<PerChannel, ConvertError> {
-        let ratios = weights.accumulator_scales.iter().map(|s| s / out_scale);
+        let ratios = accumulator_scales.iter().map(|s| s / out_scale);
         let scale = scales::channels(&mut self.draft.blobs, name, ratios)?;
-        Ok(PerChannel { bias: self.draft.blobs.push(&weights.bias), scale })
+        Ok(PerChannel { bias: self.draft.blobs.push(bias), scale })
     }
 
     fn destination(&mut self, out: TensorId) -> Result<Destination, ConvertError> {
@@ -370,7 +385,8 @@ impl Lowering<'_> {
     ) -> Result<(), ConvertError> {
         let name = self.name(out);
         let values = self.draft.blobs.push(&weights.values);
-        let requant = self.per_channel(&name, weights, self.scale(out))?;
+        let requant =
+            self.per_channel(&name, (&weights.bias, &weights.accumulator_scales), self.scale(out))?;
         let (name, destination) = self.epilogue(name, out)?;
         let op = Conv2d {
             in_height: g.input[0],
@@ -398,13 +414,10 @@ impl Lowering<'_> {
 
     fn linear(&mut self, x: TensorId, out: TensorId, weights: &Weights) -> Result<(), ConvertError> {
         let name = self.name(out);
-        let residual = if self.options.fuse { self.residual_of(out)? } else { None };
-        let requant = self.per_channel(&name, weights, self.scale(out))?;
         let made = out;
-        let (name, out) = match residual {
-            Some((sum, destination)) => (self.name(sum), destination),
-            None => self.epilogue(name, out)?,
-        };
+        let requant =
+            self.per_channel(&name, (&weights.bias, &weights.accumulator_scales), self.scale(out))?;
+        let (name, out) = self.dense_epilogue(name, out)?;
         let op = Linear {
             rows: self.rows(made),
             k: weights.k,
@@ -417,6 +430,16 @@ impl Lowering<'_> {
         };
         self.draft.push(name, Op::Linear(op));
         Ok(())
+    }
+
+    /// The name and destination of a dense layer that makes `out`, with the addition to the
+    /// residual stream or the table behind it.
+    fn dense_epilogue(&mut self, name: String, out: TensorId) -> Result<(String, Destination), ConvertError> {
+        let residual = if self.options.fuse { self.residual_of(out)? } else { None };
+        match residual {
+            Some((sum, destination)) => Ok((self.name(sum), destination)),
+            None => self.epilogue(name, out),
+        }
     }
 
     /// Where `branch` is only added to a stream that dies there: the sum, and the
@@ -509,12 +532,16 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::LayerNorm { .. }
             | Node::ShiftGelu { .. }
             | Node::Table { .. }
+            | Node::Interpolate { .. }
+            | Node::Binarize { .. }
+            | Node::BinaryLinear { .. }
             | Node::Relu { .. }
             | Node::Requantize { .. }
             | Node::Add { .. } => (made, true),
             Node::Attention { q, k, v, head_dim, .. } => {
                 (Wanted::All, attention::fusable([q, k, v], *head_dim))
             }
+            Node::BinaryAttention { .. } => (Wanted::All, true),
             Node::QuantizeImage { .. }
             | Node::Conv { .. }
             | Node::Concat { .. }

@@ -1,9 +1,9 @@
 //! Moving rows: views, copies and constants.
 
 use quant::Op;
-use quant::ops::{Act, Const, Gather, Load, Permute};
+use quant::ops::{Const, Gather, Load, Permute};
 
-use super::{Lowering, Place};
+use super::{INTEGERS, Lowering, Place};
 use crate::error::ConvertError;
 use crate::graph::{Part, TensorId, Width};
 use crate::program::Region;
@@ -38,7 +38,7 @@ impl Lowering<'_> {
         let behind = there.map_or(0, |index| index + 1)..parts.len();
         for index in before.chain(behind) {
             match &parts[index] {
-                Part::Constant(values) => self.load(values, region, starts[index], out),
+                Part::Constant(values) => self.load(values, region, starts[index], out)?,
                 Part::Tensor(x) => self.copy_rows(*x, region, starts[index])?,
             }
         }
@@ -48,13 +48,19 @@ impl Lowering<'_> {
     fn copy_rows(&mut self, x: TensorId, region: Region, start: u32) -> Result<(), ConvertError> {
         let from = self.act(x)?;
         let len = from.len();
-        let to = slice(region, self.graph.tensors[x].bits, start, len);
+        let to = self.part(x, region, start, len)?;
         let op = Permute { shape: [1, 1, 1, len], strides: [0, 0, 0, 1], x: from, out: to };
         self.draft.push(format!("{}.copy", self.name(x)), Op::Permute(op));
         Ok(())
     }
 
-    fn load(&mut self, values: &[i32], region: Region, start: u32, out: TensorId) {
+    fn load(
+        &mut self,
+        values: &[i32],
+        region: Region,
+        start: u32,
+        out: TensorId,
+    ) -> Result<(), ConvertError> {
         let width = values.len() as u32;
         let blobs = &mut self.draft.blobs;
         let bits = self.graph.tensors[out].bits;
@@ -62,9 +68,12 @@ impl Lowering<'_> {
             Width::I8 => Const::I8(blobs.push(&values.iter().map(|&v| v as i8).collect::<Vec<_>>())),
             Width::I16 => Const::I16(blobs.push(&values.iter().map(|&v| v as i16).collect::<Vec<_>>())),
             Width::I32 => Const::I32(blobs.push(values)),
+            Width::Sign | Width::Ternary => return Err(self.width_error(out, INTEGERS)),
         };
-        let op = Load { rows: 1, width, value, out: slice(region, bits, start, width) };
+        let out_slot = self.part(out, region, start, width)?;
+        let op = Load { rows: 1, width, value, out: out_slot };
         self.draft.push(self.name(out), Op::Load(op));
+        Ok(())
     }
 
     pub(super) fn permute(
@@ -77,7 +86,7 @@ impl Lowering<'_> {
     ) -> Result<(), ConvertError> {
         let reach: u32 = shape.iter().zip(&strides).map(|(size, stride)| (size - 1) * stride).sum();
         let Place { region, start } = self.place(x)?;
-        let x = slice(region, self.graph.tensors[x].bits, start + offset, reach + 1);
+        let x = self.part(x, region, start + offset, reach + 1)?;
         let op = Permute { shape, strides, x, out: self.act(out)? };
         self.draft.push(self.name(out), Op::Permute(op));
         Ok(())
@@ -95,14 +104,5 @@ impl Lowering<'_> {
         };
         self.draft.push(self.name(out), Op::Gather(op));
         Ok(())
-    }
-}
-
-/// `len` elements of a region from element `start` on.
-pub(super) fn slice(region: Region, bits: Width, start: u32, len: u32) -> Act {
-    match bits {
-        Width::I8 => Act::I8(region.part(start, len)),
-        Width::I16 => Act::I16(region.part(start, len)),
-        Width::I32 => Act::I32(region.part(start, len)),
     }
 }

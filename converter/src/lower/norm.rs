@@ -45,7 +45,7 @@ impl Lowering<'_> {
     }
 
     fn norm_output(&mut self, out: TensorId) -> Result<Act, ConvertError> {
-        if let Width::I32 = self.graph.tensors[out].bits {
+        if let Width::I32 | Width::Sign | Width::Ternary = self.graph.tensors[out].bits {
             return Err(self.width_error(out, "int8 or int16"));
         }
         self.act(out)

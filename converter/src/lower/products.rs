@@ -3,10 +3,9 @@
 use quant::Op;
 use quant::ops::{Act, MatMul};
 
-use super::movement::slice;
 use super::{Lowering, Place, scales};
 use crate::error::ConvertError;
-use crate::graph::{Node, Strided, Width};
+use crate::graph::{Node, Strided};
 
 impl Lowering<'_> {
     pub(super) fn matmul(&mut self, node: &Node) -> Result<(), ConvertError> {
@@ -45,7 +44,6 @@ impl Lowering<'_> {
     fn matrices(&mut self, part: Strided, batch: u32, rows: u32, width: u32) -> Result<Act, ConvertError> {
         let Place { region, start } = self.place(part.tensor)?;
         let len = (batch - 1) * part.batch as u32 + (rows - 1) * part.row as u32 + width;
-        let bits: Width = self.graph.tensors[part.tensor].bits;
-        Ok(slice(region, bits, start + part.offset as u32, len))
+        self.part(part.tensor, region, start + part.offset as u32, len)
     }
 }

@@ -2,7 +2,7 @@
 
 use quant::Op;
 use quant::arith::ShiftExp;
-use quant::ops::{Act, Exponential, MeanTokens, PerChannel, Relu, Requantize, Shiftmax, Table};
+use quant::ops::{Act, Exponential, Interpolate, MeanTokens, PerChannel, Relu, Requantize, Shiftmax, Table};
 
 use super::{Lowering, scales};
 use crate::error::ConvertError;
@@ -24,6 +24,24 @@ impl Lowering<'_> {
             table: self.draft.blobs.push(table),
         };
         self.draft.push(self.name(out), Op::Table(op));
+        Ok(())
+    }
+
+    pub(super) fn interpolate(
+        &mut self,
+        node: usize,
+        x: TensorId,
+        out: TensorId,
+        table: &[i16],
+    ) -> Result<(), ConvertError> {
+        self.alias(node, x, out)?;
+        let op = Interpolate {
+            rows: self.rows(out),
+            width: self.graph.tensors[out].width,
+            x: self.i16(out)?,
+            table: self.draft.blobs.push(table),
+        };
+        self.draft.push(self.name(out), Op::Interpolate(op));
         Ok(())
     }
 
@@ -87,6 +105,7 @@ impl Lowering<'_> {
                 let table = scales::exp_table(&name, tensor.scale, exponential, width)?;
                 Exponential::Table(self.draft.blobs.push(&table))
             }
+            Width::Sign | Width::Ternary => return Err(self.width_error(x, "int8 or int16")),
             Width::I16 | Width::I32 => {
                 Exponential::Shift(self.shift(&name, tensor.scale, exponential, width)?)
             }

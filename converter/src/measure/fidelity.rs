@@ -166,6 +166,7 @@ fn dtype_of(bits: Width) -> DType {
         Width::I8 => DType::I8,
         Width::I16 => DType::I16,
         Width::I32 => DType::I32,
+        Width::Sign | Width::Ternary => DType::U32,
     }
 }
 

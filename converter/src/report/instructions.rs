@@ -36,7 +36,7 @@ fn table(program: &ProgramFacts) -> Markup {
     html! {
         table {
             thead { tr {
-                th.n { "#" } th { "Output" } th { "Op" } th { "Type" } th.n { "Rows × width" }
+                th.n { "#" } th { "Output" } th { "Op" } th { "Bits" } th { "Type" } th.n { "Rows × width" }
                 th.n { "MACs" } th.n { "of all" } th.n { "Weight bytes" } th.n { "of all" }
             } }
             tbody {
@@ -45,6 +45,7 @@ fn table(program: &ProgramFacts) -> Markup {
                         td.n { (i.index) }
                         td { code { (text::name(&i.name)) } }
                         td { (i.op) }
+                        td { (i.bits.as_deref().unwrap_or("–")) }
                         td { (i.dtype) }
                         td.n { (i.shape[0]) " × " (i.shape[1]) }
                         (figures(i.macs, share(i.macs, program.macs)))

@@ -9,6 +9,7 @@ use runtime::{LoadError, Model};
 
 use super::lifetimes::Lifetimes;
 use crate::measure::Aligned;
+use crate::program::ProductBits;
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct InstructionFacts {
     pub name: String,
     /// Its op.
     pub op: &'static str,
+    /// Bits of weights and activations of a product, such as `W1A16`.
+    pub bits: Option<String>,
     /// Type of what it writes.
     pub dtype: &'static str,
     /// Rows and width of what it writes.
@@ -175,6 +178,7 @@ impl Reader {
             index,
             name: name.to_owned(),
             op: op.kind().name(),
+            bits: ProductBits::of(&op).map(|bits| bits.to_string()),
             dtype: "",
             shape: [u64::from(op.rows()), 0],
             macs: op.macs(),

@@ -23,7 +23,7 @@ pub(super) fn interpolate() -> BoxedStrategy<Case> {
     let make = |((rows, width), seed): ((u32, u32), u64)| {
         Case::one_op(format!("Interpolate {rows} x {width} seed {seed}"), move |b| {
             let s = &mut Source::new(seed);
-            let table = b.blob(&s.values::<i16>(KNOTS));
+            let table = b.blob(&s.values::<i16>(KNOTS as u32));
             Op::Interpolate(Interpolate { rows, width, x: b.updated_values(s, rows * width), table })
         })
     };

@@ -22,6 +22,8 @@ impl Scales {
     pub fn choose(model: &Graph, statistics: &Statistics, plan: &WidthPlan) -> Self {
         let count = model.tensors.len();
         let members = |group: TensorId| (0..count).filter(move |&id| plan.group[id] == group);
+        let binary = !plan.layers.binary.is_empty();
+        let headroom = if binary { range::BINARY_HEADROOM } else { range::HEADROOM };
         let chosen: Vec<(Option<Scale>, Option<Scale>)> = (0..count)
             .into_par_iter()
             .map(|group| {
@@ -31,7 +33,7 @@ impl Scales {
                 let ids: Vec<TensorId> = members(group).collect();
                 let seen: Vec<&Activation> = ids.iter().map(|&id| &statistics.activations[id]).collect();
                 let narrow = int8(model, plan, &ids, &seen);
-                (Some(narrow), Some(int16(model, &ids, &seen)))
+                (Some(narrow), Some(int16(model, &ids, &seen, headroom)))
             })
             .collect();
         let (int8, int16) = chosen.into_iter().unzip();
@@ -44,21 +46,32 @@ impl Scales {
         let found = match width {
             Width::I8 => &self.int8[group],
             Width::I16 | Width::I32 => &self.int16[group],
+            Width::Sign | Width::Ternary => return Scale::fixed(1.0),
         };
         let scale = found.clone().unwrap_or_else(|| Scale::fixed(1.0));
         match width {
             Width::I32 => Scale { scale: scale.scale / 4096.0, ..scale },
-            Width::I8 | Width::I16 => scale,
+            Width::I8 | Width::I16 | Width::Sign | Width::Ternary => scale,
         }
     }
 }
 
-fn int16(model: &Graph, ids: &[TensorId], seen: &[&Activation]) -> Scale {
+fn int16(model: &Graph, ids: &[TensorId], seen: &[&Activation], headroom: f64) -> Scale {
     let probabilities = |node: &Node| matches!(node, Node::Softmax { out, .. } if ids.contains(out));
     if model.nodes.iter().any(probabilities) {
         return Scale::fixed(PROBABILITY);
     }
-    range::int16(seen)
+    // The sums of a binarized attention are integers.
+    let sums = |node: &Node| matches!(node, Node::BinaryAttention { out, .. } if ids.contains(out));
+    if model.nodes.iter().any(sums) {
+        return Scale::fixed(1.0);
+    }
+    let mut readers = model.nodes.iter().filter(|node| node.inputs().iter().any(|x| ids.contains(x)));
+    let tail = match (readers.next(), readers.next()) {
+        (Some(Node::Activate { function, .. }), None) => function.tail(),
+        _ => None,
+    };
+    range::int16(seen, headroom, tail)
 }
 
 fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation]) -> Scale {

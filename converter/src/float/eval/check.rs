@@ -78,6 +78,11 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
             check.same(*x)?;
             check.groups("the softmax's width", *width)
         }
+        Node::Select { x, width, ratio, .. } => {
+            check.same(*x)?;
+            check.groups("the selection's width", *width)?;
+            check.ratio(*ratio)
+        }
         Node::Activate { x, .. } => check.same(*x),
         Node::Add { x, y, .. } => check.same(*x).and(check.same(*y)),
         Node::AddConstant { x, values, .. } => {
@@ -86,6 +91,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         }
         Node::MatMul { .. } => check.matmul(node),
         Node::Attention { .. } => check.attention(node),
+        Node::BinaryAttention { ratio, .. } => check.attention(node).and(check.ratio(*ratio)),
         Node::Mean { x, .. } => check.shape([1, tensors[*x].width]),
         Node::Rows { x, start, .. } => {
             check.shape([made.rows, tensors[*x].width])?;
@@ -189,7 +195,11 @@ impl Check<'_> {
     }
 
     fn attention(&self, node: &Node) -> Checked {
-        let Node::Attention { q, k, v, keys, heads, head_dim, scales, .. } = node else { return Ok(()) };
+        let (Node::Attention { q, k, v, keys, heads, head_dim, scales, .. }
+        | Node::BinaryAttention { q, k, v, keys, heads, head_dim, scales, .. }) = node
+        else {
+            return Ok(());
+        };
         let (keys, heads, width) = (*keys, *heads, *head_dim);
         self.expect("heads × channels", heads.checked_mul(width), Some(self.made.width))?;
         self.lengths("the scales", &[scales], heads)?;
@@ -200,6 +210,13 @@ impl Check<'_> {
         self.strided(k, heads, keys, width)?;
         self.strided(v, heads, keys, width)?;
         self.products(&[heads, self.made.rows, keys, width])
+    }
+
+    fn ratio(&self, ratio: f32) -> Checked {
+        match (0.0..=1.0).contains(&ratio) {
+            true => Ok(()),
+            false => Err(mismatch(&self.made.name, "the share of the largest", &ratio, "0 to 1")),
+        }
     }
 
     fn concat(&self, parts: &[Part]) -> Checked {

@@ -3,7 +3,6 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-use super::rows::softmax;
 use crate::float::{Dense, Strided};
 
 /// The rows `x · Wᵀ + bias` of a dense layer: as many as `x` has, `dense.k` elements each.
@@ -86,6 +85,8 @@ pub(super) struct Heads {
 }
 
 impl Heads {
+    /// `weigh` turns a row of scores into weights of the values.
+    #[expect(clippy::too_many_arguments, reason = "the operands of one attention")]
     pub fn run(
         &self,
         q: (&[f32], &Strided),
@@ -94,6 +95,7 @@ impl Heads {
         scales: &[f32],
         out: &mut [f32],
         scratch: &mut Vec<f32>,
+        weigh: impl Fn(&mut [f32]),
     ) {
         let Self { queries, keys, heads, width } = *self;
         scratch.clear();
@@ -102,7 +104,7 @@ impl Heads {
             let (q, k, v) =
                 (part(q, head, queries, width), part(k, head, keys, width), part(v, head, keys, width));
             general_mat_mul(scale, &q, &k.t(), 0.0, &mut matrix_mut(scratch, queries, keys, keys));
-            scratch.chunks_exact_mut(keys).for_each(softmax);
+            scratch.chunks_exact_mut(keys).for_each(&weigh);
             let probabilities = matrix(scratch, queries, keys, keys);
             let mut result = matrix_mut(&mut out[head * width..], queries, width, heads * width);
             general_mat_mul(1.0, &probabilities, &v, 0.0, &mut result);

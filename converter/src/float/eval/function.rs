@@ -5,6 +5,24 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use crate::float::Function;
 
 impl Function {
+    /// The value below which it is as good as zero, if there is one.
+    pub fn tail(self) -> Option<f64> {
+        match self {
+            // 10⁻⁸ there.
+            Function::Gelu | Function::GeluTanh => Some(-6.0),
+            Function::QuickGelu => Some(-12.0),
+            Function::Silu | Function::Sigmoid => Some(-20.0),
+            Function::HardSwish => Some(-3.0),
+            Function::Sign
+            | Function::Relu
+            | Function::Tanh
+            | Function::LeakyRelu { .. }
+            | Function::Elu { .. }
+            | Function::Clip { .. }
+            | Function::HardSigmoid { .. } => None,
+        }
+    }
+
     /// Its value at `x`.
     pub fn apply(self, x: f64) -> f64 {
         match self {
@@ -34,6 +52,7 @@ impl Function {
                 }
             }
             Function::Clip { min, max } => x.max(min.into()).min(max.into()),
+            Function::Sign => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
             Function::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
             Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
         }

@@ -29,6 +29,10 @@ pub(super) fn evaluate(
             out.extend_from_slice(x);
             out.chunks_exact_mut(*width).for_each(rows::softmax);
         }
+        Node::Select { width, ratio, .. } => {
+            out.extend_from_slice(x);
+            out.chunks_exact_mut(*width).for_each(|row| rows::select(row, *ratio));
+        }
         Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scale } => {
             let product = dense::Product { batch: *batch, m: *m, n: *n, k: *k, scale: *scale };
             out.resize(made.len(), 0.0);
@@ -37,7 +41,16 @@ pub(super) fn evaluate(
         Node::Attention { q, k, v, keys, heads, head_dim, scales, .. } => {
             let shape = dense::Heads { queries: made.rows, keys: *keys, heads: *heads, width: *head_dim };
             out.resize(made.len(), 0.0);
-            shape.run((x, q), (inputs[1], k), (inputs[2], v), scales, out, scratch);
+            shape.run((x, q), (inputs[1], k), (inputs[2], v), scales, out, scratch, rows::softmax);
+        }
+        Node::BinaryAttention { q, k, v, keys, heads, head_dim, scales, ratio, .. } => {
+            let shape = dense::Heads { queries: made.rows, keys: *keys, heads: *heads, width: *head_dim };
+            out.resize(made.len(), 0.0);
+            let attended = |row: &mut [f32]| {
+                rows::softmax(row);
+                rows::select(row, *ratio);
+            };
+            shape.run((x, q), (inputs[1], k), (inputs[2], v), scales, out, scratch, attended);
         }
         Node::Mean { .. } => rows::mean(x, made.width, out),
         Node::Rows { start, .. } => {

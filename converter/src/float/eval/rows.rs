@@ -43,6 +43,12 @@ pub(super) fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|value| *value *= factor);
 }
 
+/// 1 for what is at least `ratio` times the largest element of the row, else 0; in place.
+pub(super) fn select(row: &mut [f32], ratio: f32) {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    row.iter_mut().for_each(|value| *value = f32::from(u8::from(*value >= ratio * max)));
+}
+
 /// Mean over the rows of `width`.
 pub(super) fn mean(x: &[f32], width: usize, out: &mut Vec<f32>) {
     let mut sums = vec![0.0f64; width];

@@ -76,6 +76,10 @@ fn backward(graph: &mut Graph, index: usize) -> Option<Change> {
     let made = graph.nodes[reader].output();
     match &mut graph.nodes[reader] {
         Node::Linear { x: input, dense, .. } if dense.k == scale.len() => {
+            // Columns of binary weights are only rescaled together.
+            if dense.is_binary() && scale.windows(2).any(|w| w[0] != w[1]) {
+                return None;
+            }
             scale_inputs(dense, &scale, &offset, |_, column| column);
             *input = x;
         }

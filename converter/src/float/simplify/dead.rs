@@ -40,7 +40,7 @@ fn rename(node: &mut Node, renamed: &[TensorId]) {
         Node::MatMul { a, b, out, .. } => {
             [&mut a.tensor, &mut b.tensor, &mut out.tensor].into_iter().for_each(set);
         }
-        Node::Attention { q, k, v, out, .. } => {
+        Node::Attention { q, k, v, out, .. } | Node::BinaryAttention { q, k, v, out, .. } => {
             [&mut q.tensor, &mut k.tensor, &mut v.tensor, out].into_iter().for_each(set);
         }
         Node::Concat { parts, out } => {
@@ -59,6 +59,7 @@ fn rename(node: &mut Node, renamed: &[TensorId]) {
         | Node::Activate { x, out, .. }
         | Node::AddConstant { x, out, .. }
         | Node::Softmax { x, out, .. }
+        | Node::Select { x, out, .. }
         | Node::Mean { x, out }
         | Node::Rows { x, out, .. }
         | Node::Permute { x, out, .. }

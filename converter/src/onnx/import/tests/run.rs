@@ -81,6 +81,13 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 out.iter_mut().zip(x).for_each(|(out, x)| *out = x.exp() / sum);
             }
         }
+        Node::Select { x, width, ratio, .. } => {
+            for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
+                let max = x.iter().copied().fold(f32::MIN, f32::max);
+                out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
+            }
+        }
+        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
         Node::Activate { x, function, .. } => {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {

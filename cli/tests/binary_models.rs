@@ -1,0 +1,65 @@
+//! Binarized models: converted, described, and refused in the wrong format.
+
+mod common;
+
+use common::{fails, json};
+
+fn data(name: &str) -> String {
+    common::data(name).display().to_string()
+}
+
+/// Arguments with the bundled checkpoint and calibration images.
+fn args<'a>(model: &'a str, calib: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["convert", model, "-o", "b.shf", "--calib", calib, "--calib-samples", "8"], more].concat()
+}
+
+#[test]
+fn a_binarized_checkpoint_is_converted_and_its_bits_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (model, calib) =
+        (data("vit_fmnist_bivit.safetensors"), data("fmnist-train-128-images-idx3-ubyte.gz"));
+    let more = ["--format", "bivit", "--precision", "blocks.0.mlp.fc1=w1a8", "--json"];
+    let converted = json(path, &args(&model, &calib, &more));
+    assert!(converted["flash_bytes"].as_u64().unwrap() <= 72 * 1024, "{converted}");
+
+    let inspected = json(path, &["inspect", "b.shf", "--json"]);
+    let ops = inspected["ops"].as_array().unwrap();
+    let bits = |name: &str| &ops.iter().find(|op| op["name"] == name).unwrap()["bits"];
+    assert_eq!(bits("blocks.0.attn.qkv.sign"), "W1A1");
+    assert_eq!(bits("blocks.0.attn.mix.sign"), "A1×A1");
+    assert_eq!(bits("blocks.0.add1"), "W1A2");
+    assert_eq!(bits("blocks.0.mlp.fc1"), "W1A8");
+    assert_eq!(bits("blocks.1.mlp.fc1"), "W1A16");
+    assert_eq!(bits("head"), "W8A8");
+}
+
+#[test]
+fn the_wrong_format_is_refused_with_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let calib = data("fmnist-train-128-images-idx3-ubyte.gz");
+    for (model, format, words) in [
+        ("vit_fmnist_bivit.safetensors", "ivit", "--format bivit"),
+        ("vit_fmnist_ivit_qat.safetensors", "bivit", "--format ivit"),
+        ("vit_fmnist_fp32.onnx", "bivit", "--format ivit"),
+    ] {
+        let mut more = vec!["--format", format];
+        if model.ends_with("onnx") {
+            more.extend(["--mean", "0.286", "--std", "0.353"]);
+        }
+        fails(path, 1, &args(&data(model), &calib, &more), &[words]);
+        assert!(!path.join("b.shf").exists());
+    }
+}
+
+#[test]
+fn one_bit_is_only_for_layers_trained_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, calib) =
+        (data("vit_fmnist_bivit.safetensors"), data("fmnist-train-128-images-idx3-ubyte.gz"));
+    let more = ["--format", "bivit", "--precision", "head=w1a8"];
+    fails(folder.path(), 1, &args(&model, &calib, &more), &["`head`", "i8 and i16"]);
+    let more = ["--format", "bivit", "--precision", "head=w2a8"];
+    fails(folder.path(), 2, &args(&model, &calib, &more), &["w1a16"]);
+}

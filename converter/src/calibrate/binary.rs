@@ -1,0 +1,85 @@
+//! Which parts of a float graph run on bits, and what may be asked of them.
+
+use super::emit::SELECTED;
+use super::widths::Layers;
+use crate::error::ConvertError;
+use crate::float::{Function, Graph, Node, TensorId};
+use crate::graph::Width;
+
+/// The type of `id`, if it holds signs: ternary behind an attention, whose sums may be 0.
+pub(super) fn signs(model: &Graph, id: TensorId) -> Option<Width> {
+    let Node::Activate { x, function: Function::Sign, .. } = maker(model, id)? else { return None };
+    Some(match maker(model, *x) {
+        Some(Node::BinaryAttention { .. }) => Width::Ternary,
+        _ => Width::Sign,
+    })
+}
+
+fn maker(model: &Graph, id: TensorId) -> Option<&Node> {
+    model.nodes.iter().find(|node| node.output() == id)
+}
+
+/// The nodes whose outputs never exist as integers, because the sign behind them is taken
+/// at once, by their only reader.
+pub(super) fn absorbed(model: &Graph, layers: &Layers) -> Vec<bool> {
+    let readers = model.readers();
+    let taken = |index: usize, node: &Node| {
+        let out = node.output();
+        let only = match readers[out].as_slice() {
+            &[reader] => &model.nodes[reader],
+            _ => return false,
+        };
+        let is_output = model.outputs.iter().any(|output| output.tensor == out);
+        let sign = matches!(only, Node::Activate { function: Function::Sign, .. });
+        let can = match node {
+            Node::LayerNorm { gamma, .. } => gamma.len() == model.tensors[out].width,
+            Node::Linear { .. } => layers.binary.contains(&index),
+            Node::BinaryAttention { .. } => true,
+            _ => false,
+        };
+        sign && can && !is_output
+    };
+    model.nodes.iter().enumerate().map(|(index, node)| taken(index, node)).collect()
+}
+
+/// Signs are only read by what runs on bits, and the model has such parts if and only if
+/// `wanted`.
+pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), ConvertError> {
+    let name = |id: TensorId| model.tensors[id].name.clone();
+    let mut found = !layers.binary.is_empty();
+    for (index, node) in model.nodes.iter().enumerate() {
+        let on_bits = match node {
+            Node::Linear { .. } => layers.binary.contains(&index),
+            Node::BinaryAttention { .. } => true,
+            Node::Select { out, .. } => {
+                return Err(unsupported(&name(*out), SELECTED));
+            }
+            _ => false,
+        };
+        let operands_are_signs = |id: &TensorId| signs(model, *id) == Some(Width::Sign);
+        if let Node::BinaryAttention { out, .. } = node {
+            found = true;
+            if !node.inputs().iter().all(operands_are_signs) {
+                return Err(unsupported(&name(*out), "queries, keys and values must be signs"));
+            }
+        }
+        if let Some(x) = node.inputs().into_iter().find(|&x| signs(model, x).is_some() && !on_bits) {
+            return Err(unsupported(
+                &name(node.output()),
+                &format!(
+                    "it reads the signs `{}`, which only layers with binary weights and binarized attention do",
+                    name(x)
+                ),
+            ));
+        }
+    }
+    match (found, wanted) {
+        (true, false) => Err(ConvertError::Binarized),
+        (false, true) => Err(ConvertError::NotBinarized),
+        _ => Ok(()),
+    }
+}
+
+fn unsupported(layer: &str, reason: &str) -> ConvertError {
+    ConvertError::Layer { layer: layer.to_owned(), reason: reason.to_owned() }
+}
