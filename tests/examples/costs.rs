@@ -73,7 +73,7 @@ struct Test {
 }
 
 impl Test {
-    fn read(path: &PathBuf) -> Result<Self, Box<dyn Error>> {
+    fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
         let images: Dataset = open(path)?;
         Ok(Self { frames: data::frames(&images, images.len()), labels: images.labels()?.to_vec() })
     }
