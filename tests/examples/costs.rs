@@ -6,7 +6,7 @@
 
 use std::env::args;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use converter::calibrate::{Exponential, QuantizeOptions, Quantized, quantize};
 use converter::data::{Dataset, open};

@@ -27,7 +27,7 @@ fn truth(path: &Path, graph: &Graph, frame: &[u8]) -> Vec<f32> {
         (f32::from(frame[(y * width + x) * channels + c]) / 255.0 - MEAN) / STD
     });
     let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
-    let model = tract_onnx::onnx().model_for_path(path).unwrap().with_input_fact(0, fact).unwrap();
+    let model = onnx().model_for_path(path).unwrap().with_input_fact(0, fact).unwrap();
     let model = model.into_optimized().unwrap().into_runnable().unwrap();
     let outputs = model.run(tvec!(Tensor::from(input).into())).unwrap();
     let output = outputs[0].to_plain_array_view::<f32>().unwrap();
