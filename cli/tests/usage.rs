@@ -12,7 +12,10 @@ fn wrong_usage() {
     let wrong = |args: &[&str], words: &[&str]| fails(here, 2, args, words);
     wrong(&[], &["Usage"]);
     wrong(&["fly"], &["fly"]);
-    wrong(&["convert", "m.onnx", "-o", "o.shf", "--precision", "fc1=f32"], &["--precision", "i8 and i16"]);
+    wrong(
+        &["convert", "m.onnx", "-o", "o.shf", "--precision", "fc1=f32"],
+        &["--precision", "i8, i16, w1a8 and w1a16"],
+    );
     wrong(&["convert", "m.onnx", "-o", "o.shf", "--calib-samples", "0"], &["--calib-samples"]);
     wrong(&["convert", "m.onnx", "-o", "o.shf", "--escalate", "101"], &["--escalate"]);
     wrong(&["convert", "m.safetensors", "--format", "ivit"], &["--output"]);

@@ -46,7 +46,12 @@ pub(super) fn absorbed(model: &Graph, layers: &Layers) -> Vec<bool> {
 /// `wanted`.
 pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), ConvertError> {
     let name = |id: TensorId| model.tensors[id].name.clone();
-    let mut found = !layers.binary.is_empty();
+    let attends = model.nodes.iter().any(|node| matches!(node, Node::BinaryAttention { .. }));
+    match (attends || !layers.binary.is_empty(), wanted) {
+        (true, false) => return Err(ConvertError::Binarized),
+        (false, true) => return Err(ConvertError::NotBinarized),
+        _ => {}
+    }
     for (index, node) in model.nodes.iter().enumerate() {
         let on_bits = match node {
             Node::Linear { .. } => layers.binary.contains(&index),
@@ -58,7 +63,6 @@ pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), 
         };
         let operands_are_signs = |id: &TensorId| signs(model, *id) == Some(Width::Sign);
         if let Node::BinaryAttention { out, .. } = node {
-            found = true;
             if !node.inputs().iter().all(operands_are_signs) {
                 return Err(unsupported(&name(*out), "queries, keys and values must be signs"));
             }
@@ -73,11 +77,7 @@ pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), 
             ));
         }
     }
-    match (found, wanted) {
-        (true, false) => Err(ConvertError::Binarized),
-        (false, true) => Err(ConvertError::NotBinarized),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn unsupported(layer: &str, reason: &str) -> ConvertError {
