@@ -19,8 +19,8 @@ struct Core {
     emulator: &'static [&'static str],
     /// Instructions of a tick of its timer, in hundredths: with `-icount shift=0` each takes 1 ns.
     tick: u64,
-    /// Hundredths of cycles of an average instruction: loads, branches and multiplies of these
-    /// loops weighed by the core's reference manual. An estimate, not a measurement.
+    /// Hundredths of cycles of an average instruction of these loops: a rough guess for the
+    /// kind of core (single or dual issue, vectors, no multiplier), not a measurement.
     cycles: u64,
 }
 
