@@ -1,11 +1,11 @@
 //! Post-training quantization: a float graph and some images become integers.
 //!
-//! 1. [`statistics`]: the float model runs on the calibration images.
-//! 2. [`mod@equalize`]: channels are rescaled between layers where that leaves the float
+//! 1. `statistics`: the float model runs on the calibration images.
+//! 2. `equalize`: channels are rescaled between layers where that leaves the float
 //!    model as it is (SmoothQuant, arXiv 2211.10438; RepQ-ViT, arXiv 2212.08254).
-//! 3. [`widths`]: each activation gets the integer types that its readers take.
-//! 4. [`mod@range`]: each type gets the scale with the least measured error.
-//! 5. [`emit`]: weights, biases and tables are made for those scales.
+//! 3. `widths`: each activation gets the integer types that its readers take.
+//! 4. `range`: each type gets the scale with the least measured error.
+//! 5. `emit`: weights, biases and tables are made for those scales.
 
 mod attention;
 mod binary;

@@ -1,7 +1,7 @@
 //! The walk over the nodes of a [`Model`] that makes the float graph.
 //!
 //! A model is taken op by op, not as a known architecture. A value is either a constant
-//! or a [`View`](view::View) of a tensor; movement of data is arithmetic on views for as
+//! or a `View` of a tensor; movement of data is arithmetic on views for as
 //! long as strides can express it, and a copy after that. Batches are of one image.
 //!
 //! # Accepted ops
