@@ -62,10 +62,10 @@ pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), 
             _ => false,
         };
         let operands_are_signs = |id: &TensorId| signs(model, *id) == Some(Width::Sign);
-        if let Node::BinaryAttention { out, .. } = node {
-            if !node.inputs().iter().all(operands_are_signs) {
-                return Err(unsupported(&name(*out), "queries, keys and values must be signs"));
-            }
+        if let Node::BinaryAttention { out, .. } = node
+            && !node.inputs().iter().all(operands_are_signs)
+        {
+            return Err(unsupported(&name(*out), "queries, keys and values must be signs"));
         }
         if let Some(x) = node.inputs().into_iter().find(|&x| signs(model, x).is_some() && !on_bits) {
             return Err(unsupported(
