@@ -1,5 +1,6 @@
 //! Dense layers: products with a constant matrix.
 
+use super::binary::snap;
 use super::store::Order;
 use super::view::{Dim, View, coalesce, stored_places};
 use super::{Importer, Result};
@@ -71,7 +72,8 @@ impl Importer<'_> {
         let others: Vec<usize> = (0..last).collect();
         let packed = self.pack(view, &others, &[last], Order::Stored)?;
         let (x, n, k) = (packed.tensor, matrix.n, matrix.k);
-        let dense = matrix.dense(&stored_places(&packed.axes[last]), view.factor);
+        let mut dense = matrix.dense(&stored_places(&packed.axes[last]), view.factor);
+        snap(&mut dense);
         let rows = self.graph.tensors[x].rows;
         let tensor = self.emit("", rows, n, |out| Node::Linear { x, out, dense })?;
         let mut axes = packed.axes;

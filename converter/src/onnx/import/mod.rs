@@ -12,6 +12,8 @@
 //! * normalisation: `LayerNormalization`, `SkipLayerNormalization`, `BatchNormalization`;
 //! * `Softmax`; `Gelu`, `FastGelu`, `BiasGelu`, `QuickGelu`, `Silu`, `Relu`, `LeakyRelu`,
 //!   `Elu`, `Clip`, `Sigmoid`, `Tanh`, `HardSwish`, `HardSigmoid`;
+//! * `Sign`, a choice of 1 or −1 by `x ≥ 0`, and a choice of 1 or 0 by `p ≥ ratio · max p` of
+//!   a softmax, straight-through estimators around them left out;
 //! * `Add`, `Sub`, `Mul`, `Div` with a constant, `Neg`; `Add` and `Sub` of two tensors;
 //! * movement: `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`,
 //!   `Gather` with constant indices, `Expand`, `Tile`, `Concat`, `Pad` with a constant,
@@ -25,6 +27,7 @@
 //! the end of any model, are left out: the output is the logits, whose order is the same.
 //! So is the normalisation of an embedding to unit length, which no angle depends on.
 
+mod binary;
 mod conv;
 mod einsum;
 mod elementwise;
@@ -132,6 +135,8 @@ struct Importer<'a> {
     producers: Vec<Option<usize>>,
     /// Tensors named after weights.
     named: HashSet<TensorId>,
+    /// The signs of tensors.
+    signs: HashMap<TensorId, TensorId>,
     values: HashMap<String, Value>,
     /// How often each value is read, outputs included; `Shape` does not count.
     reads: HashMap<&'a str, usize>,
@@ -181,6 +186,7 @@ impl<'a> Importer<'a> {
             graph,
             producers,
             named: HashSet::new(),
+            signs: HashMap::new(),
             values: HashMap::new(),
             reads,
             readers,
@@ -254,6 +260,8 @@ impl<'a> Importer<'a> {
             "Add" | "Sub" => self.add()?.into(),
             "Mul" | "Div" => self.multiply()?.into(),
             "Neg" => self.negate()?.into(),
+            "Sign" => self.sign()?.into(),
+            "AtLeast" if self.node.domain.is_empty() => self.at_least()?.into(),
             "Gelu" | "FastGelu" | "BiasGelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu"
             | "Elu" | "Clip" | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" => self.activate()?.into(),
             "Where" => self.choose()?,
@@ -393,6 +401,10 @@ impl<'a> Importer<'a> {
             "Erf" => "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
             "Pow" | "Sqrt" | "Exp" | "Log" | "Reciprocal" => {
                 "element-wise functions are supported as part of LayerNorm, GELU, SiLU and Softmax only"
+            }
+            "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" => {
+                "comparisons are supported as where(x >= 0, 1, -1), the sign of x, and as where(p >= ratio · max, 1, 0) \
+                 of a softmax p and its largest element along the same axis, in binarized models"
             }
             "If" | "Loop" | "Scan" => "control flow is not supported; export with fixed shapes, by tracing",
             _ => {

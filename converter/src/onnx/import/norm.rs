@@ -76,13 +76,13 @@ impl Importer<'_> {
         Ok(View::laid_out(out, view.axes))
     }
 
-    fn size(&self, view: &View) -> (usize, usize, usize) {
+    pub fn size(&self, view: &View) -> (usize, usize, usize) {
         let tensor = &self.graph.tensors[view.tensor];
         (view.tensor, tensor.rows, tensor.width)
     }
 
     /// The view over a whole tensor with the axes `group` consecutive.
-    fn grouped(&mut self, view: &View, group: &[usize]) -> Result<View> {
+    pub fn grouped(&mut self, view: &View, group: &[usize]) -> Result<View> {
         let whole = self.whole_if_grouped(view, group);
         if let Some(view) = whole {
             return self.whole(&view);

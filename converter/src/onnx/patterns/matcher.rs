@@ -48,6 +48,11 @@ impl<'a> Matcher<'a> {
         (node.is(op) && node.output() == value).then_some((index, node))
     }
 
+    /// The node that makes `value`.
+    pub(super) fn maker(&self, value: &str) -> Option<&'a Node> {
+        self.node(*self.producers.get(value)?)
+    }
+
     /// The value of a float constant of one element that does not raise the rank of what
     /// it is combined with.
     pub(super) fn scalar(&self, value: &str) -> Option<f64> {

@@ -1,12 +1,14 @@
-//! Rewrites of the node list before the walk: constants are computed, no-ops removed,
-//! fused nodes of ONNX Runtime taken apart, and decomposed operations joined.
+//! Rewrites of the node list before the walk: constants are computed, no-ops and straight-through
+//! estimators removed, fused nodes of ONNX Runtime taken apart, and decomposed operations joined.
 //!
-//! Besides ONNX's own ops, the result may hold `QuickGelu` (`x · σ(1.702 x)`) and `Silu`
-//! (`x · σ(x)`) without attributes, both in the default domain. A `LayerNormalization` it
-//! makes may lack its scale (ones) and its bias (zeros), both of which are constants of as
-//! many dimensions as are normalised.
+//! Besides ONNX's own ops, the result may hold, in the default domain, `QuickGelu`
+//! (`x · σ(1.702 x)`) and `Silu` (`x · σ(x)`) without attributes, `AtLeast`
+//! (`1[x ≥ ratio · max x]`) with `ratio` and `axis`, and `Sign` with `zero`, its value at 0.
+//! A `LayerNormalization` it makes may lack its scale (ones) and its bias (zeros), both of
+//! which are constants of as many dimensions as are normalised.
 
 mod attention;
+mod binary;
 mod constants;
 mod contrib;
 mod gates;
@@ -14,6 +16,7 @@ mod length;
 mod matcher;
 mod noops;
 mod norm;
+mod straight;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,7 @@ use matcher::Matcher;
 /// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
 /// constants.
 pub fn fuse(model: &mut Model) -> Result<(), ConvertError> {
+    straight::remove(model);
     noops::prune(model);
     let mut budget = constants::budget(model);
     constants::propagate(model, &mut budget)?;
@@ -64,7 +68,9 @@ fn join(model: &mut Model) {
         for index in 0..model.nodes.len() {
             let found = norm::layer_norm(&matcher, index)
                 .or_else(|| gates::gate(&matcher, index))
-                .or_else(|| length::unit(&matcher, index));
+                .or_else(|| length::unit(&matcher, index))
+                .or_else(|| binary::sign(&matcher, index))
+                .or_else(|| binary::at_least(&matcher, index));
             let Some(fusion) = found else { continue };
             if taken[fusion.root] || fusion.interior.iter().any(|&node| taken[node]) {
                 continue;

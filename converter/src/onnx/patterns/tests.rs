@@ -252,3 +252,97 @@ fn division_by_the_length() {
         assert!(!fused(text).contains(&"LpNormalization".into()), "{text}");
     }
 }
+
+/// The sign's value at 0, of a model that is nothing but a sign.
+fn zero_of(text: &str) -> Option<i64> {
+    let mut model = model(text);
+    fuse(&mut model).unwrap();
+    let [sign] = model.nodes.as_slice() else { return None };
+    (sign.is("Sign") && sign.input(0) == Some("x")).then(|| sign.int("zero", 0))
+}
+
+#[test]
+fn signs_as_choices() {
+    for (text, zero) in [
+        ("y = Sign x", 0),
+        ("c = GreaterOrEqual x 0.0\ny = Where c 1.0 -1.0", 1),
+        ("c = Greater x 0.0\ny = Where c 1.0 -1.0", -1),
+        ("c = Less x 0.0\ny = Where c -1.0 1.0", 1),
+        ("c = LessOrEqual 0.0 x\ny = Where c 1.0 -1.0", 1),
+        ("c = Less x 0.0\nn = Not c\ny = Where n 1.0 -1.0", 1),
+        (
+            "c = Greater x 0.0\ns = Shape x\no = ConstantOfShape s\nk = Add 0.0 1.0\nm = Expand k s\nn = Neg m\ny = Where c m n",
+            -1,
+        ),
+    ] {
+        assert_eq!(zero_of(text), Some(zero), "{text}");
+    }
+    for text in [
+        "c = Greater x 0.0\ny = Where c -1.0 1.0",
+        "c = Greater x 0.5\ny = Where c 1.0 -1.0",
+        "c = Greater x 0.0\ny = Where c 1.0 -2.0",
+        "c = Greater x x\ny = Where c 1.0 -1.0",
+        "c = Greater x 0.0\ny = Where c 1.0 w4",
+        "c = Equal x 0.0\ny = Where c 1.0 -1.0",
+    ] {
+        assert_eq!(zero_of(text), None, "{text}");
+    }
+}
+
+#[test]
+fn straight_through_estimators_disappear() {
+    for soft in ["Clip x -1.0 1.0", "Tanh x", "Identity x"] {
+        for sum in ["d = Sub b s\ny = Add d s", "d = Sub b s\ny = Add s d", "d = Add s b\ny = Sub d s"] {
+            let text = format!("b = Sign x\ns = {soft}\n{sum}");
+            assert_eq!(fused(&text), ["Sign", "Identity"], "{text}");
+        }
+    }
+    // The soft function is computed twice, or detached.
+    assert_eq!(fused("b = Sign x\ns = Tanh x\nt = Tanh x\nd = Sub b s\ny = Add d t"), ["Sign", "Identity"]);
+    assert_eq!(
+        fused("b = Sign x\ns = Tanh x\nt = Identity s\nd = Sub b t\ny = Add d s"),
+        ["Sign", "Identity"]
+    );
+    for text in [
+        // Another soft function, the wrong order, and a sum of another shape than the step.
+        "b = Sign x\ns = Tanh x\nt = Sigmoid x\nd = Sub b s\ny = Add d t",
+        "b = Sign x\ns = Tanh x\nd = Sub s b\ny = Add d s",
+        "m = ReduceMax x axes=-1\nb = Sign m\ns = Tanh x\nd = Sub b s\ny = Add d s",
+        "b = Sign x\ns = Mul x w4\nd = Sub b s\ny = Add d s",
+    ] {
+        assert!(fused(text).contains(&"Add".into()), "{text}");
+    }
+}
+
+#[test]
+fn keys_of_large_probabilities() {
+    let chosen = |tail: &str| {
+        let mut model = model(&format!("p = Softmax x\nm = ReduceMax p axes=-1\n{tail}"));
+        fuse(&mut model).unwrap();
+        let last = model.nodes.last().filter(|node| node.is("AtLeast") && node.input(0) == Some("p"))?;
+        (model.nodes.len() == 2).then(|| (last.float("ratio", 0.0), last.int("axis", 0)))
+    };
+    for tail in [
+        "t = Mul m 0.25\nc = GreaterOrEqual p t\ny = Cast c to=1",
+        "t = Mul 0.25 m\nc = Greater p t\ny = Where c 1.0 0.0",
+        "t = Div m 4.0\nc = LessOrEqual t p\ny = Cast c to=1",
+        "t = Div m 4.0\nc = Less p t\ny = Where c 0.0 1.0",
+        "q = Div p m\nc = GreaterOrEqual q 0.25\ny = Where c 1.0 0.0",
+    ] {
+        assert_eq!(chosen(tail), Some((0.25, -1)), "{tail}");
+    }
+    let straight = "p = Softmax x\nm = ReduceMax p axes=-1\nt = Div m 4.0\nc = Greater p t\nw = Where c 1.0 0.0\n\
+                    d = Sub w p\nz = Add d p\ny = Relu z";
+    assert_eq!(fused(straight), ["Softmax", "AtLeast", "Relu"]);
+    assert_eq!(chosen("c = GreaterOrEqual p m\ny = Cast c to=1"), Some((1.0, -1)));
+    for tail in [
+        "c = Greater p m\ny = Cast c to=1",
+        "t = Mul m 1.5\nc = GreaterOrEqual p t\ny = Cast c to=1",
+        "t = Mul m 0.25\nc = GreaterOrEqual t p\ny = Cast c to=1",
+        "t = Mul m 0.25\nc = GreaterOrEqual x t\ny = Cast c to=1",
+        "t = Mul m 0.25\nc = GreaterOrEqual p t\ny = Where c 1.0 p",
+        "t = Mul m m\nc = GreaterOrEqual p t\ny = Cast c to=1",
+    ] {
+        assert_eq!(chosen(tail), None, "{tail}");
+    }
+}

@@ -100,6 +100,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                     Function::Tanh => x.tanh(),
                     Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
                     Function::Clip { min, max } => x.clamp(min, max),
+                    Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     ref other => panic!("{other:?} is not in these tests"),
                 };
             }
