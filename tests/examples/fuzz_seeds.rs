@@ -8,7 +8,7 @@ use converter::{BuildOptions, build};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::op::OpKind;
-use shiftformer_tests::ops;
+use shiftformer_tests::{binary, ops};
 
 /// Smaller seeds are mutated faster.
 const LARGEST: usize = 2500;
@@ -21,6 +21,8 @@ fn main() -> std::io::Result<()> {
         let file = build(&graph, BuildOptions { fuse, arena: None }).expect("a sound graph");
         std::fs::write(folder.join(name), file)?;
     }
+    let block = binary::program(Some(5)).container;
+    std::fs::write(folder.join("binary-block"), write(&block).expect("a sound program"))?;
     let mut runner = TestRunner::deterministic();
     for &kind in OpKind::ALL {
         let cases = ops::cases(kind);

@@ -34,6 +34,13 @@ fn a_stem_and_a_decoder_of_convolutions() {
 }
 
 #[test]
+fn binarized_models() {
+    for name in ["binary_straight", "binary_folded", "binary_choice"] {
+        compare(&fixture(name), &noise(12 * 12));
+    }
+}
+
+#[test]
 fn weights_in_a_file_of_their_own() {
     compare(&fixture("external"), &noise(12 * 12));
 }
