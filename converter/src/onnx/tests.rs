@@ -16,6 +16,11 @@ fn bundled() -> Vec<u8> {
     std::fs::read(path).expect("the bundled model")
 }
 
+fn binarized() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/binary_straight.onnx");
+    std::fs::read(path).expect("a binarized model")
+}
+
 fn import_damaged(bytes: Vec<u8>) {
     let options = ImportOptions { mean: vec![0.286], std: vec![0.353], ..ImportOptions::default() };
     // Any answer will do; a panic will not.
@@ -80,15 +85,17 @@ fn damaged_bytes_do_not_panic() {
 
 #[test]
 fn damaged_messages_do_not_panic() {
-    let model = ModelProto::decode(Bytes::from(bundled())).unwrap();
-    let mut numbers = Numbers(0xface);
-    for _ in 0..400 {
-        let mut model = model.clone();
-        let graph = model.graph.as_mut().unwrap();
-        for _ in 0..1 + numbers.below(3) {
-            damage(graph, &mut numbers);
+    for (file, rounds) in [(bundled(), 400), (binarized(), 2000)] {
+        let model = ModelProto::decode(Bytes::from(file)).unwrap();
+        let mut numbers = Numbers(0xface);
+        for _ in 0..rounds {
+            let mut model = model.clone();
+            let graph = model.graph.as_mut().unwrap();
+            for _ in 0..1 + numbers.below(3) {
+                damage(graph, &mut numbers);
+            }
+            import_damaged(model.encode_to_vec());
         }
-        import_damaged(model.encode_to_vec());
     }
 }
 
