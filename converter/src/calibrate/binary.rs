@@ -46,8 +46,11 @@ pub(super) fn absorbed(model: &Graph, layers: &Layers) -> Vec<bool> {
 /// `wanted`.
 pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), ConvertError> {
     let name = |id: TensorId| model.tensors[id].name.clone();
-    let attends = model.nodes.iter().any(|node| matches!(node, Node::BinaryAttention { .. }));
-    match (attends || !layers.binary.is_empty(), wanted) {
+    let of_bits = |node: &Node| {
+        let sign = matches!(node, Node::Activate { function: Function::Sign, .. });
+        sign || matches!(node, Node::BinaryAttention { .. } | Node::Select { .. })
+    };
+    match (model.nodes.iter().any(of_bits) || !layers.binary.is_empty(), wanted) {
         (true, false) => return Err(ConvertError::Binarized),
         (false, true) => return Err(ConvertError::NotBinarized),
         _ => {}
@@ -82,4 +85,48 @@ pub(super) fn check(model: &Graph, layers: &Layers, wanted: bool) -> Result<(), 
 
 fn unsupported(layer: &str, reason: &str) -> ConvertError {
     ConvertError::Layer { layer: layer.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::{Bits, ChannelOrder, Image};
+
+    use super::*;
+    use crate::float::Dense;
+
+    /// A node on the frame, and a dense layer of float weights on what it makes.
+    fn with(node: impl FnOnce(TensorId) -> Node) -> Graph {
+        let image = Image {
+            height: 2,
+            width: 2,
+            channels: 1,
+            order: ChannelOrder::Gray,
+            fit: quant::image::Fit::Stretch,
+            mean: [Bits(0); 4],
+            std: [Bits(0x3f80_0000); 4],
+        };
+        let mut graph = Graph::new(image);
+        let [x, out] = ["bits", "layer"].map(|name| graph.tensor(name, 4, 1));
+        let dense = Dense { n: 1, k: 1, weights: vec![0.5], bias: vec![0.0] };
+        graph.nodes = vec![node(x), Node::Linear { x, out, dense }];
+        graph
+    }
+
+    #[test]
+    fn bits_need_the_format_and_layers_that_read_them() {
+        let sign = with(|out| Node::Activate { x: 0, out, function: Function::Sign });
+        let select = with(|out| Node::Select { x: 0, out, width: 1, ratio: 0.25 });
+        let relu = with(|out| Node::Activate { x: 0, out, function: Function::Relu });
+        let answer = |graph: &Graph, wanted| check(graph, &Layers::default(), wanted);
+        for graph in [&sign, &select] {
+            assert!(matches!(answer(graph, false), Err(ConvertError::Binarized)));
+        }
+        let layer = |graph: &Graph| match answer(graph, true) {
+            Err(ConvertError::Layer { layer, .. }) => layer,
+            other => panic!("another answer: {other:?}"),
+        };
+        assert_eq!((layer(&sign).as_str(), layer(&select).as_str()), ("layer", "bits"));
+        assert!(matches!(answer(&relu, true), Err(ConvertError::NotBinarized)));
+        assert!(answer(&relu, false).is_ok());
+    }
 }
