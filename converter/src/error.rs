@@ -72,12 +72,14 @@ pub enum ConvertError {
         expected: Vec<usize>,
     },
     /// A tensor has an element type that is not read.
-    #[error("tensor `{name}` has element type {found}, expected F32, F16 or BF16")]
+    #[error("tensor `{name}` has element type {found}, expected {expected}")]
     ElementType {
         /// Its name.
         name: String,
         /// Its type.
         found: String,
+        /// The types that are read.
+        expected: &'static str,
     },
     /// A tensor holds a value that cannot be used.
     #[error("tensor `{name}` holds {value} at element {index}; expected {expected}")]

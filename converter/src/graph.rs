@@ -578,6 +578,14 @@ impl Graph {
         self.tensors.len() - 1
     }
 
+    /// Whether any layer has weights or activations of one bit.
+    pub fn is_binarized(&self) -> bool {
+        let binary = |node: &Node| {
+            matches!(node, Node::Binarize { .. } | Node::BinaryLinear { .. } | Node::BinaryAttention { .. })
+        };
+        self.nodes.iter().any(binary)
+    }
+
     /// Makes `tensor`, one row, the logits of the program.
     pub fn set_logits(&mut self, tensor: TensorId) {
         let shape = [self.tensors[tensor].width, 1, 1, 1];

@@ -24,6 +24,14 @@ pub fn qat_graph() -> Graph {
         .expect("the bundled checkpoint")
 }
 
+/// The graph of the training recipe's binarized checkpoint.
+pub fn recipe_graph() -> Graph {
+    import(&path("vit_fmnist_bivit_recipe.safetensors"), &ImportOptions::default())
+        .expect("the bundled checkpoint")
+        .quantized()
+        .expect("the bundled checkpoint")
+}
+
 /// The I-ViT checkpoint as a container.
 pub fn qat(options: BuildOptions) -> Vec<u8> {
     build(&qat_graph(), options).expect("the bundled checkpoint")
@@ -41,17 +49,22 @@ pub fn frames(data: &Dataset, count: usize) -> Vec<Vec<u8>> {
 
 /// The classes that the authors' code predicts, for all 10,000 test images.
 pub fn golden_predictions(array: &str) -> Vec<usize> {
-    predictions("golden_logits_ivit.npz", array)
+    predictions("golden_logits_ivit.npz", array, 10_000)
 }
 
 /// The same of the binarized model.
 pub fn golden_binarized_predictions() -> Vec<usize> {
-    predictions("golden_logits_bivit.npz", "bivit_logits")
+    predictions("golden_logits_bivit.npz", "bivit_logits", 10_000)
 }
 
-fn predictions(file: &str, array: &str) -> Vec<usize> {
+/// What the training recipe's own forward pass predicts, for the first 1,000 test images.
+pub fn golden_recipe_predictions() -> Vec<usize> {
+    predictions("golden_logits_bivit_recipe.npz", "recipe_logits", 1_000)
+}
+
+fn predictions(file: &str, array: &str, images: usize) -> Vec<usize> {
     let (shape, logits) = npz::read_f32(&path(file), array).expect("the bundled logits");
-    assert_eq!(shape, [10_000, CLASSES]);
+    assert_eq!(shape, [images, CLASSES]);
     logits.chunks(CLASSES).map(largest).collect()
 }
 

@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use converter::BuildOptions;
 use converter::calibrate::{Precision, QuantizeOptions};
 use converter::facts::Comparison;
 use converter::float::Graph;
 use converter::import::{ImportOptions, Imported, import};
+use converter::{BuildOptions, ConvertError};
 use serde::Serialize;
 use shiftformer::quant::pack::Packs;
 use shiftformer::{KernelSet, ModelFile};
@@ -142,9 +142,12 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
     let made = match imported {
         Imported::Quantized(graph) => {
-            if args.format == Format::Bivit {
+            if args.format == Format::Bivit && !graph.is_binarized() {
                 return Err(Failure::new(format!("{name} was trained with 8-bit integers, not binarized"))
                     .help("convert it with --format ivit"));
+            }
+            if args.format == Format::Ivit && graph.is_binarized() {
+                return Err(Failure::convert(&name)(ConvertError::Binarized));
             }
             for_floats(args, &name)?;
             let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;

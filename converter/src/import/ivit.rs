@@ -105,7 +105,7 @@ impl Importer<'_> {
         let layer = "patch_embed.proj";
         let shape = [width, in_chans, patch, patch];
         let mut weights = self.weights(layer, &shape, "conv_scaling_factor", self.scale_of(pixels), true)?;
-        weights.values = channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
+        weights.values = super::channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
         let geometry = Geometry::patches(img_size, patch, in_chans);
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
 
@@ -206,15 +206,4 @@ impl Importer<'_> {
         self.graph.set_logits(logits);
         Ok(())
     }
-}
-
-/// Weights in (output, channel, position) order moved to (output, position, channel).
-fn channels_last(values: &[i8], channels: usize, positions: usize) -> Vec<i8> {
-    let mut out = Vec::with_capacity(values.len());
-    for filter in values.chunks(channels * positions) {
-        for position in 0..positions {
-            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
-        }
-    }
-    out
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod ivit;
+mod recipe;
 mod tensors;
 mod timm;
 
@@ -9,6 +10,7 @@ use std::path::Path;
 
 pub use config::VitConfig;
 pub use ivit::import as import_ivit;
+pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
 
@@ -64,6 +66,16 @@ pub fn import_safetensors(
     options: &ImportOptions,
 ) -> Result<Imported, ConvertError> {
     let tensors = Tensors::parse(bytes, name)?;
+    match tensors.metadata("format") {
+        Some(recipe::FORMAT) => return import_recipe(&tensors, options).map(Imported::Quantized),
+        Some(other) if other.starts_with("shiftformer-") => {
+            return Err(ConvertError::UnknownLayout {
+                path: name.to_owned(),
+                hint: format!("its format is `{other}`, this version reads `{}`", recipe::FORMAT),
+            });
+        }
+        Some(_) | None => {}
+    }
     // A damaged checkpoint of one layout is not taken for the other.
     if ["qact_input", "qact1", "qact_pos"]
         .iter()
@@ -80,4 +92,15 @@ pub fn import_safetensors(
                layout, with `qact_input.act_scaling_factor`"
             .into(),
     })
+}
+
+/// Weights in (output, channel, position) order moved to (output, position, channel).
+fn channels_last(values: &[i8], channels: usize, positions: usize) -> Vec<i8> {
+    let mut out = Vec::with_capacity(values.len());
+    for filter in values.chunks(channels * positions) {
+        for position in 0..positions {
+            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
+        }
+    }
+    out
 }

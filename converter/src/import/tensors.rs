@@ -1,11 +1,12 @@
 //! Named tensors of a safetensors file, with errors that name them.
 
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::ConvertError;
 use crate::onnx::{bfloat, half};
 
-/// A parsed file. Reads F32, F16 and BF16 tensors; allocates no more than the file's size.
+/// A parsed file. Reads F32, F16 and BF16 tensors, I32 integers and packed bits; allocates no more than the file's size.
 pub struct Tensors<'a> {
     file: SafeTensors<'a>,
     metadata: std::collections::HashMap<String, String>,
@@ -38,8 +39,7 @@ impl<'a> Tensors<'a> {
         self.file.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
     }
 
-    /// The finite values of tensor `name`, which must have `shape`.
-    pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
+    fn of_shape(&self, name: &str, shape: &[u32]) -> Result<TensorView<'a>, ConvertError> {
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         let tensor =
             self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
@@ -50,6 +50,12 @@ impl<'a> Tensors<'a> {
                 expected: shape,
             });
         }
+        Ok(tensor)
+    }
+
+    /// The finite values of tensor `name`, which must have `shape`.
+    pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
+        let tensor = self.of_shape(name, shape)?;
         let values = decode(name, tensor.dtype(), tensor.data())?;
         reject(name, &values, "a finite number", |v| !v.is_finite())?;
         Ok(values)
@@ -71,6 +77,41 @@ impl<'a> Tensors<'a> {
         Ok(values)
     }
 
+    /// I32 integers that are not negative.
+    pub fn naturals(&self, name: &str, shape: &[u32]) -> Result<Vec<u32>, ConvertError> {
+        let tensor = self.of_shape(name, shape)?;
+        expect(name, tensor.dtype(), Dtype::I32, "I32")?;
+        let words = tensor.data().as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word));
+        let natural = |(index, value): (usize, i32)| {
+            u32::try_from(value).map_err(|_| ConvertError::Value {
+                name: name.to_owned(),
+                index,
+                value: value.into(),
+                expected: "0 or more",
+            })
+        };
+        words.enumerate().map(natural).collect()
+    }
+
+    /// `rows` rows of `width` bits, each packed to U8 bytes, low bit first, padding bits 0.
+    pub fn bits(&self, name: &str, rows: u32, width: u32) -> Result<Vec<bool>, ConvertError> {
+        let bytes = width.div_ceil(8);
+        let tensor = self.of_shape(name, &[rows, bytes])?;
+        expect(name, tensor.dtype(), Dtype::U8, "U8")?;
+        let mut bits = Vec::with_capacity(rows as usize * width as usize);
+        for (index, row) in tensor.data().chunks_exact(bytes.max(1) as usize).enumerate() {
+            let bit = |i: u32| row[i as usize / 8] >> (i % 8) & 1 == 1;
+            if (width..8 * bytes).any(bit) {
+                let index = (index + 1) * row.len() - 1;
+                let value = f64::from(tensor.data()[index]);
+                let expected = "padding bits that are 0";
+                return Err(ConvertError::Value { name: name.to_owned(), index, value, expected });
+            }
+            bits.extend((0..width).map(bit));
+        }
+        Ok(bits)
+    }
+
     /// One positive scale, of shape `[]` or `[1]`.
     pub fn scale(&self, name: &str) -> Result<f32, ConvertError> {
         let shape: &[u32] = match self.file.tensor(name) {
@@ -88,7 +129,20 @@ fn decode(name: &str, dtype: Dtype, data: &[u8]) -> Result<Vec<f32>, ConvertErro
         Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()),
         Dtype::F16 => Ok(words().map(half).collect()),
         Dtype::BF16 => Ok(words().map(bfloat).collect()),
-        other => Err(ConvertError::ElementType { name: name.to_owned(), found: format!("{other:?}") }),
+        other => Err(ConvertError::ElementType {
+            name: name.to_owned(),
+            found: format!("{other:?}"),
+            expected: "F32, F16 or BF16",
+        }),
+    }
+}
+
+fn expect(name: &str, found: Dtype, wanted: Dtype, expected: &'static str) -> Result<(), ConvertError> {
+    match found == wanted {
+        true => Ok(()),
+        false => {
+            Err(ConvertError::ElementType { name: name.to_owned(), found: format!("{found:?}"), expected })
+        }
     }
 }
 
