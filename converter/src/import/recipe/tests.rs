@@ -52,10 +52,10 @@ impl Checkpoint {
     }
 
     fn build(&self) -> Result<Vec<u8>, ConvertError> {
-        let view = |(name, (dtype, shape, data)): (&String, &(Dtype, Vec<usize>, Vec<u8>))| {
+        let views = self.tensors.iter().map(|(name, (dtype, shape, data))| {
             (name.clone(), TensorView::new(*dtype, shape.clone(), data).unwrap())
-        };
-        let views: Vec<_> = self.tensors.iter().map(view).collect();
+        });
+        let views: Vec<_> = views.collect();
         let bytes = serialize(views, Some(self.metadata.clone())).unwrap();
         let graph = import_safetensors(&bytes, "changed", &ImportOptions::default())?.quantized().unwrap();
         build(&graph, BuildOptions::default())
