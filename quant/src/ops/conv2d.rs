@@ -190,7 +190,7 @@ pub struct Conv2dArgs<'a> {
 
 /// The part of a window along one axis that lies inside the image.
 #[derive(Clone, Debug)]
-pub(crate) struct Clip {
+pub struct Clip {
     /// Kernel positions inside.
     pub taps: Range<usize>,
     /// Image position under the first of them.

@@ -135,19 +135,19 @@ pub struct RowStatistics {
 /// Steps 1 to 4 for one non-empty row of at most 2¹⁵ values.
 #[inline]
 pub fn row_statistics(row: &[i16], eps: u64) -> RowStatistics {
-    let count = row.len() as i32;
-    let sum: i32 = row.iter().map(|&v| i32::from(v)).sum();
-    // floor(sum/count + 1/2) = floor((2·sum + count) / (2·count)), in 64 bits.
-    let mean =
-        (2 * i64::from(sum) + i64::from(count)).checked_div_euclid(2 * i64::from(count)).unwrap_or(0) as i32;
-    let squares: u64 = row
-        .iter()
-        .map(|&v| {
-            let y = (i32::from(v) - mean).unsigned_abs();
-            u64::from(y) * u64::from(y)
-        })
-        .sum();
-    let energy = squares + eps;
+    let count = row.len() as i64;
+    let (mut sum, mut squares) = (0i32, 0i64);
+    for &v in row {
+        let v = i32::from(v);
+        sum += v;
+        squares += i64::from(v) * i64::from(v);
+    }
+    let sum = i64::from(sum);
+    // floor(sum/count + 1/2) = floor((2·sum + count) / (2·count)).
+    let mean = (2 * sum + count).checked_div_euclid(2 * count).unwrap_or(0);
+    // Σ(x − mean)², each term below 2⁴⁷.
+    let squares = squares - 2 * mean * sum + count * mean * mean;
+    let (mean, energy) = (mean as i32, squares as u64 + eps);
     if energy == 0 {
         return RowStatistics { mean, factor: 0 };
     }

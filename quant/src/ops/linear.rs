@@ -234,6 +234,19 @@ impl LinearOut<'_> {
         self.len() == 0
     }
 
+    /// Elements `start .. start + len`.
+    pub fn window(&mut self, start: usize, len: usize) -> Result<LinearOut<'_>, Fault> {
+        Ok(match self {
+            LinearOut::I8 { out, table } => {
+                LinearOut::I8 { out: window_mut(out, start, len)?, table: *table }
+            }
+            LinearOut::I16 { out, residual } => {
+                LinearOut::I16 { out: window_mut(out, start, len)?, residual: *residual }
+            }
+            LinearOut::I32 { out } => LinearOut::I32 { out: window_mut(out, start, len)? },
+        })
+    }
+
     /// Finishes consecutive channels of one row: requantizes `acc` (bias included)
     /// with the multipliers in `requant` (of those channels) and stores them through
     /// the epilogue at element `at`.

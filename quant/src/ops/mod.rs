@@ -38,7 +38,7 @@ pub use binary_linear::{BinaryLinear, BinaryLinearArgs, MAX_BINARY_K_I16};
 pub use bit_rows::{BinaryLinearOut, BinaryOut, BitAct, BitOut, BitsOut, Planes};
 pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
-pub use conv2d::{Conv2d, Conv2dArgs};
+pub use conv2d::{Clip, Conv2d, Conv2dArgs};
 pub use gather::Gather;
 pub use interpolate::{Interpolate, KNOTS};
 pub use layer_norm::{LayerNorm, LayerNormArgs, RowStatistics, row_statistics};

@@ -1,17 +1,27 @@
 //! Attention, one query of one head at a time.
 
 use quant::Fault;
-use quant::arith::saturate_i8;
-use quant::ops::AttentionArgs;
+use quant::arith::Multiplier;
+use quant::ops::{AttentionArgs, ChannelsRef};
 use quant::slice::{rows_mut, window};
 
 use crate::shiftmax::probabilities;
 
-/// Channels of P·V that are summed together: as many as registers hold.
-const CHANNELS: usize = 4;
+/// What a core brings to attention.
+pub(crate) trait Core {
+    /// `scores[j] = saturate(scale · Σ_i q[i] · k[j · stride + i])`.
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        scores_of(q, k, stride, scale, scores)
+    }
+
+    /// `out[c] = saturate(scale · Σ_j p[j] · v[j · stride + c])`.
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        values_of(p, v, stride, scale, out)
+    }
+}
 
 /// Scores, probabilities and P·V of the queries in `args`.
-pub(crate) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+pub(crate) fn attention<C: Core>(args: AttentionArgs<'_>) -> Result<(), Fault> {
     let AttentionArgs { keys, heads, head_dim, kv_stride, .. } = args;
     let scores = args.scores.get_mut(..keys).ok_or(Fault::Bounds)?;
     let row = args.probabilities.get_mut(..keys).ok_or(Fault::Bounds)?;
@@ -19,33 +29,55 @@ pub(crate) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
         for (head, out) in rows_mut(out, head_dim).enumerate() {
             let at = head * head_dim;
             let q = window(args.q, i * args.q_stride + at, head_dim)?;
-            for (j, score) in scores.iter_mut().enumerate() {
-                *score = saturate_i8(
-                    args.score.apply(head, dot(q, window(args.k, j * kv_stride + at, head_dim)?)),
-                );
-            }
+            let [k, v] = [args.k, args.v].map(|x| x.get(at..).unwrap_or(&[]));
+            C::scores(q, k, kv_stride, multiplier(&args.score, head)?, scores)?;
             probabilities(scores, args.exp, row);
-            for (block, out) in out.chunks_mut(CHANNELS).enumerate() {
-                let v = args.v.get(at + block * CHANNELS..).ok_or(Fault::Bounds)?;
-                let sums = weighted(row, v, kv_stride, out.len())?;
-                for (y, &z) in out.iter_mut().zip(&sums) {
-                    *y = saturate_i8(args.requant.apply(head, z));
-                }
-            }
+            C::values(row, v, kv_stride, multiplier(&args.requant, head)?, out)?;
         }
     }
     Ok(())
 }
 
-/// `Σ a[i] · b[i]`.
-#[inline(always)]
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    #[cfg(all(target_arch = "arm", feature = "mve"))]
-    return crate::mve::dot(a, b);
-    #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
-    return crate::dsp::dot(a, b);
-    #[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
-    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+fn multiplier(scales: &ChannelsRef<'_>, head: usize) -> Result<Multiplier, Fault> {
+    let constants = scales.mantissa.get(head).zip(scales.shift.get(head));
+    constants.map(|(&mantissa, &shift)| Multiplier { mantissa, shift }).ok_or(Fault::Bounds)
+}
+
+/// [`Core::scores`] in plain Rust.
+pub(crate) fn scores_of(
+    q: &[i8],
+    k: &[i8],
+    stride: usize,
+    scale: Multiplier,
+    scores: &mut [i8],
+) -> Result<(), Fault> {
+    for (j, score) in scores.iter_mut().enumerate() {
+        let k = window(k, j * stride, q.len())?;
+        let sum = q.iter().zip(k).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+        *score = quant::arith::saturate_i8(scale.apply(sum));
+    }
+    Ok(())
+}
+
+/// Channels of P·V that are summed together: as many as registers hold.
+const CHANNELS: usize = 4;
+
+/// [`Core::values`] in plain Rust.
+pub(crate) fn values_of(
+    p: &[i16],
+    v: &[i8],
+    stride: usize,
+    scale: Multiplier,
+    out: &mut [i8],
+) -> Result<(), Fault> {
+    for (block, out) in out.chunks_mut(CHANNELS).enumerate() {
+        let v = v.get(block * CHANNELS..).ok_or(Fault::Bounds)?;
+        let sums = weighted(p, v, stride, out.len())?;
+        for (y, &z) in out.iter_mut().zip(&sums) {
+            *y = quant::arith::saturate_i8(scale.apply(z));
+        }
+    }
+    Ok(())
 }
 
 /// `Σ_j p[j] · v[j · stride + c]` for the first `len` channels.

@@ -3,8 +3,10 @@
 use core::ops::Range;
 
 use quant::Fault;
-use quant::ops::{LinearArgs, LinearOut};
+use quant::ops::{ChannelsRef, LinearArgs, LinearOut};
 use quant::slice::{window, window_mut};
+
+use crate::requantize::{Sum, requantize_i16};
 
 /// Channels whose sums are held at once.
 pub(crate) const CHANNELS: usize = 64;
@@ -26,8 +28,8 @@ pub(crate) trait Core {
     fn block() -> Self::Block;
     /// Sums of zero.
     fn zero() -> Self::Sums;
-    /// The sum of one channel of one row; 0 outside.
-    fn sum(sums: &Self::Sums, row: usize, channel: usize) -> i32;
+    /// The sums of the first channels of a row with their bias.
+    fn biased(sums: &Self::Sums, row: usize, bias: &[i32], out: &mut [i32]);
     /// Brings the inputs `start ..` of `count ≤ ROWS` rows of `k` to the core's form. Inputs up
     /// to the next multiple of the group, and rows past `count`, may be anything finite: the
     /// weights there are zero, and the sums there are not used.
@@ -58,7 +60,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let (n, k) = (args.weights.n, args.weights.k);
     let rows = x.len().checked_div(k).unwrap_or(0);
     let stride = 2 * k.next_multiple_of(C::GROUP);
-    let fast = args.requant.shift.iter().all(|&e| e >= 33);
+    let up = headroom(args);
     let mut block = C::block();
     let mut sums = C::zero();
     let mut row = 0;
@@ -85,13 +87,25 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
             }
             for r in 0..count {
                 let at = (row + r) * n + channel;
-                finish::<C>(args, channel..channel + width, (&sums, r), at, fast, &mut out)?;
+                finish::<C>(args, channel..channel + width, (&sums, r), at, up, &mut out)?;
             }
             channel += width;
         }
         row += count;
     }
     Ok(())
+}
+
+/// The bits by which accumulators with their bias have to be shifted up for every shift to be at
+/// least 33, so that the upper half of a product holds the result. `None` where they have no
+/// room for it.
+fn headroom(args: &LinearArgs<'_>) -> Option<u32> {
+    let shifts = args.requant.shift;
+    let (least, most) = (shifts.iter().min()?, shifts.iter().max()?);
+    let up = u32::from(33u8.saturating_sub(*least));
+    let bias = args.bias.iter().map(|b| u64::from(b.unsigned_abs())).max()?;
+    let largest = args.weights.k as u64 * (128 * 127) + bias;
+    (up < 32 && largest << up <= i32::MAX as u64 && u32::from(*most) + up <= 64).then_some(up)
 }
 
 /// Bias, multiplier and epilogue of consecutive channels of one row.
@@ -101,13 +115,13 @@ fn finish<C: Core>(
     channels: Range<usize>,
     (sums, row): (&C::Sums, usize),
     at: usize,
-    fast: bool,
+    up: Option<u32>,
     out: &mut LinearOut<'_>,
 ) -> Result<(), Fault> {
     let width = channels.len();
     let bias = window(args.bias, channels.start, width)?;
     let requant = args.requant.window(channels.start, width)?;
-    if let (true, LinearOut::I8 { out, table }) = (fast, &mut *out) {
+    if let (Some(0), LinearOut::I8 { out, table }) = (up, &mut *out) {
         let out = window_mut(out, at, width)?;
         C::finish(sums, row, bias, requant.mantissa, requant.shift, out);
         if let Some(table) = table {
@@ -118,18 +132,27 @@ fn finish<C: Core>(
         return Ok(());
     }
     let mut biased = [0i32; CHANNELS];
-    for (channel, (z, &b)) in biased.iter_mut().zip(bias).enumerate() {
-        *z = C::sum(sums, row, channel) + b;
+    let biased = window_mut(&mut biased, 0, width)?;
+    C::biased(sums, row, bias, biased);
+    if let (Some(up), LinearOut::I16 { out, residual }) = (up, &mut *out) {
+        let sum = residual.map(|r| Sum::new(r.stream, r.branch));
+        if let None | Some(Some(_)) = sum {
+            finish_i16(biased, up, &requant, sum.flatten(), window_mut(out, at, width)?);
+            return Ok(());
+        }
     }
-    out.store(at, window(&biased, 0, width)?, &requant)
+    out.store(at, biased, &requant)
 }
 
-/// `saturate((z · m + 2^(e−1)) >> e)` with `e ≥ 33`: a truncated high product and one
-/// rounding shift.
+/// Requantizes sums with their bias to int16, and adds them to what `out` holds where there is a
+/// `residual`. Short loops: each keeps its constants in registers.
 #[inline(always)]
-pub(crate) fn requantize(z: i32, mantissa: i32, shift: u8) -> i8 {
-    let high = ((i64::from(z) * i64::from(mantissa)) >> 32) as i32;
-    // Shifting by one less, then halving upwards, cannot overflow.
-    let twice = high >> (shift.wrapping_sub(33) & 31);
-    ((twice >> 1) + (twice & 1)).clamp(-128, 127) as i8
+fn finish_i16(biased: &mut [i32], up: u32, requant: &ChannelsRef<'_>, residual: Option<Sum>, out: &mut [i16]) {
+    for (z, (&m, &e)) in biased.iter_mut().zip(requant.mantissa.iter().zip(requant.shift)) {
+        *z = requantize_i16(*z << up, m, e.wrapping_add(up as u8)).into();
+    }
+    match residual {
+        Some(sum) => out.iter_mut().zip(biased).for_each(|(y, t)| *y = sum.apply(*y, *t as i16)),
+        None => out.iter_mut().zip(biased).for_each(|(y, t)| *y = *t as i16),
+    }
 }

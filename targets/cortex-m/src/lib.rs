@@ -13,11 +13,16 @@
 #![no_std]
 #![deny(clippy::float_arithmetic)]
 
+mod add;
 mod attention;
+mod conv2d;
 mod dsp;
 mod gemm;
+mod layer_norm;
 mod mve;
 mod plain;
+mod requantize;
+mod shift_gelu;
 mod shiftmax;
 
 pub use dsp::Dsp;
@@ -33,3 +38,48 @@ pub type Fastest = Dsp;
 /// The kernel set for the core that the crate's features describe.
 #[cfg(not(any(feature = "dsp", feature = "mve")))]
 pub type Fastest = Plain;
+
+/// What all three sets do alike, around what each brings of its own.
+macro_rules! shared_kernels {
+    () => {
+        fn conv2d(
+            &mut self,
+            args: &quant::ops::Conv2dArgs<'_>,
+            x: &[i8],
+            out: LinearOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::conv2d::conv2d(self, args, x, out)
+        }
+
+        fn attention(&mut self, args: quant::ops::AttentionArgs<'_>) -> Result<(), Fault> {
+            crate::attention::attention::<Self>(args)
+        }
+
+        fn shiftmax(
+            &mut self,
+            args: &quant::ops::ShiftmaxArgs<'_>,
+            x: quant::ops::Tensor<'_>,
+            out: &mut quant::ops::TensorMut<'_>,
+        ) -> Result<(), Fault> {
+            crate::shiftmax::shiftmax(args, x, out)
+        }
+
+        fn shift_gelu(&mut self, args: &quant::ops::ShiftGeluArgs<'_>, x: &mut [i8]) -> Result<(), Fault> {
+            crate::shift_gelu::shift_gelu(args, x)
+        }
+
+        fn layer_norm(
+            &mut self,
+            args: &quant::ops::LayerNormArgs<'_>,
+            x: &[i16],
+            out: &mut quant::ops::TensorMut<'_>,
+        ) -> Result<(), Fault> {
+            crate::layer_norm::layer_norm(args, x, out)
+        }
+
+        fn add(&mut self, args: &quant::ops::AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
+            crate::add::add(args, x, y)
+        }
+    };
+}
+use shared_kernels;

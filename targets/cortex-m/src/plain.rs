@@ -1,6 +1,6 @@
 //! Cores without wide multiplies: Armv6-M, RV32.
 
-use quant::ops::{AttentionArgs, LinearArgs, LinearOut, ShiftmaxArgs, Tensor, TensorMut};
+use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::Pack;
 use quant::slice::{rows, window};
 use quant::{Fault, Kernels};
@@ -21,19 +21,10 @@ impl Kernels for Plain {
         }
     }
 
-    fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {
-        crate::attention::attention(args)
-    }
-
-    fn shiftmax(
-        &mut self,
-        args: &ShiftmaxArgs<'_>,
-        x: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        crate::shiftmax::shiftmax(args, x, out)
-    }
+    crate::shared_kernels!();
 }
+
+impl crate::attention::Core for Plain {}
 
 /// Row-major weights: three channels share a pass over a row.
 pub(crate) fn linear(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) -> Result<(), Fault> {

@@ -1,11 +1,15 @@
 //! 128-bit vectors: Armv8.1-M with MVE.
 
-use quant::ops::{AttentionArgs, LinearArgs, LinearOut, ShiftmaxArgs, Tensor, TensorMut};
+mod attention;
+
+use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::Pack;
 use quant::slice::{window, window_mut};
 use quant::{Fault, Kernels};
 
 use crate::gemm::{self, CHANNELS, CHUNK, Core};
+#[cfg(not(all(target_arch = "arm", feature = "mve")))]
+use crate::requantize::requantize_i8;
 
 /// Kernels of 16-way int8 multiply-accumulates, for weights in [`Pack::Panel2x16`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,18 +32,7 @@ impl Kernels for Mve {
         }
     }
 
-    fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {
-        crate::attention::attention(args)
-    }
-
-    fn shiftmax(
-        &mut self,
-        args: &ShiftmaxArgs<'_>,
-        x: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        crate::shiftmax::shiftmax(args, x, out)
-    }
+    crate::shared_kernels!();
 }
 
 /// Rows multiplied at once.
@@ -69,8 +62,10 @@ impl Core for Vectors {
     }
 
     #[inline(always)]
-    fn sum(sums: &Sums, row: usize, channel: usize) -> i32 {
-        sums.0.get(row).and_then(|sums| sums.get(channel)).copied().unwrap_or(0)
+    fn biased(sums: &Sums, row: usize, bias: &[i32], out: &mut [i32]) {
+        for ((z, &sum), &b) in out.iter_mut().zip(sums.0.get(row).into_iter().flatten()).zip(bias) {
+            *z = sum + b;
+        }
     }
 
     fn load(
@@ -128,16 +123,9 @@ impl Core for Vectors {
         isa::finish(sums, bias, mantissa, shift, out);
         #[cfg(not(all(target_arch = "arm", feature = "mve")))]
         for ((y, &z), ((&b, &m), &e)) in out.iter_mut().zip(sums).zip(bias.iter().zip(mantissa).zip(shift)) {
-            *y = gemm::requantize(z + b, m, e);
+            *y = requantize_i8(z + b, m, e);
         }
     }
-}
-
-/// `Σ a[i] · b[i]`.
-#[cfg(all(target_arch = "arm", feature = "mve"))]
-#[inline(always)]
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    isa::dot(a, b)
 }
 
 /// Copies as much as both slices hold.
@@ -288,7 +276,7 @@ mod isa {
         )
     }
 
-    /// As [`requantize`](crate::gemm::requantize), for as many elements as the shortest slice has.
+    /// As [`requantize`](crate::requantize::requantize_i8), for as many elements as the shortest slice has.
     #[inline(always)]
     pub(super) fn finish(sums: &[i32], bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
         let count = sums.len().min(bias.len()).min(mantissa.len()).min(shift.len()).min(out.len());

@@ -1,11 +1,14 @@
 //! Dual 16-bit products: Armv7E-M, and Armv8-M with the DSP extension.
 
-use quant::ops::{AttentionArgs, LinearArgs, LinearOut, ShiftmaxArgs, Tensor, TensorMut};
+mod attention;
+
+use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::Pack;
 use quant::slice::window;
 use quant::{Fault, Kernels};
 
 use crate::gemm::{self, CHANNELS, CHUNK, Core};
+use crate::requantize::requantize_i8;
 
 /// Kernels of dual 16-bit multiply-accumulates, for weights in [`Pack::Panel2x4`].
 ///
@@ -32,18 +35,7 @@ impl Kernels for Dsp {
         }
     }
 
-    fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {
-        crate::attention::attention(args)
-    }
-
-    fn shiftmax(
-        &mut self,
-        args: &ShiftmaxArgs<'_>,
-        x: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        crate::shiftmax::shiftmax(args, x, out)
-    }
+    crate::shared_kernels!();
 }
 
 /// Rows multiplied at once.
@@ -73,9 +65,11 @@ impl Core for DualProducts {
     }
 
     #[inline(always)]
-    fn sum(sums: &Self::Sums, row: usize, channel: usize) -> i32 {
-        let pair = sums.get(channel / 2).and_then(|pair| pair.get(row));
-        pair.map_or(0, |&[even, odd]| if channel.is_multiple_of(2) { even } else { odd })
+    fn biased(sums: &Self::Sums, row: usize, bias: &[i32], out: &mut [i32]) {
+        let sums = sums.iter().filter_map(|pair| pair.get(row)).flatten();
+        for ((z, &sum), &b) in out.iter_mut().zip(sums).zip(bias) {
+            *z = sum + b;
+        }
     }
 
     fn load(
@@ -142,9 +136,16 @@ impl Core for DualProducts {
         for (channel, y) in out.iter_mut().enumerate() {
             let at = |values: &[i32]| values.get(channel).copied().unwrap_or(0);
             let shift = shift.get(channel).copied().unwrap_or(33);
-            *y = gemm::requantize(Self::sum(sums, row, channel) + at(bias), at(mantissa), shift);
+            *y = requantize_i8(sum(sums, row, channel) + at(bias), at(mantissa), shift);
         }
     }
+}
+
+/// The sum of one channel of one row; 0 outside.
+#[inline(always)]
+fn sum(sums: &[Pair; CHANNELS / 2], row: usize, channel: usize) -> i32 {
+    let pair = sums.get(channel / 2).and_then(|pair| pair.get(row));
+    pair.map_or(0, |&[even, odd]| if channel.is_multiple_of(2) { even } else { odd })
 }
 
 /// `[(x0, x2), (x1, x3)]` in 16-bit halves, low half first.
@@ -184,18 +185,6 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
     }
 }
 
-/// `Σ a[i] · b[i]`.
-#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
-#[inline(always)]
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
-    let quads = a.iter().zip(b).fold(0, |sum, (&a, &b)| {
-        let ([a0, a1], [b0, b1]) = (widen(a), widen(b));
-        isa::smlad(a1, b1, isa::smlad(a0, b0, sum))
-    });
-    a_tail.iter().zip(b_tail).fold(quads, |sum, (&a, &b)| sum + i32::from(a) * i32::from(b))
-}
-
 /// The largest of `x`; −128 if there are none.
 #[inline(always)]
 pub(crate) fn max(x: &[i8]) -> i8 {
@@ -226,7 +215,7 @@ fn dual(a: u32, b: u32) -> i32 {
 mod isa {
     use core::arch::{asm, naked_asm};
 
-    use super::{CHANNELS, Core, DualProducts, Pair, Quad, ROWS};
+    use super::{CHANNELS, Pair, Quad, ROWS, requantize_i8};
 
     #[inline(always)]
     pub(super) fn sxtb16(word: u32) -> u32 {
@@ -244,21 +233,6 @@ mod isa {
             asm!("sxtb16 {}, {}, ror #8", lateout(reg) halves, in(reg) word, options(pure, nomem, nostack))
         };
         halves
-    }
-
-    /// `sum` and the products of both 16-bit halves.
-    #[inline(always)]
-    pub(super) fn smlad(a: u32, b: u32, sum: i32) -> i32 {
-        let result;
-        // SAFETY: as `sxtb16`.
-        unsafe {
-            asm!(
-                "smlad {}, {}, {}, {}",
-                lateout(reg) result, in(reg) a, in(reg) b, in(reg) sum,
-                options(pure, nomem, nostack),
-            );
-        }
-        result
     }
 
     #[inline(always)]
@@ -317,7 +291,7 @@ mod isa {
         }
     }
 
-    /// As [`requantize`](crate::gemm::requantize) for the channels of one row.
+    /// As [`requantize`](crate::requantize::requantize_i8) for the channels of one row.
     #[inline(always)]
     pub(super) fn finish(
         sums: &[Pair; CHANNELS / 2],
@@ -360,7 +334,7 @@ mod isa {
     ) {
         let constants = bias.get(channel).zip(mantissa.get(channel)).zip(shift.get(channel));
         if let (Some(((b, &m), &e)), Some(y)) = (constants, out.get_mut(channel)) {
-            *y = crate::gemm::requantize(DualProducts::sum(sums, row, channel) + b, m, e);
+            *y = requantize_i8(super::sum(sums, row, channel) + b, m, e);
         }
     }
 
