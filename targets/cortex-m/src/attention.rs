@@ -1,27 +1,14 @@
 //! Attention, one query of one head at a time.
 
 use quant::Fault;
-use quant::arith::Multiplier;
+use quant::arith::{Multiplier, saturate_i8};
 use quant::ops::{AttentionArgs, ChannelsRef};
 use quant::slice::{rows_mut, window};
 
-use crate::shiftmax::probabilities;
-
-/// What a core brings to attention.
-pub(crate) trait Core {
-    /// `scores[j] = saturate(scale · Σ_i q[i] · k[j · stride + i])`.
-    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
-        scores_of(q, k, stride, scale, scores)
-    }
-
-    /// `out[c] = saturate(scale · Σ_j p[j] · v[j · stride + c])`.
-    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
-        values_of(p, v, stride, scale, out)
-    }
-}
+use crate::rows::RowOps;
 
 /// Scores, probabilities and P·V of the queries in `args`.
-pub(crate) fn attention<C: Core>(args: AttentionArgs<'_>) -> Result<(), Fault> {
+pub(crate) fn attention<C: RowOps>(args: AttentionArgs<'_>) -> Result<(), Fault> {
     let AttentionArgs { keys, heads, head_dim, kv_stride, .. } = args;
     let scores = args.scores.get_mut(..keys).ok_or(Fault::Bounds)?;
     let row = args.probabilities.get_mut(..keys).ok_or(Fault::Bounds)?;
@@ -31,7 +18,7 @@ pub(crate) fn attention<C: Core>(args: AttentionArgs<'_>) -> Result<(), Fault> {
             let q = window(args.q, i * args.q_stride + at, head_dim)?;
             let [k, v] = [args.k, args.v].map(|x| x.get(at..).unwrap_or(&[]));
             C::scores(q, k, kv_stride, multiplier(&args.score, head)?, scores)?;
-            probabilities(scores, args.exp, row);
+            C::probabilities(scores, args.exp, row);
             C::values(row, v, kv_stride, multiplier(&args.requant, head)?, out)?;
         }
     }
@@ -43,8 +30,8 @@ fn multiplier(scales: &ChannelsRef<'_>, head: usize) -> Result<Multiplier, Fault
     constants.map(|(&mantissa, &shift)| Multiplier { mantissa, shift }).ok_or(Fault::Bounds)
 }
 
-/// [`Core::scores`] in plain Rust.
-pub(crate) fn scores_of(
+/// [`RowOps::scores`] in plain Rust.
+pub(crate) fn scores(
     q: &[i8],
     k: &[i8],
     stride: usize,
@@ -54,7 +41,7 @@ pub(crate) fn scores_of(
     for (j, score) in scores.iter_mut().enumerate() {
         let k = window(k, j * stride, q.len())?;
         let sum = q.iter().zip(k).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
-        *score = quant::arith::saturate_i8(scale.apply(sum));
+        *score = saturate_i8(scale.apply(sum));
     }
     Ok(())
 }
@@ -62,8 +49,8 @@ pub(crate) fn scores_of(
 /// Channels of P·V that are summed together: as many as registers hold.
 const CHANNELS: usize = 4;
 
-/// [`Core::values`] in plain Rust.
-pub(crate) fn values_of(
+/// [`RowOps::values`] in plain Rust.
+pub(crate) fn values(
     p: &[i16],
     v: &[i8],
     stride: usize,
@@ -74,7 +61,7 @@ pub(crate) fn values_of(
         let v = v.get(block * CHANNELS..).ok_or(Fault::Bounds)?;
         let sums = weighted(p, v, stride, out.len())?;
         for (y, &z) in out.iter_mut().zip(&sums) {
-            *y = quant::arith::saturate_i8(scale.apply(z));
+            *y = saturate_i8(scale.apply(z));
         }
     }
     Ok(())

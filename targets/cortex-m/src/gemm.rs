@@ -28,8 +28,8 @@ pub(crate) trait Core {
     fn block() -> Self::Block;
     /// Sums of zero.
     fn zero() -> Self::Sums;
-    /// The sums of the first channels of a row with their bias.
-    fn biased(sums: &Self::Sums, row: usize, bias: &[i32], out: &mut [i32]);
+    /// The sums of the first channels of a row, in place or copied to `buffer`.
+    fn row<'s>(sums: &'s Self::Sums, row: usize, width: usize, buffer: &'s mut Row) -> &'s [i32];
     /// Brings the inputs `start ..` of `count ≤ ROWS` rows of `k` to the core's form. Inputs up
     /// to the next multiple of the group, and rows past `count`, may be anything finite: the
     /// weights there are zero, and the sums there are not used.
@@ -53,7 +53,30 @@ pub(crate) trait Core {
     ) -> Result<(), Fault>;
     /// Requantizes the first channels of `row` to int8, with shifts of at least 33.
     fn finish(sums: &Self::Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]);
+    /// Requantizes sums with their bias, `up` bits higher, to int16, and adds them to what `out`
+    /// holds where there is a `residual`. Two loops: each keeps its constants in registers.
+    #[inline(always)]
+    fn finish_i16(
+        (sums, bias): (&[i32], &[i32]),
+        up: u32,
+        requant: &ChannelsRef<'_>,
+        residual: Option<Sum>,
+        out: &mut [i16],
+    ) {
+        let mut scaled = [0i16; CHANNELS];
+        let constants = requant.mantissa.iter().zip(requant.shift);
+        for ((t, (&z, &b)), (&m, &e)) in scaled.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
+            *t = requantize_i16((z + b) << up, m, e.wrapping_add(up as u8));
+        }
+        match residual {
+            Some(sum) => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = sum.apply(*y, t)),
+            None => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = t),
+        }
+    }
 }
+
+/// Room for the sums of a row.
+pub(crate) type Row = [[i32; 2]; CHANNELS / 2];
 
 /// A whole GEMM with weights in the panels of `C`.
 pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) -> Result<(), Fault> {
@@ -63,6 +86,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let up = headroom(args);
     let mut block = C::block();
     let mut sums = C::zero();
+    let mut buffer = [[0; 2]; CHANNELS / 2];
     let mut row = 0;
     while row < rows {
         let count = (rows - row).min(C::ROWS);
@@ -87,7 +111,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
             }
             for r in 0..count {
                 let at = (row + r) * n + channel;
-                finish::<C>(args, channel..channel + width, (&sums, r), at, up, &mut out)?;
+                finish::<C>(args, channel..channel + width, (&sums, r, &mut buffer), at, up, &mut out)?;
             }
             channel += width;
         }
@@ -101,11 +125,14 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
 /// room for it.
 fn headroom(args: &LinearArgs<'_>) -> Option<u32> {
     let shifts = args.requant.shift;
-    let (least, most) = (shifts.iter().min()?, shifts.iter().max()?);
-    let up = u32::from(33u8.saturating_sub(*least));
+    let up = u32::from(33u8.saturating_sub(*shifts.iter().min()?));
+    if up == 0 {
+        return Some(0);
+    }
+    let most = u32::from(*shifts.iter().max()?);
     let bias = args.bias.iter().map(|b| u64::from(b.unsigned_abs())).max()?;
     let largest = args.weights.k as u64 * (128 * 127) + bias;
-    (up < 32 && largest << up <= i32::MAX as u64 && u32::from(*most) + up <= 64).then_some(up)
+    (up < 32 && largest << up <= i32::MAX as u64 && most + up <= 62).then_some(up)
 }
 
 /// Bias, multiplier and epilogue of consecutive channels of one row.
@@ -113,7 +140,7 @@ fn headroom(args: &LinearArgs<'_>) -> Option<u32> {
 fn finish<C: Core>(
     args: &LinearArgs<'_>,
     channels: Range<usize>,
-    (sums, row): (&C::Sums, usize),
+    (sums, row, buffer): (&C::Sums, usize, &mut Row),
     at: usize,
     up: Option<u32>,
     out: &mut LinearOut<'_>,
@@ -131,28 +158,17 @@ fn finish<C: Core>(
         }
         return Ok(());
     }
-    let mut biased = [0i32; CHANNELS];
-    let biased = window_mut(&mut biased, 0, width)?;
-    C::biased(sums, row, bias, biased);
+    let z = C::row(sums, row, width, buffer);
     if let (Some(up), LinearOut::I16 { out, residual }) = (up, &mut *out) {
         let sum = residual.map(|r| Sum::new(r.stream, r.branch));
         if let None | Some(Some(_)) = sum {
-            finish_i16(biased, up, &requant, sum.flatten(), window_mut(out, at, width)?);
+            C::finish_i16((z, bias), up, &requant, sum.flatten(), window_mut(out, at, width)?);
             return Ok(());
         }
     }
-    out.store(at, biased, &requant)
-}
-
-/// Requantizes sums with their bias to int16, and adds them to what `out` holds where there is a
-/// `residual`. Short loops: each keeps its constants in registers.
-#[inline(always)]
-fn finish_i16(biased: &mut [i32], up: u32, requant: &ChannelsRef<'_>, residual: Option<Sum>, out: &mut [i16]) {
-    for (z, (&m, &e)) in biased.iter_mut().zip(requant.mantissa.iter().zip(requant.shift)) {
-        *z = requantize_i16(*z << up, m, e.wrapping_add(up as u8)).into();
+    let mut biased = [0i32; CHANNELS];
+    for (biased, (&z, &b)) in biased.iter_mut().zip(z.iter().zip(bias)) {
+        *biased = z + b;
     }
-    match residual {
-        Some(sum) => out.iter_mut().zip(biased).for_each(|(y, t)| *y = sum.apply(*y, *t as i16)),
-        None => out.iter_mut().zip(biased).for_each(|(y, t)| *y = *t as i16),
-    }
+    out.store(at, window(&biased, 0, width)?, &requant)
 }

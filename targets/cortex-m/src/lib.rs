@@ -22,6 +22,7 @@ mod layer_norm;
 mod mve;
 mod plain;
 mod requantize;
+mod rows;
 mod shift_gelu;
 mod shiftmax;
 
@@ -61,11 +62,11 @@ macro_rules! shared_kernels {
             x: quant::ops::Tensor<'_>,
             out: &mut quant::ops::TensorMut<'_>,
         ) -> Result<(), Fault> {
-            crate::shiftmax::shiftmax(args, x, out)
+            crate::shiftmax::shiftmax::<Self>(args, x, out)
         }
 
         fn shift_gelu(&mut self, args: &quant::ops::ShiftGeluArgs<'_>, x: &mut [i8]) -> Result<(), Fault> {
-            crate::shift_gelu::shift_gelu(args, x)
+            crate::shift_gelu::shift_gelu::<Self>(args, x)
         }
 
         fn layer_norm(
@@ -74,7 +75,7 @@ macro_rules! shared_kernels {
             x: &[i16],
             out: &mut quant::ops::TensorMut<'_>,
         ) -> Result<(), Fault> {
-            crate::layer_norm::layer_norm(args, x, out)
+            crate::layer_norm::layer_norm::<Self>(args, x, out)
         }
 
         fn add(&mut self, args: &quant::ops::AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {

@@ -24,7 +24,7 @@ impl Kernels for Plain {
     crate::shared_kernels!();
 }
 
-impl crate::attention::Core for Plain {}
+impl crate::rows::RowOps for Plain {}
 
 /// Row-major weights: three channels share a pass over a row.
 pub(crate) fn linear(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) -> Result<(), Fault> {

@@ -2,14 +2,13 @@
 
 use quant::arith::Multiplier;
 
-/// `(z · m + 2^(e−1)) >> e` with `33 ≤ e ≤ 64`: a truncated high product and one rounding
-/// shift. At most 2³⁰ in magnitude.
+/// `(z · m + 2^(e−1)) >> e` with `33 ≤ e ≤ 62`: a truncated high product of at most 2³⁰ in
+/// magnitude, and one rounding shift.
 #[inline(always)]
 pub(crate) fn requantize(z: i32, mantissa: i32, shift: u8) -> i32 {
     let high = ((i64::from(z) * i64::from(mantissa)) >> 32) as i32;
-    // Shifting by one less, then halving upwards, cannot overflow.
-    let twice = high >> (shift.wrapping_sub(33) & 31);
-    (twice >> 1) + (twice & 1)
+    // Shifting by one less, then halving upwards.
+    ((high >> (shift.wrapping_sub(33) & 31)) + 1) >> 1
 }
 
 /// [`requantize`], saturated to int8.
@@ -30,20 +29,30 @@ pub(crate) fn requantize_i16(z: i32, mantissa: i32, shift: u8) -> i16 {
 pub(crate) struct Scale16 {
     mantissa: i32,
     up: u32,
-    shift: u8,
+    /// Half a unit of the result, in upper halves of products.
+    half: i32,
+    down: u32,
 }
 
 impl Scale16 {
     /// `None` for shifts below 17.
     pub(crate) fn new(scale: Multiplier) -> Option<Self> {
         let up = u32::from(33u8.saturating_sub(scale.shift));
-        (up <= 16).then_some(Self { mantissa: scale.mantissa, up, shift: scale.shift.max(33) })
+        let down = u32::from(scale.shift.max(33).saturating_sub(32)) & 31;
+        (up <= 16).then_some(Self { mantissa: scale.mantissa, up, half: (1 << down) >> 1, down })
     }
 
-    /// As [`Multiplier::apply`].
+    /// The mantissa, the bits up before the product, and the bits down behind its upper half.
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    pub(crate) fn parts(self) -> (i32, u32, u32) {
+        (self.mantissa, self.up, self.down)
+    }
+
+    /// As [`Multiplier::apply`]; at most 2³⁰ in magnitude.
     #[inline(always)]
     pub(crate) fn apply(self, v: i16) -> i32 {
-        requantize(i32::from(v) << self.up, self.mantissa, self.shift)
+        let product = i64::from(i32::from(v) << self.up) * i64::from(self.mantissa);
+        ((product >> 32) as i32 + self.half) >> self.down
     }
 }
 
@@ -55,6 +64,12 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// The multipliers of the stream and of the branch.
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    pub(crate) fn parts(&self) -> [Scale16; 2] {
+        [self.stream, self.branch]
+    }
+
     /// `None` where a shift is below 17.
     pub(crate) fn new(stream: Multiplier, branch: Multiplier) -> Option<Self> {
         Some(Self { stream: Scale16::new(stream)?, branch: Scale16::new(branch)? })

@@ -4,10 +4,10 @@ use quant::Fault;
 use quant::arith::Multiplier;
 use quant::slice::window;
 
-use super::{Dsp, widen};
 #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 use super::dual;
-use crate::attention::{Core, scores_of, values_of};
+use super::widen;
+use crate::attention;
 use crate::requantize::requantize_i8;
 
 /// Longest query that is widened at once.
@@ -15,44 +15,54 @@ const MAX_HEAD: usize = 128;
 /// Channels of P·V that are summed together.
 const CHANNELS: usize = 8;
 
-impl Core for Dsp {
-    /// The query is widened once; a pass of the loop takes two keys, 11 instructions for 8
-    /// products.
-    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
-        let (quads, tail) = q.as_chunks::<4>();
-        if !(tail.is_empty() && (4..=MAX_HEAD).contains(&q.len()) && scores.len() >= 2 && scale.shift >= 33) {
-            return scores_of(q, k, stride, scale, scores);
-        }
-        let mut wide = [[0; 2]; MAX_HEAD / 4];
-        for (wide, &quad) in wide.iter_mut().zip(quads) {
-            *wide = widen(quad);
-        }
-        let wide = window(&wide, 0, quads.len())?;
-        let k = window(k, 0, (scores.len() - 1) * stride + q.len())?;
-        score_pairs(wide, k, stride, scale, scores);
-        // Of an odd number of keys the last two are a pair once more.
-        let last = k.len().checked_sub(stride + q.len()).and_then(|at| k.get(at..));
-        if let (1, Some(k), Some(pair)) = (scores.len() % 2, last, scores.last_chunk_mut::<2>()) {
-            score_pairs(wide, k, stride, scale, pair);
-        }
-        Ok(())
+/// The query is widened once; a pass of the loop takes two keys, 11 instructions for 8
+/// products.
+pub(super) fn scores(
+    q: &[i8],
+    k: &[i8],
+    stride: usize,
+    scale: Multiplier,
+    scores: &mut [i8],
+) -> Result<(), Fault> {
+    let (quads, tail) = q.as_chunks::<4>();
+    if !(tail.is_empty() && (4..=MAX_HEAD).contains(&q.len()) && scores.len() >= 2 && scale.shift >= 33) {
+        return attention::scores(q, k, stride, scale, scores);
     }
+    let mut wide = [[0; 2]; MAX_HEAD / 4];
+    for (wide, &quad) in wide.iter_mut().zip(quads) {
+        *wide = widen(quad);
+    }
+    let wide = window(&wide, 0, quads.len())?;
+    let k = window(k, 0, (scores.len() - 1) * stride + q.len())?;
+    score_pairs(wide, k, stride, scale, scores);
+    // Of an odd number of keys the last two are a pair once more.
+    let last = k.len().checked_sub(stride + q.len()).and_then(|at| k.get(at..));
+    if let (1, Some(k), Some(pair)) = (scores.len() % 2, last, scores.last_chunk_mut::<2>()) {
+        score_pairs(wide, k, stride, scale, pair);
+    }
+    Ok(())
+}
 
-    /// Eight channels at once: for each key 15 instructions for 8 products.
-    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
-        let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
-        if !tail.is_empty() || p.is_empty() || scale.shift < 33 {
-            return values_of(p, v, stride, scale, out);
-        }
-        for (block, out) in blocks.iter_mut().enumerate() {
-            let v = window(v, block * CHANNELS, (p.len() - 1) * stride + CHANNELS)?;
-            let sums = weighted(p, v, stride);
-            for (y, z) in out.iter_mut().zip(sums) {
-                *y = requantize_i8(z, scale.mantissa, scale.shift);
-            }
-        }
-        Ok(())
+/// Eight channels at once: for each key 15 instructions for 8 products.
+pub(super) fn values(
+    p: &[i16],
+    v: &[i8],
+    stride: usize,
+    scale: Multiplier,
+    out: &mut [i8],
+) -> Result<(), Fault> {
+    let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
+    if !tail.is_empty() || p.is_empty() || scale.shift < 33 {
+        return attention::values(p, v, stride, scale, out);
     }
+    for (block, out) in blocks.iter_mut().enumerate() {
+        let v = window(v, block * CHANNELS, (p.len() - 1) * stride + CHANNELS)?;
+        let sums = weighted(p, v, stride);
+        for (y, z) in out.iter_mut().zip(sums) {
+            *y = requantize_i8(z, scale.mantissa, scale.shift);
+        }
+    }
+    Ok(())
 }
 
 /// The scores of all whole pairs of keys with the widened query; shifts of at least 33, and `k`
@@ -150,7 +160,12 @@ mod isa {
     }
 
     #[unsafe(naked)]
-    unsafe extern "C" fn scores_of_pairs(q: *const [u32; 2], k: *const i8, scores: *mut i8, work: *mut Scores) {
+    unsafe extern "C" fn scores_of_pairs(
+        q: *const [u32; 2],
+        k: *const i8,
+        scores: *mut i8,
+        work: *mut Scores,
+    ) {
         naked_asm!(
             ".arch armv7e-m",
             "push {{r4-r11, lr}}",
@@ -220,18 +235,34 @@ mod isa {
                 "ldr r3, [r1]\n",
                 "sxtb16 lr, r3\n",
                 "sxtb16 r3, r3, ror #8\n",
-                "smla", $half, "b r4, r12, lr, r4\n",
-                "smla", $half, "b r5, r12, r3, r5\n",
-                "smla", $half, "t r6, r12, lr, r6\n",
-                "smla", $half, "t r7, r12, r3, r7\n",
+                "smla",
+                $half,
+                "b r4, r12, lr, r4\n",
+                "smla",
+                $half,
+                "b r5, r12, r3, r5\n",
+                "smla",
+                $half,
+                "t r6, r12, lr, r6\n",
+                "smla",
+                $half,
+                "t r7, r12, r3, r7\n",
                 "ldr r3, [r1, #4]\n",
                 "add r1, r2\n",
                 "sxtb16 lr, r3\n",
                 "sxtb16 r3, r3, ror #8\n",
-                "smla", $half, "b r8, r12, lr, r8\n",
-                "smla", $half, "b r9, r12, r3, r9\n",
-                "smla", $half, "t r10, r12, lr, r10\n",
-                "smla", $half, "t r11, r12, r3, r11",
+                "smla",
+                $half,
+                "b r8, r12, lr, r8\n",
+                "smla",
+                $half,
+                "b r9, r12, r3, r9\n",
+                "smla",
+                $half,
+                "t r10, r12, lr, r10\n",
+                "smla",
+                $half,
+                "t r11, r12, r3, r11",
             )
         };
     }

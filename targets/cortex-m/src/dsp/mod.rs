@@ -2,12 +2,13 @@
 
 mod attention;
 
+use quant::arith::Multiplier;
 use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::Pack;
 use quant::slice::window;
 use quant::{Fault, Kernels};
 
-use crate::gemm::{self, CHANNELS, CHUNK, Core};
+use crate::gemm::{self, CHANNELS, CHUNK, Core, Row};
 use crate::requantize::requantize_i8;
 
 /// Kernels of dual 16-bit multiply-accumulates, for weights in [`Pack::Panel2x4`].
@@ -38,6 +39,16 @@ impl Kernels for Dsp {
     crate::shared_kernels!();
 }
 
+impl crate::rows::RowOps for Dsp {
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        attention::scores(q, k, stride, scale, scores)
+    }
+
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        attention::values(p, v, stride, scale, out)
+    }
+}
+
 /// Rows multiplied at once.
 const ROWS: usize = 3;
 
@@ -65,11 +76,11 @@ impl Core for DualProducts {
     }
 
     #[inline(always)]
-    fn biased(sums: &Self::Sums, row: usize, bias: &[i32], out: &mut [i32]) {
-        let sums = sums.iter().filter_map(|pair| pair.get(row)).flatten();
-        for ((z, &sum), &b) in out.iter_mut().zip(sums).zip(bias) {
-            *z = sum + b;
+    fn row<'s>(sums: &'s Self::Sums, row: usize, width: usize, buffer: &'s mut Row) -> &'s [i32] {
+        for (to, from) in buffer.iter_mut().zip(sums).take(width.div_ceil(2)) {
+            *to = from.get(row).copied().unwrap_or_default();
         }
+        buffer.as_flattened().get(..width).unwrap_or(&[])
     }
 
     fn load(
@@ -188,8 +199,10 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
 /// The largest of `x`; −128 if there are none.
 #[inline(always)]
 pub(crate) fn max(x: &[i8]) -> i8 {
-    let (quads, tail) = x.as_chunks::<4>();
-    let largest = quads.iter().fold([i8::MIN; 4], |a, &b| max4(a, b));
+    let (eights, tail) = x.as_chunks::<8>();
+    let largest = eights
+        .iter()
+        .fold([i8::MIN; 4], |most, &[a, b, c, d, e, f, g, h]| max4(max4(most, [a, b, c, d]), [e, f, g, h]));
     largest.into_iter().chain(tail.iter().copied()).fold(i8::MIN, i8::max)
 }
 
@@ -200,6 +213,15 @@ fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
     return isa::max4(a, b);
     #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
     core::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+}
+
+/// The differences of each two, modulo 256.
+#[inline(always)]
+pub(crate) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
+    #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+    return isa::sub4(a, b);
+    #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
+    core::array::from_fn(|i| a[i].wrapping_sub(b[i]))
 }
 
 /// The sum of the products of both 16-bit halves.
@@ -237,21 +259,37 @@ mod isa {
 
     #[inline(always)]
     pub(super) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
-        let [a, b] = [a, b].map(|quad| u32::from_ne_bytes(quad.map(i8::cast_unsigned)));
-        let larger: u32;
+        let [mut larger, b] = [a, b].map(|quad| u32::from_ne_bytes(quad.map(i8::cast_unsigned)));
         // SAFETY: reads and writes registers and flags only; the feature `dsp` says the core has
         // both instructions. `SSUB8` notes which bytes of `a` are not less, `SEL` takes those.
         unsafe {
             asm!(
-                "ssub8 {larger}, {a}, {b}",
-                "sel {larger}, {a}, {b}",
-                larger = out(reg) larger,
-                a = in(reg) a,
+                "ssub8 {difference}, {larger}, {b}",
+                "sel {larger}, {larger}, {b}",
+                difference = out(reg) _,
+                larger = inout(reg) larger,
                 b = in(reg) b,
                 options(pure, nomem, nostack),
             );
         }
         larger.to_ne_bytes().map(u8::cast_signed)
+    }
+
+    #[inline(always)]
+    pub(super) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
+        let difference: u32;
+        // SAFETY: reads and writes registers and flags only; the feature `dsp` says the core has
+        // the instruction.
+        unsafe {
+            asm!(
+                "usub8 {}, {}, {}",
+                lateout(reg) difference,
+                in(reg) u32::from_ne_bytes(a),
+                in(reg) u32::from_ne_bytes(b),
+                options(pure, nomem, nostack),
+            );
+        }
+        difference.to_ne_bytes()
     }
 
     /// Sizes of a multiplication.

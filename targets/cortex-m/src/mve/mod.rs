@@ -1,15 +1,21 @@
 //! 128-bit vectors: Armv8.1-M with MVE.
 
 mod attention;
+mod layer_norm;
+mod shift_gelu;
+mod shiftmax;
 
-use quant::ops::{LinearArgs, LinearOut};
+use quant::arith::Multiplier;
+use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::Pack;
 use quant::slice::{window, window_mut};
 use quant::{Fault, Kernels};
 
-use crate::gemm::{self, CHANNELS, CHUNK, Core};
+use crate::gemm::{self, CHANNELS, CHUNK, Core, Row};
+use crate::requantize::Scale16;
 #[cfg(not(all(target_arch = "arm", feature = "mve")))]
 use crate::requantize::requantize_i8;
+use crate::rows::RowOps;
 
 /// Kernels of 16-way int8 multiply-accumulates, for weights in [`Pack::Panel2x16`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +39,32 @@ impl Kernels for Mve {
     }
 
     crate::shared_kernels!();
+}
+
+impl RowOps for Mve {
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        attention::scores(q, k, stride, scale, scores)
+    }
+
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        attention::values(p, v, stride, scale, out)
+    }
+
+    fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {
+        shiftmax::probabilities(scores, exp, out);
+    }
+
+    fn gelu(x: &mut [i8], exp: &[u32; 256], out: Scale16) {
+        shift_gelu::row(x, exp, out);
+    }
+
+    fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
+        layer_norm::normalize_i8(args, row, statistics, out);
+    }
+
+    fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
+        layer_norm::normalize_i16(args, row, statistics, out);
+    }
 }
 
 /// Rows multiplied at once.
@@ -62,10 +94,8 @@ impl Core for Vectors {
     }
 
     #[inline(always)]
-    fn biased(sums: &Sums, row: usize, bias: &[i32], out: &mut [i32]) {
-        for ((z, &sum), &b) in out.iter_mut().zip(sums.0.get(row).into_iter().flatten()).zip(bias) {
-            *z = sum + b;
-        }
+    fn row<'s>(sums: &'s Sums, row: usize, width: usize, _: &'s mut Row) -> &'s [i32] {
+        sums.0.get(row).and_then(|sums| sums.get(..width)).unwrap_or(&[])
     }
 
     fn load(
@@ -126,6 +156,18 @@ impl Core for Vectors {
             *y = requantize_i8(z + b, m, e);
         }
     }
+
+    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    #[inline(always)]
+    fn finish_i16(
+        sums: (&[i32], &[i32]),
+        up: u32,
+        requant: &quant::ops::ChannelsRef<'_>,
+        residual: Option<crate::requantize::Sum>,
+        out: &mut [i16],
+    ) {
+        isa::finish_i16(sums, up, requant, residual, out);
+    }
 }
 
 /// Copies as much as both slices hold.
@@ -145,7 +187,10 @@ fn copy(to: &mut [i8], from: &[i8]) {
 mod isa {
     use core::arch::naked_asm;
 
+    use quant::ops::ChannelsRef;
+
     use super::{Block, CHANNELS, CHUNK, ROWS};
+    use crate::requantize::{Scale16, Sum};
 
     /// Panels of `vectors` vector pairs, `stride` bytes apart; `1 ≤ vectors ≤ CHUNK / 16`,
     /// `1 ≤ pairs ≤ CHANNELS / 2`, and the last panel within `panels`.
@@ -181,9 +226,29 @@ mod isa {
         row: usize,
     }
 
+    /// Two vectors of weights with one of each row; `vmladav` starts the sums.
+    macro_rules! vectors {
+        ($multiply:literal) => {
+            concat!(
+                "vldrb.u8 q0, [r1], #16\n",
+                "vldrb.u8 q1, [r1], #16\n",
+                "vldrb.u8 q2, [r0], #16\n",
+                $multiply,
+                ".s8 r4, q2, q0\n",
+                $multiply,
+                ".s8 r6, q2, q1\n",
+                "vldrb.u8 q3, [r11], #16\n",
+                $multiply,
+                ".s8 r8, q3, q0\n",
+                $multiply,
+                ".s8 r10, q3, q1",
+            )
+        };
+    }
+
     /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`, or without what was there.
     macro_rules! products {
-        ($name:ident, $($start:literal),*) => {
+        ($name:ident, $peeled:literal, $($start:expr),*) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(
                 x: *const Block,
@@ -197,20 +262,15 @@ mod isa {
                     "ldm r3, {{r5, r7, r9}}",
                     "mov r12, r2",
                     "lsr r3, r9, #4",
+                    "sub r3, #{peeled}",
                     "add r11, r0, #{chunk}",
                     "2:",
                     $($start,)*
-                    "dls lr, r3",
+                    "wls lr, r3, 4f",
                     "3:",
-                    "vldrb.u8 q0, [r1], #16",
-                    "vldrb.u8 q1, [r1], #16",
-                    "vldrb.u8 q2, [r0], #16",
-                    "vmladava.s8 r4, q2, q0",
-                    "vmladava.s8 r6, q2, q1",
-                    "vldrb.u8 q3, [r11], #16",
-                    "vmladava.s8 r8, q3, q0",
-                    "vmladava.s8 r10, q3, q1",
+                    vectors!("vmladava"),
                     "le lr, 3b",
+                    "4:",
                     "strd r8, r10, [r12, #{sums}]",
                     "strd r4, r6, [r12], #8",
                     "sub r0, r9",
@@ -221,12 +281,13 @@ mod isa {
                     "pop {{r4-r11, pc}}",
                     chunk = const CHUNK,
                     sums = const CHANNELS * 4,
+                    peeled = const $peeled,
                 )
             }
         };
     }
-    products!(more_products, "ldrd r4, r6, [r12]", "ldrd r8, r10, [r12, #{sums}]");
-    products!(first_products, "mov r4, #0", "mov r6, #0", "mov r8, #0", "mov r10, #0");
+    products!(more_products, 0, "ldrd r4, r6, [r12]", "ldrd r8, r10, [r12, #{sums}]");
+    products!(first_products, 1, vectors!("vmladav"));
 
     /// Copies as many bytes as the shorter slice holds.
     #[inline(always)]
@@ -247,31 +308,6 @@ mod isa {
             "vstrb.8 q0, [r0], #16",
             "letp lr, 2b",
             "3:",
-            "pop {{r7, pc}}",
-        )
-    }
-
-    /// The dot product of as many elements as the shorter slice has.
-    #[inline(always)]
-    pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
-        // SAFETY: both hold that many elements; the predicated loop touches no others.
-        unsafe { sum_of_products(a.as_ptr(), b.as_ptr(), a.len().min(b.len())) }
-    }
-
-    #[unsafe(naked)]
-    unsafe extern "C" fn sum_of_products(a: *const i8, b: *const i8, count: usize) -> i32 {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "push {{r7, lr}}",
-            "mov r12, #0",
-            "wlstp.8 lr, r2, 3f",
-            "2:",
-            "vldrb.u8 q0, [r0], #16",
-            "vldrb.u8 q1, [r1], #16",
-            "vmladava.s8 r12, q0, q1",
-            "letp lr, 2b",
-            "3:",
-            "mov r0, r12",
             "pop {{r7, pc}}",
         )
     }
@@ -329,4 +365,108 @@ mod isa {
             "pop {{r4, pc}}",
         )
     }
+
+    /// Constants of a row: of its channels, and of the addition.
+    #[repr(C)]
+    struct Epilogue {
+        mantissa: *const i32,
+        shift: *const u8,
+        up: u32,
+        stream: Scaled,
+        branch: Scaled,
+        bias: *const i32,
+    }
+
+    /// A multiplier: bits up, product, bits up, which is a negative number.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Scaled {
+        mantissa: i32,
+        up: u32,
+        down: i32,
+    }
+
+    impl From<Scale16> for Scaled {
+        fn from(scale: Scale16) -> Self {
+            let (mantissa, up, down) = scale.parts();
+            Self { mantissa, up, down: (down as i32).wrapping_neg() }
+        }
+    }
+
+    /// As the plain loops, for as many elements as the shortest slice has.
+    #[inline(always)]
+    pub(super) fn finish_i16(
+        (sums, bias): (&[i32], &[i32]),
+        up: u32,
+        requant: &ChannelsRef<'_>,
+        residual: Option<Sum>,
+        out: &mut [i16],
+    ) {
+        let constants = requant.mantissa.len().min(requant.shift.len());
+        let count = sums.len().min(bias.len()).min(out.len()).min(constants);
+        let [stream, branch] = match &residual {
+            Some(sum) => sum.parts().map(Scaled::from),
+            None => Default::default(),
+        };
+        let (mantissa, shift) = (requant.mantissa.as_ptr(), requant.shift.as_ptr());
+        let epilogue = Epilogue { mantissa, shift, up, stream, branch, bias: bias.as_ptr() };
+        // SAFETY: every slice holds `count` elements; the predicated loops touch no others.
+        unsafe {
+            match residual {
+                Some(_) => add_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
+                None => store_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
+            }
+        }
+    }
+
+    macro_rules! epilogue {
+        ($name:ident, $($add:literal),*) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(z: *const i32, out: *mut i16, count: usize, epilogue: *const Epilogue) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "push {{r3-r11, lr}}",
+                    "vpush {{d8-d11}}",
+                    "ldm r3, {{r4, r5, r6, r7, r8, r9, r10, r11, r12}}",
+                    "vdup.32 q4, r7",
+                    "vdup.32 q5, r10",
+                    "rsb r7, r6, #32",
+                    "vdup.32 q3, r7",
+                    "ldr r3, [r3, #36]",
+                    "wlstp.32 lr, r2, 3f",
+                    "2:",
+                    "vldrw.u32 q0, [r0], #16",
+                    "vldrw.u32 q1, [r3], #16",
+                    "vadd.i32 q0, q0, q1",
+                    "vshl.s32 q0, r6",
+                    "vldrw.u32 q1, [r4], #16",
+                    "vldrb.u32 q2, [r5], #4",
+                    "vmulh.s32 q0, q0, q1",
+                    "vsub.i32 q2, q3, q2",
+                    "vrshl.s32 q0, q0, q2",
+                    "vqmovnb.s32 q0, q0",
+                    $($add,)*
+                    "vstrh.32 q0, [r1], #8",
+                    "letp lr, 2b",
+                    "3:",
+                    "vpop {{d8-d11}}",
+                    "pop {{r3-r11, pc}}",
+                )
+            }
+        };
+    }
+    epilogue!(store_i16,);
+    epilogue!(
+        add_i16,
+        "vmovlb.s16 q0, q0",
+        "vshl.s32 q0, r11",
+        "vmulh.s32 q0, q0, q5",
+        "vrshl.s32 q0, r12",
+        "vldrh.s32 q1, [r1]",
+        "vshl.s32 q1, r8",
+        "vmulh.s32 q1, q1, q4",
+        "vrshl.s32 q1, r9",
+        "vadd.i32 q0, q0, q1",
+        "vqmovnb.s32 q0, q0"
+    );
 }
