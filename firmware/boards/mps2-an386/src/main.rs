@@ -4,7 +4,7 @@
 
 use app::{Board, NoWatchdog, serve};
 use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SysTick, region};
-use quant::Reference;
+use kernels::Fastest;
 use runtime::Arena;
 
 /// The board's PSRAM, which stands for flash that is read in place: address and bytes.
@@ -28,5 +28,5 @@ fn main() -> ! {
     // SAFETY: as above; the two share a register whose other bits they keep.
     let lights = [0, 1].map(|bit| RegisterLight::new(unsafe { Registers::at(0x4002_8000) }, bit));
     let board = Board { name: "mps2-an386", port, clock, stack, lights, watchdog: NoWatchdog };
-    serve(board, Reference, flash, arena)
+    serve(board, Fastest::default(), flash, arena)
 }

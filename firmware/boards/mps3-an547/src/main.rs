@@ -4,7 +4,7 @@
 
 use app::{Board, NoWatchdog, serve};
 use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SysTick, region};
-use quant::Reference;
+use kernels::Fastest;
 use runtime::Arena;
 
 /// The start of DDR4, which stands for flash that is read in place: address and bytes.
@@ -27,5 +27,5 @@ fn main() -> ! {
     let port = CmsdkUart::new(unsafe { Registers::at(0x5930_3000) }, HZ / 115_200);
     let lights: [RegisterLight; 0] = [];
     let board = Board { name: "mps3-an547", port, clock, stack, lights, watchdog: NoWatchdog };
-    serve(board, Reference, flash, arena)
+    serve(board, Fastest::default(), flash, arena)
 }

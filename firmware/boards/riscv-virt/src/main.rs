@@ -6,7 +6,7 @@ use core::arch::global_asm;
 
 use app::{Board, NoWatchdog, serve};
 use drivers::{InstructionClock, Ns16550, PaintedStack, RegisterLight, Registers, region};
-use quant::Reference;
+use kernels::Fastest;
 use runtime::Arena;
 
 /// Memory that stands for flash that is read in place: address and bytes.
@@ -47,5 +47,5 @@ extern "C" fn main() -> ! {
     let lights: [RegisterLight; 0] = [];
     let clock = InstructionClock::<HZ>;
     let board = Board { name: "riscv-virt", port, clock, stack, lights, watchdog: NoWatchdog };
-    serve(board, Reference, flash, arena)
+    serve(board, Fastest::default(), flash, arena)
 }

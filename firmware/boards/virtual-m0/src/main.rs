@@ -4,7 +4,7 @@
 
 use app::{Board, NoWatchdog, serve};
 use drivers::{NrfUart, PaintedStack, RegisterLight, Registers, SysTick, region};
-use quant::Reference;
+use kernels::Fastest;
 use runtime::Arena;
 
 /// Flash behind the program: address and bytes.
@@ -27,5 +27,5 @@ fn main() -> ! {
     let port = NrfUart::new(unsafe { Registers::at(0x4000_2000) }, 24, 25);
     let lights: [RegisterLight; 0] = [];
     let board = Board { name: "virtual-m0", port, clock, stack, lights, watchdog: NoWatchdog };
-    serve(board, Reference, flash, arena)
+    serve(board, Fastest::default(), flash, arena)
 }
