@@ -226,7 +226,8 @@ impl BinaryAttentionOut<'_> {
 
     /// Stores the sum `y` of channel `channel` of `query`, where rows have `heads` heads of
     /// `head_dim` channels.
-    #[inline(always)]
+    // One copy for all callers: it is most of the code of each, and called for many channels.
+    #[inline(never)]
     pub fn store(
         &mut self,
         (query, channel): (usize, usize),

@@ -194,7 +194,8 @@ impl BitsOut<'_> {
 
     /// Compares `z` with the thresholds of the channels from `channel` on, and sets their
     /// bits in row `row`, which were cleared before.
-    #[inline(always)]
+    // One copy for all callers: it is most of the code of each, and called for many channels.
+    #[inline(never)]
     pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
         let mut first = channel;
         let mut rest = z;
@@ -322,7 +323,8 @@ impl BinaryLinearOut<'_> {
 
     /// Finishes the sums `z` of consecutive channels of row `row`, from `channel` on; at
     /// most 16. Each channel of a row is stored once.
-    #[inline(always)]
+    // One copy for all callers: it is most of the code of each, and called for many channels.
+    #[inline(never)]
     pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
         match self {
             BinaryLinearOut::Dense { bias, requant, out, n } => {

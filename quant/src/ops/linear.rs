@@ -250,7 +250,8 @@ impl LinearOut<'_> {
     /// Finishes consecutive channels of one row: requantizes `acc` (bias included)
     /// with the multipliers in `requant` (of those channels) and stores them through
     /// the epilogue at element `at`.
-    #[inline(always)]
+    // One copy for all callers: it is most of the code of each, and called for many channels.
+    #[inline(never)]
     pub fn store(&mut self, at: usize, acc: &[i32], requant: &ChannelsRef<'_>) -> Result<(), Fault> {
         let scaled = acc
             .iter()
