@@ -157,6 +157,8 @@ pub struct BinaryWeights {
 pub enum Sums {
     /// Integers of any width.
     Dense {
+        /// Bits that sums are shifted up by, for a finer bias.
+        up: u8,
         /// In units of the accumulator's scale, |bias| ≤ 2³⁰.
         bias: Vec<i32>,
         /// Real value of one unit of each channel's accumulator.

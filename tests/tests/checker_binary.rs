@@ -264,6 +264,18 @@ fn binary_linear_results() {
     assert_op(dense(bias, 4, Blob::new(LARGE, 4), None), Reject::Shift);
     assert_op(dense(bias, 4, Blob::new(ONES, 5), None), Reject::BlobLength);
     assert_op(dense(bias, 4, shift, Some(Blob::new(ZEROS, 255))), Reject::BlobLength);
+    // A row is one word, 64 at most.
+    let shifted = |up, bias| {
+        let scale = Channels { mantissa: Blob::new(ONES, 4), shift };
+        let out = Destination::I8 { out: Slot::new(FREE, 16), table: None };
+        layer(BinaryOut::Shifted { up, requant: PerChannel { bias, scale }, out })
+    };
+    load(shifted(0, bias)).unwrap();
+    load(shifted(24, bias)).unwrap();
+    assert_op(shifted(25, bias), Reject::Shift);
+    assert_op(shifted(u8::MAX, bias), Reject::Shift);
+    assert_op(shifted(24, Blob::new(LARGE, 4)), Reject::Bias);
+    assert_op(shifted(24, Blob::new(ZEROS, 3)), Reject::BlobLength);
 }
 
 #[test]

@@ -354,7 +354,8 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
         )],
         OpKind::BinaryLinear => {
             let dense = |out| BinaryOut::Dense { requant: per_channel(64), out };
-            let int8 = dense(Destination::I8 { out: slot(3200, 3200), table: None });
+            let int8_out = Destination::I8 { out: slot(3200, 3200), table: None };
+            let int8 = dense(int8_out);
             let stream = Destination::I16 {
                 out: slot(3200, 3200),
                 residual: Some(Residual { branch: MULTIPLIER, stream: Multiplier::IDENTITY }),
@@ -379,6 +380,13 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 (
                     binary_linear(BitAct::I16(slot(0, 3200)), BitPack::Rows, dense(stream)),
                     "3240404003008019802080020000004010402040018019801901ffbbc1960b2580808080081e",
+                ),
+                (
+                    bits(
+                        BitAct::Sign(slot(0, 200)),
+                        BinaryOut::Shifted { up: 17, requant: per_channel(64), out: int8_out },
+                    ),
+                    "324040100000c80180208002010211004010402040008019801900",
                 ),
             ]
         }

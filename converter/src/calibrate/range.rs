@@ -5,7 +5,7 @@ use super::statistics::Activation;
 /// Room that int16 activations leave above what was seen.
 pub(super) const HEADROOM: f64 = 1.25;
 /// The same where signs are taken: precision near zero is worth more than far values.
-pub(super) const BINARY_HEADROOM: f64 = 1.06;
+pub(super) const BINARY_HEADROOM: f64 = 1.12;
 /// Values that a candidate's error is measured on.
 const MEASURED: usize = 1 << 15;
 /// Percentiles that are tried, in percent.

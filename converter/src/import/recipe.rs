@@ -286,7 +286,7 @@ impl Importer<'_> {
         let (n, k) = (self.graph.tensors[out].width, self.graph.tensors[x].width);
         let (positive, accumulator_scales) = self.binary(layer, x, n)?;
         let bias = self.bias(layer, &accumulator_scales)?;
-        let weights = BinaryWeights { positive, n, k, sums: Sums::Dense { bias, accumulator_scales } };
+        let weights = BinaryWeights { positive, n, k, sums: Sums::Dense { up: 0, bias, accumulator_scales } };
         self.graph.nodes.push(Node::BinaryLinear { x, out, weights });
         Ok(())
     }

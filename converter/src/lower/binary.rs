@@ -99,10 +99,14 @@ impl Lowering<'_> {
         };
         let (name, out) = match &weights.sums {
             Sums::Signs { high } => (name, BinaryOut::Bits(self.sign_output(out, high)?)),
-            Sums::Dense { bias, accumulator_scales } => {
+            Sums::Dense { up, bias, accumulator_scales } => {
                 let requant = self.per_channel(&name, (bias, accumulator_scales), self.scale(out))?;
                 let (name, out) = self.dense_epilogue(name, out)?;
-                (name, BinaryOut::Dense { requant, out })
+                let out = match *up {
+                    0 => BinaryOut::Dense { requant, out },
+                    up => BinaryOut::Shifted { up, requant, out },
+                };
+                (name, out)
             }
         };
         let op = BinaryLinear {

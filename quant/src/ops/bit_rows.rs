@@ -249,12 +249,24 @@ pub enum BinaryOut {
     },
     /// Compared with one or two thresholds a channel.
     Bits(BitOut),
+    /// As `Dense` behind `z · 2^up`: sums of few bits leave room for a finer bias.
+    Shifted {
+        /// Bits that `z` is shifted up by, so that it stays within ±2³⁰.
+        up: u8,
+        /// Bias in units of `z / 2^up`, and multipliers of that.
+        requant: PerChannel,
+        /// Output and epilogue.
+        out: Destination,
+    },
 }
+
+/// Largest magnitude of a sum, as a power of two, that a bias of at most 2³⁰ leaves room for.
+const MAX_SUM: u64 = 1 << 30;
 
 impl BinaryOut {
     pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, n: u32) {
         match self {
-            BinaryOut::Dense { requant, out } => {
+            BinaryOut::Dense { requant, out } | BinaryOut::Shifted { requant, out, .. } => {
                 requant.operands(visitor);
                 out.operands(visitor, n);
             }
@@ -262,9 +274,11 @@ impl BinaryOut {
         }
     }
 
-    pub(crate) fn check(&self, consts: &Consts<'_>, n: u32) -> Result<(), Reject> {
+    /// `largest`: the largest magnitude of a sum, below 2³².
+    pub(crate) fn check(&self, consts: &Consts<'_>, n: u32, largest: u64) -> Result<(), Reject> {
         match self {
-            BinaryOut::Dense { requant, out } => {
+            BinaryOut::Shifted { up, .. } if *up > 30 || largest << up > MAX_SUM => Err(Reject::Shift),
+            BinaryOut::Dense { requant, out } | BinaryOut::Shifted { requant, out, .. } => {
                 requant.check(consts, n)?;
                 out.check(consts)
             }
@@ -280,11 +294,12 @@ impl BinaryOut {
         n: u32,
         body: impl FnOnce(BinaryLinearOut<'_>, &Rest<'_>) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
+        let up = if let BinaryOut::Shifted { up, .. } = self { u32::from(*up) } else { 0 };
         match self {
-            BinaryOut::Dense { requant, out } => {
+            BinaryOut::Dense { requant, out } | BinaryOut::Shifted { requant, out, .. } => {
                 let (bias, scale) = (memory.blob(requant.bias)?, requant.scale.load(memory)?);
                 out.with(memory, rows, n, |out, rest| {
-                    body(BinaryLinearOut::Dense { bias, requant: scale, out, n: n as usize }, rest)
+                    body(BinaryLinearOut::Dense { up, bias, requant: scale, out, n: n as usize }, rest)
                 })
             }
             BinaryOut::Bits(out) => {
@@ -297,8 +312,10 @@ impl BinaryOut {
 /// The rows that a binary layer writes, and what it does to its sums.
 #[derive(Debug)]
 pub enum BinaryLinearOut<'a> {
-    /// See [`BinaryOut::Dense`].
+    /// See [`BinaryOut::Dense`] and [`BinaryOut::Shifted`].
     Dense {
+        /// Bits that sums are shifted up by.
+        up: u32,
         /// Bias of each channel.
         bias: &'a [i32],
         /// Multiplier of each channel.
@@ -327,12 +344,12 @@ impl BinaryLinearOut<'_> {
     #[inline(never)]
     pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
         match self {
-            BinaryLinearOut::Dense { bias, requant, out, n } => {
+            BinaryLinearOut::Dense { up, bias, requant, out, n } => {
                 let mut acc = [0; BLOCK];
                 let acc = window_mut(&mut acc, 0, z.len())?;
                 let bias = crate::slice::window(bias, channel, z.len())?;
                 for ((acc, &z), &bias) in acc.iter_mut().zip(z).zip(bias) {
-                    *acc = z + bias;
+                    *acc = (z << (*up & 31)) + bias;
                 }
                 out.store(row * *n + channel, acc, &requant.window(channel, z.len())?)
             }

@@ -136,7 +136,20 @@ impl LinearShape {
         let out = match self.behind {
             Behind::Dense(epilogue) => {
                 let requant = b.per_channel(s, n);
-                BinaryOut::Dense { requant, out: b.destination(s, epilogue, rows * n) }
+                let out = b.destination(s, epilogue, rows * n);
+                let largest = match self.x {
+                    Kind::Sign | Kind::Ternary => u64::from(words) << 6,
+                    Kind::I8 => u64::from(k) << 7,
+                    Kind::I16 => u64::from(k) << 15,
+                };
+                match s.below(2) {
+                    0 => BinaryOut::Dense { requant, out },
+                    _ => BinaryOut::Shifted {
+                        up: (30 - largest.next_power_of_two().ilog2()) as u8,
+                        requant,
+                        out,
+                    },
+                }
             }
             Behind::Bits { ternary, heads } => {
                 // Two heads where the channels allow it.

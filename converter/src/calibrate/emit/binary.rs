@@ -1,5 +1,6 @@
 //! Binary weights, signs and attention over signs.
 
+use quant::bits::row_words;
 use quant::ops::MAX_BIAS;
 
 use super::Emitter;
@@ -12,6 +13,9 @@ use crate::graph::{BinaryWeights, Node, Strided, Sums, Width};
 /// Real value of one unit of what LayerNorm makes for a sign: only values near zero matter,
 /// the others are cut off.
 const NEAR_ZERO: f64 = 1.0 / 32768.0;
+/// Largest magnitude of sums of signs that are shifted up for a finer bias: with 16 bits below
+/// a unit for layers of up to 256 inputs.
+const RAISED_SUM: u64 = 1 << 24;
 /// Finest scale of a bias in units of its output.
 const FINEST: f64 = 1.0 / (1 << 24) as f64;
 
@@ -88,12 +92,13 @@ impl Emitter<'_> {
     pub(super) fn binary_dense(&mut self, index: usize, x: TensorId, out: TensorId, dense: &Dense) {
         let Some(signs) = dense.signs() else { return };
         let wide = self.plan.primary[out] == Width::I32;
+        let up = self.raised(x, dense.k);
         let target = if wide {
-            Scale::fixed(self.finest(x, &signs))
+            Scale::fixed(self.finest(x, &signs) / f64::from(1u32 << up))
         } else {
             self.scales.of(self.plan, out, self.plan.primary[out])
         };
-        let sums = self.sums(index, x, dense, &signs, &target);
+        let sums = self.sums(index, x, dense, &signs, (up, &target));
         let made = if wide { self.tensor(out, Width::I32, target) } else { self.make(out) };
         let (n, k) = (dense.n as u32, dense.k as u32);
         let weights = BinaryWeights { positive: signs.positive, n, k, sums };
@@ -108,8 +113,30 @@ impl Emitter<'_> {
         if finest.is_finite() && finest > 0.0 { finest * self.graph.tensors[x].scale } else { 1.0 }
     }
 
-    fn sums(&mut self, index: usize, x: TensorId, dense: &Dense, signs: &Signs, target: &Scale) -> Sums {
-        let (unit, zero) = (self.graph.tensors[x].scale, f64::from(self.graph.tensors[x].zero));
+    /// Bits that the sums of a layer of `k` inputs `x` can be shifted up by: none where the inputs
+    /// are integers, which are fine already.
+    fn raised(&self, x: TensorId, k: usize) -> u8 {
+        let tensor = &self.graph.tensors[x];
+        match tensor.bits {
+            Width::Sign | Width::Ternary => {
+                let words = row_words(k as u32, tensor.group).unwrap_or(k as u32);
+                let largest = u64::from(words.max(1)) * 64;
+                RAISED_SUM.checked_div(largest).and_then(u64::checked_ilog2).unwrap_or(0) as u8
+            }
+            Width::I8 | Width::I16 | Width::I32 => 0,
+        }
+    }
+
+    fn sums(
+        &mut self,
+        index: usize,
+        x: TensorId,
+        dense: &Dense,
+        signs: &Signs,
+        (up, target): (u8, &Scale),
+    ) -> Sums {
+        let unit = self.graph.tensors[x].scale / f64::from(1u32 << up);
+        let zero = f64::from(self.graph.tensors[x].zero);
         let corrections = self.corrections_of(index, x, dense);
         let out_offset = f64::from(target.zero) * target.scale;
         let limit = f64::from(MAX_BIAS);
@@ -126,7 +153,7 @@ impl Emitter<'_> {
         let largest = corrections.iter().fold(0f64, |m, c| m.max(c.abs()));
         let out = self.model.nodes[index].output();
         self.corrected(out, largest);
-        Sums::Dense { bias, accumulator_scales }
+        Sums::Dense { up, bias, accumulator_scales }
     }
 
     /// The mean error of each output channel that rounding of int8 inputs makes.
