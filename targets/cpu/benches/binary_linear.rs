@@ -86,6 +86,7 @@ impl Layer {
         };
         let args = BinaryLinearArgs { weights: BitWeights { data, pack, n: N, words: WORDS }, k: K };
         let dense = BinaryLinearOut::Dense {
+            up: 0,
             bias: &self.bias,
             requant: self.requant(),
             out: LinearOut::I8 { out: &mut out, table: None },
