@@ -10,6 +10,10 @@ pub const FLOAT_MODEL: &[u8] = include_bytes!("../../data/vit_fmnist_fp32.onnx")
 pub const FLOAT_MODEL_NAME: &str = "the bundled model vit_fmnist_fp32.onnx";
 /// Mean and standard deviation of its training images.
 pub const NORMALISATION: [f32; 2] = [0.2860, 0.3530];
+/// A vision transformer of the same width and depth whose layers were trained with one bit.
+pub const BINARIZED_MODEL: &[u8] = include_bytes!("../../data/vit_fmnist_bivit_recipe.safetensors");
+/// What messages call it.
+pub const BINARIZED_MODEL_NAME: &str = "the bundled model vit_fmnist_bivit_recipe.safetensors";
 const CALIBRATION: &[u8] = include_bytes!("../../data/fmnist-train-128-images-idx3-ubyte.gz");
 const IMAGES: &[u8] = include_bytes!("../../data/fmnist-test-1000-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/fmnist-test-1000-labels-idx1-ubyte.gz");

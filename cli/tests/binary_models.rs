@@ -35,6 +35,20 @@ fn a_binarized_checkpoint_is_converted_and_its_bits_are_shown() {
 }
 
 #[test]
+fn a_checkpoint_of_the_recipe_needs_no_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, model) = (folder.path(), data("vit_fmnist_bivit_recipe.safetensors"));
+    let convert = ["convert", &model, "-o", "r.shf", "--format"];
+    fails(path, 1, &[&convert[..], &["ivit"]].concat(), &["--format bivit"]);
+    assert!(!path.join("r.shf").exists());
+    let converted = json(path, &[&convert[..], &["bivit", "--json"]].concat());
+    assert!(converted["flash_bytes"].as_u64().unwrap() <= 72 * 1024, "{converted}");
+    let images = data("fmnist-test-1000-images-idx3-ubyte.gz");
+    let result = json(path, &["eval", "r.shf", "--data", &images, "--limit", "200", "--json"]);
+    assert!(result["top1"].as_f64().unwrap() > 85.0, "{result}");
+}
+
+#[test]
 fn the_wrong_format_is_refused_with_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -128,5 +128,13 @@ fn demo_runs() {
     let result = json(folder.path(), &["demo", "-o", "demo.shf", "--json"]);
     has(&result, &["top1", "n", "identical", "ms_per_image", "flash_bytes", "arena_bytes", "seconds"]);
     assert!(folder.path().join("demo.shf").exists());
-    assert_eq!((&result["n"], &result["identical"]), (&1000.into(), &100.into()));
+    let binarized = &result["binarized"];
+    has(binarized, &["output", "top1", "ms_per_image", "flash_bytes", "arena_bytes"]);
+    assert!(folder.path().join("demo-bivit.shf").exists());
+    for (format, least) in [(&result, 92.0), (binarized, 90.0)] {
+        assert_eq!((&format["n"], &format["identical"]), (&1000.into(), &100.into()));
+        assert!(format["top1"].as_f64().unwrap() >= least, "{format}");
+    }
+    let flash = |format: &Value| format["flash_bytes"].as_u64().unwrap();
+    assert!(3 * flash(binarized) < flash(&result), "{result}");
 }

@@ -1,4 +1,4 @@
-//! `demo`: the whole way with the model and images that come with the program.
+//! `demo`: the whole way with the models and images that come with the program.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,14 +6,16 @@ use std::time::Instant;
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
 use converter::facts::Comparison;
-use converter::import::ImportOptions;
+use converter::import::{ImportOptions, import_safetensors};
 use converter::onnx;
 use serde::Serialize;
 use shiftformer::runtime::Model;
 use shiftformer::{Backend, EngineOptions, ModelFile};
 
 use super::eval::accuracy;
-use crate::bundled::{FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages};
+use crate::bundled::{
+    BINARIZED_MODEL, BINARIZED_MODEL_NAME, FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages,
+};
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
@@ -38,68 +40,113 @@ pub struct Args {
 /// Images whose logits are compared with the reference's.
 const COMPARED: usize = 100;
 
+/// A container on the bundled test images.
+#[derive(Debug, Serialize)]
+struct Evaluated {
+    /// Percent, on the cpu backend.
+    top1: f64,
+    n: usize,
+    /// Images on which every backend gives the same logits as the reference.
+    identical: usize,
+    /// Wall-clock time over the number of images, with all threads at work.
+    ms_per_image: f64,
+    flash_bytes: u64,
+    arena_bytes: u64,
+}
+
 #[derive(Debug, Serialize)]
 struct Demo {
     output: PathBuf,
     report: PathBuf,
     /// Float against integer on the test images.
     comparison: Comparison,
-    /// Percent, on the cpu backend.
-    top1: f64,
-    n: usize,
-    /// Images on which every backend gives the same logits as the reference.
-    identical: usize,
+    #[serde(flatten)]
+    integer: Evaluated,
+    binarized: Binarized,
     backend: &'static str,
     kernels: &'static str,
     threads: usize,
-    /// Wall-clock time over the number of images, with all threads at work.
-    ms_per_image: f64,
-    flash_bytes: u64,
-    arena_bytes: u64,
     seconds: f64,
+}
+
+/// The model that was trained with one bit.
+#[derive(Debug, Serialize)]
+struct Binarized {
+    output: PathBuf,
+    #[serde(flatten)]
+    evaluated: Evaluated,
 }
 
 /// Converts, evaluates and compares.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
     let images = TestImages::read()?;
+    let threads = args.threads.count();
+    let output = args.output.clone().unwrap_or_else(default_output);
+
     let made = convert(&images)?;
     let file = ModelFile::from_bytes(FLOAT_MODEL_NAME, &made.container);
-    let output = args.output.clone().unwrap_or_else(default_output);
     let report = output.with_extension("html");
     let facts = save(&output, &file, made.facts, Some(&report))?;
     let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
     let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
+    let integer = evaluate(&file, threads, &images, &output)?;
 
-    let (options, threads) = (EngineOptions::default(), args.threads.count());
-    let packed = EngineArgs::cpu().pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
-    let (model, packed_model) = (file.model()?, packed.model()?);
-    let evaluating = Instant::now();
-    let rows = evaluate(&packed_model, options, threads, &images, images.len())?;
-    let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
-    let reference = EngineOptions { backend: Backend::Reference, kernels: None };
-    let expected = evaluate(&model, reference, threads, &images, COMPARED)?;
-    if let Some(image) = expected.iter().zip(&rows).position(|(want, found)| want != found) {
-        let message = format!("the cpu backend and the reference differ on bundled test image {image}");
-        return Err(Failure::new(message)
-            .help(format!("shiftformer verify {} names the instruction", output.display())));
-    }
+    let file = ModelFile::from_bytes(BINARIZED_MODEL_NAME, &convert_binarized()?);
+    let binarized = beside(&output);
+    save(&binarized, &file, None, None)?;
+    let evaluated = evaluate(&file, threads, &images, &binarized)?;
+
+    let options = EngineOptions::default();
     let demo = Demo {
         output,
         report,
         comparison,
-        top1: accuracy(&rows, images.labels(), 1),
-        n: rows.len(),
-        identical: expected.len(),
+        integer,
+        binarized: Binarized { output: binarized, evaluated },
         backend: options.backend.name(),
         kernels: options.kernel_set()?.name(),
         threads,
-        ms_per_image,
-        flash_bytes: file.bytes().len() as u64,
-        arena_bytes: model.arena_len() as u64,
         seconds: start.elapsed().as_secs_f64(),
     };
     emit(json, &demo, text)
+}
+
+/// `demo-bivit.shf` beside `demo.shf`.
+fn beside(output: &Path) -> PathBuf {
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    output.with_file_name(format!("{stem}-bivit.shf"))
+}
+
+/// All images on the cpu backend, some of them on the reference; `path` is where `file` was
+/// written.
+fn evaluate(
+    file: &ModelFile,
+    threads: usize,
+    images: &TestImages,
+    path: &Path,
+) -> Result<Evaluated, Failure> {
+    let packed = EngineArgs::cpu().pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
+    let (model, packed_model) = (file.model()?, packed.model()?);
+    let evaluating = Instant::now();
+    let options = EngineOptions::default();
+    let rows = logits((&packed_model, file.name()), options, threads, images, images.len())?;
+    let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
+    let reference = EngineOptions { backend: Backend::Reference, kernels: None };
+    let expected = logits((&model, file.name()), reference, threads, images, COMPARED)?;
+    if let Some(image) = expected.iter().zip(&rows).position(|(want, found)| want != found) {
+        let message = format!("the cpu backend and the reference differ on bundled test image {image}");
+        return Err(Failure::new(message)
+            .help(format!("shiftformer verify {} names the instruction", path.display())));
+    }
+    Ok(Evaluated {
+        top1: accuracy(&rows, images.labels(), 1),
+        n: rows.len(),
+        identical: expected.len(),
+        ms_per_image,
+        flash_bytes: file.bytes().len() as u64,
+        arena_bytes: model.arena_len() as u64,
+    })
 }
 
 /// The bundled float model, calibrated with bundled training images.
@@ -119,60 +166,78 @@ fn convert(images: &TestImages) -> Result<Made, Failure> {
     calibrate(FLOAT_MODEL_NAME, model, &calibration, &QuantizeOptions::default(), BuildOptions::default())
 }
 
+/// The bundled binarized model, which has the integers of its training.
+fn convert_binarized() -> Result<Vec<u8>, Failure> {
+    let name = BINARIZED_MODEL_NAME;
+    let imported = import_safetensors(BINARIZED_MODEL, name, &ImportOptions::default());
+    let graph = imported.map_err(Failure::convert(name))?.quantized();
+    let graph = graph.ok_or_else(|| Failure::new(format!("{name} is a float model")))?;
+    converter::build(&graph, BuildOptions::default()).map_err(Failure::convert(name))
+}
+
 fn default_output() -> PathBuf {
     let target = Path::new("target");
     if target.is_dir() { target.join("demo.shf") } else { std::env::temp_dir().join("shiftformer-demo.shf") }
 }
 
 /// The logits of the first `count` images.
-fn evaluate(
-    model: &Model<'_>,
+fn logits(
+    (model, name): (&Model<'_>, &str),
     options: EngineOptions,
     threads: usize,
     images: &TestImages,
     count: usize,
 ) -> Result<Vec<Vec<i32>>, Failure> {
-    let logits = Logits::of(model, FLOAT_MODEL_NAME)?;
-    let source = FrameSource::of(model, FLOAT_MODEL_NAME)?;
+    let logits = Logits::of(model, name)?;
+    let source = FrameSource::of(model, name)?;
     let workers = Workers::new(model, &Engines::from(options), threads)?;
     let progress = Progress::bar(format!("running on {}", options.backend), count);
     workers.run(count, |engine, index| {
         let frame = source.convert(&images.image(index)?, "the bundled test images")?;
-        let row = logits.run(engine, &frame, FLOAT_MODEL_NAME);
+        let row = logits.run(engine, &frame, name);
         progress.step();
         row
     })
 }
 
 fn text(demo: &Demo) -> String {
-    let path = demo.output.display();
-    let (flash, arena) = (bytes(demo.flash_bytes), bytes(demo.arena_bytes));
+    let (path, bivit) = (demo.output.display(), demo.binarized.output.display());
+    let (int8, bits) = (&demo.integer, &demo.binarized.evaluated);
     let images = "data/fmnist-test-1000-images-idx3-ubyte.gz";
     let data = if Path::new(images).is_file() { images } else { "DATA" };
+    let float = demo.comparison.float_top1.unwrap_or_default();
+    let row = |name: &str, of: &dyn Fn(&Evaluated) -> String| {
+        format!("{name:<22}{:>14}{:>14}\n", of(int8), of(bits))
+    };
+    let table = [
+        format!("{:<22}{:>14}{:>14}\n", "", "ivit (int8)", "bivit (1 bit)"),
+        row("correct", &|e| format!("{:.2} %", e.top1)),
+        row("flash", &|e| bytes(e.flash_bytes)),
+        row("arena", &|e| bytes(e.arena_bytes)),
+        row("an image", &|e| format!("{:.2} ms", e.ms_per_image)),
+        row("equal to reference", &|e| format!("{} of {}", e.identical, e.identical)),
+    ];
     format!(
-        "Converted a float vision transformer for Fashion-MNIST to {path}
-accuracy   float {:.2} %, integer {:.2} % of {} test images; the same answer on {:.2} %
-speed      {:.2} ms an image on {} ({} kernels, {} threads)
-memory     {flash} of flash, {arena} of arena
-identical  logits on cpu and reference for {} of {} images compared
-report     {}
+        "Converted two vision transformers for Fashion-MNIST: a float one to int8, and one trained with
+binary weights and activations. {} test images on {} ({} kernels, {} threads):
+
+{}
+The float model has {float:.2} %; int8 gives the same answer on {:.2} %.
+containers   {path}, {bivit}
+report       {}
 
 Try next:
   shiftformer inspect {path}
-  shiftformer eval {path} --data {data}
+  shiftformer eval {bivit} --data {data}
   shiftformer verify {path} --backend cpu
   shiftformer bench {path} --profile
   shiftformer bench --arch deit-tiny",
-        demo.comparison.float_top1.unwrap_or_default(),
-        demo.top1,
-        demo.n,
-        demo.comparison.agreement.unwrap_or_default(),
-        demo.ms_per_image,
+        int8.n,
         demo.backend,
         demo.kernels,
         demo.threads,
-        demo.identical,
-        demo.identical,
+        table.concat(),
+        demo.comparison.agreement.unwrap_or_default(),
         demo.report.display()
     )
 }
