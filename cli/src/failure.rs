@@ -92,6 +92,10 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::Ratio { .. } | ConvertError::Exponential { .. } => {
             "the scales of this layer look wrong: was the model trained to the end?"
         }
+        ConvertError::Flash { .. } => {
+            "a model that was trained with binary weights needs a few times less, with --format bivit; \
+             or train one of smaller width or depth"
+        }
         ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 4096 instructions",
         _ => "this is a defect of the converter: please report it with the checkpoint",
     }

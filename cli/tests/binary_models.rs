@@ -49,6 +49,37 @@ fn a_checkpoint_of_the_recipe_needs_no_images() {
 }
 
 #[test]
+fn a_budget_of_flash_is_kept_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (model, calib) =
+        (data("vit_fmnist_bivit.safetensors"), data("fmnist-train-128-images-idx3-ubyte.gz"));
+    let with = |more: &[&'static str]| args(&model, &calib, &[&["--format", "bivit"], more].concat());
+    fails(path, 1, &with(&["--max-flash", "20K"]), &["20480 are allowed", "smaller width"]);
+    assert!(!path.join("b.shf").exists());
+    let flash = |converted: serde_json::Value| converted["flash_bytes"].as_u64().unwrap();
+    let free = flash(json(path, &with(&["--json"])));
+    let kinds = |kind: &str| {
+        let inspected = json(path, &["inspect", "b.shf", "--json"]);
+        let changes = inspected["conversion"]["changes"].as_array().unwrap().clone();
+        changes.iter().filter(|change| change["kind"] == kind).count()
+    };
+    let all = kinds("escalated");
+    assert_eq!(kinds("withheld"), 0);
+    // The layer that the user decides for is not among those that give way.
+    let tight = ["--max-flash", "70000", "--precision", "blocks.5.mlp.fc2=w1a16", "--json"];
+    let bytes = flash(json(path, &with(&tight)));
+    assert!(bytes <= 70_000 && free > 70_000, "{bytes} {free}");
+    let (kept, withheld) = (kinds("escalated"), kinds("withheld"));
+    assert!(kept > 0 && withheld > 0, "{kept} {withheld}");
+    assert_eq!(kept + withheld + 1, all);
+    let inspected = json(path, &["inspect", "b.shf", "--json"]);
+    let ops = inspected["ops"].as_array().unwrap();
+    let of = |name: &str| ops.iter().find(|op| op["name"] == name).unwrap()["bits"].clone();
+    assert_eq!(of("blocks.5.add2"), "W1A16");
+}
+
+#[test]
 fn the_wrong_format_is_refused_with_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -144,6 +144,14 @@ pub enum ConvertError {
         /// The layers.
         known: String,
     },
+    /// The container exceeds what the user allows.
+    #[error("the smallest container of this model has {smallest} bytes, {limit} are allowed")]
+    Flash {
+        /// Bytes that are allowed.
+        limit: u64,
+        /// Bytes with 8 bits wherever there is a choice.
+        smallest: u64,
+    },
     /// Something exceeds what the container can address.
     #[error("{what} is too large for a container")]
     TooLarge {

@@ -64,6 +64,8 @@ pub enum ChangeKind {
     Corrected,
     /// More bits were given to an activation.
     Escalated,
+    /// More bits were not given, for want of room.
+    Withheld,
     /// The user said so.
     Overridden,
 }

@@ -30,7 +30,7 @@ pub mod report;
 
 pub use error::ConvertError;
 
-use calibrate::{QuantizeOptions, Quantized, quantize};
+use calibrate::{QuantizeOptions, Quantized, calibrate};
 use graph::Graph;
 use lower::{LowerOptions, lower};
 use program::{Container, PlanOptions, plan, write};
@@ -67,7 +67,9 @@ pub struct Conversion {
     pub quantized: Quantized,
 }
 
-/// Quantizes `model` on `frames` and builds it.
+/// Quantizes `model` on `frames` and builds it. Where [`QuantizeOptions::flash`] leaves no room
+/// for all layers that are worth 16 bits, as many of them are kept as fit, those first that need
+/// them most.
 pub fn convert(
     model: float::Graph,
     frames: &[Vec<u8>],
@@ -75,7 +77,34 @@ pub fn convert(
     options: BuildOptions,
     progress: &dyn Progress,
 ) -> Result<Conversion, ConvertError> {
-    let quantized = quantize(model, frames, quantization, progress)?;
-    let container = build(&quantized.graph, options)?;
-    Ok(Conversion { container, quantized })
+    let calibrated = calibrate(model, frames, quantization, progress)?;
+    let made = |kept: usize| {
+        let integers = calibrated.integers(kept)?;
+        let container = build(&integers.graph, options)?;
+        Ok::<_, ConvertError>((integers, container))
+    };
+    let all = calibrated.escalations();
+    let mut best = made(all)?;
+    if let Some(limit) = quantization.flash {
+        let fits = |container: &[u8]| container.len() as u64 <= limit;
+        // `few` fit, `many` do not.
+        let (mut few, mut many) = (0, all);
+        if !fits(&best.1) {
+            best = made(0)?;
+            if !fits(&best.1) {
+                return Err(ConvertError::Flash { limit, smallest: best.1.len() as u64 });
+            }
+            while many - few > 1 {
+                let middle = few.midpoint(many);
+                let trial = made(middle)?;
+                if fits(&trial.1) {
+                    (best, few) = (trial, middle);
+                } else {
+                    many = middle;
+                }
+            }
+        }
+    }
+    let (integers, container) = best;
+    Ok(Conversion { container, quantized: calibrated.finish(integers) })
 }

@@ -50,6 +50,10 @@ pub struct Args {
     /// would cost accuracy, in percent [default: 15; 100 for bivit].
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     escalate: Option<f64>,
+    /// Bytes that the container may have, such as 200000, 72KiB or 1MiB: 16-bit activations and
+    /// weights that do not fit are withheld, those first that matter least.
+    #[arg(long, value_name = "BYTES", value_parser = byte_count)]
+    max_flash: Option<u64>,
     /// Write a page that tells whether to trust the conversion.
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -66,7 +70,7 @@ pub struct Args {
     #[arg(long)]
     no_fuse: bool,
     /// Arena bytes that larger tiles may use.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = arena_bytes)]
     arena: Option<u32>,
     /// Lay out the weights for a target. Results do not change.
     #[arg(long, default_value = "generic")]
@@ -78,6 +82,7 @@ Examples:
   shiftformer convert model.onnx -o model.shf --format ivit --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   shiftformer convert model.onnx -o model.shf --format ivit --calib train.npz --report model.html
   shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz
+  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz --max-flash 70KiB
   shiftformer convert qat.safetensors -o model.shf --format ivit
   shiftformer convert model.safetensors -o trace.shf --format ivit --no-fuse";
 
@@ -183,6 +188,7 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
     let quantization = QuantizeOptions {
         precision: args.precision.iter().cloned().collect(),
         binary: args.format == Format::Bivit,
+        flash: args.max_flash,
         escalation: args.escalate.map_or(args.format.escalation(), |percent| percent / 100.0),
         ..QuantizeOptions::default()
     };
@@ -191,11 +197,20 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
 
 fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
     let file = packed(ModelFile::from_bytes(name, &made.container), args.target.packs())?;
+    let flash_bytes = file.bytes().len() as u64;
+    if let Some(limit) = args.max_flash.filter(|&limit| flash_bytes > limit) {
+        let smallest = made.container.len() as u64;
+        return Err(match smallest > limit {
+            true => Failure::convert(name)(ConvertError::Flash { limit, smallest }),
+            false => Failure::new(format!("{name}: laid out for its target it has {flash_bytes} bytes"))
+                .help("leave --target out, or allow as many bytes with --max-flash"),
+        });
+    }
     let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
     let model = file.model()?;
     let converted = Converted {
         output: args.output.clone(),
-        flash_bytes: file.bytes().len() as u64,
+        flash_bytes,
         arena_bytes: model.arena_len() as u64,
         instructions: model.header().instructions,
         pack: packs(&model).join(", "),
@@ -237,6 +252,25 @@ fn precision(text: &str) -> Result<(String, Precision), String> {
     Ok((layer.to_owned(), precision))
 }
 
+/// A count of bytes, with a unit or without.
+fn byte_count(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "kb" => 1000,
+        "m" | "mib" => 1 << 20,
+        "mb" => 1_000_000,
+        _ => return Err("expected bytes, or a number of KiB or MiB".into()),
+    };
+    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    count.ok_or_else(|| "expected bytes, or a number of KiB or MiB".into())
+}
+
+fn arena_bytes(text: &str) -> Result<u32, String> {
+    u32::try_from(byte_count(text)?).map_err(|_| "expected less than 4 GiB".into())
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
@@ -247,4 +281,22 @@ fn percent(text: &str) -> Result<f64, String> {
 fn config(args: &Args) -> Result<Option<String>, Failure> {
     let read = |path: &PathBuf| fs::read_to_string(path).map_err(Failure::io("cannot read", path));
     args.config.as_ref().map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_may_have_a_unit() {
+        for (text, count) in
+            [("72000", 72_000), ("72K", 73_728), ("72 KiB", 73_728), ("2kb", 2000), ("1m", 1 << 20)]
+        {
+            assert_eq!(byte_count(text), Ok(count), "{text}");
+        }
+        for text in ["", "K", "-1", "1.5K", "7 sheep", "99999999999999999999", "9999999999999999M"] {
+            assert!(byte_count(text).is_err(), "{text}");
+        }
+        assert!(arena_bytes("4097M").is_err());
+    }
 }

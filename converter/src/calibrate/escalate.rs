@@ -19,15 +19,68 @@ const WANTED_BINARY_DB: f64 = 60.0;
 const ROWS: usize = 96;
 const CHANNELS: usize = 128;
 
+/// What was decided for layers, and which of them are worth 16 bits.
+pub(super) struct Choice {
+    fixed: Layers,
+    overridden: Vec<Change>,
+    /// Those that need them most come first.
+    pub(super) escalations: Vec<Escalation>,
+}
+
+/// A layer that eight bits cost too much.
+pub(super) struct Escalation {
+    index: usize,
+    layer: String,
+    /// The weights of a convolution, or the activations that a layer reads.
+    weights: bool,
+    snr: f64,
+    wanted: f64,
+}
+
+impl Choice {
+    /// The layers, with 16 bits for the first `kept` of the escalations.
+    pub(super) fn layers(&self, kept: usize) -> Layers {
+        let mut layers = self.fixed.clone();
+        layers.reads.extend(self.escalations.iter().take(kept).map(|one| (one.index, Width::I16)));
+        layers
+    }
+
+    /// What the user decided, and what became of the escalations where `kept` were made.
+    pub(super) fn changes(self, kept: usize, flash: Option<u64>) -> Vec<Change> {
+        let mut changes = self.overridden;
+        let escalations = self.escalations.into_iter().enumerate();
+        changes.extend(escalations.map(|(at, one)| one.change(at < kept, flash)));
+        changes
+    }
+}
+
+impl Escalation {
+    fn change(self, made: bool, flash: Option<u64>) -> Change {
+        let Self { layer, weights, snr, wanted, .. } = self;
+        let what = if weights { "has 16-bit weights" } else { "reads int16 activations" };
+        let why = format!("int8 would leave {snr:.1} dB of signal over noise, {wanted:.0} are wanted");
+        match (made, flash) {
+            (false, Some(flash)) => Change {
+                kind: ChangeKind::Withheld,
+                layer,
+                what: format!("would be better where it {what}, which does not fit {flash} bytes"),
+                why: why.replace("would leave", "leaves"),
+            },
+            (true, _) | (false, None) => {
+                Change { kind: ChangeKind::Escalated, layer, what: what.into(), why }
+            }
+        }
+    }
+}
+
 /// Decides for every layer.
 pub(super) fn choose(
     model: &Graph,
     statistics: &Statistics,
     options: &QuantizeOptions,
-    changes: &mut Vec<Change>,
-) -> Result<Layers, ConvertError> {
-    let wanted_db = if options.binary { WANTED_BINARY_DB } else { WANTED_DB };
-    let mut chosen = Layers::default();
+) -> Result<Choice, ConvertError> {
+    let wanted = if options.binary { WANTED_BINARY_DB } else { WANTED_DB };
+    let (mut fixed, mut overridden) = (Layers::default(), Vec::new());
     let mut candidates = Vec::new();
     let mut total = 0f64;
     for (index, name) in layers(model) {
@@ -39,42 +92,35 @@ pub(super) fn choose(
         total += if linear || options.binary { cost } else { 0.0 };
         let binary = options.binary && linear && dense.is_binary();
         let wish = options.precision.iter().rfind(|(pattern, _)| matches(pattern, name));
+        let candidate =
+            |snr| (Escalation { index, layer: name.to_owned(), weights: !linear, snr, wanted }, cost);
         if let Some((_, precision)) = wish {
             check(name, *precision, binary, linear)?;
-            chosen.reads.insert(index, precision.activations());
-            changes.push(Change {
+            fixed.reads.insert(index, precision.activations());
+            overridden.push(Change {
                 kind: ChangeKind::Overridden,
                 layer: name.to_owned(),
                 what: if linear { precision.what() } else { precision.weights() }.into(),
                 why: "as the command line says".into(),
             });
         } else if linear && can_widen(model, *x, options.binary) {
-            let snr = input_snr(dense, &statistics.activations[*x]);
-            candidates.push((snr, index, name, cost));
+            candidates.push(candidate(input_snr(dense, &statistics.activations[*x])));
         } else if !linear && options.binary {
-            candidates.push((weight_snr(dense), index, name, cost));
+            candidates.push(candidate(weight_snr(dense)));
         }
         if binary && wish.is_none_or(|(_, precision)| precision.binary()) {
-            chosen.binary.insert(index);
+            fixed.binary.insert(index);
         }
     }
-    candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    candidates.sort_by(|(a, _), (b, _)| a.snr.total_cmp(&b.snr));
     let mut left = options.escalation * total;
-    for (snr, index, name, cost) in candidates {
-        if snr >= wanted_db || cost > left {
-            continue;
-        }
-        left -= cost;
-        chosen.reads.insert(index, Width::I16);
-        let linear = matches!(model.nodes[index], Node::Linear { .. });
-        changes.push(Change {
-            kind: ChangeKind::Escalated,
-            layer: name.to_owned(),
-            what: if linear { "reads int16 activations" } else { "has 16-bit weights" }.into(),
-            why: format!("int8 would leave {snr:.1} dB of signal over noise, {wanted_db:.0} are wanted"),
-        });
-    }
-    Ok(chosen)
+    candidates.retain(|(one, cost)| {
+        let taken = one.snr < wanted && *cost <= left;
+        left -= if taken { *cost } else { 0.0 };
+        taken
+    });
+    let escalations = candidates.into_iter().map(|(one, _)| one).collect();
+    Ok(Choice { fixed, overridden, escalations })
 }
 
 /// Whether a layer can have the precision that was asked for.

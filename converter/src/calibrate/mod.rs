@@ -20,8 +20,11 @@ mod widths;
 
 use std::collections::BTreeMap;
 
+use emit::Emitted;
 pub use emit::Exponential;
+use escalate::Choice;
 pub use precision::{Precision, UnknownPrecision};
+use statistics::Statistics;
 
 use crate::error::ConvertError;
 use crate::facts::{Change, TensorFact};
@@ -43,6 +46,9 @@ pub struct QuantizeOptions {
     pub correct_bias: bool,
     /// Share of the multiply-accumulates that may be given 16-bit activations, 0 to 1.
     pub escalation: f64,
+    /// Bytes that the container may have: 16-bit activations and weights that do not fit are
+    /// withheld, those first that matter least.
+    pub flash: Option<u64>,
     /// How the softmax takes its exponential.
     pub exponential: Exponential,
 }
@@ -55,6 +61,7 @@ impl Default for QuantizeOptions {
             equalize: true,
             correct_bias: true,
             escalation: 0.15,
+            flash: None,
             exponential: Exponential::Exact,
         }
     }
@@ -73,15 +80,45 @@ pub struct Quantized {
     pub changes: Vec<Change>,
 }
 
+/// A float model that has run on the calibration images.
+pub(crate) struct Calibrated<'o> {
+    model: float::Graph,
+    statistics: Statistics,
+    options: &'o QuantizeOptions,
+    changes: Vec<Change>,
+    choice: Choice,
+}
+
+/// The integers of a [`Calibrated`] model.
+pub(crate) struct Integers {
+    pub(crate) graph: Graph,
+    tensors: Vec<TensorFact>,
+    corrections: Vec<Change>,
+    /// Escalations among them.
+    kept: usize,
+}
+
 /// Quantizes `model` so that it follows its float values on `frames` (u8 pixels, height ×
 /// width × channel). Fails on an empty set, on values that are not finite, and on
 /// activations that are zero throughout.
 pub fn quantize(
-    mut model: float::Graph,
+    model: float::Graph,
     frames: &[Vec<u8>],
     options: &QuantizeOptions,
     progress: &dyn Progress,
 ) -> Result<Quantized, ConvertError> {
+    let calibrated = calibrate(model, frames, options, progress)?;
+    let integers = calibrated.integers(calibrated.escalations())?;
+    Ok(calibrated.finish(integers))
+}
+
+/// What [`quantize`] does before it makes integers.
+pub(crate) fn calibrate<'o>(
+    mut model: float::Graph,
+    frames: &[Vec<u8>],
+    options: &'o QuantizeOptions,
+    progress: &dyn Progress,
+) -> Result<Calibrated<'o>, ConvertError> {
     if frames.is_empty() {
         return Err(ConvertError::EmptyCalibration);
     }
@@ -94,14 +131,34 @@ pub fn quantize(
         statistics = statistics::collect(&model, frames, "calibrating again", progress)?;
     }
     check_names(&model, &options.precision)?;
-    let layers = escalate::choose(&model, &statistics, options, &mut changes)?;
-    binary::check(&model, &layers, options.binary)?;
-    let plan = widths::plan(&model, layers);
-    let emitted = emit::emit(&model, &statistics, &plan, options)?;
-    if options.correct_bias {
-        changes.extend(emitted.corrections);
+    let choice = escalate::choose(&model, &statistics, options)?;
+    binary::check(&model, &choice.layers(0), options.binary)?;
+    Ok(Calibrated { model, statistics, options, changes, choice })
+}
+
+impl Calibrated<'_> {
+    /// How many layers are worth 16 bits.
+    pub(crate) fn escalations(&self) -> usize {
+        self.choice.escalations.len()
     }
-    Ok(Quantized { graph: emitted.graph, float: model, tensors: emitted.tensors, changes })
+
+    /// The integers, with 16 bits for the `kept` layers that need them most.
+    pub(crate) fn integers(&self, kept: usize) -> Result<Integers, ConvertError> {
+        let plan = widths::plan(&self.model, self.choice.layers(kept));
+        let emitted = emit::emit(&self.model, &self.statistics, &plan, self.options)?;
+        let Emitted { graph, tensors, corrections } = emitted;
+        Ok(Integers { graph, tensors, corrections, kept })
+    }
+
+    pub(crate) fn finish(self, integers: Integers) -> Quantized {
+        let Integers { graph, tensors, corrections, kept } = integers;
+        let mut changes = self.changes;
+        changes.extend(self.choice.changes(kept, self.options.flash));
+        if self.options.correct_bias {
+            changes.extend(corrections);
+        }
+        Quantized { graph, float: self.model, tensors, changes }
+    }
 }
 
 /// The layers whose inputs can be given a precision.

@@ -9,8 +9,9 @@ use crate::facts::{Change, ChangeKind};
 const OPEN: usize = 4;
 
 /// What the user did comes first, then what costs memory.
-const KINDS: [ChangeKind; 5] = [
+const KINDS: [ChangeKind; 6] = [
     ChangeKind::Overridden,
+    ChangeKind::Withheld,
     ChangeKind::Escalated,
     ChangeKind::Equalized,
     ChangeKind::Corrected,
@@ -23,6 +24,7 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::Equalized => ("Equalized", "Channels were rescaled between a layer and the next."),
         ChangeKind::Corrected => ("Corrected", "A bias was moved by the mean error of its layer."),
         ChangeKind::Escalated => ("Escalated", "An activation was given more bits."),
+        ChangeKind::Withheld => ("Withheld", "An activation would need more bits than there is room for."),
         ChangeKind::Overridden => ("Overridden", "Set on the command line."),
     }
 }
