@@ -25,6 +25,19 @@ def sign(x):
     return forward_as(plus_minus(x), inside * (2.0 - inside.abs()))
 
 
+class BinaryWeight(nn.Module):
+    """A parametrization: weights ±α in the forward pass, one α per output channel, the mean
+    magnitude of its centred weights. Gradients pass straight through."""
+
+    def forward(self, weight):
+        centred = weight - weight.mean(1, keepdim=True)
+        return forward_as(plus_minus(centred) * centred.abs().mean(1, keepdim=True), centred)
+
+    def right_inverse(self, weight):
+        """The weights to start from."""
+        return weight
+
+
 class BinaryLinear(nn.Module):
     """y = (x · sign(W − mean W)ᵀ + bias) · scale, one scale per output channel.
 

@@ -2,6 +2,7 @@
 """Trains a float timm VisionTransformer on Fashion-MNIST: the baseline, and the teacher.
 
     python train_float.py --out float.safetensors                      # width 64, depth 6, patch 4
+    python train_float.py --init float.safetensors --binary-mlp --out w1a8.safetensors   # MLP weights of one bit
     python train_float.py --patch 2 --width 192 --depth 12 --heads 3 --mlp-ratio 4 \
         --smoothing 0.1 --drop-path 0.1 --out vit12.safetensors --onnx vit12.onnx
 """
@@ -12,8 +13,10 @@ import time
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn.utils import parametrize
 
 import data
+from binary import BinaryWeight
 from schedule import Progress, cosine
 
 
@@ -42,9 +45,17 @@ def load(path):
 
 def save(model, path, config, top1=None, half=False):
     """Writes timm's tensor names, with what a converter needs in the metadata."""
+    # Under timm's names, with the weights that a parametrization computes.
+    tensors = {
+        name.replace("parametrizations.weight.original", "weight"): tensor
+        for name, tensor in model.state_dict().items()
+    }
+    for name, module in model.named_modules():
+        if parametrize.is_parametrized(module):
+            tensors[f"{name}.weight"] = module.weight.detach()
     state = {
         name: (tensor.half() if half else tensor.float()).cpu().contiguous()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in tensors.items()
     }
     metadata = {
         "layout": "timm VisionTransformer",
@@ -112,6 +123,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--onnx", help="also export here")
     parser.add_argument("--init", help="go on from the weights of this file")
+    parser.add_argument("--binary-mlp", action="store_true", help="weights of the MLPs have one bit (W1A8)")
     parser.add_argument("--data", default=data.DEFAULT_DATA)
     parser.add_argument("--patch", type=int, default=4)
     parser.add_argument("--width", type=int, default=64)
@@ -144,6 +156,10 @@ def main():
     model = build(config, args.drop_path)
     if args.init:
         model.load_state_dict(load(args.init).state_dict())
+    if args.binary_mlp:
+        for block in model.blocks:
+            for layer in (block.mlp.fc1, block.mlp.fc2):
+                parametrize.register_parametrization(layer, "weight", BinaryWeight())
     model.to(args.device)
     images, labels = data.load(args.data, "train", args.device)
     if args.limit:
