@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::{Floats, data, fails, idx, json};
+use common::{Floats, data, fails, idx, json, run, stderr};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -193,6 +193,19 @@ fn refused_onnx(folder: &Path, more: &[&str], words: &[&str]) {
     fails(folder, 1, &[&args[..], &CALIB, more].concat(), words);
     for name in ["out.shf", "out.facts.json", "out.html"] {
         assert!(!folder.join(name).exists(), "{name} was written");
+    }
+}
+
+#[test]
+fn pixels_that_nobody_normalizes_are_remarked_on() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
+    let images = data("fmnist-train-128-images-idx3-ubyte.gz").display().to_string();
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", &images, "--calib-samples", "4"];
+    for (more, remarked) in [(&[][..], true), (&["--mean", "0.286", "--std", "0.353"], false)] {
+        let output = run(folder.path(), &[&args[..], &["--format", "ivit"], more].concat());
+        assert!(output.status.success());
+        assert_eq!(stderr(&output).contains("Give --mean and --std"), remarked, "{more:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use converter::calibrate::{Precision, QuantizeOptions};
 use converter::facts::Comparison;
-use converter::float::Graph;
+use converter::float::{Graph, Node};
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError};
 use serde::Serialize;
@@ -113,6 +113,10 @@ enum Target {
     Generic,
     /// The portable CPU kernels.
     Portable,
+    /// Cortex-M4, M7 and M33.
+    Dsp,
+    /// Cortex-M55 and M85.
+    Mve,
 }
 
 impl Target {
@@ -120,6 +124,8 @@ impl Target {
         match self {
             Target::Generic => Packs::CANONICAL,
             Target::Portable => KernelSet::Portable.preferred_packs(),
+            Target::Dsp => Packs::DSP,
+            Target::Mve => Packs::MVE,
         }
     }
 }
@@ -184,6 +190,12 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
             "give images of the task with --calib DATA; 32 are enough to begin with, no labels are needed",
         )
     })?;
+    if args.mean.is_empty() && args.std.is_empty() && takes_raw_pixels(&model) {
+        eprintln!(
+            "note: neither the command line nor {name} normalizes pixels: the model is given them scaled to \
+             [0, 1]. Give --mean and --std where training normalized them"
+        );
+    }
     let images = Calibration::read(data, args.calib_samples, &model)?;
     let quantization = QuantizeOptions {
         precision: args.precision.iter().cloned().collect(),
@@ -193,6 +205,12 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
         ..QuantizeOptions::default()
     };
     calibrate(name, model, &images, &quantization, build)
+}
+
+/// Whether pixels are scaled to [0, 1] and no further.
+fn takes_raw_pixels(model: &Graph) -> bool {
+    let raw = |mean: &[f32], std: &[f32]| mean.iter().all(|&m| m == 0.0) && std.iter().all(|&s| s == 1.0);
+    model.nodes.iter().any(|node| matches!(node, Node::Pixels { mean, std, .. } if raw(mean, std)))
 }
 
 fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
