@@ -99,7 +99,11 @@ impl EngineArgs {
     /// The layouts of weights that the engine likes; `None` where it reads them as they
     /// are.
     pub fn preferred_packs(&self) -> Result<Option<Packs>, Failure> {
-        let Place::Local(backend) = self.backend else { return Ok(None) };
+        let backend = match self.backend {
+            Place::Local(backend) => backend,
+            Place::Emulated(board) => return Ok(Some(board.packs)),
+            Place::Serial(_) => return Ok(None),
+        };
         Ok(match (EngineOptions { backend, kernels: self.kernels }).kernel_set()? {
             KernelSet::Reference => None,
             set => Some(set.preferred_packs()),

@@ -1,13 +1,12 @@
 //! The seam that targets override.
 
-use crate::bits::BitPack;
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
     BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs,
     PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
 };
-use crate::pack::{Pack, Packs};
+use crate::pack::Packs;
 
 /// Kernels over slices. Every method's default is the scalar reference; an override
 /// must return the same integers on every input that the op's `check` admits.
@@ -17,19 +16,9 @@ pub trait Kernels {
     /// The name used in reports.
     fn name(&self) -> &'static str;
 
-    /// The weight layout that this set's GEMM is fastest on.
-    fn preferred_pack(&self) -> Pack {
-        Pack::RowMajor
-    }
-
-    /// The layout that this set's [`BinaryLinear`](crate::ops::BinaryLinear) is fastest on.
-    fn preferred_bit_pack(&self) -> BitPack {
-        BitPack::Rows
-    }
-
-    /// Both preferred layouts.
+    /// The weight layouts that this set is fastest on.
     fn preferred_packs(&self) -> Packs {
-        Packs { int8: self.preferred_pack(), bits: self.preferred_bit_pack() }
+        Packs::CANONICAL
     }
 
     /// [`Linear`](crate::ops::Linear) with int8 activations. `x` is rows of `weights.k`.

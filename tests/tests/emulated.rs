@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use converter::BuildOptions;
+use converter::program::{Container, repack, write};
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
 use shiftformer::device::{ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, PipeLine};
@@ -21,8 +22,13 @@ fn board(name: &str) -> &'static EmulatedBoard {
     EmulatedBoard::by_name(name).unwrap()
 }
 
+/// The container of `model` as the command line hands it to `board`.
+fn packed(board: &EmulatedBoard, model: &Model<'_>) -> Aligned {
+    Aligned::copy(&write(&repack(&Container::read(model), board.packs)).unwrap())
+}
+
 fn connect<'m>(board: &EmulatedBoard, model: &Model<'m>) -> DeviceEngine<'m, PipeLine> {
-    let line = board.start(&firmware(board), model.file()).unwrap();
+    let line = board.start(&firmware(board), &packed(board, model)).unwrap();
     DeviceEngine::connect(model, board.name.to_owned(), line, Patience::default()).unwrap()
 }
 
@@ -58,12 +64,12 @@ fn every_board_equals_the_reference_in_every_instruction() {
 
 #[test]
 #[ignore = "needs qemu-system-arm, and builds firmware"]
-fn logits_of_a_hundred_images_on_a_cortex_m7() {
+fn logits_of_three_hundred_images_on_a_cortex_m7() {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
     let (mut device, mut desk) = (connect(board("mps2-an500"), &model), reference(&model));
     let (mut found, mut expected) = (Vec::new(), Vec::new());
-    for (index, frame) in data::frames(&data::test_images(), 100).iter().enumerate() {
+    for (index, frame) in data::frames(&data::test_images(), 300).iter().enumerate() {
         device.run(frame, &mut found).unwrap();
         desk.run(frame, &mut expected).unwrap();
         assert_eq!(found, expected, "image {index}");
@@ -158,7 +164,7 @@ fn a_bad_line_gives_right_answers_or_named_errors() {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
     let board = board("mps2-an500");
-    let line = board.start(&firmware(board), model.file()).unwrap();
+    let line = board.start(&firmware(board), &packed(board, &model)).unwrap();
     let line = BadLine { line, every: 2000, seed: 1 };
     let patience = Patience { repeat_ms: 60, repeats: 12 };
     let mut device = DeviceEngine::connect(&model, String::new(), line, patience).unwrap();

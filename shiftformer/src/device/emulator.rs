@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use link::Line;
+use quant::pack::Packs;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
@@ -22,6 +23,8 @@ pub struct EmulatedBoard {
     pub target: &'static str,
     /// The compiler's `target-cpu`, where the target's own will not do.
     pub cpu: Option<&'static str>,
+    /// The layouts of weights that its kernels read fastest.
+    pub packs: Packs,
     /// The emulator's program.
     pub program: &'static str,
     /// The emulator's arguments for the machine.
@@ -41,6 +44,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "Cortex-M0",
         target: "thumbv6m-none-eabi",
         cpu: None,
+        packs: Packs::CANONICAL,
         program: ARM,
         machine: &[
             "-machine",
@@ -58,6 +62,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "Cortex-M4",
         target: "thumbv7em-none-eabihf",
         cpu: Some("cortex-m4"),
+        packs: Packs::DSP,
         program: ARM,
         machine: &["-machine", "mps2-an386"],
         model_address: 0x2100_0000,
@@ -68,6 +73,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
         cpu: Some("cortex-m7"),
+        packs: Packs::DSP,
         program: ARM,
         machine: &["-machine", "mps2-an500"],
         model_address: 0x6000_0000,
@@ -78,6 +84,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "Cortex-M55",
         target: "thumbv8m.main-none-eabihf",
         cpu: Some("cortex-m55"),
+        packs: Packs::MVE,
         program: ARM,
         machine: &["-machine", "mps3-an547"],
         model_address: 0x6000_0000,
@@ -88,6 +95,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "RV32IMC",
         target: "riscv32imc-unknown-none-elf",
         cpu: None,
+        packs: Packs::CANONICAL,
         program: "qemu-system-riscv32",
         machine: &["-machine", "virt", "-bios", "none", "-m", "256M"],
         model_address: 0x8800_0000,

@@ -4,7 +4,7 @@ mod attention;
 
 use quant::arith::Multiplier;
 use quant::ops::{LinearArgs, LinearOut};
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use quant::slice::window;
 use quant::{Fault, Kernels};
 
@@ -24,8 +24,8 @@ impl Kernels for Dsp {
         "dsp"
     }
 
-    fn preferred_pack(&self) -> Pack {
-        Pack::Panel2x4
+    fn preferred_packs(&self) -> Packs {
+        Packs::DSP
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ mod shiftmax;
 
 use quant::arith::Multiplier;
 use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use quant::slice::{window, window_mut};
 use quant::{Fault, Kernels};
 
@@ -26,8 +26,8 @@ impl Kernels for Mve {
         "mve"
     }
 
-    fn preferred_pack(&self) -> Pack {
-        Pack::Panel2x16
+    fn preferred_packs(&self) -> Packs {
+        Packs::MVE
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {

@@ -10,7 +10,7 @@ use quant::ops::{
     AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
     LinearArgs, LinearOut, TensorMut,
 };
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
 /// Kernels in safe, portable Rust: GEMM over panels of 16 output channels and 4 rows,
@@ -23,12 +23,8 @@ impl Kernels for Portable {
         "portable"
     }
 
-    fn preferred_pack(&self) -> Pack {
-        Pack::Panel16x4
-    }
-
-    fn preferred_bit_pack(&self) -> BitPack {
-        BitPack::Panel16
+    fn preferred_packs(&self) -> Packs {
+        Packs { int8: Pack::Panel16x4, bits: BitPack::Panel16 }
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
