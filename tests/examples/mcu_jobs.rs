@@ -1,8 +1,8 @@
 //! Writes what `firmware/bench` runs, and what it must say:
-//! `mcu_jobs FOLDER PACK CASES SHAPES`.
+//! `mcu_jobs FOLDER PACKS CASES SHAPES`.
 //!
 //! The jobs are the shapes that are measured (`full`, or `small` without those that take an
-//! emulated core without vectors long), the bundled model on one image, and `CASES` generated
+//! emulated core without vectors long), the bundled models on one image, and `CASES` generated
 //! programs of every op, from the generator of the conformance tests. `FOLDER/jobs` is for the
 //! device; in `FOLDER/expected` are, for each job, a line `job|kernel|shape|units` and the hash of
 //! what each instruction writes.
@@ -11,15 +11,20 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use converter::BuildOptions;
+use converter::calibrate::QuantizeOptions;
 use converter::program::{Container, repack, write};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::Op;
 use quant::arith::ShiftExp;
+use quant::bits::BitPack;
 use quant::mem::DType;
 use quant::op::OpKind;
-use quant::ops::{Act, Destination, Exponential, LayerNorm, ShiftGelu, Shiftmax, Table};
-use quant::pack::{Pack, Packs};
+use quant::ops::{
+    Act, BinaryAttention, BinaryAttentionDestination, BinaryLinear, BinaryOut, BitAct, Destination,
+    Exponential, LayerNorm, PerChannel, ShiftGelu, Shiftmax, Table,
+};
+use quant::pack::Packs;
 use runtime::Model;
 use shiftformer_tests::case::{Case, multiplier};
 use shiftformer_tests::memory::Aligned;
@@ -39,11 +44,15 @@ struct Jobs {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, pack, cases, shapes] = args.as_slice() else {
-        return Err("usage: mcu_jobs FOLDER PACK CASES full|small".into());
+    let [folder, packs, cases, shapes] = args.as_slice() else {
+        return Err("usage: mcu_jobs FOLDER PACKS CASES full|small".into());
     };
-    let int8 = Pack::ALL.into_iter().find(|p| p.name() == pack).ok_or("no such pack")?;
-    let packs = Packs { int8, ..Packs::CANONICAL };
+    let packs = match packs.as_str() {
+        "plain" => Packs::PLAIN,
+        "dsp" => Packs::DSP,
+        "mve" => Packs::MVE,
+        _ => return Err("PACKS is plain, dsp or mve".into()),
+    };
     let mut jobs = Jobs { packs, count: 0, jobs: Vec::new(), expected: String::new() };
     for (kernel, shape, units, case) in measured(shapes == "full") {
         let program = case.build(None);
@@ -53,11 +62,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             jobs.push(&about, &program.container, &program.inputs, false)?;
         }
     }
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
-    let container = Container::read(&Model::new(&file).map_err(|e| format!("{e:?}"))?);
     let image = data::frames(&data::test_images(), 1);
-    let macs: u64 = container.instructions.iter().map(|i| i.op.macs()).sum();
-    jobs.push(&format!("model|vit_fmnist|{macs}"), &container, &image, true)?;
+    let binarized = QuantizeOptions { binary: true, escalation: 1.0, ..QuantizeOptions::default() };
+    for (name, bytes) in [
+        ("vit_fmnist", data::qat(BuildOptions::default())),
+        ("vit_fmnist_bivit_recipe", data::recipe(BuildOptions::default())),
+        ("vit_fmnist_bivit", data::binarized(&binarized)?.container),
+    ] {
+        let file = Aligned::copy(&bytes);
+        let container = Container::read(&Model::new(&file).map_err(|e| format!("{e:?}"))?);
+        let macs: u64 = container.instructions.iter().map(|i| i.op.macs()).sum();
+        jobs.push(&format!("model|{name}|{macs}"), &container, &image, true)?;
+    }
 
     let mut runner = TestRunner::deterministic();
     for &kind in OpKind::ALL {
@@ -130,6 +146,7 @@ fn measured(full: bool) -> Vec<(&'static str, String, u64, Case)> {
         let macs = u64::from(rows) * u64::from(n) * u64::from(k);
         all.push(("linear", format!("{rows}x{n}x{k}"), macs, case));
     }
+    all.extend(binary(full));
     let exp = ShiftExp { unit: 12, bits: 15 };
     let softmax = Case::one_op(String::new(), move |b| {
         Op::Shiftmax(Shiftmax {
@@ -179,6 +196,73 @@ fn measured(full: bool) -> Vec<(&'static str, String, u64, Case)> {
         Op::Attention(shape.op(b, &mut Source::new(6), out))
     });
     all.push(("attention", "50x50x4x16".into(), 2 * 50 * 50 * 64, attention));
+    all
+}
+
+/// Layers of 1-bit weights over signs and int8, and attention over signs.
+fn binary(full: bool) -> Vec<(&'static str, String, u64, Case)> {
+    const W1A1: &str = "binary_linear w1a1";
+    const W1A2: &str = "binary_linear w1a2";
+    const W1A8: &str = "binary_linear w1a8";
+    const W1A16: &str = "binary_linear w1a16";
+    let mut shapes =
+        vec![(W1A1, (50, 192, 64)), (W1A2, (50, 64, 64)), (W1A8, (50, 128, 64)), (W1A16, (50, 128, 64))];
+    if full {
+        shapes.extend([(W1A1, (256, 1536, 384)), (W1A8, (256, 1536, 384))]);
+    }
+    let mut all = Vec::new();
+    for (kernel, (rows, n, k)) in shapes {
+        let case = Case::one_op(String::new(), move |b| {
+            let s = &mut Source::new(7);
+            let (x, words) = match kernel {
+                W1A1 => (BitAct::Sign(b.input(&s.values::<u32>(rows * k / 32))), k / 32),
+                // As behind heads of 16.
+                W1A2 => {
+                    let nonzero =
+                        s.values::<u32>(rows * k / 16).iter().map(|m| m & 0xffff).collect::<Vec<_>>();
+                    let sign: Vec<u32> = nonzero.iter().map(|m| m & s.bits() as u32).collect();
+                    (BitAct::Ternary { sign: b.input(&sign), nonzero: b.input(&nonzero) }, k / 16)
+                }
+                W1A8 => (BitAct::I8(b.input(&bytes(s, rows * k))), k / 32),
+                _ => (BitAct::I16(b.input(&s.values::<i16>(rows * k))), k / 32),
+            };
+            let group = if kernel == W1A2 { 16 } else { k };
+            let used = if kernel == W1A2 { 0xffff } else { u32::MAX };
+            let weights = b.blob(&s.values::<u32>(n * words).iter().map(|w| w & used).collect::<Vec<_>>());
+            let requant = PerChannel { bias: b.blob(&s.biases(n)), scale: b.channels_from_scales(s, n) };
+            let out = Destination::I8 { out: b.out(rows * n), table: None };
+            let out = BinaryOut::Dense { requant, out };
+            Op::BinaryLinear(BinaryLinear { rows, k, n, group, x, weights, pack: BitPack::Rows, out })
+        });
+        let macs = u64::from(rows) * u64::from(n) * u64::from(k);
+        all.push((kernel, format!("{rows}x{n}x{k}"), macs, case));
+    }
+    let (tokens, heads, head_dim) = (50, 4, 16);
+    let attention = Case::one_op(String::new(), move |b| {
+        let s = &mut Source::new(8);
+        let mut signs = |words: u32, used: u32| {
+            b.input(&s.values::<u32>(words).iter().map(|w| w & used).collect::<Vec<_>>())
+        };
+        let (q, k) = (signs(tokens * heads, 0xffff), signs(tokens * heads, 0xffff));
+        let v = signs(heads * head_dim * 2, u32::MAX);
+        let distance = b.blob(&[4u32; 4]);
+        let out = BinaryAttentionDestination::I16(b.out(tokens * heads * head_dim));
+        Op::BinaryAttention(BinaryAttention {
+            queries: tokens,
+            keys: tokens,
+            heads,
+            head_dim,
+            q,
+            q_stride: heads,
+            k,
+            k_stride: heads,
+            v,
+            distance,
+            out,
+            selected: b.slot(2),
+        })
+    });
+    all.push(("binary_attention", "50x50x4x16".into(), 2 * 50 * 50 * 64, attention));
     all
 }
 

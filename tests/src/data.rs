@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use converter::calibrate::QuantizeOptions;
 use converter::data::{Dataset, npz, open};
 use converter::graph::Graph;
-use converter::import::{ImportOptions, import};
-use converter::{BuildOptions, build};
+use converter::import::{ImportOptions, Imported, import};
+use converter::{BuildOptions, Conversion, ConvertError, build, convert, float};
 use quant::arith::argmax;
 
 /// Classes of Fashion-MNIST.
@@ -32,9 +33,30 @@ pub fn recipe_graph() -> Graph {
         .expect("the bundled checkpoint")
 }
 
+/// The float graph of the checkpoint of the BiViT authors' modules.
+pub fn binarized_graph() -> float::Graph {
+    let path = path("vit_fmnist_bivit.safetensors");
+    match import(&path, &ImportOptions::default()).expect("the bundled checkpoint") {
+        Imported::Float(graph) => graph,
+        Imported::Quantized(_) => panic!("the checkpoint has no integers"),
+    }
+}
+
 /// The I-ViT checkpoint as a container.
 pub fn qat(options: BuildOptions) -> Vec<u8> {
     build(&qat_graph(), options).expect("the bundled checkpoint")
+}
+
+/// The training recipe's checkpoint as a container.
+pub fn recipe(options: BuildOptions) -> Vec<u8> {
+    build(&recipe_graph(), options).expect("the bundled checkpoint")
+}
+
+/// The checkpoint of the BiViT authors' modules, calibrated with the bundled images.
+pub fn binarized(options: &QuantizeOptions) -> Result<Conversion, ConvertError> {
+    let calibration = open(&path("fmnist-train-128-images-idx3-ubyte.gz")).expect("the bundled images");
+    let frames = frames(&calibration, calibration.len());
+    convert(binarized_graph(), &frames, options, BuildOptions::default(), &())
 }
 
 /// The first 1,000 test images, with labels.

@@ -8,8 +8,7 @@ use std::thread::available_parallelism;
 
 use converter::calibrate::{Precision, QuantizeOptions};
 use converter::data::{Dataset, open};
-use converter::import::{ImportOptions, Imported, import};
-use converter::{BuildOptions, Conversion, ConvertError, convert, float};
+use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;
@@ -20,23 +19,9 @@ use shiftformer_tests::run;
 const LEAST: f64 = 96.0;
 const LEAST_OF_1000: f64 = 95.5;
 
-fn model() -> float::Graph {
-    let path = data::path("vit_fmnist_bivit.safetensors");
-    match import(&path, &ImportOptions::default()).expect("the bundled checkpoint") {
-        Imported::Float(graph) => graph,
-        Imported::Quantized(_) => panic!("the checkpoint has no integers"),
-    }
-}
-
 fn options(precision: &[(&str, Precision)]) -> QuantizeOptions {
     let precision = precision.iter().map(|(layer, p)| ((*layer).to_owned(), *p)).collect();
     QuantizeOptions { binary: true, escalation: 1.0, precision, ..QuantizeOptions::default() }
-}
-
-fn converted(options: &QuantizeOptions) -> Result<Conversion, ConvertError> {
-    let calibration = open(&data::path("fmnist-train-128-images-idx3-ubyte.gz")).unwrap();
-    let frames = data::frames(&calibration, calibration.len());
-    convert(model(), &frames, options, BuildOptions::default(), &())
 }
 
 fn score(container: &[u8], images: &Dataset) -> Score {
@@ -52,7 +37,7 @@ fn score(container: &[u8], images: &Dataset) -> Score {
 
 #[test]
 fn predictions_of_the_bundled_images() {
-    let made = converted(&options(&[])).unwrap();
+    let made = data::binarized(&options(&[])).unwrap();
     assert!(made.container.len() <= 72 * 1024, "{} bytes", made.container.len());
     let score = score(&made.container, &data::test_images());
     assert!(score.agreement >= LEAST_OF_1000, "{score:?}");
@@ -63,7 +48,7 @@ fn predictions_of_the_bundled_images() {
 fn predictions_of_all_images() {
     let images = open(Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")).unwrap();
     assert_eq!(images.len(), 10_000);
-    let made = converted(&options(&[])).unwrap();
+    let made = data::binarized(&options(&[])).unwrap();
     let score = score(&made.container, &images);
     assert!(score.agreement >= LEAST, "{score:?}");
     assert!((score.top1 - 81.60).abs() <= 0.50, "{score:?}");
@@ -71,8 +56,8 @@ fn predictions_of_all_images() {
 
 #[test]
 fn any_binary_layer_may_be_int8() {
-    let binary = converted(&options(&[("blocks.0.mlp", Precision::W1A8)])).unwrap();
-    let mixed = converted(&options(&[("blocks.0.mlp", Precision::I8)])).unwrap();
+    let binary = data::binarized(&options(&[("blocks.0.mlp", Precision::W1A8)])).unwrap();
+    let mixed = data::binarized(&options(&[("blocks.0.mlp", Precision::I8)])).unwrap();
     let types = |made: &Conversion| {
         let file = Aligned::copy(&made.container);
         let model = Model::new(&file).unwrap();
@@ -89,12 +74,12 @@ fn any_binary_layer_may_be_int8() {
 
 #[test]
 fn signs_cannot_be_read_as_int8() {
-    let error = converted(&options(&[("blocks.0.attn.proj", Precision::I8)])).unwrap_err();
+    let error = data::binarized(&options(&[("blocks.0.attn.proj", Precision::I8)])).unwrap_err();
     assert!(matches!(error, ConvertError::Layer { .. }), "{error}");
 }
 
 #[test]
 fn the_other_format_is_refused() {
-    let error = converted(&QuantizeOptions { binary: false, ..options(&[]) }).unwrap_err();
+    let error = data::binarized(&QuantizeOptions { binary: false, ..options(&[]) }).unwrap_err();
     assert!(matches!(error, ConvertError::Binarized), "{error}");
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::thread::available_parallelism;
 
+use converter::BuildOptions;
 use converter::data::{Dataset, open};
-use converter::{BuildOptions, build};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;
@@ -17,7 +17,7 @@ const LEAST: f64 = 99.8;
 const LEAST_TOP1: f64 = 89.7;
 
 fn score(images: &Dataset) -> Score {
-    let container = build(&data::recipe_graph(), BuildOptions::default()).unwrap();
+    let container = data::recipe(BuildOptions::default());
     assert!(container.len() <= 72 * 1024, "{} bytes", container.len());
     let file = Aligned::copy(&container);
     let model = Model::new(&file).unwrap();

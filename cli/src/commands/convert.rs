@@ -113,6 +113,8 @@ enum Target {
     Generic,
     /// The portable CPU kernels.
     Portable,
+    /// Cortex-M0 and RV32.
+    Plain,
     /// Cortex-M4, M7 and M33.
     Dsp,
     /// Cortex-M55 and M85.
@@ -124,6 +126,7 @@ impl Target {
         match self {
             Target::Generic => Packs::CANONICAL,
             Target::Portable => KernelSet::Portable.preferred_packs(),
+            Target::Plain => Packs::PLAIN,
             Target::Dsp => Packs::DSP,
             Target::Mve => Packs::MVE,
         }

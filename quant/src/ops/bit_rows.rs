@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Consts, Destination, LinearOut, PerChannel};
-use crate::bits::{place, row_words};
+use crate::bits::{WORD, place, row_words};
 use crate::error::{Fault, Reject};
 use crate::mem::{Blob, Memory, Rest, Slot, Window};
 use crate::operand::{Tiling, Visitor, VisitorExt};
@@ -199,24 +199,53 @@ impl BitsOut<'_> {
     pub fn store(&mut self, row: usize, channel: usize, z: &[i32]) -> Result<(), Fault> {
         let mut first = channel;
         let mut rest = z;
-        // One word at a time.
         while !rest.is_empty() {
-            let (word, bit) = place(first, self.group);
-            let left = self.group - first.checked_rem(self.group).ok_or(Fault::Instruction)?;
-            let count = rest.len().min(32 - bit as usize).min(left);
+            let count = rest.len().min(WORD as usize);
             let (z, tail) = rest.split_at_checked(count).ok_or(Fault::Bounds)?;
-            let at = row * self.words + word;
-            match &mut self.planes {
-                Planes::Sign { out, high } => set(out, at, bit, mask(z, high, first, |z, high| z >= high)?)?,
-                Planes::Ternary { sign, nonzero, low, high } => {
-                    let plus = mask(z, high, first, |z, high| z >= high)?;
-                    let minus = mask(z, low, first, |z, low| z <= low)?;
-                    set(sign, at, bit, plus)?;
-                    set(nonzero, at, bit, plus | minus)?;
+            let (plus, minus) = match &self.planes {
+                Planes::Sign { high, .. } => (mask(z, high, first, |z, high| z >= high)?, 0),
+                Planes::Ternary { low, high, .. } => {
+                    (mask(z, high, first, |z, high| z >= high)?, mask(z, low, first, |z, low| z <= low)?)
                 }
-            }
+            };
+            self.set(row, first, count as u32, (plus, minus))?;
             rest = tail;
             first += count;
+        }
+        Ok(())
+    }
+
+    /// Sets the bits of `count ≤ 32` channels from `channel` on in row `row`, which were
+    /// cleared before: bit `i` of `plus` says that channel `channel + i` is +1, of `minus` that
+    /// it is −1, where that is not the same as not being +1.
+    #[inline]
+    pub fn set(
+        &mut self,
+        row: usize,
+        channel: usize,
+        count: u32,
+        (plus, minus): (u32, u32),
+    ) -> Result<(), Fault> {
+        let (mut word, mut bit) = place(channel, self.group);
+        let mut left = self.group - channel.checked_rem(self.group).ok_or(Fault::Instruction)?;
+        let mut done = 0;
+        // One word at a time.
+        while done < count {
+            let part = (count - done).min(WORD - bit).min(u32::try_from(left).unwrap_or(WORD));
+            let at = row * self.words + word;
+            let bits = |mask: u32| (mask >> done) & (u32::MAX >> (WORD - part));
+            match &mut self.planes {
+                Planes::Sign { out, .. } => set(out, at, bit, bits(plus))?,
+                Planes::Ternary { sign, nonzero, .. } => {
+                    set(sign, at, bit, bits(plus))?;
+                    set(nonzero, at, bit, bits(plus | minus))?;
+                }
+            }
+            // The word, or the group, is full, or this was the last turn.
+            left -= part as usize;
+            left = if left == 0 { self.group } else { left };
+            (word, bit) = (word + 1, 0);
+            done += part;
         }
         Ok(())
     }

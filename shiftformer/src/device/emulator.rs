@@ -44,7 +44,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "Cortex-M0",
         target: "thumbv6m-none-eabi",
         cpu: None,
-        packs: Packs::CANONICAL,
+        packs: Packs::PLAIN,
         program: ARM,
         machine: &[
             "-machine",
@@ -95,7 +95,7 @@ pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
         core: "RV32IMC",
         target: "riscv32imc-unknown-none-elf",
         cpu: None,
-        packs: Packs::CANONICAL,
+        packs: Packs::PLAIN,
         program: "qemu-system-riscv32",
         machine: &["-machine", "virt", "-bios", "none", "-m", "256M"],
         model_address: 0x8800_0000,

@@ -83,7 +83,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let (n, k) = (args.weights.n, args.weights.k);
     let rows = x.len().checked_div(k).unwrap_or(0);
     let stride = 2 * k.next_multiple_of(C::GROUP);
-    let up = headroom(args);
+    let up = headroom(args.bias, args.requant.shift, k as u64 * (128 * 127));
     let mut block = C::block();
     let mut sums = C::zero();
     let mut buffer = [[0; 2]; CHANNELS / 2];
@@ -120,18 +120,17 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     Ok(())
 }
 
-/// The bits by which accumulators with their bias have to be shifted up for every shift to be at
-/// least 33, so that the upper half of a product holds the result. `None` where they have no
-/// room for it.
-fn headroom(args: &LinearArgs<'_>) -> Option<u32> {
-    let shifts = args.requant.shift;
+/// The bits by which sums with their bias have to be shifted up for every shift to be at least
+/// 33, so that the upper half of a product holds the result. `None` where they have no room
+/// for it; `largest` is the largest magnitude of a sum.
+pub(crate) fn headroom(bias: &[i32], shifts: &[u8], largest: u64) -> Option<u32> {
     let up = u32::from(33u8.saturating_sub(*shifts.iter().min()?));
     if up == 0 {
         return Some(0);
     }
     let most = u32::from(*shifts.iter().max()?);
-    let bias = args.bias.iter().map(|b| u64::from(b.unsigned_abs())).max()?;
-    let largest = args.weights.k as u64 * (128 * 127) + bias;
+    let bias = bias.iter().map(|b| u64::from(b.unsigned_abs())).max()?;
+    let largest = largest + bias;
     (up < 32 && largest << up <= i32::MAX as u64 && most + up <= 62).then_some(up)
 }
 

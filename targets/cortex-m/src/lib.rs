@@ -15,6 +15,7 @@
 
 mod add;
 mod attention;
+mod binary;
 mod conv2d;
 mod dsp;
 mod gemm;
@@ -80,6 +81,59 @@ macro_rules! shared_kernels {
 
         fn add(&mut self, args: &quant::ops::AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
             crate::add::add(args, x, y)
+        }
+
+        fn binarize(
+            &mut self,
+            width: usize,
+            x: quant::ops::Tensor<'_>,
+            out: quant::ops::BitsOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::binary::binarize(width, x, out)
+        }
+
+        fn binary_attention(&mut self, mut args: quant::ops::BinaryAttentionArgs<'_>) -> Result<(), Fault> {
+            match crate::binary::attention(&mut args) {
+                Some(result) => result,
+                None => quant::Reference.binary_attention(args),
+            }
+        }
+
+        fn binary_linear_sign(
+            &mut self,
+            args: &quant::ops::BinaryLinearArgs<'_>,
+            x: &[u32],
+            out: quant::ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::binary::sign(args, x, out)
+        }
+
+        fn binary_linear_ternary(
+            &mut self,
+            args: &quant::ops::BinaryLinearArgs<'_>,
+            sign: &[u32],
+            nonzero: &[u32],
+            out: quant::ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::binary::ternary(args, sign, nonzero, out)
+        }
+
+        fn binary_linear_i8(
+            &mut self,
+            args: &quant::ops::BinaryLinearArgs<'_>,
+            x: &[i8],
+            out: quant::ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::binary::linear_i8(args, x, out)
+        }
+
+        fn binary_linear_i16(
+            &mut self,
+            args: &quant::ops::BinaryLinearArgs<'_>,
+            x: &[i16],
+            out: quant::ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            crate::binary::linear_i16(args, x, out)
         }
     };
 }

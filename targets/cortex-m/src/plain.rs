@@ -1,7 +1,7 @@
 //! Cores without wide multiplies: Armv6-M, RV32.
 
 use quant::ops::{LinearArgs, LinearOut};
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use quant::slice::{rows, window};
 use quant::{Fault, Kernels};
 
@@ -12,6 +12,10 @@ pub struct Plain;
 impl Kernels for Plain {
     fn name(&self) -> &'static str {
         "plain"
+    }
+
+    fn preferred_packs(&self) -> Packs {
+        Packs::PLAIN
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {

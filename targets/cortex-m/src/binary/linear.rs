@@ -1,0 +1,262 @@
+//! Dense layers of 1-bit weights: blocks of rows, blocks of channels, words of weights.
+
+use quant::Fault;
+use quant::bits::{BitPack, BitWeights};
+use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
+use quant::slice::{window, window_mut};
+
+use super::epilogue::{Epilogue, Fields, Sums};
+use super::subsets::{Inputs, Tables, WORDS};
+
+/// Panels of 16 channels that share the tables of a word.
+const PANELS: usize = 12;
+/// Channels of a panel.
+const LANES: usize = 16;
+/// The activations of a layer, `R` rows of which share an entry of a table.
+pub(super) trait Activations<const R: usize>: Fields<R> {
+    /// Rows in all.
+    fn rows(&self) -> usize;
+    /// Largest magnitude of a sum.
+    fn largest(&self) -> u64;
+    /// What the inputs of word `word` add, of `R` rows from `row` on; of rows past the end,
+    /// nothing that matters.
+    fn inputs(&self, row: usize, word: usize) -> Inputs;
+    /// What is added to the sums of row `row`, behind their factor.
+    fn offset(&self, row: usize) -> i32;
+}
+
+/// A whole layer.
+pub(super) fn layer<A: Activations<R>, const R: usize>(
+    args: &BinaryLinearArgs<'_>,
+    x: &A,
+    mut out: BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
+    let weights = args.weights;
+    out.clear();
+    let epilogue = Epilogue::new(&out, x.largest());
+    let mut tables = Tables::new();
+    let mut packed = [[0u32; LANES]; PANELS];
+    let mut sums = [[[0i32; R]; LANES]; PANELS];
+    let mut row = 0;
+    while row < x.rows() {
+        let rows = (x.rows() - row).min(R);
+        let offsets = core::array::from_fn(|lane| x.offset(row + lane));
+        let mut channel = 0;
+        while channel < weights.n {
+            let width = (weights.n - channel).min(PANELS * LANES);
+            let packed = window_mut(&mut packed, 0, width.div_ceil(LANES))?;
+            let sums = window_mut(sums.as_flattened_mut(), 0, width)?;
+            let mut word = 0;
+            loop {
+                let until = weights.words.min(word + WORDS);
+                packed.as_flattened_mut().fill(0);
+                for word in word..until {
+                    tables.fill(&x.inputs(row, word));
+                    add(&tables, &weights, channel, word, packed)?;
+                }
+                if until == weights.words {
+                    break;
+                }
+                take::<A, R>(packed.as_flattened(), word == 0, sums);
+                word = until;
+            }
+            let before = (word > 0).then_some(&*sums);
+            let sums = Sums { packed: window(packed.as_flattened(), 0, width)?, before };
+            epilogue.store::<A, R>(&sums, offsets, rows, (row, channel), &mut out)?;
+            channel += width;
+        }
+        row += rows;
+    }
+    Ok(())
+}
+
+/// Adds the products of word `word` with the channels from `channel` on.
+#[inline(never)]
+fn add(
+    tables: &Tables,
+    weights: &BitWeights<'_>,
+    channel: usize,
+    word: usize,
+    packed: &mut [[u32; LANES]],
+) -> Result<(), Fault> {
+    let first = |panel: usize| channel + panel * LANES;
+    if weights.pack == BitPack::Rows {
+        for (panel, packed) in packed.iter_mut().enumerate() {
+            tables.add(&gathered(weights, first(panel), word), packed);
+        }
+        return Ok(());
+    }
+    #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
+    {
+        let from = weights.data.get(weights.pack.index(weights.words, channel, word)..);
+        let done = super::isa::add(tables, from.unwrap_or(&[]), LANES * weights.words, packed);
+        if done { Ok(()) } else { Err(Fault::Bounds) }
+    }
+    #[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
+    {
+        for (panel, packed) in packed.iter_mut().enumerate() {
+            let start = weights.pack.index(weights.words, first(panel), word);
+            tables.add(window(weights.data, start, LANES)?.as_array().ok_or(Fault::Bounds)?, packed);
+        }
+        Ok(())
+    }
+}
+
+/// Word `word` of the channels from `first` on; 0 past the last one.
+#[inline(never)]
+fn gathered(weights: &BitWeights<'_>, first: usize, word: usize) -> [u32; LANES] {
+    let mut lanes = [0; LANES];
+    for (lane, channel) in lanes.iter_mut().zip(first..weights.n) {
+        *lane = weights.get(channel, word);
+    }
+    lanes
+}
+
+/// Takes the sums out of `packed`.
+#[inline(always)]
+fn take<A: Fields<R>, const R: usize>(packed: &[u32], fresh: bool, sums: &mut [[i32; R]]) {
+    for (sums, &entry) in sums.iter_mut().zip(packed) {
+        let before = if fresh { [0; R] } else { *sums };
+        for ((sum, before), field) in sums.iter_mut().zip(before).zip(A::fields(entry)) {
+            *sum = before + field;
+        }
+    }
+}
+
+/// Signs, or −1, 0 and 1: four rows in 8 bits each. What is counted is where they differ from
+/// the weights.
+pub(super) struct Signs<'a> {
+    pub(super) sign: &'a [u32],
+    /// Which are not 0, where some are.
+    pub(super) nonzero: Option<&'a [u32]>,
+    pub(super) words: usize,
+    pub(super) k: usize,
+}
+
+impl Signs<'_> {
+    #[inline(always)]
+    fn words(&self, from: &[u32], row: usize, word: usize) -> [u32; 4] {
+        core::array::from_fn(|lane| from.get((row + lane) * self.words + word).copied().unwrap_or(0))
+    }
+}
+
+impl Activations<4> for Signs<'_> {
+    fn rows(&self) -> usize {
+        self.sign.len().checked_div(self.words).unwrap_or(0)
+    }
+
+    fn largest(&self) -> u64 {
+        self.words as u64 * 64
+    }
+
+    #[inline(always)]
+    fn inputs(&self, row: usize, word: usize) -> Inputs {
+        let signs = self.words(self.sign, row, word);
+        match self.nonzero {
+            None => Inputs::count(signs, [u32::MAX; 4]),
+            Some(nonzero) => {
+                let nonzero = self.words(nonzero, row, word);
+                let signs = core::array::from_fn(|lane| signs[lane] & nonzero[lane]);
+                Inputs::count(signs, nonzero)
+            }
+        }
+    }
+
+    fn offset(&self, row: usize) -> i32 {
+        let nonzero = self.nonzero.map(|m| window(m, row * self.words, self.words).unwrap_or(&[]));
+        nonzero.map_or(self.k as i32, |m| m.iter().map(|m| m.count_ones()).sum::<u32>() as i32)
+    }
+}
+
+impl Fields<4> for Signs<'_> {
+    const FACTOR: i32 = -2;
+
+    #[inline(always)]
+    fn fields(entry: u32) -> [i32; 4] {
+        entry.to_le_bytes().map(i32::from)
+    }
+}
+
+/// int8: two rows in 16 bits each.
+pub(super) struct Bytes<'a> {
+    pub(super) x: &'a [i8],
+    pub(super) k: usize,
+}
+
+impl Activations<2> for Bytes<'_> {
+    fn rows(&self) -> usize {
+        self.x.len().checked_div(self.k).unwrap_or(0)
+    }
+
+    fn largest(&self) -> u64 {
+        (self.k as u64) << 7
+    }
+
+    #[inline(always)]
+    fn inputs(&self, row: usize, word: usize) -> Inputs {
+        let (first, second) = (part(self.x, self.k, row, word), part(self.x, self.k, row + 1, word));
+        let both = first.iter().zip(&second);
+        Inputs::sum(both.map(|(&a, &b)| (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << 16)))
+    }
+
+    fn offset(&self, _: usize) -> i32 {
+        0
+    }
+}
+
+impl Fields<2> for Bytes<'_> {
+    const FACTOR: i32 = 1;
+
+    #[inline(always)]
+    fn fields(entry: u32) -> [i32; 2] {
+        let low = i32::from(entry as i16);
+        [low, (entry as i32).wrapping_sub(low) >> 16]
+    }
+}
+
+/// int16: one row.
+pub(super) struct Shorts<'a> {
+    pub(super) x: &'a [i16],
+    pub(super) k: usize,
+}
+
+impl Activations<1> for Shorts<'_> {
+    fn rows(&self) -> usize {
+        self.x.len().checked_div(self.k).unwrap_or(0)
+    }
+
+    fn largest(&self) -> u64 {
+        (self.k as u64) << 15
+    }
+
+    #[inline(always)]
+    fn inputs(&self, row: usize, word: usize) -> Inputs {
+        Inputs::sum(part(self.x, self.k, row, word).iter().map(|&x| i32::from(x) as u32))
+    }
+
+    fn offset(&self, _: usize) -> i32 {
+        0
+    }
+}
+
+impl Fields<1> for Shorts<'_> {
+    const FACTOR: i32 = 1;
+
+    #[inline(always)]
+    fn fields(entry: u32) -> [i32; 1] {
+        [entry as i32]
+    }
+}
+
+/// The inputs of row `row` that word `word` meets; 0 past the end of a row.
+#[inline(always)]
+fn part<T: Copy + Default>(x: &[T], k: usize, row: usize, word: usize) -> [T; 32] {
+    let row = window(x, row * k, k).unwrap_or(&[]);
+    let rest = row.get(32 * word..).unwrap_or(&[]);
+    if let Some(all) = rest.first_chunk() {
+        return *all;
+    }
+    let mut some = [T::default(); 32];
+    some.iter_mut().zip(rest).for_each(|(place, &x)| *place = x);
+    some
+}

@@ -1,0 +1,50 @@
+//! Ops on bits, for any core: sums looked up, not counted bit by bit.
+
+mod attention;
+mod binarize;
+mod epilogue;
+#[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
+mod isa;
+mod linear;
+mod signs;
+mod subsets;
+
+use quant::Fault;
+use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
+
+pub(crate) use attention::attention;
+pub(crate) use binarize::binarize;
+use linear::{Bytes, Shorts, Signs, layer};
+
+/// ±1 activations.
+pub(crate) fn sign(args: &BinaryLinearArgs<'_>, x: &[u32], out: BinaryLinearOut<'_>) -> Result<(), Fault> {
+    layer(args, &Signs { sign: x, nonzero: None, words: args.weights.words, k: args.k }, out)
+}
+
+/// Activations −1, 0 and 1.
+pub(crate) fn ternary(
+    args: &BinaryLinearArgs<'_>,
+    sign: &[u32],
+    nonzero: &[u32],
+    out: BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
+    layer(args, &Signs { sign, nonzero: Some(nonzero), words: args.weights.words, k: args.k }, out)
+}
+
+/// int8 activations.
+pub(crate) fn linear_i8(
+    args: &BinaryLinearArgs<'_>,
+    x: &[i8],
+    out: BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
+    layer(args, &Bytes { x, k: args.k }, out)
+}
+
+/// int16 activations.
+pub(crate) fn linear_i16(
+    args: &BinaryLinearArgs<'_>,
+    x: &[i16],
+    out: BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
+    layer(args, &Shorts { x, k: args.k }, out)
+}
