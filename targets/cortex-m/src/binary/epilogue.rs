@@ -8,8 +8,10 @@ use super::signs::{Signs, near};
 use crate::gemm::headroom;
 use crate::requantize::{Sum, requantize};
 
-/// Sums stored at once.
-const BLOCK: usize = 16;
+/// Channels that are finished at once: a word of bits.
+const BLOCK: usize = 32;
+/// Most sums that the reference stores at once.
+const STORED: usize = 16;
 
 /// Sums of `R` rows in one word.
 pub(super) trait Fields<const R: usize> {
@@ -37,13 +39,24 @@ impl<'a, const R: usize> Sums<'a, R> {
         Ok(Self { packed, before })
     }
 
+    /// Calls `each` with the sums of every channel. A loop for each case keeps what `each` holds
+    /// in registers.
     #[inline(always)]
-    fn iter<F: Fields<R>>(&self) -> impl Iterator<Item = [i32; R]> {
-        let before = self.before.unwrap_or(&[]).iter().copied().chain(core::iter::repeat([0; R]));
-        self.packed.iter().zip(before).map(|(&entry, before)| {
-            let fields = F::fields(entry);
-            core::array::from_fn(|lane| fields[lane] + before[lane])
-        })
+    fn for_each<F: Fields<R>, C>(
+        &self,
+        constants: impl Iterator<Item = C>,
+        mut each: impl FnMut([i32; R], C),
+    ) {
+        match self.before {
+            None => self.packed.iter().zip(constants).for_each(|(&entry, c)| each(F::fields(entry), c)),
+            Some(before) => {
+                for ((&entry, before), c) in self.packed.iter().zip(before).zip(constants) {
+                    let mut sums = F::fields(entry);
+                    sums.iter_mut().zip(before).for_each(|(sum, before)| *sum += before);
+                    each(sums, c);
+                }
+            }
+        }
     }
 }
 
@@ -107,13 +120,16 @@ impl Epilogue {
                     }
                 }
                 (out, _) => {
-                    for (i, sums) in sums.iter::<F>().enumerate().take(BLOCK) {
+                    sums.for_each::<F, _>(0..BLOCK, |sums, i| {
                         for ((place, sum), offset) in block.iter_mut().zip(sums).zip(offsets) {
                             place[i] = sum * F::FACTOR + offset;
                         }
-                    }
+                    });
                     for (lane, block) in block.iter().enumerate().take(rows) {
-                        out.store(row + lane, channel, window(block, 0, count)?)?;
+                        let parts = window(block, 0, count)?.chunks(STORED);
+                        for (part, channel) in parts.zip((channel..).step_by(STORED)) {
+                            out.store(row + lane, channel, part)?;
+                        }
                     }
                 }
             }
@@ -163,25 +179,13 @@ fn requantize_block<F: Fields<R>, const R: usize>(
 ) {
     let (factor, offsets) = (F::FACTOR << up, offsets.map(|offset| offset << up));
     let constants = bias.iter().zip(requant.mantissa.iter().zip(requant.shift));
-    let mut one = |i: usize, sums: [i32; R], b: i32, m: i32, e: u8| {
+    sums.for_each::<F, _>((0..BLOCK).zip(constants), |sums, (i, (&b, (&m, &e)))| {
         let (b, e) = (b << headroom, e.wrapping_add(headroom as u8));
         for ((place, sum), offset) in block.iter_mut().zip(sums).zip(offsets) {
             let z = sum.wrapping_mul(factor).wrapping_add(b).wrapping_add(offset);
             place[i] = requantize(z, m, e);
         }
-    };
-    match sums.before {
-        None => {
-            for (i, (&entry, (&b, (&m, &e)))) in sums.packed.iter().zip(constants).enumerate().take(BLOCK) {
-                one(i, F::fields(entry), b, m, e);
-            }
-        }
-        Some(_) => {
-            for (i, (sums, (&b, (&m, &e)))) in sums.iter::<F>().zip(constants).enumerate().take(BLOCK) {
-                one(i, sums, b, m, e);
-            }
-        }
-    }
+    });
 }
 
 /// For each row, which of up to 32 channels from `channel` on are +1, and which −1.
@@ -200,23 +204,19 @@ fn masks<F: Fields<R>, const R: usize>(
     let high = match planes {
         Planes::Sign { high, .. } | Planes::Ternary { high, .. } => window(high, channel, count)?,
     };
-    let mut push = |sums: [i32; R], high: i32| {
+    sums.for_each::<F, _>(high.iter(), |sums, &high| {
         let limit = near(high) - 1;
         for ((signs, sum), &offset) in plus.iter_mut().zip(sums).zip(offsets) {
             signs.push(limit - z(sum, offset));
         }
-    };
-    match sums.before {
-        None => sums.packed.iter().zip(high).for_each(|(&entry, &high)| push(F::fields(entry), high)),
-        Some(_) => sums.iter::<F>().zip(high).for_each(|(sums, &high)| push(sums, high)),
-    }
+    });
     if let Planes::Ternary { low, .. } = planes {
-        for (sums, &low) in sums.iter::<F>().zip(window(low, channel, count)?) {
+        sums.for_each::<F, _>(window(low, channel, count)?.iter(), |sums, &low| {
             let limit = near(low) + 1;
             for ((signs, sum), &offset) in minus.iter_mut().zip(sums).zip(offsets) {
                 signs.push(z(sum, offset) - limit);
             }
-        }
+        });
     }
     Ok(core::array::from_fn(|lane| (plus[lane].mask(count), minus[lane].mask(count))))
 }
