@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, cargo, root};
-use crate::{Outcome, link, mcu, system};
+use crate::{Outcome, header, link, mcu, system};
 
 /// One step: its name, what it shows, and how.
 struct Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
+    Step { name: "header", what: "the C header is that of its crate, in C99 and C++11", run: header::check },
     Step {
         name: "mcu",
         what: "generated programs and the model on emulated microcontrollers",
@@ -129,7 +130,7 @@ fn unit() -> Outcome {
 
 fn golden() -> Outcome {
     // The others have no ignored tests, and take minutes to link.
-    let tests = ["golden", "golden_bivit", "golden_bivit_recipe", "converted", "emulated"];
+    let tests = ["golden", "golden_bivit", "golden_bivit_recipe", "converted", "emulated", "c_firmware"];
     let tests: Vec<&str> = tests.iter().flat_map(|test| ["--test", test]).collect();
     let test = ["test", "--release", "--package", "shiftformer-tests"];
     process::run(&mut cargo(&[&test[..], &tests, &["--", "--ignored"]].concat()))
