@@ -130,7 +130,7 @@ fn unit() -> Outcome {
 
 fn golden() -> Outcome {
     // The others have no ignored tests, and take minutes to link.
-    let tests = ["golden", "golden_bivit", "golden_bivit_recipe", "converted", "emulated", "c_firmware"];
+    let tests = ["golden", "golden_bivit", "golden_bivit_recipe", "converted", "emulated"];
     let tests: Vec<&str> = tests.iter().flat_map(|test| ["--test", test]).collect();
     let test = ["test", "--release", "--package", "shiftformer-tests"];
     process::run(&mut cargo(&[&test[..], &tests, &["--", "--ignored"]].concat()))
