@@ -53,6 +53,18 @@ pub struct Header {
     pub blobs: Section,
 }
 
+/// The container at the front of `flash`, as long as its header says; `None` where
+/// there is none, and the rest of the region where the header asks for more.
+pub fn container_in(flash: &[u8]) -> Option<&[u8]> {
+    let (magic, rest) = flash.split_first_chunk::<4>()?;
+    let (_version, rest) = rest.split_first_chunk::<4>()?;
+    let (len, _) = rest.split_first_chunk::<4>()?;
+    if *magic != MAGIC {
+        return None;
+    }
+    flash.get(..u32::from_le_bytes(*len) as usize).or(Some(flash))
+}
+
 impl Header {
     /// Encodes the header of a file of `file_len` bytes whose bytes from 16 on have checksum `crc`.
     pub fn encode(&self, file_len: u32, crc: u32) -> [u8; HEADER_LEN] {
@@ -172,6 +184,17 @@ fn identity(file: &[u8]) -> Result<[u8; 32], LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_found_at_the_front_only() {
+        let mut flash = [0xff; 200];
+        assert_eq!(container_in(&flash), None);
+        flash[..HEADER_LEN].copy_from_slice(&Header::default().encode(120, 0));
+        assert_eq!(container_in(&flash), Some(&flash[..120]));
+        assert_eq!(container_in(&flash[..100]), Some(&flash[..100]), "cut short: the check will say so");
+        assert_eq!(container_in(&flash[..11]), None);
+        assert_eq!(container_in(&flash[1..]), None);
+    }
 
     #[test]
     fn header_round_trips() {

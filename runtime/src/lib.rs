@@ -40,7 +40,7 @@ mod program;
 pub use arena::{ARENA_ALIGN, Arena};
 pub use container::{
     BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS,
-    MAX_TILED_ROWS, Section,
+    MAX_TILED_ROWS, Section, container_in,
 };
 pub use crc::crc32;
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};

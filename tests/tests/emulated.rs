@@ -1,5 +1,7 @@
 //! Whole firmware in QEMU: its answers against the reference, its refusals, a bad line.
 
+mod c_firmware;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

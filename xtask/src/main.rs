@@ -2,6 +2,7 @@
 
 mod elf;
 mod fuzz;
+mod header;
 mod link;
 mod mcu;
 mod miri;
@@ -20,6 +21,8 @@ cargo xtask test --from STEP       the same from one step on
 cargo xtask size                   link the runtime for bare metal: no panic, no float, no
                                    allocator; print the code size
 cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
+cargo xtask c-header               write the C header of firmware/c from its crate
+cargo xtask c-header --check       compare the two, and compile the header
 cargo xtask miri                   tests of quant and runtime under Miri (nightly)
 cargo xtask fuzz [--seconds N]     every fuzz target for N seconds, 60 unless told (nightly)
 cargo xtask --help                 this text
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         ["size"] => link::run(),
         ["bench-mcu"] => mcu::bench(false),
         ["bench-mcu", "--json"] => mcu::bench(true),
+        ["c-header"] => header::write(),
+        ["c-header", "--check"] => header::check(),
         ["miri"] => miri::run(),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {

@@ -21,6 +21,7 @@ const NEEDS: &[Need] = &[
     Need { proof: "qemu-system-riscv32", package: "qemu-system-misc" },
     Need { proof: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" },
     Need { proof: "arm-linux-gnueabihf-gcc", package: "gcc-arm-linux-gnueabihf" },
+    Need { proof: "arm-none-eabi-gcc", package: "gcc-arm-none-eabi" },
     Need { proof: "/usr/aarch64-linux-gnu/lib/libc.so", package: "libc6-dev-arm64-cross" },
     Need { proof: "/usr/arm-linux-gnueabihf/lib/libc.so", package: "libc6-dev-armhf-cross" },
     Need { proof: "/usr/share/datasets/fashion-mnist", package: "dataset-fashion-mnist" },

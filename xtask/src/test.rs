@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, cargo, root};
-use crate::{Outcome, link, mcu, system};
+use crate::{Outcome, header, link, mcu, system};
 
 /// One step: its name, what it shows, and how.
 struct Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
+    Step { name: "header", what: "the C header is that of its crate, in C99 and C++11", run: header::check },
     Step {
         name: "mcu",
         what: "generated programs and the model on emulated microcontrollers",

@@ -2,23 +2,11 @@
 
 use embedded_io::Write;
 use link::ModelState;
-use runtime::{LoadError, MAGIC, Model};
-
-/// The container at the front of `flash`, as long as its header says; `None` where
-/// there is none, and the rest of the region where the header asks for more.
-pub fn container(flash: &[u8]) -> Option<&[u8]> {
-    let (magic, rest) = flash.split_first_chunk::<4>()?;
-    let (_version, rest) = rest.split_first_chunk::<4>()?;
-    let (len, _) = rest.split_first_chunk::<4>()?;
-    if *magic != MAGIC {
-        return None;
-    }
-    flash.get(..u32::from_le_bytes(*len) as usize).or(Some(flash))
-}
+use runtime::{LoadError, Model, container_in};
 
 /// Finds and checks the model.
 pub(crate) fn open(flash: &[u8], arena_size: u32) -> (Option<Model<'_>>, ModelState<'static>) {
-    let Some(bytes) = container(flash) else { return (None, ModelState::Absent) };
+    let Some(bytes) = container_in(flash) else { return (None, ModelState::Absent) };
     let model = match Model::new(bytes) {
         Ok(model) => model,
         Err(error) => {

@@ -20,7 +20,6 @@ use link::Device;
 use quant::Kernels;
 use runtime::Session;
 
-pub use crate::boot::container;
 use crate::boot::{greet, open};
 use crate::program::Program;
 
