@@ -79,6 +79,20 @@ pub enum Request<'a> {
     Memory,
 }
 
+impl Request<'_> {
+    /// Whether it is about a run, and not about the device.
+    pub(crate) fn concerns_a_run(&self) -> bool {
+        match self {
+            Request::Identify | Request::Memory => false,
+            Request::Begin { .. }
+            | Request::Write { .. }
+            | Request::Run { .. }
+            | Request::Advance { .. }
+            | Request::Read { .. } => true,
+        }
+    }
+}
+
 /// What a device says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply<'a> {
