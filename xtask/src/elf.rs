@@ -28,6 +28,8 @@ pub struct Size {
     pub rodata: u64,
     /// Static memory; the stack is not counted.
     pub ram: u64,
+    /// The part of it that does not start as zeros, so that it lies in flash, too.
+    pub data: u64,
 }
 
 /// A function and its place.
@@ -58,11 +60,22 @@ impl Program {
             match section.kind() {
                 SectionKind::Text => size.code += section.size(),
                 SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => size.rodata += section.size(),
-                SectionKind::Data | SectionKind::UninitializedData => size.ram += section.size(),
+                SectionKind::Data => {
+                    size.ram += section.size();
+                    size.data += section.size();
+                }
+                SectionKind::UninitializedData => size.ram += section.size(),
                 _ => {}
             }
         }
         size
+    }
+
+    /// Address and size of the symbol with the demangled name `name`.
+    pub fn symbol(&self, name: &str) -> Option<(u64, u64)> {
+        let elf = self.elf();
+        let found = elf.symbols().find(|s| demangled(s.name().unwrap_or("")) == name)?;
+        Some((found.address(), found.size()))
     }
 
     /// Panics, floating point, formatting, an allocator, and whatever is not defined.

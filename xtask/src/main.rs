@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
+mod boards;
 mod elf;
 mod fuzz;
 mod link;
@@ -19,6 +20,8 @@ cargo xtask test --list            the steps, without running them
 cargo xtask test --from STEP       the same from one step on
 cargo xtask size                   link the runtime for bare metal: no panic, no float, no
                                    allocator; print the code size
+cargo xtask boards [BOARD]...      images for the boards that people own: they link and fit,
+                                   no panic in what runs a program; sizes
 cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
 cargo xtask miri                   tests of quant and runtime under Miri (nightly)
 cargo xtask fuzz [--seconds N]     every fuzz target for N seconds, 60 unless told (nightly)
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["test", "--list"] => test::list(),
         ["test", "--from", step] => test::run(Some(step)),
         ["size"] => link::run(),
+        ["boards", names @ ..] => boards::run(names),
         ["bench-mcu"] => mcu::bench(false),
         ["bench-mcu", "--json"] => mcu::bench(true),
         ["miri"] => miri::run(),
