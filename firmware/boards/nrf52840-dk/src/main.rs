@@ -13,7 +13,7 @@ use runtime::Arena;
 
 /// Flash behind the program: address and bytes.
 const MODEL: (usize, usize) = (0x0002_0000, (1 << 20) - (128 << 10));
-const ARENA: usize = 236 << 10;
+const ARENA: usize = 240 << 10;
 /// Ticks of the processor's clock in a second.
 const HZ: u32 = 64_000_000;
 /// Ticks of 32768 Hz that one step may take, and that loading a program may take: this

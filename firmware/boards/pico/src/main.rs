@@ -16,7 +16,7 @@ use runtime::Arena;
 
 /// Flash behind the program: address and bytes.
 const MODEL: (usize, usize) = (0x1002_0000, (2 << 20) - (128 << 10));
-const ARENA: usize = 244 << 10;
+const ARENA: usize = 248 << 10;
 /// Ticks of the processor's clock in a second, as the HAL sets it from the crystal.
 const HZ: u32 = 125_000_000;
 /// Longest time that one step may take; the hardware counts no more than 8.3 s.

@@ -16,7 +16,7 @@ use runtime::Arena;
 
 /// Flash behind the program: address and bytes.
 const MODEL: (usize, usize) = (0x1002_0000, (4 << 20) - (128 << 10));
-const ARENA: usize = 488 << 10;
+const ARENA: usize = 504 << 10;
 /// Ticks of the processor's clock in a second, as the HAL sets it from the crystal.
 const HZ: u32 = 150_000_000;
 /// Longest time that one step may take; the hardware counts no more than 16.7 s.

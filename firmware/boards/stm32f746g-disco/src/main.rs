@@ -17,7 +17,7 @@ use runtime::Arena;
 
 /// Flash behind the program: address and bytes.
 const MODEL: (usize, usize) = (0x0802_0000, (1 << 20) - (128 << 10));
-const ARENA: usize = 300 << 10;
+const ARENA: usize = 304 << 10;
 /// Ticks of the processor's clock in a second.
 const HZ: u32 = 216_000_000;
 /// Microseconds that one step may take.
