@@ -228,7 +228,7 @@ pub enum Problem {
     #[error("the device has no model that it can run")]
     NoModel,
     /// Another run is in progress, or none.
-    #[error("the device does not know the run: it was reset, or serves another host")]
+    #[error("the device does not know the run: it was reset, or serves another host or a camera")]
     UnknownRun,
     /// The inputs take another number of bytes.
     #[error("the model's inputs take {expected} bytes")]
