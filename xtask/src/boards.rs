@@ -28,6 +28,7 @@ const BOARDS: &[Board] = &[
     board("nrf52840-dk", "thumbv7em-none-eabihf", Some("cortex-m4")),
     board("nucleo-h743zi", "thumbv7em-none-eabihf", Some("cortex-m7")),
     board("stm32f746g-disco", "thumbv7em-none-eabihf", Some("cortex-m7")),
+    board("esp32-c3", "riscv32imc-unknown-none-elf", None),
 ];
 
 /// What the names of our own functions have in common.

@@ -56,7 +56,7 @@ impl Program {
     /// Sizes of the loaded sections.
     pub fn size(&self) -> Size {
         let mut size = Size::default();
-        for section in self.elf().sections() {
+        for section in self.elf().sections().filter(|section| !is_room(section.name().unwrap_or(""))) {
             match section.kind() {
                 SectionKind::Text => size.code += section.size(),
                 SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => size.rodata += section.size(),
@@ -113,6 +113,12 @@ const FORBIDDEN: &[&str] = &[
     "__rg_",
     "alloc::",
 ];
+
+/// Sections of esp-hal's linker script that hold nothing: the stack, and room for what is
+/// mapped at two addresses.
+fn is_room(section: &str) -> bool {
+    section == ".stack" || section.ends_with("_dummy")
+}
 
 fn is_forbidden(name: &str) -> bool {
     let within = |part: &&str| name.starts_with(part) || name.contains(&format!("<{part}"));
