@@ -8,8 +8,9 @@
 /// Bytes of flash that the runtime, its kernels and a small application need at most.
 pub const RUNTIME_CODE: u64 = 64 << 10;
 
-/// Bytes of RAM kept for the stack and the application's statics.
-pub const STACK_RESERVE: u64 = 8 << 10;
+/// Bytes of RAM kept for the stack, of which a run on a Cortex-M7 uses 11.4 KiB, and the
+/// application's statics. The arenas in `firmware/boards` leave as much.
+pub const STACK_RESERVE: u64 = 16 << 10;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

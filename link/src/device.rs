@@ -78,17 +78,35 @@ pub struct Device {
     sender: Sender,
     state: State,
     values: [u8; CHUNK],
+    requests: u32,
 }
 
 impl Device {
     /// Without a run.
     pub const fn new() -> Self {
-        Self { receiver: Receiver::new(), sender: Sender::new(), state: State::Idle, values: [0; CHUNK] }
+        Self {
+            receiver: Receiver::new(),
+            sender: Sender::new(),
+            state: State::Idle,
+            values: [0; CHUNK],
+            requests: 0,
+        }
     }
 
     /// Whether a program is being run: [`poll`](Self::poll) at once, do not sleep.
     pub fn is_busy(&self) -> bool {
         matches!(self.state, State::Running { .. })
+    }
+
+    /// Requests so far that concern a run, modulo 2³²: while it grows, a host is at work.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Forgets the host's run, so that the application may use the program for itself: what
+    /// the host asks about that run ends in [`Problem::UnknownRun`].
+    pub fn abandon(&mut self) {
+        self.state = State::Idle;
     }
 
     /// Reads what has arrived, answers at most one request, and runs at most one step.
@@ -111,6 +129,7 @@ impl Device {
             let Some(Ok(content)) = self.receiver.push(byte) else { continue };
             let (tag, reply) = match read::<ToDevice<'_>>(content) {
                 Some(ToDevice { tag, request }) => {
+                    self.requests = self.requests.wrapping_add(u32::from(request.concerns_a_run()));
                     (tag, answer(&mut self.state, &mut self.values, tag, request, target))
                 }
                 None => {

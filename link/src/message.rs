@@ -79,6 +79,20 @@ pub enum Request<'a> {
     Memory,
 }
 
+impl Request<'_> {
+    /// Whether it is about a run, and not about the device.
+    pub(crate) fn concerns_a_run(&self) -> bool {
+        match self {
+            Request::Identify | Request::Memory => false,
+            Request::Begin { .. }
+            | Request::Write { .. }
+            | Request::Run { .. }
+            | Request::Advance { .. }
+            | Request::Read { .. } => true,
+        }
+    }
+}
+
 /// What a device says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply<'a> {
@@ -214,7 +228,7 @@ pub enum Problem {
     #[error("the device has no model that it can run")]
     NoModel,
     /// Another run is in progress, or none.
-    #[error("the device does not know the run: it was reset, or serves another host")]
+    #[error("the device does not know the run: it was reset, or serves another host or a camera")]
     UnknownRun,
     /// The inputs take another number of bytes.
     #[error("the model's inputs take {expected} bytes")]

@@ -28,6 +28,8 @@ pub struct Size {
     pub rodata: u64,
     /// Static memory; the stack is not counted.
     pub ram: u64,
+    /// The part of it that does not start as zeros, so that it lies in flash, too.
+    pub data: u64,
 }
 
 /// A function and its place.
@@ -54,15 +56,26 @@ impl Program {
     /// Sizes of the loaded sections.
     pub fn size(&self) -> Size {
         let mut size = Size::default();
-        for section in self.elf().sections() {
+        for section in self.elf().sections().filter(|section| !is_room(section.name().unwrap_or(""))) {
             match section.kind() {
                 SectionKind::Text => size.code += section.size(),
                 SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => size.rodata += section.size(),
-                SectionKind::Data | SectionKind::UninitializedData => size.ram += section.size(),
+                SectionKind::Data => {
+                    size.ram += section.size();
+                    size.data += section.size();
+                }
+                SectionKind::UninitializedData => size.ram += section.size(),
                 _ => {}
             }
         }
         size
+    }
+
+    /// Address and size of the symbol with the demangled name `name`.
+    pub fn symbol(&self, name: &str) -> Option<(u64, u64)> {
+        let elf = self.elf();
+        let found = elf.symbols().find(|s| demangled(s.name().unwrap_or("")) == name)?;
+        Some((found.address(), found.size()))
     }
 
     /// Panics, floating point, formatting, an allocator, and whatever is not defined.
@@ -100,6 +113,12 @@ const FORBIDDEN: &[&str] = &[
     "__rg_",
     "alloc::",
 ];
+
+/// Sections of esp-hal's linker script that hold nothing: the stack, and room for what is
+/// mapped at two addresses.
+fn is_room(section: &str) -> bool {
+    section == ".stack" || section.ends_with("_dummy")
+}
 
 fn is_forbidden(name: &str) -> bool {
     let within = |part: &&str| name.starts_with(part) || name.contains(&format!("<{part}"));

@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
+mod boards;
 mod elf;
 mod fuzz;
 mod header;
@@ -20,6 +21,8 @@ cargo xtask test --list            the steps, without running them
 cargo xtask test --from STEP       the same from one step on
 cargo xtask size                   link the runtime for bare metal: no panic, no float, no
                                    allocator; print the code size
+cargo xtask boards [BOARD]...      images for the boards that people own: they link and fit,
+                                   no panic in what runs a program; sizes
 cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
 cargo xtask c-header               write the C header of firmware/c from its crate
 cargo xtask c-header --check       compare the two, and compile the header
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         ["test", "--list"] => test::list(),
         ["test", "--from", step] => test::run(Some(step)),
         ["size"] => link::run(),
+        ["boards", names @ ..] => boards::run(names),
         ["bench-mcu"] => mcu::bench(false),
         ["bench-mcu", "--json"] => mcu::bench(true),
         ["c-header"] => header::write(),

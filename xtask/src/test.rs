@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::{self, cargo, root};
-use crate::{Outcome, header, link, mcu, system};
+use crate::{Outcome, boards, header, link, mcu, system};
 
 /// One step: its name, what it shows, and how.
 struct Step {
@@ -29,6 +29,11 @@ const STEPS: &[Step] = &[
     Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
     Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
     Step { name: "header", what: "the C header is that of its crate, in C99 and C++11", run: header::check },
+    Step {
+        name: "boards",
+        what: "firmware for two boards with a HAL links and fits; nothing of ours in it can panic",
+        run: || boards::run(&["pico", "nrf52840-dk"]),
+    },
     Step {
         name: "mcu",
         what: "generated programs and the model on emulated microcontrollers",
@@ -89,8 +94,8 @@ const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.to
 
 /// Boards by the one target that they build for.
 const BOARDS: &[(&str, &[&str])] = &[
-    ("thumbv6m-none-eabi", &["virtual-m0"]),
-    ("thumbv7em-none-eabihf", &["mps2-an386", "mps2-an500"]),
+    ("thumbv6m-none-eabi", &["virtual-m0", "pico"]),
+    ("thumbv7em-none-eabihf", &["mps2-an386", "mps2-an500", "nrf52840-dk"]),
     ("thumbv8m.main-none-eabihf", &["mps3-an547"]),
     ("riscv32imc-unknown-none-elf", &["riscv-virt"]),
 ];
@@ -125,7 +130,10 @@ fn clippy() -> Outcome {
 }
 
 fn unit() -> Outcome {
-    process::run(&mut cargo(&["test", "--workspace"]))
+    process::run(&mut cargo(&["test", "--workspace"]))?;
+    let place = link::target_dir();
+    let app = ["test", "--manifest-path", "firmware/Cargo.toml", "--package", "shiftformer-app"];
+    process::run(&mut cargo(&[&app[..], &["--target-dir", &place]].concat()))
 }
 
 fn golden() -> Outcome {

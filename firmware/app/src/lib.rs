@@ -10,7 +10,11 @@
 #![no_std]
 #![deny(clippy::float_arithmetic)]
 
+#[cfg(test)]
+extern crate std;
+
 mod boot;
+mod frames;
 mod program;
 mod show;
 
@@ -21,6 +25,8 @@ use quant::Kernels;
 use runtime::Session;
 
 use crate::boot::{greet, open};
+use crate::frames::Frames;
+pub use crate::frames::{FrameSource, NoFrames};
 use crate::program::Program;
 
 /// Time on a board.
@@ -79,7 +85,7 @@ pub struct Board<P, C, S, L, W, const LIGHTS: usize> {
 /// be larger than the model, and hold none.
 pub fn serve<P, C, S, L, W, K, const LIGHTS: usize>(
     board: Board<P, C, S, L, W, LIGHTS>,
-    mut kernels: K,
+    kernels: K,
     flash: &[u8],
     arena: &mut [u8],
 ) -> !
@@ -90,6 +96,28 @@ where
     L: OutputPin,
     W: Watchdog,
     K: Kernels,
+{
+    serve_with_frames(board, kernels, flash, arena, NoFrames)
+}
+
+/// Like [`serve`], and classifies the frames of `source` while no host runs the program.
+/// The watchdog is fed and the line answered between any two steps, whoever runs them.
+#[inline(never)]
+pub fn serve_with_frames<P, C, S, L, W, K, F, const LIGHTS: usize>(
+    board: Board<P, C, S, L, W, LIGHTS>,
+    mut kernels: K,
+    flash: &[u8],
+    arena: &mut [u8],
+    source: F,
+) -> !
+where
+    P: Read + ReadReady + Write,
+    C: Clock,
+    S: Stack,
+    L: OutputPin,
+    W: Watchdog,
+    K: Kernels,
+    F: FrameSource,
 {
     let Board { name, mut port, mut clock, stack, mut lights, mut watchdog } = board;
     watchdog.feed();
@@ -111,9 +139,11 @@ where
         arena_size,
         model_size: model.as_ref().map_or(0, |model| model.file().len() as u32),
     };
+    let mut frames = Frames::new(source);
     loop {
         watchdog.feed();
         // A line that fails is tried again.
         let _ = device.poll(&mut port, &mut program);
+        frames.turn(&mut device, &mut program);
     }
 }

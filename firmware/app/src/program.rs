@@ -8,6 +8,7 @@ use quant::hash::hash;
 use quant::ops::Tensor;
 use runtime::{OutputKind, Progress, Session};
 
+use crate::frames::Runner;
 use crate::show::show;
 use crate::{Clock, Stack};
 
@@ -119,6 +120,16 @@ impl<C: Clock, S: Stack, L: OutputPin, K: Kernels> Target for Program<'_, '_, '_
             Tensor::I32(x) => store(x.get(first..), out),
         };
         Ok((len.ok_or(Problem::Output)?, values.len() as u32))
+    }
+}
+
+impl<C: Clock, S: Stack, L: OutputPin, K: Kernels> Runner for Program<'_, '_, '_, C, S, L, K> {
+    fn now(&mut self) -> u64 {
+        self.clock.ticks()
+    }
+
+    fn class(&self) -> Option<usize> {
+        self.session.as_ref().and_then(class)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Drivers that several boards share, each over a block of registers.
 //!
-//! A panic handler is here too: it refers to a symbol that nobody defines, so an image
-//! in which a panic can be reached does not link.
+//! A panic handler is here too, see `panic.rs`.
 #![no_std]
 
 mod cmsdk;
@@ -11,6 +10,7 @@ mod light;
 mod memory;
 mod nrf;
 mod ns16550;
+mod panic;
 mod registers;
 mod stack;
 #[cfg(target_arch = "arm")]
@@ -19,7 +19,7 @@ mod systick;
 pub use cmsdk::CmsdkUart;
 #[cfg(target_arch = "riscv32")]
 pub use instret::InstructionClock;
-pub use light::RegisterLight;
+pub use light::{ActiveLow, RegisterLight};
 pub use memory::region;
 pub use nrf::NrfUart;
 pub use ns16550::Ns16550;
@@ -27,13 +27,3 @@ pub use registers::Registers;
 pub use stack::PaintedStack;
 #[cfg(target_arch = "arm")]
 pub use systick::SysTick;
-
-unsafe extern "C" {
-    /// Not defined anywhere: a reference to it fails the link.
-    safe fn shiftformer_panics() -> !;
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    shiftformer_panics()
-}

@@ -1,4 +1,4 @@
-//! A light that is one bit of a register.
+//! Lights: one bit of a register, and a pin that lights when it is low.
 
 use core::convert::Infallible;
 
@@ -35,5 +35,30 @@ impl OutputPin for RegisterLight {
         let others = self.registers.read(0);
         self.registers.write(0, others | self.mask);
         Ok(())
+    }
+}
+
+/// A light between the supply and a pin: it is on while the pin is low.
+#[derive(Debug)]
+pub struct ActiveLow<P>(P);
+
+impl<P> ActiveLow<P> {
+    /// The light at `pin`.
+    pub const fn new(pin: P) -> Self {
+        Self(pin)
+    }
+}
+
+impl<P: ErrorType> ErrorType for ActiveLow<P> {
+    type Error = P::Error;
+}
+
+impl<P: OutputPin> OutputPin for ActiveLow<P> {
+    fn set_low(&mut self) -> Result<(), P::Error> {
+        self.0.set_high()
+    }
+
+    fn set_high(&mut self) -> Result<(), P::Error> {
+        self.0.set_low()
     }
 }

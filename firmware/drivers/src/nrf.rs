@@ -1,4 +1,5 @@
-//! The UART of Nordic's nRF51 (nRF51 Series Reference Manual, 29).
+//! The UART of Nordic's nRF51 (nRF51 Series Reference Manual, 29), which the nRF52 have too
+//! (nRF52840 Product Specification, 6.33).
 
 use crate::registers::{Registers, embedded_io};
 
@@ -16,7 +17,7 @@ const BAUD: usize = 0x524;
 const ENABLED: u32 = 4;
 const BAUD_115200: u32 = 0x01d7_e000;
 
-/// An nRF51 UART.
+/// An nRF51 or nRF52 UART.
 #[derive(Debug)]
 pub struct NrfUart {
     registers: Registers,

@@ -1,0 +1,9 @@
+//! Passes the memory map to the linker: the HAL's, and where the model begins.
+
+fn main() {
+    let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    println!("cargo:rustc-link-search={here}");
+    println!("cargo:rustc-link-arg-bins=-Tlinkall.x");
+    println!("cargo:rustc-link-arg-bins=-Tmodel.x");
+    println!("cargo:rerun-if-changed=model.x");
+}
