@@ -5,7 +5,7 @@ mod emulator;
 mod engine;
 mod serial;
 
-pub use build::BuildError;
+pub use build::{BuildError, FirmwareCrate};
 pub use emulator::{EMULATED_BOARDS, EmulatedBoard, EmulatorError, PipeLine};
 pub use engine::{ConnectError, DeviceEngine};
 pub use link;
