@@ -4,6 +4,7 @@
 mod bundled;
 mod calibration;
 mod commands;
+mod compare;
 mod conversion;
 mod describe;
 mod failure;
