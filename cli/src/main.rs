@@ -9,6 +9,7 @@ mod conversion;
 mod describe;
 mod failure;
 mod firmware;
+mod flash;
 mod frames;
 mod model;
 mod output;
