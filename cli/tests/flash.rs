@@ -194,9 +194,14 @@ fn damaged_and_oversized_containers_are_refused() {
     fs::write(&path, &sound[..sound.len() - 9]).unwrap();
     fails(here, 1, &flash("nrf52840-dk", &["--dry-run"]), &["model.shf", "help"]);
 
-    // Constants that nothing refers to make it as large as wanted.
     let file = ModelFile::from_bytes("model", &sound);
     let mut container = Container::read(&file.model().unwrap());
+    container.arena_len = 256 << 10;
+    fs::write(&path, write(&container).unwrap()).unwrap();
+    fails(here, 1, &flash("nrf52840-dk", &["--dry-run"]), &["model.shf needs 8192 B more of RAM", "help"]);
+
+    // Constants that nothing refers to make it as large as wanted.
+    container.arena_len = file.model().unwrap().header().arena_len;
     let room = (2 << 20) - (128 << 10);
     let others = sound.len() - container.blobs.len();
     container.blobs.resize(room - others, 0);
@@ -227,7 +232,7 @@ fn a_drive_takes_the_image_when_it_is_the_boards() {
     assert_eq!(written, fs::read(here.join("same.uf2")).unwrap());
 }
 
-/// On a machine without boards; one that has some would write to them.
+/// Nothing here reaches a board that the machine may have.
 #[test]
 fn without_a_board_a_sentence_says_what_to_connect() {
     let folder = tempfile::tempdir().unwrap();
