@@ -131,14 +131,14 @@ pub const BOARDS: [Board; 9] = [
         name: "esp32-c3",
         title: "ESP32-C3-DevKitM-1",
         core: "RV32IMC",
-        flash: 4 * MIB - 256 * KIB,
+        flash: 4 * MIB - 320 * KIB,
         ram: 320 * KIB,
         external: None,
         emulated: false,
         source: "ESP32-C3 Technical Reference Manual, System and Memory: 400 KiB SRAM, of which 16 KiB are \
                  cache and 64 KiB are left to code in RAM and the ROM; ESP32-C3-MINI-1 Datasheet: 4 MiB of \
-                 flash, of which 64 KiB are the boot loader's and the partition table's, and up to 192 KiB \
-                 code, which an image holds behind its data in pages of 64 KiB",
+                 flash, less 64 KiB for the boot loader and the partition table, and 256 KiB since data and \
+                 code have pages of their own both in the address space and in an image",
     },
     Board {
         name: "mps2-an386",

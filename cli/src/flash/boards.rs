@@ -14,6 +14,8 @@ pub struct FlashBoard {
     pub core: Core,
     /// Addresses at which flash begins; firmware lies in any of them, the model in the first.
     pub windows: &'static [u32],
+    /// Bytes in front of the model, which are the firmware's.
+    pub kept: u32,
     /// The way to it.
     pub way: Way,
     /// Weight layouts that its kernels like.
@@ -80,6 +82,9 @@ impl Way {
     }
 }
 
+/// What most boards keep for firmware.
+const KEPT: u32 = RUNTIME_CODE as u32;
+
 /// The layouts of the kernels with dual 16-bit products.
 const DSP: Packs = Packs { int8: Pack::Panel2x4, bits: BitPack::Rows };
 
@@ -93,6 +98,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         },
         core: Core::Armv7em,
         windows: &[0x0800_0000],
+        kept: KEPT,
         way: Way::Probe { chip: "STM32F746NGHx" },
         packs: DSP,
     },
@@ -104,6 +110,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         },
         core: Core::Armv7em,
         windows: &[0x0800_0000],
+        kept: KEPT,
         way: Way::Probe { chip: "STM32H743ZITx" },
         packs: DSP,
     },
@@ -115,6 +122,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         },
         core: Core::Armv7em,
         windows: &[0],
+        kept: KEPT,
         way: Way::Probe { chip: "nRF52840_xxAA" },
         packs: DSP,
     },
@@ -122,6 +130,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         firmware: FirmwareCrate { name: "pico", target: "thumbv6m-none-eabi", cpu: None },
         core: Core::Armv6m,
         windows: &[0x1000_0000],
+        kept: KEPT,
         way: Way::Drive { family: 0xe48b_ff56, id: "RPI-RP2", chip: "RP2040" },
         packs: Packs::CANONICAL,
     },
@@ -133,14 +142,17 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         },
         core: Core::Armv8m,
         windows: &[0x1000_0000],
+        kept: KEPT,
         way: Way::Drive { family: 0xe48b_ff59, id: "RP2350", chip: "RP235x" },
         packs: DSP,
     },
     FlashBoard {
         firmware: FirmwareCrate { name: "esp32-c3", target: "riscv32imc-unknown-none-elf", cpu: None },
         core: Core::Riscv32,
-        // The data bus and the instruction bus see flash through the same page table.
+        // The data bus and the instruction bus see flash through one page table: constants have
+        // the first page of 64 KiB, code the next two.
         windows: &[0x3c00_0000, 0x4200_0000],
+        kept: 192 << 10,
         way: Way::Espflash { chip: "esp32c3" },
         packs: Packs::CANONICAL,
     },
@@ -164,7 +176,7 @@ impl FlashBoard {
 
     /// Where the container begins.
     pub const fn model_address(&self) -> u32 {
-        self.windows[0] + RUNTIME_CODE as u32
+        self.windows[0] + self.kept
     }
 
     /// Whether a boot loader copies segments of the firmware into RAM.
@@ -190,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn models_lie_128_kib_behind_the_start_of_flash() {
+    fn models_lie_where_firmware_looks_for_them() {
         let address = |name| FlashBoard::by_name(name).unwrap().model_address();
         assert_eq!(address("stm32f746g-disco"), 0x0802_0000);
         assert_eq!(address("nucleo-h743zi"), 0x0802_0000);
         assert_eq!(address("nrf52840-dk"), 0x0002_0000);
         assert_eq!(address("pico"), 0x1002_0000);
         assert_eq!(address("pico2"), 0x1002_0000);
-        assert_eq!(address("esp32-c3"), 0x3c02_0000);
+        assert_eq!(address("esp32-c3"), 0x3c03_0000);
     }
 }

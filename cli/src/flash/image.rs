@@ -70,10 +70,12 @@ pub enum ImageError {
         address: u32,
     },
     /// It reaches into the model.
-    #[error("the firmware is {} too large: {} are kept for it", bytes(*.excess), bytes(RUNTIME_CODE))]
+    #[error("the firmware is {excess} bytes too large: {} are kept for it", bytes(*.kept))]
     FirmwareTooLarge {
         /// Bytes too many.
         excess: u64,
+        /// Bytes that there are.
+        kept: u64,
     },
     /// It reaches over the end of flash.
     #[error("the model is {excess} bytes too large: behind the firmware there are {room} bytes of flash")]
@@ -117,7 +119,7 @@ impl Image {
             return Err(ImageError::ModelTooLarge { excess: len - room, room });
         };
         let model = Segment { address: board.model_address(), bytes: container.to_vec() };
-        let (bytes, address) = (RUNTIME_CODE, board.windows[0]);
+        let (bytes, address) = (board.kept.into(), board.windows[0]);
         let regions = [
             Region { name: "firmware", address, bytes, used, free: bytes - used },
             Region { name: "model", address: model.address, bytes: room, used: len, free },
@@ -167,9 +169,10 @@ fn firmware_bytes(board: &FlashBoard, firmware: &[Segment]) -> Result<u64, Image
     if let Some(pair) = pairs.find(|pair| pair[0].end() > u64::from(pair[1].address)) {
         return Err(ImageError::Overlap { address: pair[1].address });
     }
+    let kept = u64::from(board.kept);
     match total.max(extent) {
         0 => Err(ImageError::Empty),
-        used if used > RUNTIME_CODE => Err(ImageError::FirmwareTooLarge { excess: used - RUNTIME_CODE }),
+        used if used > kept => Err(ImageError::FirmwareTooLarge { excess: used - kept, kept }),
         used => Ok(used),
     }
 }
@@ -199,7 +202,7 @@ mod tests {
         let more = image("nrf52840-dk", vec![segment(0, 4)], room + 3).unwrap_err();
         assert_eq!(more, ImageError::ModelTooLarge { excess: 3, room: room as u64 });
         let more = image("nrf52840-dk", vec![segment(0, 4), segment(KEPT as u32 - 1, 6)], 8).unwrap_err();
-        assert_eq!(more, ImageError::FirmwareTooLarge { excess: 5 });
+        assert_eq!(more, ImageError::FirmwareTooLarge { excess: 5, kept: KEPT as u64 });
     }
 
     #[test]
@@ -221,7 +224,8 @@ mod tests {
             vec![segment(0x3fc8_0000, 64), segment(0x3c00_0020, 32), segment(0x4201_0020, 100)];
         let used = image("esp32-c3", firmware.clone(), 8).unwrap().regions()[0].used;
         assert_eq!(used, 0x1_0020 + 100);
-        firmware.push(segment(0x4201_ffff, 2));
-        assert_eq!(image("esp32-c3", firmware, 8).unwrap_err(), ImageError::FirmwareTooLarge { excess: 1 });
+        firmware.push(segment(0x4202_ffff, 2));
+        let more = image("esp32-c3", firmware, 8).unwrap_err();
+        assert_eq!(more, ImageError::FirmwareTooLarge { excess: 1, kept: 192 << 10 });
     }
 }
