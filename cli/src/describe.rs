@@ -151,7 +151,7 @@ fn room(board: &Board, file: &ModelFile, model: &Model<'_>) -> BoardRow {
 }
 
 /// Whether the canonical content hashes to the stored identity.
-fn identity_is_right(model: &Model<'_>, name: &str) -> Result<bool, Failure> {
+pub fn identity_is_right(model: &Model<'_>, name: &str) -> Result<bool, Failure> {
     let bytes = write(&Container::read(model)).map_err(Failure::convert(name))?;
     let again = ModelFile::from_bytes(name, &bytes);
     Ok(again.model()?.identity() == model.identity())

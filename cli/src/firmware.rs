@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use shiftformer::device::{BuildError, EmulatedBoard};
+use shiftformer::device::{BuildError, FirmwareCrate};
 
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Builds the firmware of `board`, where that is not done, and returns its ELF file.
-pub fn build(board: &EmulatedBoard) -> Result<PathBuf, Failure> {
+/// Builds `firmware`, where that is not done, and returns its ELF file.
+pub fn build(firmware: FirmwareCrate) -> Result<PathBuf, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let _progress = Progress::spinner(format!("building the firmware of {}", board.name));
-    board.build(root, &target.join("firmware")).map_err(|error| {
+    let _progress = Progress::spinner(format!("building the firmware of {}", firmware.name));
+    firmware.build(root, &target.join("firmware")).map_err(|error| {
         let help = match error {
             BuildError::Build { .. } => {
-                format!("`rustup target add {}` installs the compiler's target", board.target)
+                format!("`rustup target add {}` installs the compiler's target", firmware.target)
             }
             _ => "give an image with --firmware FILE".to_owned(),
         };

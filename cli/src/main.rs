@@ -4,10 +4,12 @@
 mod bundled;
 mod calibration;
 mod commands;
+mod compare;
 mod conversion;
 mod describe;
 mod failure;
 mod firmware;
+mod flash;
 mod frames;
 mod model;
 mod output;

@@ -131,7 +131,7 @@ impl EngineArgs {
             Place::Emulated(board) => {
                 let firmware = match &self.firmware {
                     Some(file) => file.clone(),
-                    None => firmware::build(board)?,
+                    None => firmware::build(board.firmware())?,
                 };
                 Ok(Engines::Emulated { board, firmware })
             }

@@ -24,6 +24,11 @@ impl Progress {
         Self::new(message.into(), Some(len as u64), "{msg} {wide_bar} {pos}/{len} {eta}")
     }
 
+    /// Work of `len` bytes.
+    pub fn bytes(message: impl Into<String>, len: u64) -> Self {
+        Self::new(message.into(), Some(len), "{msg} {wide_bar} {bytes}/{total_bytes} {eta}")
+    }
+
     /// Work of unknown length.
     pub fn spinner(message: impl Into<String>) -> Self {
         Self::new(message.into(), None, "{spinner} {msg} {elapsed}")
@@ -48,6 +53,11 @@ impl Progress {
     /// One part is done.
     pub fn step(&self) {
         self.bar.inc(1);
+    }
+
+    /// `count` parts are done.
+    pub fn advance(&self, count: u64) {
+        self.bar.inc(count);
     }
 }
 

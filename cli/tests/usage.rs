@@ -37,7 +37,7 @@ fn wrong_usage() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench"] {
+    for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench", "flash"] {
         let output = run(Path::new("."), &[command, "--help"]);
         assert!(output.status.success());
         assert!(String::from_utf8_lossy(&output.stdout).contains("Usage"));

@@ -5,8 +5,9 @@
 //! beside these (external flash, SDRAM) is named but not counted: it needs a board's own
 //! set-up and is several times slower.
 
-/// Bytes of flash that the runtime, its kernels and a small application need at most.
-pub const RUNTIME_CODE: u64 = 64 << 10;
+/// Bytes at the start of flash that are kept for firmware: the runtime, its kernels and the
+/// application. The container lies behind them.
+pub const RUNTIME_CODE: u64 = 128 << 10;
 
 /// Bytes of RAM kept for the stack, of which a run on a Cortex-M7 uses 11.4 KiB, and the
 /// application's statics. The arenas in `firmware/boards` leave as much.
@@ -131,12 +132,14 @@ pub const BOARDS: [Board; 9] = [
         name: "esp32-c3",
         title: "ESP32-C3-DevKitM-1",
         core: "RV32IMC",
-        flash: 4 * MIB,
+        flash: 4 * MIB - 320 * KIB,
         ram: 320 * KIB,
         external: None,
         emulated: false,
         source: "ESP32-C3 Technical Reference Manual, System and Memory: 400 KiB SRAM, of which 16 KiB are \
-                 cache and 64 KiB are left to code in RAM and the ROM; ESP32-C3-MINI-1 Datasheet (flash)",
+                 cache and 64 KiB are left to code in RAM and the ROM; ESP32-C3-MINI-1 Datasheet: 4 MiB of \
+                 flash, less 64 KiB for the boot loader and the partition table, and 256 KiB since data and \
+                 code have pages of their own both in the address space and in an image",
     },
     Board {
         name: "mps2-an386",

@@ -17,7 +17,7 @@ use shiftformer_tests::memory::Aligned;
 fn firmware(board: &EmulatedBoard) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    board.build(root, &target.join("firmware")).unwrap()
+    board.firmware().build(root, &target.join("firmware")).unwrap()
 }
 
 fn board(name: &str) -> &'static EmulatedBoard {

@@ -4,6 +4,7 @@ mod bench;
 mod convert;
 mod demo;
 mod eval;
+mod flash;
 mod inspect;
 mod run;
 mod verify;
@@ -27,6 +28,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Measure speed.
     Bench(bench::Args),
+    /// Write firmware and a container to a board.
+    Flash(flash::Args),
 }
 
 impl Command {
@@ -40,6 +43,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(&args, json),
             Command::Verify(args) => verify::run(&args, json),
             Command::Bench(args) => bench::run(&args, json),
+            Command::Flash(args) => flash::run(&args, json),
         }
     }
 }

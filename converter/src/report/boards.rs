@@ -12,8 +12,7 @@ pub(super) fn section(program: &ProgramFacts) -> Markup {
         section id="boards" {
             h2 { "Boards" }
             p {
-                "Beside the model, " (text::bytes(RUNTIME_CODE)) " of flash are counted for the runtime and the "
-                "application, and " (text::bytes(STACK_RESERVE)) " of RAM for the stack. External memory is not counted."
+                "Beside the model, " (text::bytes(RUNTIME_CODE)) " of flash are kept for firmware, and " (text::bytes(STACK_RESERVE)) " of RAM for the stack. External memory is not counted."
             }
             div.boards {
                 @for board in &BOARDS { (row(board, program)) }

@@ -5,15 +5,26 @@ use std::process::{Command, Stdio};
 
 use thiserror::Error;
 
-use super::emulator::EmulatedBoard;
+/// A crate of `firmware/boards`, and how it is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirmwareCrate {
+    /// Its name, which is the board's.
+    pub name: &'static str,
+    /// The compiler's target.
+    pub target: &'static str,
+    /// The compiler's `target-cpu`, where the target's own will not do.
+    pub cpu: Option<&'static str>,
+}
 
 /// Firmware cannot be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The source tree has no firmware.
-    #[error("there is no firmware: {} is missing", .manifest.display())]
+    /// The source tree has no firmware for the board.
+    #[error("there is no firmware of {board} to build: {} is missing", .manifest.display())]
     Missing {
+        /// The board.
+        board: &'static str,
         /// The file that is not there.
         manifest: PathBuf,
     },
@@ -30,17 +41,17 @@ pub enum BuildError {
     },
 }
 
-impl EmulatedBoard {
-    /// Builds this board's firmware from the source tree at `root` into `target`, where
+impl FirmwareCrate {
+    /// Builds this firmware from the source tree at `root` into `target`, where
     /// that is not done, and returns its ELF file.
     ///
     /// # Errors
     ///
     /// [`BuildError`].
     pub fn build(&self, root: &Path, target: &Path) -> Result<PathBuf, BuildError> {
-        let manifest = root.join("firmware/Cargo.toml");
+        let manifest = root.join("firmware/boards").join(self.name).join("Cargo.toml");
         if !manifest.is_file() {
-            return Err(BuildError::Missing { manifest });
+            return Err(BuildError::Missing { board: self.name, manifest });
         }
         // The toolchain file of the tree says which compiler.
         let mut cargo = Command::new("cargo");

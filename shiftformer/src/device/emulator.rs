@@ -12,6 +12,8 @@ use quant::pack::Packs;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use super::build::FirmwareCrate;
+
 /// A board of the emulator, and how firmware for it is built and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmulatedBoard {
@@ -132,6 +134,11 @@ impl EmulatedBoard {
     /// The board called `name`.
     pub fn by_name(name: &str) -> Option<&'static EmulatedBoard> {
         EMULATED_BOARDS.iter().find(|board| board.name == name)
+    }
+
+    /// What is built for it.
+    pub const fn firmware(&self) -> FirmwareCrate {
+        FirmwareCrate { name: self.name, target: self.target, cpu: self.cpu }
     }
 
     /// Starts the emulator with `firmware`, an ELF image for this board, and

@@ -17,10 +17,22 @@ pub struct DeviceEngine<'m, L> {
     model: Model<'m>,
     backend: String,
     host: Host<L>,
-    kernels: String,
-    hz: u32,
+    identity: DeviceIdentity,
     /// Ticks of the last run.
     ticks: u64,
+}
+
+/// What a device says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Its board, as on the command line.
+    pub board: String,
+    /// Its kernels.
+    pub kernels: String,
+    /// Ticks of its clock in a second.
+    pub hz: u32,
+    /// Bytes of its arena.
+    pub arena: u32,
 }
 
 /// A device cannot run the model.
@@ -92,7 +104,7 @@ impl<'m, L: Line<Error = io::ErrorKind>> DeviceEngine<'m, L> {
     ) -> Result<Self, ConnectError> {
         let nonce = std::process::id().rotate_left(16);
         let mut host = Host::new(line, patience, nonce);
-        let (kernels, hz, state) = host
+        let (identity, state) = host
             .identify(|identity| {
                 let available = identity.arena;
                 let state = match identity.model {
@@ -104,11 +116,17 @@ impl<'m, L: Line<Error = io::ErrorKind>> DeviceEngine<'m, L> {
                     }
                     ModelState::DoesNotFit { needed } => Err(ConnectError::DoesNotFit { needed, available }),
                 };
-                (identity.kernels.to_owned(), identity.hz, state)
+                let (board, kernels) = (identity.board.to_owned(), identity.kernels.to_owned());
+                (DeviceIdentity { board, kernels, hz: identity.hz, arena: available }, state)
             })
             .map_err(ConnectError::Host)?;
         state?;
-        Ok(Self { model: *model, backend, host, kernels, hz, ticks: 0 })
+        Ok(Self { model: *model, backend, host, identity, ticks: 0 })
+    }
+
+    /// What the device says of itself.
+    pub fn identity(&self) -> &DeviceIdentity {
+        &self.identity
     }
 
     fn begin(&mut self, frame: &[u8]) -> Result<(), EngineError> {
@@ -126,7 +144,7 @@ impl<L: Line<Error = io::ErrorKind> + Send> Engine for DeviceEngine<'_, L> {
     }
 
     fn kernels(&self) -> &str {
-        &self.kernels
+        &self.identity.kernels
     }
 
     fn run(&mut self, frame: &[u8], outputs: &mut Vec<Vec<i32>>) -> Result<(), EngineError> {
@@ -146,7 +164,7 @@ impl<L: Line<Error = io::ErrorKind> + Send> Engine for DeviceEngine<'_, L> {
             self.model.instructions().map(|instruction| (instruction.name, instruction.op.kind())).collect();
         // Instructions of a tile group take turns, so several may be incomplete.
         let mut open: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-        let (hz, mut unknown) = (u128::from(self.hz.max(1)), None);
+        let (hz, mut unknown) = (u128::from(self.identity.hz.max(1)), None);
         let finished = self.host.trace(|step| {
             let (hash, ticks) = open.entry(step.instruction).or_default();
             *hash = hash.wrapping_add(step.hash);
@@ -175,6 +193,6 @@ impl<L: Line<Error = io::ErrorKind> + Send> Engine for DeviceEngine<'_, L> {
 
     fn device(&mut self) -> Result<Option<DeviceFacts>, EngineError> {
         let memory = self.host.memory().map_err(EngineError::Device)?;
-        Ok(Some(DeviceFacts { ticks: self.ticks, hz: self.hz, memory }))
+        Ok(Some(DeviceFacts { ticks: self.ticks, hz: self.identity.hz, memory }))
     }
 }

@@ -5,8 +5,8 @@ mod emulator;
 mod engine;
 mod serial;
 
-pub use build::BuildError;
+pub use build::{BuildError, FirmwareCrate};
 pub use emulator::{EMULATED_BOARDS, EmulatedBoard, EmulatorError, PipeLine};
-pub use engine::{ConnectError, DeviceEngine};
+pub use engine::{ConnectError, DeviceEngine, DeviceIdentity};
 pub use link;
 pub use serial::{DEFAULT_BAUD, SerialError, SerialLine};

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use link::Line;
-use serialport::SerialPort;
+use serialport::{SerialPort, SerialPortType};
 use thiserror::Error;
 
 /// Speed of a port unless another is asked for.
@@ -34,6 +34,14 @@ impl SerialLine {
         let refuse =
             |error: serialport::Error| SerialError { port: port.to_owned(), reason: error.to_string() };
         opened.map(Self).map_err(refuse)
+    }
+
+    /// The names of the ports at USB, where boards are found; none where the system does
+    /// not tell.
+    pub fn usb_ports() -> Vec<String> {
+        let ports = serialport::available_ports().unwrap_or_default();
+        let usb = |port: &serialport::SerialPortInfo| matches!(port.port_type, SerialPortType::UsbPort(_));
+        ports.into_iter().filter(usb).map(|port| port.port_name).collect()
     }
 }
 
