@@ -133,13 +133,13 @@ pub const BOARDS: [Board; 9] = [
         title: "ESP32-C3-DevKitM-1",
         core: "RV32IMC",
         flash: 4 * MIB - 320 * KIB,
-        ram: 320 * KIB,
+        ram: 304 * KIB,
         external: None,
         emulated: false,
-        source: "ESP32-C3 Technical Reference Manual, System and Memory: 400 KiB SRAM, of which 16 KiB are \
-                 cache and 64 KiB are left to code in RAM and the ROM; ESP32-C3-MINI-1 Datasheet: 4 MiB of \
-                 flash, less 64 KiB for the boot loader and the partition table, and 256 KiB since data and \
-                 code have pages of their own both in the address space and in an image",
+        source: "esp-hal 1.2, ld/esp32c3/memory.x: 313 KiB of SRAM in front of the boot loader's, of which \
+                 9 KiB are left to code in RAM; ESP32-C3-MINI-1 Datasheet: 4 MiB of flash, less 64 KiB for the \
+                 boot loader and the partition table, and 256 KiB since data and code have pages of their own \
+                 both in the address space and in an image",
     },
     Board {
         name: "mps2-an386",

@@ -15,7 +15,8 @@ struct Board {
     cpu: Option<&'static str>,
 }
 
-/// Bytes of flash in front of the model, on all of them.
+/// Bytes that an image may have on any of them: `RUNTIME_CODE` of the converter, which `flash`
+/// keeps in front of the model.
 const FLASH: u64 = 128 << 10;
 
 const fn board(name: &'static str, target: &'static str, cpu: Option<&'static str>) -> Board {

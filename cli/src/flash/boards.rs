@@ -2,8 +2,7 @@
 
 use converter::boards::{Board, RUNTIME_CODE};
 use shiftformer::device::FirmwareCrate;
-use shiftformer::quant::bits::BitPack;
-use shiftformer::quant::pack::{Pack, Packs};
+use shiftformer::quant::pack::Packs;
 
 /// A board that firmware and a model are written to.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +84,6 @@ impl Way {
 /// What most boards keep for firmware.
 const KEPT: u32 = RUNTIME_CODE as u32;
 
-/// The layouts of the kernels with dual 16-bit products.
-const DSP: Packs = Packs { int8: Pack::Panel2x4, bits: BitPack::Rows };
-
 /// Every board that can be written.
 pub const FLASH_BOARDS: [FlashBoard; 6] = [
     FlashBoard {
@@ -100,7 +96,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0x0800_0000],
         kept: KEPT,
         way: Way::Probe { chip: "STM32F746NGHx" },
-        packs: DSP,
+        packs: Packs::DSP,
     },
     FlashBoard {
         firmware: FirmwareCrate {
@@ -112,7 +108,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0x0800_0000],
         kept: KEPT,
         way: Way::Probe { chip: "STM32H743ZITx" },
-        packs: DSP,
+        packs: Packs::DSP,
     },
     FlashBoard {
         firmware: FirmwareCrate {
@@ -124,7 +120,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0],
         kept: KEPT,
         way: Way::Probe { chip: "nRF52840_xxAA" },
-        packs: DSP,
+        packs: Packs::DSP,
     },
     FlashBoard {
         firmware: FirmwareCrate { name: "pico", target: "thumbv6m-none-eabi", cpu: None },
@@ -132,7 +128,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0x1000_0000],
         kept: KEPT,
         way: Way::Drive { family: 0xe48b_ff56, id: "RPI-RP2", chip: "RP2040" },
-        packs: Packs::CANONICAL,
+        packs: Packs::PLAIN,
     },
     FlashBoard {
         firmware: FirmwareCrate {
@@ -144,7 +140,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0x1000_0000],
         kept: KEPT,
         way: Way::Drive { family: 0xe48b_ff59, id: "RP2350", chip: "RP235x" },
-        packs: DSP,
+        packs: Packs::DSP,
     },
     FlashBoard {
         firmware: FirmwareCrate { name: "esp32-c3", target: "riscv32imc-unknown-none-elf", cpu: None },
@@ -154,7 +150,7 @@ pub const FLASH_BOARDS: [FlashBoard; 6] = [
         windows: &[0x3c00_0000, 0x4200_0000],
         kept: 192 << 10,
         way: Way::Espflash { chip: "esp32c3" },
-        packs: Packs::CANONICAL,
+        packs: Packs::PLAIN,
     },
 ];
 
