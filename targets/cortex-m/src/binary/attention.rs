@@ -58,13 +58,14 @@ fn differ(
     tables: &mut Tables,
     distances: &mut [u32],
 ) -> Result<(), Fault> {
+    let mut inputs = Inputs::new();
     for word in head * words..(head + 1) * words {
         let first = word == head * words;
         let q = |lane: usize| match query + lane < args.queries {
             true => at(args.q, (query + lane) * args.q_stride + word),
             false => Ok(0),
         };
-        let inputs = Inputs::count([q(0)?, q(1)?, q(2)?, q(3)?], [u32::MAX; LANES]);
+        inputs.count([q(0)?, q(1)?, q(2)?, q(3)?], [u32::MAX; LANES]);
         let k = |j: usize| at(args.k, j * args.k_stride + word);
         if low {
             tables.fill_low(&inputs);

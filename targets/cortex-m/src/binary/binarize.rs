@@ -20,10 +20,10 @@ fn all<T: Copy + Into<i32>>(width: usize, x: &[T], out: &mut BitsOut<'_>) -> Res
     for (r, row) in rows(x, width).enumerate() {
         for (x, first) in row.chunks(32).zip((0..).step_by(32)) {
             let masks = match &out.planes {
-                Planes::Sign { high, .. } => (signs(x, high, first, |x, high| high - 1 - x)?, 0),
+                Planes::Sign { high, .. } => (at_least(x, window(high, first, x.len())?, 0), 0),
                 Planes::Ternary { low, high, .. } => {
-                    let plus = signs(x, high, first, |x, high| high - 1 - x)?;
-                    (plus, signs(x, low, first, |x, low| x - 1 - low)?)
+                    let (low, high) = (window(low, first, x.len())?, window(high, first, x.len())?);
+                    (at_least(x, high, 0), !at_least(x, low, 1))
                 }
             };
             out.set(r, first, x.len() as u32, masks)?;
@@ -32,17 +32,12 @@ fn all<T: Copy + Into<i32>>(width: usize, x: &[T], out: &mut BitsOut<'_>) -> Res
     Ok(())
 }
 
-/// Bit `i` says whether the difference of `x[i]` and its limit is negative.
-#[inline(always)]
-fn signs<T: Copy + Into<i32>>(
-    x: &[T],
-    limits: &[i32],
-    first: usize,
-    difference: impl Fn(i32, i32) -> i32,
-) -> Result<u32, Fault> {
+/// Bit `i` says whether `x[i]`, below 2³⁰ in magnitude, is at least its limit and `more`; the bits behind are anything.
+#[inline(never)]
+pub(super) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
     let mut signs = Signs::default();
-    for (&x, &limit) in x.iter().zip(window(limits, first, x.len())?) {
-        signs.push(difference(x.into(), near(limit)));
+    for (&x, &limit) in x.iter().zip(limits) {
+        signs.push(near(limit) + more - 1 - x.into());
     }
-    Ok(signs.mask(x.len()))
+    signs.mask(x.len())
 }

@@ -18,9 +18,15 @@ struct Work {
 }
 
 /// Adds to each of `sums` what the inputs add under its weights, panels of which are `stride`
-/// words apart. Whether `weights` were long enough.
+/// words apart; to 0 if `fresh`. Whether `weights` were long enough.
 #[inline(always)]
-pub(super) fn add(tables: &Tables, weights: &[u32], stride: usize, sums: &mut [[u32; 16]]) -> bool {
+pub(super) fn add(
+    tables: &Tables,
+    weights: &[u32],
+    stride: usize,
+    fresh: bool,
+    sums: &mut [[u32; 16]],
+) -> bool {
     let last = sums.len().wrapping_sub(1).wrapping_mul(stride);
     if sums.is_empty() || stride < 16 || weights.len() < 16 || last > weights.len() - 16 {
         return sums.is_empty();
@@ -31,7 +37,7 @@ pub(super) fn add(tables: &Tables, weights: &[u32], stride: usize, sums: &mut [[
     // SAFETY: `sums` holds at least one panel of 16, and the last panel of weights ends within
     // `weights`, as checked above; a slice of that many panels does not overflow `last`. Every
     // index into the tables is cut to their sizes.
-    unsafe { add_panels(&mut work) };
+    unsafe { if fresh { set_panels(&mut work) } else { add_panels(&mut work) } };
     true
 }
 
@@ -57,14 +63,13 @@ macro_rules! group {
     };
 }
 
-/// Two channels.
+/// Two channels, the first group by `$first`.
 #[cfg(not(feature = "mve"))]
 macro_rules! pair {
-    () => {
+    ($first:expr) => {
         concat!(
             "ldrd r8, r9, [r6], #8\n",
-            "ldrd r10, r11, [r7]\n",
-            group!("and r12, r8, #63", "and lr, r9, #63", "r0"),
+            $first,
             group!("ubfx r12, r8, #6, #6", "ubfx lr, r9, #6, #6", "r1"),
             group!("ubfx r12, r8, #12, #5", "ubfx lr, r9, #12, #5", "r2"),
             group!("ubfx r12, r8, #17, #5", "ubfx lr, r9, #17, #5", "r3"),
@@ -77,36 +82,52 @@ macro_rules! pair {
 
 /// At least one panel.
 #[cfg(not(feature = "mve"))]
-#[unsafe(naked)]
-unsafe extern "C" fn add_panels(work: *mut Work) {
-    naked_asm!(
-        "push {{r4-r11, lr}}",
-        "ldm r0, {{r0, r6, r7, r8, r9}}",
-        // On the stack: the end of the panel's sums, the bytes to skip, the end of all.
-        "sub sp, sp, #12",
-        "strd r8, r9, [sp, #4]",
-        "add r1, r0, #256",
-        "add r2, r0, #512",
-        "add r3, r0, #640",
-        "add r4, r0, #768",
-        "add r5, r0, #896",
-        "2:",
-        "add r8, r7, #64",
-        "str r8, [sp]",
-        "3:",
-        pair!(),
-        pair!(),
-        "ldr r8, [sp]",
-        "cmp r7, r8",
-        "bne 3b",
-        "ldrd r8, r9, [sp, #4]",
-        "add r6, r6, r8",
-        "cmp r7, r9",
-        "bne 2b",
-        "add sp, sp, #12",
-        "pop {{r4-r11, pc}}",
-    )
+macro_rules! panels {
+    ($name:ident, $first:expr) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(work: *mut Work) {
+            naked_asm!(
+                "push {{r4-r11, lr}}",
+                "ldm r0, {{r0, r6, r7, r8, r9}}",
+                // On the stack: the end of the panel's sums, the bytes to skip, the end of all.
+                "sub sp, sp, #12",
+                "strd r8, r9, [sp, #4]",
+                "add r1, r0, #256",
+                "add r2, r0, #512",
+                "add r3, r0, #640",
+                "add r4, r0, #768",
+                "add r5, r0, #896",
+                "2:",
+                "add r8, r7, #64",
+                "str r8, [sp]",
+                "3:",
+                pair!($first),
+                pair!($first),
+                "ldr r8, [sp]",
+                "cmp r7, r8",
+                "bne 3b",
+                "ldrd r8, r9, [sp, #4]",
+                "add r6, r6, r8",
+                "cmp r7, r9",
+                "bne 2b",
+                "add sp, sp, #12",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
 }
+#[cfg(not(feature = "mve"))]
+panels!(
+    set_panels,
+    concat!(
+        "and r12, r8, #63\n",
+        "and lr, r9, #63\n",
+        "ldr r10, [r0, r12, lsl #2]\n",
+        "ldr r11, [r0, lr, lsl #2]\n",
+    )
+);
+#[cfg(not(feature = "mve"))]
+panels!(add_panels, concat!("ldrd r10, r11, [r7]\n", group!("and r12, r8, #63", "and lr, r9, #63", "r0")));
 
 /// One group of four channels, whose weights are in `q0`: the indices, cut out by the mask in
 /// `q3` or `q4`, gather entries, which are added to `q1`.
@@ -128,45 +149,64 @@ macro_rules! gathered {
     };
 }
 
+/// Four channels, the entries of whose first group, at the indices in `q2`, are taken by `$first`.
+#[cfg(feature = "mve")]
+macro_rules! four {
+    ($first:expr) => {
+        concat!(
+            "vldrw.u32 q0, [r6], #16\n",
+            "vand q2, q0, q3\n",
+            $first,
+            gathered!("6", "q3", "r1"),
+            gathered!("12", "q4", "r2"),
+            gathered!("17", "q4", "r3"),
+            gathered!("22", "q4", "r4"),
+            "vshr.u32 q2, q0, #27\n",
+            "vldrw.u32 q5, [r5, q2, uxtw #2]\n",
+            "vadd.i32 q1, q1, q5\n",
+            "vstrw.32 q1, [r7], #16\n",
+        )
+    };
+}
+
 /// At least one panel.
 #[cfg(feature = "mve")]
-#[unsafe(naked)]
-unsafe extern "C" fn add_panels(work: *mut Work) {
-    naked_asm!(
-        "push {{r4-r9, r10, lr}}",
-        "vpush {{d8-d11}}",
-        "ldm r0, {{r0, r6, r7, r8, r9}}",
-        "add r1, r0, #256",
-        "add r2, r0, #512",
-        "add r3, r0, #640",
-        "add r4, r0, #768",
-        "add r5, r0, #896",
-        "movs r10, #63",
-        "vdup.32 q3, r10",
-        "movs r10, #31",
-        "vdup.32 q4, r10",
-        "2:",
-        "mov lr, #4",
-        "dls lr, lr",
-        "3:",
-        "vldrw.u32 q0, [r6], #16",
-        "vldrw.u32 q1, [r7]",
-        "vand q2, q0, q3",
-        "vldrw.u32 q5, [r0, q2, uxtw #2]",
-        "vadd.i32 q1, q1, q5",
-        gathered!("6", "q3", "r1"),
-        gathered!("12", "q4", "r2"),
-        gathered!("17", "q4", "r3"),
-        gathered!("22", "q4", "r4"),
-        "vshr.u32 q2, q0, #27",
-        "vldrw.u32 q5, [r5, q2, uxtw #2]",
-        "vadd.i32 q1, q1, q5",
-        "vstrw.32 q1, [r7], #16",
-        "le lr, 3b",
-        "add r6, r6, r8",
-        "cmp r7, r9",
-        "bne 2b",
-        "vpop {{d8-d11}}",
-        "pop {{r4-r9, r10, pc}}",
-    )
+macro_rules! panels {
+    ($name:ident, $first:expr) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(work: *mut Work) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r10, lr}}",
+                "vpush {{d8-d11}}",
+                "ldm r0, {{r0, r6, r7, r8, r9}}",
+                "add r1, r0, #256",
+                "add r2, r0, #512",
+                "add r3, r0, #640",
+                "add r4, r0, #768",
+                "add r5, r0, #896",
+                "movs r10, #63",
+                "vdup.32 q3, r10",
+                "movs r10, #31",
+                "vdup.32 q4, r10",
+                "2:",
+                four!($first),
+                four!($first),
+                four!($first),
+                four!($first),
+                "add r6, r6, r8",
+                "cmp r7, r9",
+                "bne 2b",
+                "vpop {{d8-d11}}",
+                "pop {{r4-r10, pc}}",
+            )
+        }
+    };
 }
+#[cfg(feature = "mve")]
+panels!(set_panels, "vldrw.u32 q1, [r0, q2, uxtw #2]\n");
+#[cfg(feature = "mve")]
+panels!(
+    add_panels,
+    concat!("vldrw.u32 q1, [r7]\n", "vldrw.u32 q5, [r0, q2, uxtw #2]\n", "vadd.i32 q1, q1, q5\n",)
+);

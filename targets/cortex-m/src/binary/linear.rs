@@ -1,17 +1,28 @@
 //! Dense layers of 1-bit weights: blocks of rows, blocks of channels, words of weights.
 
+use core::iter::{once, repeat};
+
 use quant::Fault;
 use quant::bits::{BitPack, BitWeights};
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
 use quant::slice::{window, window_mut};
 
-use super::epilogue::{Epilogue, Fields, Sums};
+use super::epilogue::Epilogue;
+use super::fields::{Block, Fields};
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+use super::mve::Sums;
 use super::subsets::{Inputs, Tables, WORDS};
+#[cfg(not(all(target_arch = "arm", feature = "mve")))]
+use super::sums::Sums;
 
-/// Panels of 16 channels that share the tables of a word.
-const PANELS: usize = 12;
+/// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
+/// tables looking them up is, and of the stack.
+const PANELS: usize = if cfg!(all(target_arch = "arm", feature = "mve")) { 32 } else { 12 };
 /// Channels of a panel.
 const LANES: usize = 16;
+/// Channels that share the tables of a word.
+pub(super) const CHANNELS: usize = PANELS * LANES;
+
 /// The activations of a layer, `R` rows of which share an entry of a table.
 pub(super) trait Activations<const R: usize>: Fields<R> {
     /// Rows in all.
@@ -20,7 +31,7 @@ pub(super) trait Activations<const R: usize>: Fields<R> {
     fn largest(&self) -> u64;
     /// What the inputs of word `word` add, of `R` rows from `row` on; of rows past the end,
     /// nothing that matters.
-    fn inputs(&self, row: usize, word: usize) -> Inputs;
+    fn inputs(&self, row: usize, word: usize, inputs: &mut Inputs);
     /// What is added to the sums of row `row`, behind their factor.
     fn offset(&self, row: usize) -> i32;
 }
@@ -34,35 +45,36 @@ pub(super) fn layer<A: Activations<R>, const R: usize>(
     let weights = args.weights;
     out.clear();
     let epilogue = Epilogue::new(&out, x.largest());
+    let mut inputs = Inputs::new();
     let mut tables = Tables::new();
     let mut packed = [[0u32; LANES]; PANELS];
-    let mut sums = [[[0i32; R]; LANES]; PANELS];
+    let mut sums = Sums::new();
     let mut row = 0;
     while row < x.rows() {
         let rows = (x.rows() - row).min(R);
         let offsets = core::array::from_fn(|lane| x.offset(row + lane));
+        let block = Block { offsets, rows, up: epilogue.up() };
         let mut channel = 0;
         while channel < weights.n {
-            let width = (weights.n - channel).min(PANELS * LANES);
+            let width = (weights.n - channel).min(CHANNELS);
             let packed = window_mut(&mut packed, 0, width.div_ceil(LANES))?;
-            let sums = window_mut(sums.as_flattened_mut(), 0, width)?;
             let mut word = 0;
             loop {
                 let until = weights.words.min(word + WORDS);
-                packed.as_flattened_mut().fill(0);
-                for word in word..until {
-                    tables.fill(&x.inputs(row, word));
-                    add(&tables, &weights, channel, word, packed)?;
+                for (word, fresh) in (word..until).zip(once(true).chain(repeat(false))) {
+                    x.inputs(row, word, &mut inputs);
+                    tables.fill(&inputs);
+                    add(&tables, &weights, (channel, word), fresh, packed)?;
                 }
-                if until == weights.words {
+                let (first, last) = (word == 0, until == weights.words);
+                let packed = window(packed.as_flattened(), 0, width)?;
+                sums.take::<A>(packed, (first, last), &block)?;
+                if last {
+                    sums.store::<A>(packed, first, &block, &epilogue, (row, channel), &mut out)?;
                     break;
                 }
-                take::<A, R>(packed.as_flattened(), word == 0, sums);
                 word = until;
             }
-            let before = (word > 0).then_some(&*sums);
-            let sums = Sums { packed: window(packed.as_flattened(), 0, width)?, before };
-            epilogue.store::<A, R>(&sums, offsets, rows, (row, channel), &mut out)?;
             channel += width;
         }
         row += rows;
@@ -70,17 +82,20 @@ pub(super) fn layer<A: Activations<R>, const R: usize>(
     Ok(())
 }
 
-/// Adds the products of word `word` with the channels from `channel` on.
+/// Adds the sums of word `word` with the channels from `channel` on; to 0 if `fresh`.
 #[inline(never)]
 fn add(
     tables: &Tables,
     weights: &BitWeights<'_>,
-    channel: usize,
-    word: usize,
+    (channel, word): (usize, usize),
+    fresh: bool,
     packed: &mut [[u32; LANES]],
 ) -> Result<(), Fault> {
     let first = |panel: usize| channel + panel * LANES;
     if weights.pack == BitPack::Rows {
+        if fresh {
+            packed.as_flattened_mut().fill(0);
+        }
         for (panel, packed) in packed.iter_mut().enumerate() {
             tables.add(&gathered(weights, first(panel), word), packed);
         }
@@ -89,11 +104,14 @@ fn add(
     #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
     {
         let from = weights.data.get(weights.pack.index(weights.words, channel, word)..);
-        let done = super::isa::add(tables, from.unwrap_or(&[]), LANES * weights.words, packed);
+        let done = super::isa::add(tables, from.unwrap_or(&[]), LANES * weights.words, fresh, packed);
         if done { Ok(()) } else { Err(Fault::Bounds) }
     }
     #[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
     {
+        if fresh {
+            packed.as_flattened_mut().fill(0);
+        }
         for (panel, packed) in packed.iter_mut().enumerate() {
             let start = weights.pack.index(weights.words, first(panel), word);
             tables.add(window(weights.data, start, LANES)?.as_array().ok_or(Fault::Bounds)?, packed);
@@ -110,17 +128,6 @@ fn gathered(weights: &BitWeights<'_>, first: usize, word: usize) -> [u32; LANES]
         *lane = weights.get(channel, word);
     }
     lanes
-}
-
-/// Takes the sums out of `packed`.
-#[inline(always)]
-fn take<A: Fields<R>, const R: usize>(packed: &[u32], fresh: bool, sums: &mut [[i32; R]]) {
-    for (sums, &entry) in sums.iter_mut().zip(packed) {
-        let before = if fresh { [0; R] } else { *sums };
-        for ((sum, before), field) in sums.iter_mut().zip(before).zip(A::fields(entry)) {
-            *sum = before + field;
-        }
-    }
 }
 
 /// Signs, or −1, 0 and 1: four rows in 8 bits each. What is counted is where they differ from
@@ -150,14 +157,14 @@ impl Activations<4> for Signs<'_> {
     }
 
     #[inline(always)]
-    fn inputs(&self, row: usize, word: usize) -> Inputs {
+    fn inputs(&self, row: usize, word: usize, inputs: &mut Inputs) {
         let signs = self.words(self.sign, row, word);
         match self.nonzero {
-            None => Inputs::count(signs, [u32::MAX; 4]),
+            None => inputs.count(signs, [u32::MAX; 4]),
             Some(nonzero) => {
                 let nonzero = self.words(nonzero, row, word);
                 let signs = core::array::from_fn(|lane| signs[lane] & nonzero[lane]);
-                Inputs::count(signs, nonzero)
+                inputs.count(signs, nonzero);
             }
         }
     }
@@ -170,6 +177,7 @@ impl Activations<4> for Signs<'_> {
 
 impl Fields<4> for Signs<'_> {
     const FACTOR: i32 = -2;
+    const SIGNED: bool = false;
 
     #[inline(always)]
     fn fields(entry: u32) -> [i32; 4] {
@@ -193,10 +201,10 @@ impl Activations<2> for Bytes<'_> {
     }
 
     #[inline(always)]
-    fn inputs(&self, row: usize, word: usize) -> Inputs {
+    fn inputs(&self, row: usize, word: usize, inputs: &mut Inputs) {
         let (first, second) = (part(self.x, self.k, row, word), part(self.x, self.k, row + 1, word));
         let both = first.iter().zip(&second);
-        Inputs::sum(both.map(|(&a, &b)| (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << 16)))
+        inputs.sum(both.map(|(&a, &b)| (i32::from(a) as u32).wrapping_add((i32::from(b) as u32) << 16)));
     }
 
     fn offset(&self, _: usize) -> i32 {
@@ -206,6 +214,7 @@ impl Activations<2> for Bytes<'_> {
 
 impl Fields<2> for Bytes<'_> {
     const FACTOR: i32 = 1;
+    const SIGNED: bool = true;
 
     #[inline(always)]
     fn fields(entry: u32) -> [i32; 2] {
@@ -230,8 +239,8 @@ impl Activations<1> for Shorts<'_> {
     }
 
     #[inline(always)]
-    fn inputs(&self, row: usize, word: usize) -> Inputs {
-        Inputs::sum(part(self.x, self.k, row, word).iter().map(|&x| i32::from(x) as u32))
+    fn inputs(&self, row: usize, word: usize, inputs: &mut Inputs) {
+        inputs.sum(part(self.x, self.k, row, word).iter().map(|&x| i32::from(x) as u32));
     }
 
     fn offset(&self, _: usize) -> i32 {
@@ -241,6 +250,7 @@ impl Activations<1> for Shorts<'_> {
 
 impl Fields<1> for Shorts<'_> {
     const FACTOR: i32 = 1;
+    const SIGNED: bool = true;
 
     #[inline(always)]
     fn fields(entry: u32) -> [i32; 1] {

@@ -3,11 +3,16 @@
 mod attention;
 mod binarize;
 mod epilogue;
+mod fields;
 #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
 mod isa;
 mod linear;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+mod mve;
 mod signs;
 mod subsets;
+#[cfg(not(all(target_arch = "arm", feature = "mve")))]
+mod sums;
 
 use quant::Fault;
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};

@@ -12,7 +12,8 @@ pub(crate) const WORDS: usize = 7;
 /// Inputs of the first three groups.
 pub(crate) const LOW: usize = 17;
 
-/// What 32 inputs add.
+/// What 32 inputs add, without a gap.
+#[repr(C)]
 pub(crate) struct Inputs {
     /// All of them together where every weight is −1.
     all_minus: u32,
@@ -21,32 +22,44 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    pub(crate) const fn new() -> Self {
+        Self { all_minus: 0, more: [0; 32] }
+    }
+
     /// Of bits, a word for each row: the count of those in `nonzero` that differ from their
     /// weight.
     #[inline(always)]
-    pub(crate) fn count(signs: [u32; 4], nonzero: [u32; 4]) -> Self {
+    pub(crate) fn count(&mut self, signs: [u32; 4], nonzero: [u32; 4]) {
         let (signs, nonzero) = (bytes_of(signs), bytes_of(nonzero));
-        let mut inputs = Inputs { all_minus: 0, more: [0; 32] };
-        let bytes = inputs.more.as_chunks_mut::<8>().0.iter_mut().zip(signs.iter().zip(nonzero));
+        #[cfg(all(target_arch = "arm", feature = "mve"))]
+        super::mve::count(&[signs, nonzero], self);
+        #[cfg(not(all(target_arch = "arm", feature = "mve")))]
+        self.count_plain(signs, nonzero);
+    }
+
+    // One copy: it is a long line of instructions.
+    #[cfg(not(all(target_arch = "arm", feature = "mve")))]
+    #[inline(never)]
+    fn count_plain(&mut self, signs: [u32; 4], nonzero: [u32; 4]) {
+        self.all_minus = 0;
+        let bytes = self.more.as_chunks_mut::<8>().0.iter_mut().zip(signs.iter().zip(nonzero));
         for (more, (&sign, nonzero)) in bytes {
             for (more, bit) in more.iter_mut().zip(0..8) {
                 let (sign, nonzero) = (sign >> bit & 0x0101_0101, nonzero >> bit & 0x0101_0101);
-                inputs.all_minus = inputs.all_minus.wrapping_add(sign);
+                self.all_minus = self.all_minus.wrapping_add(sign);
                 *more = nonzero.wrapping_sub(2 * sign);
             }
         }
-        inputs
     }
 
     /// Of integers, packed by the caller: their sum.
     #[inline(always)]
-    pub(crate) fn sum(packed: impl Iterator<Item = u32>) -> Self {
-        let mut inputs = Inputs { all_minus: 0, more: [0; 32] };
-        for (more, x) in inputs.more.iter_mut().zip(packed) {
-            inputs.all_minus = inputs.all_minus.wrapping_sub(x);
+    pub(crate) fn sum(&mut self, packed: impl Iterator<Item = u32>) {
+        self.all_minus = 0;
+        for (more, x) in self.more.iter_mut().zip(packed) {
+            self.all_minus = self.all_minus.wrapping_sub(x);
             *more = x.wrapping_mul(2);
         }
-        inputs
     }
 }
 
@@ -73,6 +86,15 @@ impl Tables {
     // One copy for all kinds of inputs.
     #[inline(never)]
     pub(crate) fn fill(&mut self, inputs: &Inputs) {
+        #[cfg(all(target_arch = "arm", feature = "mve"))]
+        super::mve::fill(self, inputs);
+        #[cfg(not(all(target_arch = "arm", feature = "mve")))]
+        self.fill_plain(inputs);
+    }
+
+    #[cfg(not(all(target_arch = "arm", feature = "mve")))]
+    #[inline(always)]
+    fn fill_plain(&mut self, inputs: &Inputs) {
         self.fill_low(inputs);
         let [_, d, e, f] = &mut self.five;
         let [.., d0, d1, d2, d3, d4, e0, e1, e2, e3, e4, f0, f1, f2, f3, f4] = inputs.more;
@@ -82,7 +104,8 @@ impl Tables {
     }
 
     /// The tables of the first [`LOW`] inputs; there must be no others.
-    #[inline(always)]
+    // One copy, as above.
+    #[inline(never)]
     pub(crate) fn fill_low(&mut self, inputs: &Inputs) {
         let ([a, b], [c, ..]) = (&mut self.six, &mut self.five);
         let [a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5, c0, c1, c2, c3, c4, ..] = inputs.more;

@@ -150,7 +150,7 @@ impl Core for Vectors {
     fn finish(sums: &Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
         let Some(sums) = sums.0.get(row) else { return };
         #[cfg(all(target_arch = "arm", feature = "mve"))]
-        isa::finish(sums, bias, mantissa, shift, out);
+        finish(sums, bias, mantissa, shift, out);
         #[cfg(not(all(target_arch = "arm", feature = "mve")))]
         for ((y, &z), ((&b, &m), &e)) in out.iter_mut().zip(sums).zip(bias.iter().zip(mantissa).zip(shift)) {
             *y = requantize_i8(z + b, m, e);
@@ -166,7 +166,7 @@ impl Core for Vectors {
         residual: Option<crate::requantize::Sum>,
         out: &mut [i16],
     ) {
-        isa::finish_i16(sums, up, requant, residual, out);
+        finish_i16(sums, up, requant, residual, out);
     }
 }
 
@@ -180,6 +180,9 @@ fn copy(to: &mut [i8], from: &[i8]) {
         *to = from;
     }
 }
+
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+pub(crate) use isa::{finish, finish_i16};
 
 /// The instructions themselves.
 #[cfg(all(target_arch = "arm", feature = "mve"))]
@@ -314,7 +317,7 @@ mod isa {
 
     /// As [`requantize`](crate::requantize::requantize_i8), for as many elements as the shortest slice has.
     #[inline(always)]
-    pub(super) fn finish(sums: &[i32], bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
+    pub(crate) fn finish(sums: &[i32], bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
         let count = sums.len().min(bias.len()).min(mantissa.len()).min(shift.len()).min(out.len());
         if count == 0 {
             return;
@@ -395,7 +398,7 @@ mod isa {
 
     /// As the plain loops, for as many elements as the shortest slice has.
     #[inline(always)]
-    pub(super) fn finish_i16(
+    pub(crate) fn finish_i16(
         (sums, bias): (&[i32], &[i32]),
         up: u32,
         requant: &ChannelsRef<'_>,
