@@ -39,7 +39,7 @@ pub fn nightly(args: &[&str]) -> Command {
 /// Runs to the end with its output on ours; an error names the command.
 pub fn run(command: &mut Command) -> Outcome {
     let line = line(command);
-    println!("    $ {line}");
+    eprintln!("    $ {line}");
     let status = command.status().map_err(|error| format!("`{line}` could not start: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}`: {status}")) }
 }
