@@ -5,8 +5,9 @@ mod c_firmware;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use converter::BuildOptions;
+use converter::arch::Arch;
 use converter::program::{Container, repack, write};
+use converter::{BuildOptions, build};
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
 use shiftformer::device::{ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, PipeLine};
@@ -76,6 +77,23 @@ fn logits_of_three_hundred_images_on_a_cortex_m7() {
         desk.run(frame, &mut expected).unwrap();
         assert_eq!(found, expected, "image {index}");
     }
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm, and builds firmware"]
+fn deit_tiny_reads_its_weights_from_psram_on_a_cortex_m7() {
+    let graph = Arch::by_name("deit-tiny").unwrap().random(1);
+    let file = Aligned::copy(&build(&graph, BuildOptions::default()).unwrap());
+    let model = Model::new(&file).unwrap();
+    let pixels = model.inputs().next().unwrap().slot.bytes() as usize;
+    let frame: Vec<u8> = (0..pixels).map(|i| (i * i / 31 + i / 7) as u8).collect();
+    let mut device = connect(board("mps2-an500"), &model);
+    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
+    let facts = device.device().unwrap().unwrap();
+    let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
+    println!("{} bytes, {:?}, {instructions} instructions an image", file.len(), facts.memory);
+    assert!(file.len() > 4 << 20 && facts.memory.arena as usize == model.arena_len());
+    assert!(model.arena_len() <= 240 << 10);
 }
 
 /// `bytes` with the word at `offset` changed and the checksum made right.
