@@ -26,6 +26,8 @@ pub(crate) fn attention(args: &mut BinaryAttentionArgs<'_>) -> Option<Result<(),
     (words <= WORDS && args.keys <= HELD).then(|| blocks(args, words))
 }
 
+// On its own, so that its room is not that of other kernels too.
+#[inline(never)]
 fn blocks(args: &mut BinaryAttentionArgs<'_>, words: usize) -> Result<(), Fault> {
     let BinaryAttentionArgs { queries, keys, heads, head_dim, v, .. } = *args;
     let mut tables = Tables::new();

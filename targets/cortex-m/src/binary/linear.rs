@@ -37,6 +37,8 @@ pub(super) trait Activations<const R: usize>: Fields<R> {
 }
 
 /// A whole layer.
+// On its own, so that one kind of activations at a time has its room on the stack.
+#[inline(never)]
 pub(super) fn layer<A: Activations<R>, const R: usize>(
     args: &BinaryLinearArgs<'_>,
     x: &A,
