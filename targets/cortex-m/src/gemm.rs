@@ -6,7 +6,7 @@ use quant::Fault;
 use quant::ops::{ChannelsRef, LinearArgs, LinearOut};
 use quant::slice::{window, window_mut};
 
-use crate::requantize::{Sum, requantize_i16};
+use crate::requantize::{Sum, look_up, requantize_i16};
 
 /// Channels whose sums are held at once.
 pub(crate) const CHANNELS: usize = 64;
@@ -151,9 +151,7 @@ fn finish<C: Core>(
         let out = window_mut(out, at, width)?;
         C::finish(sums, row, bias, requant.mantissa, requant.shift, out);
         if let Some(table) = table {
-            for y in out {
-                *y = table[usize::from((*y as u8).wrapping_add(128))];
-            }
+            look_up(table, out);
         }
         return Ok(());
     }

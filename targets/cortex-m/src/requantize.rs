@@ -23,6 +23,14 @@ pub(crate) fn requantize_i16(z: i32, mantissa: i32, shift: u8) -> i16 {
     requantize(z, mantissa, shift).clamp(-32768, 32767) as i16
 }
 
+/// Replaces each value by its entry of `table`, where −128 has the first.
+#[inline(always)]
+pub(crate) fn look_up(table: &[i8; 256], values: &mut [i8]) {
+    for y in values {
+        *y = table[usize::from((*y as u8).wrapping_add(128))];
+    }
+}
+
 /// A [`Multiplier`] of 16-bit values. They leave 16 bits free above them, by which a shift of
 /// less than 33 is made up beforehand.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use quant::bits::WORD;
 use quant::ops::{BinaryAttentionArgs, BinaryAttentionOut};
 use quant::slice::{at, rows, window, window_mut};
 
-use super::signs::Signs;
+use super::signs::Negatives;
 use super::subsets::{Inputs, LOW, Tables};
 
 /// Most keys whose distances are held.
@@ -129,7 +129,7 @@ fn store(
         sum(selected, window(values, channel * selected.len(), count * selected.len())?, sums);
         match out {
             BinaryAttentionOut::Ternary { sign, nonzero } => {
-                let (mut minus, mut plus) = (Signs::default(), Signs::default());
+                let (mut minus, mut plus) = (Negatives::default(), Negatives::default());
                 for &y in &*sums {
                     minus.push(y);
                     plus.push(-y);

@@ -4,7 +4,7 @@ use quant::Fault;
 use quant::ops::{BitsOut, Planes, Tensor};
 use quant::slice::{rows, window};
 
-use super::signs::{Signs, near};
+use super::signs::{Negatives, near};
 
 /// A whole tensor of rows of `width`.
 pub(crate) fn binarize(width: usize, x: Tensor<'_>, mut out: BitsOut<'_>) -> Result<(), Fault> {
@@ -35,7 +35,7 @@ fn all<T: Copy + Into<i32>>(width: usize, x: &[T], out: &mut BitsOut<'_>) -> Res
 /// Bit `i` says whether `x[i]`, below 2³⁰ in magnitude, is at least its limit and `more`; the bits behind are anything.
 #[inline(never)]
 pub(super) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
-    let mut signs = Signs::default();
+    let mut signs = Negatives::default();
     for (&x, &limit) in x.iter().zip(limits) {
         signs.push(near(limit) + more - 1 - x.into());
     }

@@ -1,6 +1,5 @@
 //! What is done to the sums of a binary layer, in 32-bit registers where their bounds allow.
 
-#[cfg(not(all(target_arch = "arm", feature = "mve")))]
 use quant::Fault;
 use quant::ops::{BinaryLinearOut, LinearOut};
 #[cfg(not(all(target_arch = "arm", feature = "mve")))]
@@ -82,4 +81,20 @@ impl Epilogue {
         }
         Ok(())
     }
+}
+
+/// Most sums that the reference stores at once.
+const STORED: usize = 16;
+
+/// Stores the products of consecutive channels of one row by the reference's code.
+#[inline(always)]
+pub(super) fn store_as_reference(
+    z: &[i32],
+    (row, channel): (usize, usize),
+    out: &mut BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
+    for (z, first) in z.chunks(STORED).zip((channel..).step_by(STORED)) {
+        out.store(row, first, z)?;
+    }
+    Ok(())
 }

@@ -8,14 +8,12 @@ use quant::ops::{BinaryLinearOut, BitsOut, LinearOut, Planes};
 use quant::slice::{window, window_mut};
 
 use super::binarize::at_least;
-use super::epilogue::Epilogue;
+use super::epilogue::{Epilogue, store_as_reference};
 use super::fields::{Block, Fields};
 use super::linear::CHANNELS;
 use super::subsets::{Inputs, Tables};
 use crate::mve::{finish, finish_i16};
-
-/// Most sums that the reference stores at once.
-const STORED: usize = 16;
+use crate::requantize::look_up;
 
 /// The products of the rows of a block, row by row.
 pub(super) struct Sums<const R: usize>([[i32; CHANNELS]; R]);
@@ -99,7 +97,7 @@ fn store(
                         out.iter_mut().zip(wide).for_each(|(y, t)| *y = t.clamp(-128, 127) as i8);
                     }
                     if let Some(table) = table {
-                        out.iter_mut().for_each(|y| *y = table[usize::from((*y as u8).wrapping_add(128))]);
+                        look_up(table, out);
                     }
                     Ok(())
                 }
@@ -112,10 +110,7 @@ fn store(
             }
         }
         (BinaryLinearOut::Bits(out), _) => bits(z, (row, channel), out),
-        (out, _) => z
-            .chunks(STORED)
-            .zip((channel..).step_by(STORED))
-            .try_for_each(|(z, first)| out.store(row, first, z)),
+        (out, _) => store_as_reference(z, (row, channel), out),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Comparisons by the sign of a difference.
 
-/// Signs of up to 32 integers, the first one lowest.
+/// Which of up to 32 integers are negative, the first one lowest.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Signs(u32);
+pub(super) struct Negatives(u32);
 
-impl Signs {
+impl Negatives {
     /// Appends a bit that says whether `difference` is negative.
     #[inline(always)]
     pub(super) fn push(&mut self, difference: i32) {

@@ -4,16 +4,14 @@ use quant::Fault;
 use quant::ops::{BinaryLinearOut, ChannelsRef, Planes};
 use quant::slice::{window, window_mut};
 
-use super::epilogue::Epilogue;
+use super::epilogue::{Epilogue, store_as_reference};
 use super::fields::{Block, Fields};
 use super::linear::CHANNELS;
-use super::signs::{Signs, near};
+use super::signs::{Negatives, near};
 use crate::requantize::requantize;
 
 /// Channels that are finished at once: a word of bits.
 const BLOCK: usize = 32;
-/// Most sums that the reference stores at once.
-const STORED: usize = 16;
 
 /// The sums of the rows of a block.
 pub(super) struct Sums<const R: usize>([[i32; R]; CHANNELS]);
@@ -86,10 +84,7 @@ impl<const R: usize> Sums<R> {
                         }
                     });
                     for (lane, block) in block.iter().enumerate().take(rows.rows) {
-                        let parts = window(block, 0, count)?.chunks(STORED);
-                        for (part, channel) in parts.zip((channel..).step_by(STORED)) {
-                            out.store(row + lane, channel, part)?;
-                        }
+                        store_as_reference(window(block, 0, count)?, (row + lane, channel), out)?;
                     }
                 }
             }
@@ -177,7 +172,7 @@ fn masks<F: Fields<R>, const R: usize>(
     // At least `high`; and not at least one more than `low`.
     for (limits, more) in [(Some(high), 0), (low, 1)] {
         let Some(limits) = limits else { break };
-        let mut signs = [Signs::default(); R];
+        let mut signs = [Negatives::default(); R];
         sums.for_each::<F, _>(window(limits, channel, count)?.iter(), |sums, &limit| {
             let limit = near(limit) + more - 1;
             for ((signs, sum), &offset) in signs.iter_mut().zip(sums).zip(offsets) {
