@@ -3,6 +3,8 @@
 //! `H = Σ mix(logical index, value) mod 2⁶⁴`: a sum, so that tiles, packs, padding
 //! and the order of computation cannot change it.
 
+use crate::ops::Tensor;
+
 /// Mixes one element: the finaliser of SplitMix64 over `index · 2³² + value`.
 #[inline]
 pub const fn mix(index: u32, value: i32) -> u64 {
@@ -25,6 +27,16 @@ pub fn hash<T: Copy + Into<i32>>(start: u32, values: &[T]) -> u64 {
     sum
 }
 
+/// [`hash`] of a tensor.
+pub fn hash_tensor(start: u32, tensor: Tensor<'_>) -> u64 {
+    let (mut sum, mut index) = (0u64, start);
+    for i in 0..tensor.len() {
+        sum = sum.wrapping_add(mix(index, tensor.get(i)));
+        index = index.wrapping_add(1);
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +47,14 @@ mod tests {
         let whole = hash(0, &values);
         assert_eq!(whole, hash(3, &values[3..]).wrapping_add(hash(0, &values[..3])));
         assert_ne!(whole, hash(0, &[-1i16, 3, 0, 7, 7]));
+    }
+
+    #[test]
+    fn tensors_hash_as_their_values() {
+        let (bytes, halves, words) = ([1i8, -128, 0], [-32768i16, 5], [i32::MIN, 9, -1]);
+        assert_eq!(hash_tensor(7, Tensor::I8(&bytes)), hash(7, &bytes));
+        assert_eq!(hash_tensor(0, Tensor::I16(&halves)), hash(0, &halves));
+        assert_eq!(hash_tensor(u32::MAX, Tensor::I32(&words)), hash(u32::MAX, &words));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::pack::Packs;
 /// Kernels over slices. Every method's default is the scalar reference; an override
 /// must return the same integers on every input that the op's `check` admits.
 ///
-/// Methods return a [`Fault`] only where slices are shorter than the arguments say.
+/// Methods return a [`Fault`] only where slices are shorter than the arguments say, or weights
+/// lie at no multiple of 4 bytes, as all constants of a container do.
 pub trait Kernels {
     /// The name used in reports.
     fn name(&self) -> &'static str;

@@ -5,6 +5,7 @@
 //! mapped file). Both hold byte offsets and element counts.
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
@@ -93,15 +94,18 @@ macro_rules! handle {
             pub const fn bytes(&self) -> u64 {
                 self.len as u64 * T::DTYPE.size() as u64
             }
-
-            fn range(&self) -> Result<core::ops::Range<usize>, Fault> {
-                let start = self.offset as usize;
-                let len = (self.len as usize).checked_mul(size_of::<T>()).ok_or(Fault::Bounds)?;
-                let end = start.checked_add(len).ok_or(Fault::Bounds)?;
-                Ok(start..end)
-            }
         }
     };
+}
+
+/// The bytes of `len` elements of `size` bytes at byte `offset`.
+// Like the other functions here that know no type, one copy for all ops: firmware is small.
+#[inline(never)]
+fn range(offset: u32, len: u32, size: u32) -> Result<Range<usize>, Fault> {
+    let start = offset as usize;
+    let len = (len as usize).checked_mul(size as usize).ok_or(Fault::Bounds)?;
+    let end = start.checked_add(len).ok_or(Fault::Bounds)?;
+    Ok(start..end)
 }
 
 handle! {
@@ -114,16 +118,25 @@ handle! {
 }
 
 impl<T: Element> Slot<T> {
+    fn range(&self) -> Result<Range<usize>, Fault> {
+        range(self.offset, self.len, T::DTYPE.size())
+    }
+
     /// The `len` elements from element `start` on.
     pub fn sub(self, start: u32, len: u32) -> Result<Self, Fault> {
-        let end = start.checked_add(len).ok_or(Fault::Bounds)?;
-        if end > self.len {
-            return Err(Fault::Bounds);
-        }
-        let skip = start.checked_mul(T::DTYPE.size()).ok_or(Fault::Bounds)?;
-        let offset = self.offset.checked_add(skip).ok_or(Fault::Bounds)?;
-        Ok(Self::new(offset, len))
+        Ok(Self::new(sub(self.offset, self.len, T::DTYPE.size(), start, len)?, len))
     }
+}
+
+/// The offset of the `len` elements from element `start` on, of `all` at `offset`.
+#[inline(never)]
+fn sub(offset: u32, all: u32, size: u32, start: u32, len: u32) -> Result<u32, Fault> {
+    let end = start.checked_add(len).ok_or(Fault::Bounds)?;
+    if end > all {
+        return Err(Fault::Bounds);
+    }
+    let skip = start.checked_mul(size).ok_or(Fault::Bounds)?;
+    offset.checked_add(skip).ok_or(Fault::Bounds)
 }
 
 /// The rows of an instruction that one step works on.
@@ -147,9 +160,16 @@ impl Window {
     /// `stride` elements apart. A slot long enough for every row is advanced to the
     /// window; a shorter one holds a single tile and is used from its start.
     pub fn of<T: Element>(self, slot: Slot<T>, stride: u32, width: u32) -> Result<Slot<T>, Fault> {
+        let (start, len) = self.elements(slot.len, stride, width)?;
+        slot.sub(start, len)
+    }
+
+    /// First element and number of elements of this window's rows in a slot of `len`.
+    #[inline(never)]
+    fn elements(self, len: u32, stride: u32, width: u32) -> Result<(u32, u32), Fault> {
         let full = span(self.total, stride, width).ok_or(Fault::Bounds)?;
-        let start = if slot.len == full { self.start.checked_mul(stride).ok_or(Fault::Bounds)? } else { 0 };
-        slot.sub(start, span(self.count, stride, width).ok_or(Fault::Bounds)?)
+        let start = if len == full { self.start.checked_mul(stride).ok_or(Fault::Bounds)? } else { 0 };
+        Ok((start, span(self.count, stride, width).ok_or(Fault::Bounds)?))
     }
 }
 
@@ -226,12 +246,16 @@ impl<'m> Memory<'m> {
 impl<'a> Rest<'a> {
     /// A slot that overlaps none of the written ones.
     pub fn read<T: Element>(&self, slot: Slot<T>) -> Result<&'a [T], Fault> {
-        let range = slot.range()?;
+        bytemuck::try_cast_slice(self.bytes(slot.range()?)?).map_err(|_| Fault::Misaligned)
+    }
+
+    #[inline(never)]
+    fn bytes(&self, range: Range<usize>) -> Result<&'a [u8], Fault> {
         for &(base, part) in &self.parts {
             let Some(start) = range.start.checked_sub(base) else { continue };
             let Some(end) = range.end.checked_sub(base) else { continue };
             if let Some(bytes) = part.get(start..end) {
-                return bytemuck::try_cast_slice(bytes).map_err(|_| Fault::Misaligned);
+                return Ok(bytes);
             }
         }
         Err(Fault::Overlap)
@@ -240,8 +264,13 @@ impl<'a> Rest<'a> {
 
 /// The elements of `blob` in `blobs`.
 pub fn read_blob<T: Element>(blobs: &[u8], blob: Blob<T>) -> Result<&[T], Fault> {
-    let bytes = blobs.get(blob.range()?).ok_or(Fault::Bounds)?;
-    bytemuck::try_cast_slice(bytes).map_err(|_| Fault::Misaligned)
+    bytemuck::try_cast_slice(part(blobs, blob.offset, blob.len, T::DTYPE.size())?)
+        .map_err(|_| Fault::Misaligned)
+}
+
+#[inline(never)]
+fn part(bytes: &[u8], offset: u32, len: u32, size: u32) -> Result<&[u8], Fault> {
+    bytes.get(range(offset, len, size)?).ok_or(Fault::Bounds)
 }
 
 fn cast_mut<T: Element>(bytes: &mut [u8]) -> Result<&mut [T], Fault> {
@@ -250,9 +279,10 @@ fn cast_mut<T: Element>(bytes: &mut [u8]) -> Result<&mut [T], Fault> {
 
 /// Cuts `N ≤ 3` disjoint ranges out of `arena`; they come back in the order asked
 /// for, with the `N + 1` gaps around them.
+#[inline(never)]
 fn carve<const N: usize>(
     arena: &mut [u8],
-    ranges: [core::ops::Range<usize>; N],
+    ranges: [Range<usize>; N],
 ) -> Result<([&mut [u8]; N], Rest<'_>), Fault> {
     const { assert!(N <= 3) };
     let mut cut: [&mut [u8]; N] = [(); N].map(|()| -> &mut [u8] { &mut [] });
@@ -262,7 +292,7 @@ fn carve<const N: usize>(
     let mut base = 0usize;
     for _ in 0..N {
         // The lowest range not cut yet: the one with the smallest start at or past `base`.
-        let mut lowest: Option<(usize, &core::ops::Range<usize>)> = None;
+        let mut lowest: Option<(usize, &Range<usize>)> = None;
         for (index, range) in ranges.iter().enumerate() {
             let done = cut.get(index).is_none_or(|c| !c.is_empty());
             if !done && lowest.is_none_or(|(_, l)| range.start < l.start) {

@@ -188,7 +188,8 @@ impl Operands {
 fn operands(model: &Model<'_>, op: &mut Op, index: u32, rows: u32, tile: u32) -> Result<Operands, LoadError> {
     let mut collect =
         Collect { model, rows, tile, next: 0, operands: Operands { uses: Default::default() }, error: None };
-    op.operands(&mut collect);
+    // One copy of every op's operands for all visitors: firmware is small.
+    op.operands::<dyn Visitor>(&mut collect);
     match collect.error {
         Some((operand, reason)) => Err(LoadError::Slot { index, operand, reason }),
         None => Ok(collect.operands),
@@ -268,7 +269,7 @@ fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) ->
         *place = Some(Coverage::new(read.bytes.clone(), read.dtype));
     }
     let grouped = group.contains(index);
-    replay(model, index, |earlier, earlier_index| {
+    replay(model, index, &mut |earlier, earlier_index| {
         let same_group = grouped && group.contains(earlier_index);
         for past in earlier.iter() {
             if same_group {
@@ -308,7 +309,7 @@ fn group_overlap(past: &Use, operands: &Operands, index: u32) -> Result<(), Load
 /// Whether the tile-sized slot `read` at `index` is written earlier in its group.
 fn written_in_group(model: &Model<'_>, read: &Use, index: u32, group: &Group) -> Result<bool, LoadError> {
     let mut written = false;
-    replay(model, index, |earlier, earlier_index| {
+    replay(model, index, &mut |earlier, earlier_index| {
         let inside = group.contains(earlier_index);
         written |= inside && earlier.iter().any(|past| past.role == Role::Write && past.same_rows(read));
         Ok(())
@@ -321,7 +322,7 @@ fn written_in_group(model: &Model<'_>, read: &Use, index: u32, group: &Group) ->
 fn replay(
     model: &Model<'_>,
     end: u32,
-    mut body: impl FnMut(&Operands, u32) -> Result<(), LoadError>,
+    body: &mut dyn FnMut(&Operands, u32) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     for input in model.inputs() {
         let mut operands = Operands { uses: Default::default() };
@@ -356,7 +357,7 @@ fn outputs_defined(model: &Model<'_>) -> Result<(), LoadError> {
     for (index, output) in model.outputs().enumerate() {
         let start = u64::from(output.slot.offset);
         let mut coverage = Coverage::new(start..start + output.slot.bytes(), output.slot.dtype);
-        replay(model, u32::MAX, |earlier, _| {
+        replay(model, u32::MAX, &mut |earlier, _| {
             for past in earlier.iter() {
                 match past.written() {
                     Some(dtype) if !past.local => coverage.write(&past.bytes, dtype),

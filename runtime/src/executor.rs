@@ -98,7 +98,7 @@ impl<'m, 'a> Session<'m, 'a> {
     pub fn written(&self, step: &Step) -> impl Iterator<Item = (u32, Tensor<'_>)> + use<'_, 'm, 'a> {
         let mut find = FindOutput { window: step.window, base: 0, found: [None; 2] };
         let mut op = step.op;
-        op.operands(&mut find);
+        op.operands::<dyn Visitor>(&mut find);
         let arena = &*self.arena;
         find.found.into_iter().flatten().filter_map(move |(first, slot)| Some((first, tensor(arena, slot)?)))
     }

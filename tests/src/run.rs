@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use quant::hash::hash;
+use quant::hash::hash_tensor;
 use quant::ops::Tensor;
 use quant::{Fault, Op};
 use runtime::{Model, Progress, Session};
@@ -94,11 +94,7 @@ impl Written {
         for (place, value) in self.values[places].iter_mut().zip(values(tensor)) {
             *place = value;
         }
-        self.hash = self.hash.wrapping_add(match tensor {
-            Tensor::I8(x) => hash(first, x),
-            Tensor::I16(x) => hash(first, x),
-            Tensor::I32(x) => hash(first, x),
-        });
+        self.hash = self.hash.wrapping_add(hash_tensor(first, tensor));
     }
 }
 

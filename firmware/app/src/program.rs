@@ -4,7 +4,7 @@ use embedded_hal::digital::OutputPin;
 use link::{Identity, MemoryUse, ModelState, PROTOCOL, Problem, Stepped, Target};
 use quant::Kernels;
 use quant::arith::argmax;
-use quant::hash::hash;
+use quant::hash::hash_tensor;
 use quant::ops::Tensor;
 use runtime::{OutputKind, Progress, Session};
 
@@ -102,7 +102,7 @@ impl<C: Clock, S: Stack, L: OutputPin, K: Kernels> Target for Program<'_, '_, '_
         };
         self.steps = self.steps.saturating_add(1);
         let hash = if hashed {
-            let parts = session.written(&step).map(|(first, values)| hash_of(first, values));
+            let parts = session.written(&step).map(|(first, values)| hash_tensor(first, values));
             parts.fold(0, u64::wrapping_add)
         } else {
             0
@@ -142,14 +142,6 @@ fn store<T: Copy + Into<i32>>(values: Option<&[T]>, out: &mut [u8]) -> Option<us
         len = len.saturating_add(4);
     }
     Some(len)
-}
-
-fn hash_of(first: u32, tensor: Tensor<'_>) -> u64 {
-    match tensor {
-        Tensor::I8(x) => hash(first, x),
-        Tensor::I16(x) => hash(first, x),
-        Tensor::I32(x) => hash(first, x),
-    }
 }
 
 /// The class of a finished run, where the model is a classifier.

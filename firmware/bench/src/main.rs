@@ -14,8 +14,7 @@
 
 mod clock;
 
-use quant::hash::hash;
-use quant::ops::Tensor;
+use quant::hash::hash_tensor;
 use quant::{Kernels, Reference};
 use runtime::{Model, Progress, Session};
 use semihosting::fs::File;
@@ -97,13 +96,9 @@ fn measure<K: Kernels>(
         let progress = session.step(kernels).map_err(Stop::Fault)?;
         let ticks = clock::since(start);
         let Progress::Ran(step) = progress else { break };
-        let hash = session.written(&step).fold(0u64, |sum, (first, tensor)| {
-            sum.wrapping_add(match tensor {
-                Tensor::I8(x) => hash(first, x),
-                Tensor::I16(x) => hash(first, x),
-                Tensor::I32(x) => hash(first, x),
-            })
-        });
+        let hash = session
+            .written(&step)
+            .fold(0u64, |sum, (first, tensor)| sum.wrapping_add(hash_tensor(first, tensor)));
         println!("{job} {} {ticks} {hash:016x}", step.instruction);
     }
     Ok(())

@@ -46,7 +46,7 @@ fn infer(container: &[u8], camera: &[u8]) -> Option<usize> {
     let mut hash = 0u64;
     while let Progress::Ran(step) = session.step(&mut Reference).map_err(black_box).ok()? {
         for (first, tensor) in session.written(&step) {
-            hash = hash.wrapping_add(tensor_hash(first, tensor));
+            hash = hash.wrapping_add(quant::hash::hash_tensor(first, tensor));
         }
     }
     black_box(hash);
@@ -70,15 +70,6 @@ fn fill(input: &mut [u8], camera: &[u8], kind: InputKind) -> Option<()> {
     }
     let fit = if black_box(false) { Fit::Stretch } else { image.fit };
     quant::image::fit(frame, input, image.height, image.width, fit).ok()
-}
-
-/// What `verify` compares between a device and the desk.
-fn tensor_hash(first: u32, tensor: quant::ops::Tensor<'_>) -> u64 {
-    match tensor {
-        quant::ops::Tensor::I8(x) => quant::hash::hash(first, x),
-        quant::ops::Tensor::I16(x) => quant::hash::hash(first, x),
-        quant::ops::Tensor::I32(x) => quant::hash::hash(first, x),
-    }
 }
 
 unsafe extern "C" {

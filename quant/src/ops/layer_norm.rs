@@ -135,19 +135,18 @@ pub struct RowStatistics {
 /// Steps 1 to 4 for one non-empty row of at most 2¹⁵ values.
 #[inline]
 pub fn row_statistics(row: &[i16], eps: u64) -> RowStatistics {
-    let count = row.len() as i64;
+    let count = row.len() as i32;
     let (mut sum, mut squares) = (0i32, 0i64);
     for &v in row {
         let v = i32::from(v);
         sum += v;
         squares += i64::from(v) * i64::from(v);
     }
-    let sum = i64::from(sum);
-    // floor(sum/count + 1/2) = floor((2·sum + count) / (2·count)).
+    // floor(sum/count + 1/2) = floor((2·sum + count) / (2·count)); −2³¹ ≤ 2·sum + count < 2³¹.
     let mean = (2 * sum + count).checked_div_euclid(2 * count).unwrap_or(0);
     // Σ(x − mean)², each term below 2⁴⁷.
-    let squares = squares - 2 * mean * sum + count * mean * mean;
-    let (mean, energy) = (mean as i32, squares as u64 + eps);
+    let shift = i64::from(mean) * (i64::from(count) * i64::from(mean) - 2 * i64::from(sum));
+    let energy = (squares + shift) as u64 + eps;
     if energy == 0 {
         return RowStatistics { mean, factor: 0 };
     }

@@ -253,29 +253,19 @@ impl LinearOut<'_> {
     // One copy for all callers: it is most of the code of each, and called for many channels.
     #[inline(never)]
     pub fn store(&mut self, at: usize, acc: &[i32], requant: &ChannelsRef<'_>) -> Result<(), Fault> {
-        let scaled = acc
-            .iter()
-            .zip(requant.mantissa.iter().zip(requant.shift))
-            .map(|(&z, (&m, &e))| crate::arith::requantize(z, m, e));
+        let constants = requant.mantissa.iter().zip(requant.shift);
+        let scaled = acc.iter().zip(constants).map(|(&z, (&m, &e))| crate::arith::requantize(z, m, e));
         match self {
-            LinearOut::I8 { out, table: None } => {
+            LinearOut::I8 { out, table } => {
                 for (y, t) in window_mut(out, at, acc.len())?.iter_mut().zip(scaled) {
-                    *y = saturate_i8(t);
+                    let t = saturate_i8(t);
+                    *y = table.map_or(t, |table| super::table::lookup(table, t));
                 }
             }
-            LinearOut::I8 { out, table: Some(table) } => {
+            LinearOut::I16 { out, residual } => {
                 for (y, t) in window_mut(out, at, acc.len())?.iter_mut().zip(scaled) {
-                    *y = super::table::lookup(table, saturate_i8(t));
-                }
-            }
-            LinearOut::I16 { out, residual: None } => {
-                for (y, t) in window_mut(out, at, acc.len())?.iter_mut().zip(scaled) {
-                    *y = saturate_i16(t);
-                }
-            }
-            LinearOut::I16 { out, residual: Some(r) } => {
-                for (y, t) in window_mut(out, at, acc.len())?.iter_mut().zip(scaled) {
-                    *y = super::add::sum(*y, r.stream, saturate_i16(t), r.branch);
+                    let t = saturate_i16(t);
+                    *y = residual.map_or(t, |r| super::add::sum(*y, r.stream, t, r.branch));
                 }
             }
             LinearOut::I32 { out } => {

@@ -15,17 +15,23 @@ pub(crate) fn layer_norm<C: RowOps>(
     match out {
         TensorMut::I8(out) => {
             for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
-                C::normalize_i8(args, row, row_statistics(row, args.eps), out);
+                C::normalize_i8(args, row, statistics(row, args.eps), out);
             }
         }
         TensorMut::I16(out) => {
             for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
-                C::normalize_i16(args, row, row_statistics(row, args.eps), out);
+                C::normalize_i16(args, row, statistics(row, args.eps), out);
             }
         }
         TensorMut::I32(_) => return quant::Reference.layer_norm(args, x, out),
     }
     Ok(())
+}
+
+/// [`row_statistics`] in fast code, once.
+#[inline(never)]
+fn statistics(row: &[i16], eps: u64) -> RowStatistics {
+    row_statistics(row, eps)
 }
 
 /// One row in plain Rust.

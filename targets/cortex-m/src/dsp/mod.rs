@@ -127,8 +127,10 @@ impl Core for DualProducts {
         #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
         if panels.as_ptr().cast::<u32>().is_aligned() {
             isa::multiply(quads, panels, stride, fresh, sums);
-            return Ok(());
+        } else {
+            return Err(Fault::Misaligned);
         }
+        #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
         for (pair, z) in sums.iter_mut().enumerate() {
             let panel = window(panels, pair * stride, 8 * quads.len())?.as_chunks::<8>().0;
             if fresh {
@@ -185,6 +187,7 @@ fn sxtb16_odd(word: u32) -> u32 {
 }
 
 /// Adds the products of three rows with two channels.
+#[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
     for (quad, &[a, b, c, d, e, f, g, h]) in quads.iter().zip(panel) {
         let weights = [widen([a, b, c, d]), widen([e, f, g, h])];
@@ -225,6 +228,7 @@ pub(crate) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
 }
 
 /// The sum of the products of both 16-bit halves.
+#[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 #[inline(always)]
 fn dual(a: u32, b: u32) -> i32 {
     let (low, high) = (i32::from(a as i16) * i32::from(b as i16), ((a as i32) >> 16) * ((b as i32) >> 16));
