@@ -1,6 +1,7 @@
 //! The device's side: answers requests, and runs the program between them.
 
 use embedded_io::{Read, ReadReady, Write};
+use serde::Deserialize;
 
 use crate::frame::{Receiver, Sender, read};
 use crate::message::{
@@ -133,7 +134,7 @@ impl Device {
                     (tag, answer(&mut self.state, &mut self.values, tag, request, target))
                 }
                 None => {
-                    let tag = postcard::take_from_bytes(content).map_or(0, |(tag, _)| tag);
+                    let tag = u32::deserialize(&mut wire::Reader::new(content)).unwrap_or(0);
                     (tag, Some(Reply::Problem(Problem::UnknownRequest)))
                 }
             };

@@ -2,8 +2,8 @@
 //!
 //! The zero in front ends whatever the line left of an earlier frame.
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use serde::{Deserialize, Serialize};
+use wire::crc32;
 
 use crate::cobs;
 use crate::message::CHUNK;
@@ -14,38 +14,6 @@ pub const MAX_MESSAGE: usize = CHUNK + 32;
 pub const MAX_FRAME: usize = cobs::max_encoded(MAX_MESSAGE + CRC_LEN) + 2;
 
 const CRC_LEN: usize = 4;
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
-
-/// The checksum of frames and of inputs: CRC-32 (IEEE 802.3).
-pub fn crc32(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
-}
-
-/// [`crc32`] of bytes that come in parts.
-pub struct Checksum(crc::Digest<'static, u32, Table<1>>);
-
-impl Checksum {
-    /// Of no bytes.
-    pub fn new() -> Self {
-        Self(CRC.digest())
-    }
-
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Of all bytes.
-    pub fn finish(self) -> u32 {
-        self.0.finalize()
-    }
-}
-
-impl Default for Checksum {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A frame that is not as it was sent, or longer than any that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +85,7 @@ impl Sender {
 
     /// The frame of `message`, or `None` where it is larger than [`MAX_MESSAGE`].
     pub fn frame<T: Serialize>(&mut self, message: &T) -> Option<&[u8]> {
-        let len = postcard::to_slice(message, self.message.get_mut(..MAX_MESSAGE)?).ok()?.len();
+        let len = wire::to_slice(message, self.message.get_mut(..MAX_MESSAGE)?).ok()?;
         let crc = crc32(self.message.get(..len)?);
         let end = len.checked_add(CRC_LEN)?;
         self.message.get_mut(len..end)?.copy_from_slice(&crc.to_le_bytes());
@@ -135,8 +103,7 @@ impl Default for Sender {
 
 /// Reads a whole message; `None` where bytes are left over or it is not one.
 pub(crate) fn read<'b, T: Deserialize<'b>>(content: &'b [u8]) -> Option<T> {
-    let (message, rest) = postcard::take_from_bytes(content).ok()?;
-    rest.is_empty().then_some(message)
+    wire::from_bytes(content).ok()
 }
 
 #[cfg(test)]
@@ -151,16 +118,6 @@ mod tests {
             all.extend(receiver.push(byte).map(|frame| frame.map(<[u8]>::to_vec)));
         }
         all
-    }
-
-    #[test]
-    fn crc_is_the_common_one() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        let mut parts = Checksum::new();
-        for part in [&b"1234"[..], b"", b"56789"] {
-            parts.update(part);
-        }
-        assert_eq!(parts.finish(), 0xcbf4_3926);
     }
 
     #[test]

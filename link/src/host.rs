@@ -1,8 +1,9 @@
 //! The host's side: asks, and asks again until there is an answer.
 
 use thiserror::Error;
+use wire::crc32;
 
-use crate::frame::{Receiver, Sender, crc32, read};
+use crate::frame::{Receiver, Sender, read};
 use crate::message::{
     Answer, CHUNK, Finished, Identity, MemoryUse, PROTOCOL, Problem, Reply, Request, Stepped, ToDevice,
     ToHost,

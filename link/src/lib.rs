@@ -21,9 +21,10 @@ mod host;
 mod message;
 
 pub use device::{Device, Target};
-pub use frame::{Checksum, Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender, crc32};
+pub use frame::{Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender};
 pub use host::{Host, HostError, Line, Patience};
 pub use message::{
     Answer, CHUNK, Finished, Identity, MemoryUse, ModelState, PROTOCOL, Problem, Reply, Request, Stepped,
     ToDevice, ToHost,
 };
+pub use wire::{Checksum, crc32};

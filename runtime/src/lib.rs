@@ -30,7 +30,6 @@ mod arena;
 mod check;
 mod container;
 mod coverage;
-mod crc;
 mod error;
 mod executor;
 mod io;
@@ -42,10 +41,10 @@ pub use container::{
     BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS,
     MAX_TILED_ROWS, Section, container_in,
 };
-pub use crc::crc32;
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
 pub use executor::{Progress, Session, Step};
 pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
 pub use model::{Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;
+pub use wire::crc32;

@@ -41,7 +41,8 @@ impl<'m> Model<'m> {
         Self::with_crc(bytes, crate::crc32)
     }
 
-    /// As [`new`](Self::new), with the caller's CRC-32 (IEEE).
+    /// As [`new`](Self::new), with the caller's [`crc32`](crate::crc32): a peripheral's, or one
+    /// with a wide table.
     pub fn with_crc(bytes: &'m [u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
         if !bytes.as_ptr().addr().is_multiple_of(4) {
             return Err(LoadError::Misaligned);
@@ -152,9 +153,9 @@ impl<'m> Model<'m> {
 fn next_record<'m, T: serde::Deserialize<'m>>(rest: &mut &'m [u8]) -> Option<T> {
     let (&[l0, l1], tail) = rest.split_first_chunk()?;
     let (payload, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([l0, l1])))?;
-    let (record, left) = postcard::take_from_bytes(payload).ok()?;
+    let record = wire::from_bytes(payload).ok()?;
     *rest = tail;
-    left.is_empty().then_some(record)
+    Some(record)
 }
 
 /// Takes a name of `length u8 | UTF-8`.

@@ -1,6 +1,7 @@
 //! The instruction stream: frames of `op u16 | length u16 | payload`.
 
 use quant::Op;
+use wire::Reader;
 
 use crate::error::LoadError;
 
@@ -37,12 +38,9 @@ impl<'a> Program<'a> {
         let id = u16::from_le_bytes([i0, i1]);
         let len = usize::from(u16::from_le_bytes([l0, l1]));
         let (payload, rest) = rest.split_at_checked(len).ok_or(malformed)?;
-        let mut deserializer = postcard::Deserializer::from_bytes(payload);
-        let op = Op::decode(id, &mut deserializer).ok_or(LoadError::UnknownOp { index, id })?;
-        let op = op.map_err(|_| malformed)?;
-        if !deserializer.finalize().is_ok_and(<[u8]>::is_empty) {
-            return Err(malformed);
-        }
+        let mut reader = Reader::new(payload);
+        let op = Op::decode(id, &mut reader).ok_or(LoadError::UnknownOp { index, id })?;
+        let op = op.and_then(|op| reader.finish().map(|()| op)).map_err(|_| malformed)?;
         self.rest = rest;
         self.index += 1;
         Ok(op)

@@ -1,14 +1,40 @@
 //! CRC-32 (IEEE 802.3, reflected, polynomial 0xEDB88320), four bits at a time.
 
-/// CRC-32 of `bytes`. A caller with a faster one (a peripheral, a wide table) gives it
-/// to [`Model::with_crc`](crate::Model::with_crc).
+/// CRC-32 of `bytes`.
 pub fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        crc = nibble(nibble(crc));
+    let mut checksum = Checksum::new();
+    checksum.update(bytes);
+    checksum.finish()
+}
+
+/// [`crc32`] of bytes that come in parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Checksum(u32);
+
+impl Checksum {
+    /// Of no bytes.
+    pub const fn new() -> Self {
+        Self(!0)
     }
-    !crc
+
+    /// Adds the next bytes.
+    #[inline(never)]
+    pub fn update(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = nibble(nibble(self.0 ^ u32::from(byte)));
+        }
+    }
+
+    /// Of all bytes.
+    pub const fn finish(self) -> u32 {
+        !self.0
+    }
+}
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 fn nibble(crc: u32) -> u32 {
@@ -34,11 +60,27 @@ const fn table() -> [u32; 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::crc32;
+    use std::vec::Vec;
+
+    use crc::{CRC_32_ISO_HDLC, Crc};
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn check_value_of_the_catalogue() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(crc32(b""), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_crc_crate_in_any_parts(parts: Vec<Vec<u8>>) {
+            let mut checksum = Checksum::new();
+            parts.iter().for_each(|part| checksum.update(part));
+            let truth = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&parts.concat());
+            prop_assert_eq!(checksum.finish(), truth);
+            prop_assert_eq!(crc32(&parts.concat()), truth);
+        }
     }
 }
