@@ -36,6 +36,8 @@ pub struct Description {
     pub outputs: Vec<OutputRow>,
     pub tile_groups: Vec<TileGroup>,
     pub ops: Vec<OpRow>,
+    /// The kinds of its instructions: what firmware for this container alone has to include.
+    pub op_kinds: Vec<&'static str>,
     /// Boards, and the bytes that stay free there; negative where it does not fit.
     pub boards: Vec<BoardRow>,
     /// What is known of the conversion, from the file beside the container.
@@ -112,9 +114,10 @@ pub struct OpRow {
 pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
     let model = file.model()?;
     let mut tally = Tally::default();
-    let (mut ops, mut tile_groups) = (Vec::new(), Vec::new());
+    let (mut ops, mut tile_groups, mut kinds) = (Vec::new(), Vec::new(), BTreeSet::new());
     for instruction in model.instructions() {
         let index = instruction.index;
+        kinds.insert(instruction.op.kind().name());
         match instruction.op {
             Op::Tile(t) => {
                 let last = index + u32::from(t.count);
@@ -138,6 +141,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
         inputs: model.inputs().map(input).collect(),
         outputs: model.outputs().map(output).collect(),
         tile_groups,
+        op_kinds: kinds.into_iter().collect(),
         ops,
         boards: BOARDS.iter().map(|board| room(board, file, &model)).collect(),
         conversion: None,

@@ -12,7 +12,7 @@ pub fn build(firmware: FirmwareCrate) -> Result<PathBuf, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let _progress = Progress::spinner(format!("building the firmware of {}", firmware.name));
-    firmware.build(root, &target.join("firmware")).map_err(|error| {
+    firmware.build(root, &target.join("firmware"), None).map_err(|error| {
         let help = match error {
             BuildError::Build { .. } => {
                 format!("`rustup target add {}` installs the compiler's target", firmware.target)

@@ -30,6 +30,8 @@ pub enum Reject {
     Threshold,
     /// A handle lies outside the constants.
     Blob,
+    /// The op is one that this build [leaves out](crate::op::OpKind::is_included).
+    LeftOut,
 }
 
 /// A failure while running a checked program: unreachable while the program's

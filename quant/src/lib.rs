@@ -26,6 +26,7 @@ pub mod bits;
 pub mod error;
 pub mod hash;
 pub mod image;
+mod included;
 pub mod kernels;
 pub mod mem;
 pub mod op;

@@ -61,30 +61,43 @@ macro_rules! define {
 
             /// Reports every operand, always in the same order.
             pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-                match self { $(Op::$name(op) => op.operands(visitor),)* }
+                match self { $(Op::$name(op) => if const { OpKind::$name.is_included() } { op.operands(visitor) },)* }
             }
 
             /// Independent rows, the dimension a step may be tiled over; at least 1 once checked.
             pub fn rows(&self) -> u32 {
-                match self { $(Op::$name(op) => op.rows(),)* }
+                match self { $(Op::$name(op) => if const { OpKind::$name.is_included() } { op.rows() } else { 0 },)* }
             }
 
             /// Refuses whatever could overflow, divide by zero or read outside its
             /// operands. The caller has checked that slots lie in the arena, aligned,
             /// and hold all rows or one tile.
             pub fn check(&self, consts: &Consts<'_>) -> Result<(), Reject> {
-                match self { $(Op::$name(op) => op.check(consts),)* }
+                match self {
+                    $(Op::$name(op) => if const { OpKind::$name.is_included() } { op.check(consts) } else { Err(Reject::LeftOut) },)*
+                }
             }
 
             /// Runs the rows of `window`.
             pub fn run<K: Kernels>(&self, kernels: &mut K, memory: &mut Memory<'_>, window: Window) -> Result<(), Fault> {
-                match self { $(Op::$name(op) => op.run(kernels, memory, window),)* }
+                match self {
+                    $(Op::$name(op) => if const { OpKind::$name.is_included() } {
+                        op.run(kernels, memory, window)
+                    } else {
+                        Err(Fault::Instruction)
+                    },)*
+                }
             }
 
-            /// Decodes the record of op `id` with a caller's deserializer; `None` for an unknown id.
+            /// Decodes the record of op `id` with a caller's deserializer; `None` for an id that
+            /// is unknown or of an op that this build [leaves out](OpKind::is_included).
             pub fn decode<'de, D: serde::Deserializer<'de>>(id: u16, deserializer: D) -> Option<Result<Self, D::Error>> {
                 Some(match OpKind::from_id(id)? {
-                    $(OpKind::$name => $name::deserialize(deserializer).map(Op::$name),)*
+                    $(OpKind::$name => if const { OpKind::$name.is_included() } {
+                        $name::deserialize(deserializer).map(Op::$name)
+                    } else {
+                        return None;
+                    },)*
                 })
             }
 
@@ -95,7 +108,7 @@ macro_rules! define {
 
             /// Multiply-accumulates of the whole instruction.
             pub fn macs(&self) -> u64 {
-                match self { $(Op::$name(op) => op.macs(),)* }
+                match self { $(Op::$name(op) => if const { OpKind::$name.is_included() } { op.macs() } else { 0 },)* }
             }
         }
     };

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use converter::arch::Arch;
 use converter::program::{Container, repack, write};
 use converter::{BuildOptions, build};
+use object::{Object, ObjectSection, SectionKind};
+use quant::op::OpKind;
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
 use shiftformer::device::{ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, PipeLine};
@@ -16,9 +18,13 @@ use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
 
 fn firmware(board: &EmulatedBoard) -> PathBuf {
+    build_firmware(board, "firmware", None)
+}
+
+fn build_firmware(board: &EmulatedBoard, folder: &str, ops: Option<&[OpKind]>) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    board.firmware().build(root, &target.join("firmware")).unwrap()
+    board.firmware().build(root, &target.join(folder), ops).unwrap()
 }
 
 fn board(name: &str) -> &'static EmulatedBoard {
@@ -133,6 +139,51 @@ fn models_that_cannot_run_are_refused_at_boot() {
     assert_eq!(refusal(&[0; 64]), ConnectError::Absent);
     let other = with_word(sound, 16, 7);
     assert_eq!(refusal(&other), ConnectError::OtherModel, "the identity starts at 16");
+}
+
+/// Bytes of flash that an ELF file takes.
+fn flash_bytes(image: &Path) -> u64 {
+    let file = std::fs::read(image).unwrap();
+    let elf = object::File::parse(&*file).unwrap();
+    let (mut bytes, kept) = (0, [SectionKind::Text, SectionKind::ReadOnlyData, SectionKind::Data]);
+    for section in elf.sections().filter(|section| kept.contains(&section.kind())) {
+        bytes += section.size();
+    }
+    bytes
+}
+
+/// The kinds of the instructions of `model`, each once.
+fn kinds(model: &Model<'_>) -> Vec<OpKind> {
+    let used = |kind: &OpKind| model.instructions().any(|instruction| instruction.op.kind() == *kind);
+    OpKind::ALL.iter().copied().filter(used).collect()
+}
+
+#[test]
+#[ignore = "needs qemu-system-arm, and builds firmware"]
+fn firmware_with_the_ops_of_one_model_takes_48_kib_and_runs_no_other_op() {
+    let file = Aligned::copy(&data::qat(BuildOptions::default()));
+    let model = Model::new(&file).unwrap();
+    let other = Aligned::copy(&data::recipe(BuildOptions::default()));
+    let other = Model::new(&other).unwrap();
+    let frame = data::frames(&data::test_images(), 1).remove(0);
+    let expected = hashes(reference(&model).as_mut(), &frame);
+    for name in ["mps2-an386", "mps2-an500", "mps3-an547"] {
+        let board = board(name);
+        let image = build_firmware(board, "firmware-one-model", Some(&kinds(&model)));
+        let bytes = flash_bytes(&image);
+        println!("{name}: {bytes} bytes without the model");
+        assert!((16 << 10..=48 << 10).contains(&bytes), "{name}: {bytes} bytes");
+
+        let line = board.start(&image, &packed(board, &model)).unwrap();
+        let mut device = DeviceEngine::connect(&model, name.to_owned(), line, Patience::default()).unwrap();
+        assert_eq!(hashes(&mut device, &frame), expected, "{name}");
+
+        let line = board.start(&image, &packed(board, &other)).unwrap();
+        let refused = DeviceEngine::connect(&other, name.to_owned(), line, Patience::default());
+        let refused = refused.map(|_| ()).unwrap_err();
+        let reason = "an instruction is of an op that this firmware does not include";
+        assert!(matches!(&refused, ConnectError::Refused { reason: r, .. } if r == reason), "{refused}");
+    }
 }
 
 /// Loses, flips and repeats bytes in both directions, one in `every` on average.

@@ -112,6 +112,7 @@ fn text(d: &Description) -> String {
         d.activation_types.join(" "),
         d.weight_types.join(" ")
     ));
+    lines.push(format!("ops          {}", d.op_kinds.join(",")));
     lines.push(format!("weights in   {}", d.packs.join(", ")));
     lines.push(format!("MACs         {}", d.macs));
     lines.push(format!("flash        {} bytes ({})", d.flash_bytes, bytes(d.flash_bytes)));

@@ -38,7 +38,7 @@ fn reason(error: LoadError) -> &'static str {
         LoadError::Section(_) => "a section of the container is malformed",
         LoadError::Arena | LoadError::InstructionCount => "the program is too large",
         LoadError::Instruction { .. } => "an instruction is malformed",
-        LoadError::UnknownOp { .. } => "an instruction is of an op that this firmware does not know",
+        LoadError::UnknownOp { .. } => "an instruction is of an op that this firmware does not include",
         LoadError::Op { .. } => "an op refuses its operands",
         LoadError::Slot { .. } => "an operand lies wrong in memory",
         LoadError::Tile { .. } => "a tile group is inconsistent",
@@ -85,6 +85,7 @@ pub(crate) fn greet<P: Write>(
     port.flush()
 }
 
+#[inline(never)]
 fn text<P: Write>(port: &mut P, text: &str) -> Result<(), P::Error> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use quant::op::OpKind;
 use thiserror::Error;
 
 /// A crate of `firmware/boards`, and how it is compiled.
@@ -43,12 +44,14 @@ pub enum BuildError {
 
 impl FirmwareCrate {
     /// Builds this firmware from the source tree at `root` into `target`, where
-    /// that is not done, and returns its ELF file.
+    /// that is not done, and returns its ELF file. It includes `ops`, where they are given,
+    /// and otherwise those that the environment variable `SHIFTFORMER_OPS` names, or all.
+    /// Builds of other ops into the same `target` replace it.
     ///
     /// # Errors
     ///
     /// [`BuildError`].
-    pub fn build(&self, root: &Path, target: &Path) -> Result<PathBuf, BuildError> {
+    pub fn build(&self, root: &Path, target: &Path, ops: Option<&[OpKind]>) -> Result<PathBuf, BuildError> {
         let manifest = root.join("firmware/boards").join(self.name).join("Cargo.toml");
         if !manifest.is_file() {
             return Err(BuildError::Missing { board: self.name, manifest });
@@ -64,6 +67,10 @@ impl FirmwareCrate {
             .arg(target);
         if let Some(cpu) = self.cpu {
             cargo.arg("--config").arg(format!("build.rustflags=[\"-Ctarget-cpu={cpu}\"]"));
+        }
+        if let Some(ops) = ops {
+            let names: Vec<&str> = ops.iter().map(|op| op.name()).collect();
+            cargo.env("SHIFTFORMER_OPS", names.join(","));
         }
         // What is meant for this machine's programs does not fit a board's.
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN"] {

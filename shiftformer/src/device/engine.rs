@@ -80,7 +80,8 @@ impl ConnectError {
             ConnectError::Host(_) => "check the line, and that firmware and program are of the same version",
             ConnectError::Absent | ConnectError::OtherModel => "write this container to the device's flash",
             ConnectError::Refused { .. } => {
-                "write the container again; `shiftformer inspect` checks the file"
+                "write the container again, with firmware that includes its ops; `shiftformer inspect` checks \
+                 the file and lists them"
             }
             ConnectError::DoesNotFit { .. } => {
                 "choose a board with more memory; `shiftformer inspect` lists them"
