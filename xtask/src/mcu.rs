@@ -13,6 +13,8 @@ struct Core {
     machine: &'static str,
     target: &'static str,
     cpu: &'static str,
+    /// The compiler's `target-feature`, where the core has more than the target.
+    extensions: &'static str,
     features: &'static str,
     /// The layouts that its kernels like.
     packs: &'static str,
@@ -33,6 +35,7 @@ const CORES: &[Core] = &[
         machine: "mps2-an386",
         target: "thumbv7em-none-eabihf",
         cpu: "cortex-m4",
+        extensions: "",
         features: "dsp",
         packs: "dsp",
         emulator: &["qemu-system-arm"],
@@ -44,6 +47,7 @@ const CORES: &[Core] = &[
         machine: "mps2-an500",
         target: "thumbv7em-none-eabihf",
         cpu: "cortex-m7",
+        extensions: "",
         features: "dsp",
         packs: "dsp",
         emulator: &["qemu-system-arm"],
@@ -55,6 +59,7 @@ const CORES: &[Core] = &[
         machine: "mps3-an547",
         target: "thumbv8m.main-none-eabihf",
         cpu: "cortex-m55",
+        extensions: "",
         features: "mve",
         packs: "mve",
         emulator: &["qemu-system-arm"],
@@ -66,6 +71,7 @@ const CORES: &[Core] = &[
         machine: "microbit",
         target: "thumbv6m-none-eabi",
         cpu: "cortex-m0",
+        extensions: "",
         features: "",
         packs: "plain",
         emulator: &["qemu-system-arm"],
@@ -77,9 +83,22 @@ const CORES: &[Core] = &[
         machine: "virt",
         target: "riscv32imc-unknown-none-elf",
         cpu: "generic-rv32",
+        extensions: "",
         features: "",
         packs: "plain",
         emulator: &["qemu-system-riscv32", "-bios", "none"],
+        tick: 100,
+        cycles: 130,
+    },
+    Core {
+        name: "RV32 Zbb",
+        machine: "virt",
+        target: "riscv32imc-unknown-none-elf",
+        cpu: "generic-rv32",
+        extensions: "+zbb",
+        features: "",
+        packs: "plain",
+        emulator: &["qemu-system-riscv32", "-bios", "none", "-cpu", "rv32,zbb=on"],
         tick: 100,
         cycles: 130,
     },
@@ -156,7 +175,8 @@ fn build(core: &Core) -> Result<PathBuf, String> {
     let build = ["build", "--release", "--manifest-path", "firmware/Cargo.toml", "--package", "bench"];
     let what = ["--target-dir", &directory, "--target", core.target, "--features", core.features];
     let mut cargo = cargo(&[&build[..], &what].concat());
-    cargo.env("SHIFTFORMER_MACHINE", core.machine).env("RUSTFLAGS", format!("-Ctarget-cpu={}", core.cpu));
+    let flags = format!("-Ctarget-cpu={} -Ctarget-feature={}", core.cpu, core.extensions);
+    cargo.env("SHIFTFORMER_MACHINE", core.machine).env("RUSTFLAGS", flags);
     let (done, stderr) = capture(&mut cargo)?;
     if done {
         Ok(place.join(core.target).join("release/bench"))
@@ -263,12 +283,12 @@ fn compare(core: &Core, jobs: &[Job], output: &str) -> Result<Vec<Row>, String> 
 
 fn as_table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:22} {:14} {:5} {:>12} {:>9} {:>14}\n",
+        "{:22} {:14} {:8} {:>12} {:>9} {:>14}\n",
         "kernel", "shape", "core", "instructions", "per_unit", "cycles (est.)"
     );
     for row in rows {
         text += &format!(
-            "{:22} {:14} {:5} {:>12} {:>9.3} {:>14}\n",
+            "{:22} {:14} {:8} {:>12} {:>9.3} {:>14}\n",
             row.kernel,
             row.shape,
             row.core,

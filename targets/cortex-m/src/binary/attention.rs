@@ -5,6 +5,7 @@ use quant::bits::WORD;
 use quant::ops::{BinaryAttentionArgs, BinaryAttentionOut};
 use quant::slice::{at, rows, window, window_mut};
 
+use super::counts::{COUNTED, Rows};
 use super::signs::Negatives;
 use super::subsets::{Inputs, LOW, Tables};
 
@@ -67,8 +68,17 @@ fn differ(
             true => at(args.q, (query + lane) * args.q_stride + word),
             false => Ok(0),
         };
-        inputs.count([q(0)?, q(1)?, q(2)?, q(3)?], [u32::MAX; LANES]);
+        let signs = [q(0)?, q(1)?, q(2)?, q(3)?];
         let k = |j: usize| at(args.k, j * args.k_stride + word);
+        if COUNTED {
+            if first {
+                distances.fill(0);
+            }
+            let k = args.k.get(word..).unwrap_or(&[]).iter().step_by(args.k_stride.max(1));
+            Rows { signs, nonzero: None }.add(k, distances);
+            continue;
+        }
+        inputs.count(signs, [u32::MAX; LANES]);
         if low {
             tables.fill_low(&inputs);
             for (j, distance) in distances.iter_mut().enumerate() {
@@ -169,6 +179,9 @@ fn sum(selected: &[u32], values: &[u32], sums: &mut [i32]) {
 /// The ones of two words, counted together from their sums of four bits on.
 #[inline(always)]
 fn ones(a: u32, b: u32) -> u32 {
+    if COUNTED {
+        return a.count_ones() + b.count_ones();
+    }
     let sums = fours(a) + fours(b);
     ((sums & 0x0f0f_0f0f) + (sums >> 4 & 0x0f0f_0f0f)).wrapping_mul(0x0101_0101) >> 24
 }

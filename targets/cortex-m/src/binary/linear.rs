@@ -7,6 +7,7 @@ use quant::bits::{BitPack, BitWeights};
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
 use quant::slice::{window, window_mut};
 
+use super::counts::{COUNTED, Rows};
 use super::epilogue::Epilogue;
 use super::fields::{Block, Fields};
 #[cfg(all(target_arch = "arm", feature = "mve"))]
@@ -32,6 +33,11 @@ pub(super) trait Activations<const R: usize>: Fields<R> {
     /// What the inputs of word `word` add, of `R` rows from `row` on; of rows past the end,
     /// nothing that matters.
     fn inputs(&self, row: usize, word: usize, inputs: &mut Inputs);
+    /// The same, where it is to be counted.
+    #[inline(always)]
+    fn counted(&self, _row: usize, _word: usize) -> Option<Rows> {
+        None
+    }
     /// What is added to the sums of row `row`, behind their factor.
     fn offset(&self, row: usize) -> i32;
 }
@@ -64,6 +70,10 @@ pub(super) fn layer<A: Activations<R>, const R: usize>(
             loop {
                 let until = weights.words.min(word + WORDS);
                 for (word, fresh) in (word..until).zip(once(true).chain(repeat(false))) {
+                    if let Some(rows) = x.counted(row, word) {
+                        add_counts(&rows, &weights, (channel, word), fresh, packed)?;
+                        continue;
+                    }
                     x.inputs(row, word, &mut inputs);
                     tables.fill(&inputs);
                     add(&tables, &weights, (channel, word), fresh, packed)?;
@@ -93,33 +103,53 @@ fn add(
     fresh: bool,
     packed: &mut [[u32; LANES]],
 ) -> Result<(), Fault> {
-    let first = |panel: usize| channel + panel * LANES;
-    if weights.pack == BitPack::Rows {
-        if fresh {
-            packed.as_flattened_mut().fill(0);
-        }
-        for (panel, packed) in packed.iter_mut().enumerate() {
-            tables.add(&gathered(weights, first(panel), word), packed);
-        }
-        return Ok(());
-    }
     #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
-    {
+    if weights.pack == BitPack::Panel16 {
         let from = weights.data.get(weights.pack.index(weights.words, channel, word)..);
         let done = super::isa::add(tables, from.unwrap_or(&[]), LANES * weights.words, fresh, packed);
-        if done { Ok(()) } else { Err(Fault::Bounds) }
+        return if done { Ok(()) } else { Err(Fault::Bounds) };
     }
-    #[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
-    {
-        if fresh {
-            packed.as_flattened_mut().fill(0);
-        }
-        for (panel, packed) in packed.iter_mut().enumerate() {
-            let start = weights.pack.index(weights.words, first(panel), word);
-            tables.add(window(weights.data, start, LANES)?.as_array().ok_or(Fault::Bounds)?, packed);
-        }
-        Ok(())
+    panels(weights, (channel, word), fresh, packed, |weights, sums| tables.add(weights, sums))
+}
+
+/// As [`add`], of signs that are counted.
+#[inline(never)]
+fn add_counts(
+    rows: &Rows,
+    weights: &BitWeights<'_>,
+    at: (usize, usize),
+    fresh: bool,
+    packed: &mut [[u32; LANES]],
+) -> Result<(), Fault> {
+    panels(weights, at, fresh, packed, |weights, sums| rows.add(weights.iter(), sums))
+}
+
+/// Calls `add` with the weights and the sums of each panel.
+#[inline(always)]
+fn panels(
+    weights: &BitWeights<'_>,
+    (channel, word): (usize, usize),
+    fresh: bool,
+    packed: &mut [[u32; LANES]],
+    add: impl Fn(&[u32; LANES], &mut [u32; LANES]),
+) -> Result<(), Fault> {
+    if fresh {
+        packed.as_flattened_mut().fill(0);
     }
+    match weights.pack {
+        BitPack::Rows => {
+            for (panel, packed) in packed.iter_mut().enumerate() {
+                add(&gathered(weights, channel + panel * LANES, word), packed);
+            }
+        }
+        BitPack::Panel16 => {
+            for (panel, packed) in packed.iter_mut().enumerate() {
+                let start = weights.pack.index(weights.words, channel + panel * LANES, word);
+                add(window(weights.data, start, LANES)?.as_array().ok_or(Fault::Bounds)?, packed);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Word `word` of the channels from `first` on; 0 past the last one.
@@ -169,6 +199,12 @@ impl Activations<4> for Signs<'_> {
                 inputs.count(signs, nonzero);
             }
         }
+    }
+
+    #[inline(always)]
+    fn counted(&self, row: usize, word: usize) -> Option<Rows> {
+        let nonzero = || self.nonzero.map(|nonzero| self.words(nonzero, row, word));
+        COUNTED.then(|| Rows { signs: self.words(self.sign, row, word), nonzero: nonzero() })
     }
 
     fn offset(&self, row: usize) -> i32 {

@@ -1,7 +1,8 @@
-//! Ops on bits, for any core: sums looked up, not counted bit by bit.
+//! Ops on bits, for any core: sums looked up, and counted only where that is one instruction.
 
 mod attention;
 mod binarize;
+mod counts;
 mod epilogue;
 mod fields;
 #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]

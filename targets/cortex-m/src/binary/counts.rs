@@ -1,0 +1,56 @@
+//! Sums of signs by counting ones, on cores with an instruction for that.
+
+/// Whether signs are counted, not looked up: RISC-V with Zbb.
+pub(super) const COUNTED: bool = cfg!(target_feature = "zbb");
+
+/// 32 signs of each of four rows.
+pub(super) struct Rows {
+    pub(super) signs: [u32; 4],
+    /// Which are not 0, where some are.
+    pub(super) nonzero: Option<[u32; 4]>,
+}
+
+impl Rows {
+    /// Adds to each sum in how many places each row differs from its word of weights, in the
+    /// bytes of the sum, the first row lowest.
+    #[inline(always)]
+    pub(super) fn add<'w>(&self, weights: impl Iterator<Item = &'w u32>, sums: &mut [u32]) {
+        // A loop for each case keeps the rows in registers.
+        match self.nonzero {
+            None => add(weights, sums, |lane, w| self.signs[lane] ^ w),
+            Some(nonzero) => add(weights, sums, |lane, w| (self.signs[lane] ^ w) & nonzero[lane]),
+        }
+    }
+}
+
+#[inline(always)]
+fn add<'w>(weights: impl Iterator<Item = &'w u32>, sums: &mut [u32], differ: impl Fn(usize, u32) -> u32) {
+    for (sum, &w) in sums.iter_mut().zip(weights) {
+        let [a, b, c, d] = core::array::from_fn(|lane| differ(lane, w).count_ones());
+        *sum = sum.wrapping_add(a | b << 8 | c << 16 | d << 24);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::subsets::{Inputs, Tables};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn counts_what_the_tables_say(signs: [u32; 4], nonzero: Option<[u32; 4]>, weights: [u32; 4], before: u32) {
+            // Signs of what is 0 are 0.
+            let kept = nonzero.unwrap_or([u32::MAX; 4]);
+            let signs = core::array::from_fn(|lane| signs[lane] & kept[lane]);
+            let (mut inputs, mut tables) = (Inputs::new(), Tables::new());
+            inputs.count(signs, kept);
+            tables.fill(&inputs);
+            let (mut looked_up, mut counted) = ([before; 4], [before; 4]);
+            tables.add(&weights, &mut looked_up);
+            Rows { signs, nonzero }.add(weights.iter(), &mut counted);
+            prop_assert_eq!(counted, looked_up);
+        }
+    }
+}
