@@ -2,10 +2,10 @@
 
 use embedded_io::{Read, ReadReady, Write};
 
-use crate::frame::{Receiver, Sender, read};
+use crate::frame::{Damaged, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, MemoryUse, ModelState, Problem, Reply, Request, Stepped, ToDevice,
-    ToHost,
+    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, Problem, Reply, Request, Stepped,
+    ToDevice, ToHost,
 };
 
 /// What runs the program.
@@ -45,6 +45,32 @@ pub trait Target {
     ///
     /// [`Problem::Output`] where there is no such output.
     fn read(&mut self, output: u16, first: u32, out: &mut [u8]) -> Result<(usize, u32), Problem>;
+
+    /// Takes note of what has happened on the line, for a log.
+    fn note(&mut self, event: Event) {
+        let _ = event;
+    }
+}
+
+/// What a person who looks at a device wants to know of its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A frame arrived damaged, and was dropped.
+    Damaged,
+    /// A request, or a run, ended in a problem.
+    Refused(Problem),
+    /// A run began: its inputs are on the way.
+    Begun {
+        /// The host's number for it.
+        run: u32,
+    },
+    /// A run came to its end.
+    Ended {
+        /// The host's number for it.
+        run: u32,
+        /// Its cost.
+        done: Finished,
+    },
 }
 
 /// Where a run stands.
@@ -125,8 +151,15 @@ impl Device {
                 break;
             }
             let [byte] = byte;
-            // A damaged frame gets no answer: the host asks again.
-            let Some(Ok(content)) = self.receiver.push(byte) else { continue };
+            let content = match self.receiver.push(byte) {
+                Some(Ok(content)) => content,
+                // It gets no answer: the host asks again.
+                Some(Err(Damaged)) => {
+                    target.note(Event::Damaged);
+                    continue;
+                }
+                None => continue,
+            };
             let (tag, reply) = match read::<ToDevice<'_>>(content) {
                 Some(ToDevice { tag, request }) => {
                     self.requests = self.requests.wrapping_add(u32::from(request.concerns_a_run()));
@@ -138,11 +171,26 @@ impl Device {
                 }
             };
             if let Some(reply) = reply {
-                send(&mut self.sender, port, tag, reply)?;
+                let problem = if let Reply::Problem(problem) = reply { Some(problem) } else { None };
+                let sent = send(&mut self.sender, port, tag, reply);
+                if let Some(problem) = problem {
+                    target.note(Event::Refused(problem));
+                }
+                sent?;
             }
             break;
         }
         self.step(port, target)
+    }
+
+    /// Sends a frame of the device's log, between any two calls of [`poll`](Self::poll). One
+    /// that is larger than [`CHUNK`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the line.
+    pub fn log<P: Write>(&mut self, port: &mut P, log: Log<'_>) -> Result<(), P::Error> {
+        send(&mut self.sender, port, 0, Reply::Log(log))
     }
 
     /// One step of a run that a host waits for.
@@ -153,8 +201,14 @@ impl Device {
                 self.state = State::Running { run, tag, done: add(done, step) };
                 return Ok(());
             }
-            Ok(None) => (State::Finished { run, done }, Reply::Answer(Answer::Finished(done))),
-            Err(problem) => (State::Failed { run, problem }, Reply::Problem(problem)),
+            Ok(None) => {
+                target.note(Event::Ended { run, done });
+                (State::Finished { run, done }, Reply::Answer(Answer::Finished(done)))
+            }
+            Err(problem) => {
+                target.note(Event::Refused(problem));
+                (State::Failed { run, problem }, Reply::Problem(problem))
+            }
         };
         self.state = state;
         send(&mut self.sender, port, tag, reply)
@@ -237,6 +291,7 @@ fn begin<T: Target>(
         return Err(Problem::InputLength { expected: input });
     }
     target.restart();
+    target.note(Event::Begun { run });
     *state = State::Filling { run, crc };
     Ok(Answer::Accepted)
 }
@@ -303,6 +358,7 @@ fn advance<T: Target>(
             Ok(Answer::Stepped(stepped))
         }
         Ok(None) => {
+            target.note(Event::Ended { run, done });
             *state = State::Finished { run, done };
             Ok(Answer::Finished(done))
         }
