@@ -49,6 +49,20 @@ impl FirmwareCrate {
     ///
     /// [`BuildError`].
     pub fn build(&self, root: &Path, target: &Path) -> Result<PathBuf, BuildError> {
+        self.compile(root, target, false)
+    }
+
+    /// Like [`build`](Self::build), with a log through defmt, of the levels that the variable
+    /// `DEFMT_LOG` asks for or from `info` on; into a folder of its own within `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    pub fn build_with_log(&self, root: &Path, target: &Path) -> Result<PathBuf, BuildError> {
+        self.compile(root, &target.join("defmt"), true)
+    }
+
+    fn compile(&self, root: &Path, target: &Path, log: bool) -> Result<PathBuf, BuildError> {
         let manifest = root.join("firmware/boards").join(self.name).join("Cargo.toml");
         if !manifest.is_file() {
             return Err(BuildError::Missing { board: self.name, manifest });
@@ -64,6 +78,13 @@ impl FirmwareCrate {
             .arg(target);
         if let Some(cpu) = self.cpu {
             cargo.arg("--config").arg(format!("build.rustflags=[\"-Ctarget-cpu={cpu}\"]"));
+        }
+        if log {
+            cargo.args(["--features", "defmt"]);
+            // Without the variable, defmt keeps errors only.
+            if std::env::var_os("DEFMT_LOG").is_none() {
+                cargo.env("DEFMT_LOG", "info");
+            }
         }
         // What is meant for this machine's programs does not fit a board's.
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN"] {
