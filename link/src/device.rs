@@ -4,8 +4,8 @@ use embedded_io::{Read, ReadReady, Write};
 
 use crate::frame::{Damaged, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, Problem, Reply, Request, Stepped,
-    ToDevice, ToHost,
+    Answer, CHUNK, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Problem, Reply, Request,
+    Stepped, ToDevice, ToHost,
 };
 
 /// What runs the program.
@@ -190,7 +190,8 @@ impl Device {
     ///
     /// Those of the line.
     pub fn log<P: Write>(&mut self, port: &mut P, log: Log<'_>) -> Result<(), P::Error> {
-        send(&mut self.sender, port, 0, Reply::Log(log))
+        let frame = self.sender.frame(&LogToHost::from(log));
+        frame.map_or(Ok(()), |frame| transmit(port, frame))
     }
 
     /// One step of a run that a host waits for.
@@ -228,6 +229,10 @@ fn add(done: Finished, step: Stepped) -> Finished {
 fn send<P: Write>(sender: &mut Sender, port: &mut P, tag: u32, reply: Reply<'_>) -> Result<(), P::Error> {
     // A message that does not fit is one with an overlong name of the board.
     let Some(frame) = sender.frame(&ToHost { tag, reply }) else { return Ok(()) };
+    transmit(port, frame)
+}
+
+fn transmit<P: Write>(port: &mut P, frame: &[u8]) -> Result<(), P::Error> {
     let mut rest = frame;
     while !rest.is_empty() {
         let written = port.write(rest)?;

@@ -103,8 +103,9 @@ pub enum Reply<'a> {
     Answer(Answer<'a>),
     /// There is none.
     Problem(Problem),
-    /// Answers no request: the tag says nothing.
-    #[serde(borrow)]
+    /// Answers no request: the tag says nothing. [`Device::log`](crate::Device::log) sends it,
+    /// in a message of its own; other senders refuse it.
+    #[serde(borrow, skip_serializing)]
     Log(Log<'a>),
 }
 
@@ -116,6 +117,22 @@ pub struct Log<'a> {
     pub number: u32,
     /// One whole frame as the device's logger made it, at most [`CHUNK`] bytes.
     pub frame: &'a [u8],
+}
+
+/// A [`ToHost`] with a [`Reply::Log`], in the same bytes. A type of its own, so that a device
+/// that logs nothing has no code for it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct LogToHost<'a> {
+    tag: u32,
+    variant: u32,
+    log: Log<'a>,
+}
+
+impl<'a> From<Log<'a>> for LogToHost<'a> {
+    fn from(log: Log<'a>) -> Self {
+        // The third variant.
+        Self { tag: 0, variant: 2, log }
+    }
 }
 
 /// The frame of a log that a message holds, by the content that
@@ -304,8 +321,7 @@ mod tests {
         assert!(len(&ToDevice { tag, request }) <= MAX_MESSAGE);
         let reply = Reply::Answer(Answer::Values { total: u32::MAX, data });
         assert!(len(&ToHost { tag, reply }) <= MAX_MESSAGE);
-        let reply = Reply::Log(Log { number: u32::MAX, frame: data });
-        assert!(len(&ToHost { tag, reply }) <= MAX_MESSAGE);
+        assert!(len(&LogToHost::from(Log { number: u32::MAX, frame: data })) <= MAX_MESSAGE);
         assert_eq!(CHUNK % 4, 0);
     }
 
@@ -324,11 +340,11 @@ mod tests {
             postcard::to_slice(&ToHost { tag: 1, reply }, &mut buffer).expect("fits"),
             [1, 0, 4, 1, 2, 3, 1]
         );
-        let reply = Reply::Log(Log { number: 300, frame: &[9, 8] });
-        assert_eq!(
-            postcard::to_slice(&ToHost { tag: 0, reply }, &mut buffer).expect("fits"),
-            [0, 2, 0xac, 2, 2, 9, 8]
-        );
+        let log = Log { number: 300, frame: &[9, 8] };
+        let bytes = postcard::to_slice(&LogToHost::from(log), &mut buffer).expect("fits");
+        assert_eq!(bytes, [0, 2, 0xac, 2, 2, 9, 8]);
+        assert_eq!(read(bytes), Some(ToHost { tag: 0, reply: Reply::Log(log) }));
+        assert_eq!(log_of(bytes), Some(log));
     }
 
     /// A host from before [`Log`] takes none for an answer, nor will today's host what is
@@ -342,8 +358,8 @@ mod tests {
             Problem(Problem),
         }
         let mut buffer = [0; 64];
-        let reply = Reply::Log(Log { number: 0, frame: &[0, 1] });
-        let log = postcard::to_slice(&ToHost { tag: 0, reply }, &mut buffer).expect("fits");
+        let log = LogToHost::from(Log { number: 0, frame: &[0, 1] });
+        let log = postcard::to_slice(&log, &mut buffer).expect("fits");
         assert_eq!(read::<(u32, Before<'_>)>(log), None);
         log[1] += 1;
         assert_eq!(read::<ToHost<'_>>(log), None);

@@ -78,7 +78,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
 
-    use link::{Answer, Log, Reply, Sender, ToHost};
+    use link::{Answer, Reply, Sender, ToHost};
 
     use super::*;
 
@@ -105,7 +105,8 @@ mod tests {
     }
 
     fn log(number: u32) -> Vec<u8> {
-        frame(0, Reply::Log(Log { number, frame: &[number as u8, 0, 7] }))
+        // The third variant of `Reply`.
+        Sender::new().frame(&(0u32, 2u32, number, [number as u8, 0, 7].as_slice())).unwrap().to_vec()
     }
 
     /// What is heard of `bytes` where `read` of them are asked for.
