@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use shiftformer::device::{BuildError, FirmwareCrate};
+use shiftformer::device::{BuildError, FirmwareCrate, FirmwareOptions};
 
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Builds `firmware`, where that is not done, and returns its ELF file.
-pub fn build(firmware: FirmwareCrate) -> Result<PathBuf, Failure> {
+/// Builds `firmware`, with its log where `log` asks for that, if that is not done, and returns
+/// its ELF file.
+pub fn build(firmware: FirmwareCrate, log: bool) -> Result<PathBuf, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let _progress = Progress::spinner(format!("building the firmware of {}", firmware.name));
-    firmware.build(root, &target.join("firmware"), None).map_err(|error| {
+    let options = FirmwareOptions { log, ..FirmwareOptions::default() };
+    firmware.build(root, &target.join("firmware"), options).map_err(|error| {
         let help = match error {
             BuildError::Build { .. } => {
                 format!("`rustup target add {}` installs the compiler's target", firmware.target)

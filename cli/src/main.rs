@@ -11,6 +11,7 @@ mod failure;
 mod firmware;
 mod flash;
 mod frames;
+mod log;
 mod model;
 mod output;
 mod place;

@@ -1,10 +1,11 @@
 //! Where a model runs: on this machine, on a device, in an emulator.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use shiftformer::device::link::Patience;
+use shiftformer::device::link::{Line, Patience};
 use shiftformer::device::{DEFAULT_BAUD, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, SerialLine};
 use shiftformer::quant::pack::Packs;
 use shiftformer::runtime::Model;
@@ -12,6 +13,7 @@ use shiftformer::{Backend, Engine, EngineOptions, KernelSet, engine};
 
 use crate::failure::Failure;
 use crate::firmware;
+use crate::log::Log;
 
 /// Where to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +63,13 @@ pub struct EngineArgs {
     /// Kernels to run with: reference, portable [default: the backend's best].
     #[arg(long, value_name = "SET")]
     pub kernels: Option<KernelSet>,
-    /// Firmware for qemu:BOARD, an ELF file [default: built from the source tree].
+    /// Firmware for qemu:BOARD, an ELF file [default: built from the source tree]; with --log
+    /// also that of serial:PORT.
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
+    /// Print what the firmware of qemu:BOARD or serial:PORT logs.
+    #[arg(long)]
+    pub log: bool,
     /// Speed of serial:PORT.
     #[arg(long, value_name = "BAUD", default_value_t = DEFAULT_BAUD)]
     pub baud: u32,
@@ -80,6 +86,8 @@ pub enum Engines {
         port: String,
         /// Its speed.
         baud: u32,
+        /// How its log is read, if it is.
+        log: Option<Log>,
     },
     /// In emulators, one for each engine.
     Emulated {
@@ -87,13 +95,16 @@ pub enum Engines {
         board: &'static EmulatedBoard,
         /// Its firmware.
         firmware: PathBuf,
+        /// How its log is read, if it is.
+        log: Option<Log>,
     },
 }
 
 impl EngineArgs {
     /// On this machine with the best kernels.
     pub fn cpu() -> Self {
-        Self { backend: Place::Local(Backend::Cpu), kernels: None, firmware: None, baud: DEFAULT_BAUD }
+        let backend = Place::Local(Backend::Cpu);
+        Self { backend, kernels: None, firmware: None, log: false, baud: DEFAULT_BAUD }
     }
 
     /// The layouts of weights that the engine likes; `None` where it reads them as they
@@ -118,6 +129,8 @@ impl EngineArgs {
         };
         match &self.backend {
             Place::Local(_) if self.firmware.is_some() => Err(chosen_by_firmware("firmware")),
+            Place::Local(_) if self.log => Err(Failure::new(format!("{} logs nothing", self.backend))
+                .help("--log is for firmware: serial:PORT, qemu:BOARD")),
             Place::Local(backend) => {
                 let options = EngineOptions { backend: *backend, kernels: self.kernels };
                 options.kernel_set()?;
@@ -126,14 +139,25 @@ impl EngineArgs {
             Place::Serial(_) | Place::Emulated(_) if self.kernels.is_some() => {
                 Err(chosen_by_firmware("kernels"))
             }
-            Place::Serial(_) if self.firmware.is_some() => Err(chosen_by_firmware("firmware")),
-            Place::Serial(port) => Ok(Engines::Serial { port: port.clone(), baud: self.baud }),
+            Place::Serial(_) if self.firmware.is_some() && !self.log => Err(chosen_by_firmware("firmware")),
+            Place::Serial(port) => {
+                let log = match &self.firmware {
+                    Some(elf) => Some(Log::of(elf)?),
+                    None if self.log => {
+                        return Err(Failure::new("--log needs the firmware that the board runs")
+                            .help("give its ELF file with --firmware FILE"));
+                    }
+                    None => None,
+                };
+                Ok(Engines::Serial { port: port.clone(), baud: self.baud, log })
+            }
             Place::Emulated(board) => {
                 let firmware = match &self.firmware {
                     Some(file) => file.clone(),
-                    None => firmware::build(board.firmware())?,
+                    None => firmware::build(board.firmware(), self.log)?,
                 };
-                Ok(Engines::Emulated { board, firmware })
+                let log = if self.log { Some(Log::of(&firmware)?) } else { None };
+                Ok(Engines::Emulated { board, firmware, log })
             }
         }
     }
@@ -148,18 +172,15 @@ impl From<EngineOptions> for Engines {
 impl Engines {
     /// An engine for `model`.
     pub fn engine<'m>(&self, model: &Model<'m>) -> Result<Box<dyn Engine + 'm>, Failure> {
-        let patience = Patience::default();
         match self {
             Engines::Local(options) => Ok(engine(model, *options)?),
-            Engines::Serial { port, baud } => {
+            Engines::Serial { port, baud, log } => {
                 let line = SerialLine::open(port, *baud)?;
-                let name = Place::Serial(port.clone()).to_string();
-                Ok(Box::new(DeviceEngine::connect(model, name, line, patience)?))
+                connect(model, &Place::Serial(port.clone()), line, log.as_ref())
             }
-            Engines::Emulated { board, firmware } => {
+            Engines::Emulated { board, firmware, log } => {
                 let line = board.start(firmware, model.file())?;
-                let name = Place::Emulated(board).to_string();
-                Ok(Box::new(DeviceEngine::connect(model, name, line, patience)?))
+                connect(model, &Place::Emulated(board), line, log.as_ref())
             }
         }
     }
@@ -171,6 +192,20 @@ impl Engines {
             Engines::Serial { .. } => 1,
         }
     }
+}
+
+/// The device at the other end of `line`.
+fn connect<'m, L: Line<Error = io::ErrorKind> + Send + 'm>(
+    model: &Model<'m>,
+    place: &Place,
+    line: L,
+    log: Option<&Log>,
+) -> Result<Box<dyn Engine + 'm>, Failure> {
+    let (name, patience) = (place.to_string(), Patience::default());
+    Ok(match log {
+        Some(log) => Box::new(DeviceEngine::connect(model, name, log.listen(line), patience)?),
+        None => Box::new(DeviceEngine::connect(model, name, line, patience)?),
+    })
 }
 
 #[cfg(test)]
@@ -196,5 +231,10 @@ mod tests {
         let backend = Place::Serial("port".into());
         let args = EngineArgs { backend, kernels: Some(KernelSet::Portable), ..EngineArgs::cpu() };
         assert!(args.engines().is_err());
+        let args = EngineArgs { log: true, ..EngineArgs::cpu() };
+        assert!(args.engines().unwrap_err().to_string().contains("logs nothing"));
+        let backend = Place::Serial("port".into());
+        let args = EngineArgs { backend, log: true, ..EngineArgs::cpu() };
+        assert!(args.engines().unwrap_err().to_string().contains("--log needs the firmware"));
     }
 }

@@ -3,10 +3,10 @@
 use embedded_io::{Read, ReadReady, Write};
 use serde::Deserialize;
 
-use crate::frame::{Receiver, Sender, read};
+use crate::frame::{Damaged, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, MemoryUse, ModelState, Problem, Reply, Request, Stepped, ToDevice,
-    ToHost,
+    Answer, CHUNK, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Problem, Reply, Request,
+    Stepped, ToDevice, ToHost,
 };
 
 /// What runs the program.
@@ -46,6 +46,32 @@ pub trait Target {
     ///
     /// [`Problem::Output`] where there is no such output.
     fn read(&mut self, output: u16, first: u32, out: &mut [u8]) -> Result<(usize, u32), Problem>;
+
+    /// Takes note of what has happened on the line, for a log.
+    fn note(&mut self, event: Event) {
+        let _ = event;
+    }
+}
+
+/// What a person who looks at a device wants to know of its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A frame arrived damaged, and was dropped.
+    Damaged,
+    /// A request, or a run, ended in a problem.
+    Refused(Problem),
+    /// A run began: its inputs are on the way.
+    Begun {
+        /// The host's number for it.
+        run: u32,
+    },
+    /// A run came to its end.
+    Ended {
+        /// The host's number for it.
+        run: u32,
+        /// Its cost.
+        done: Finished,
+    },
 }
 
 /// Where a run stands.
@@ -126,8 +152,15 @@ impl Device {
                 break;
             }
             let [byte] = byte;
-            // A damaged frame gets no answer: the host asks again.
-            let Some(Ok(content)) = self.receiver.push(byte) else { continue };
+            let content = match self.receiver.push(byte) {
+                Some(Ok(content)) => content,
+                // It gets no answer: the host asks again.
+                Some(Err(Damaged)) => {
+                    target.note(Event::Damaged);
+                    continue;
+                }
+                None => continue,
+            };
             let (tag, reply) = match read::<ToDevice<'_>>(content) {
                 Some(ToDevice { tag, request }) => {
                     self.requests = self.requests.wrapping_add(u32::from(request.concerns_a_run()));
@@ -139,11 +172,27 @@ impl Device {
                 }
             };
             if let Some(reply) = reply {
-                send(&mut self.sender, port, tag, reply)?;
+                let problem = if let Reply::Problem(problem) = reply { Some(problem) } else { None };
+                let sent = send(&mut self.sender, port, tag, reply);
+                if let Some(problem) = problem {
+                    target.note(Event::Refused(problem));
+                }
+                sent?;
             }
             break;
         }
         self.step(port, target)
+    }
+
+    /// Sends a frame of the device's log, between any two calls of [`poll`](Self::poll). One
+    /// that is larger than [`CHUNK`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the line.
+    pub fn log<P: Write>(&mut self, port: &mut P, log: Log<'_>) -> Result<(), P::Error> {
+        let frame = self.sender.frame(&LogToHost::from(log));
+        frame.map_or(Ok(()), |frame| transmit(port, frame))
     }
 
     /// One step of a run that a host waits for.
@@ -154,8 +203,14 @@ impl Device {
                 self.state = State::Running { run, tag, done: add(done, step) };
                 return Ok(());
             }
-            Ok(None) => (State::Finished { run, done }, Reply::Answer(Answer::Finished(done))),
-            Err(problem) => (State::Failed { run, problem }, Reply::Problem(problem)),
+            Ok(None) => {
+                target.note(Event::Ended { run, done });
+                (State::Finished { run, done }, Reply::Answer(Answer::Finished(done)))
+            }
+            Err(problem) => {
+                target.note(Event::Refused(problem));
+                (State::Failed { run, problem }, Reply::Problem(problem))
+            }
         };
         self.state = state;
         send(&mut self.sender, port, tag, reply)
@@ -175,6 +230,10 @@ fn add(done: Finished, step: Stepped) -> Finished {
 fn send<P: Write>(sender: &mut Sender, port: &mut P, tag: u32, reply: Reply<'_>) -> Result<(), P::Error> {
     // A message that does not fit is one with an overlong name of the board.
     let Some(frame) = sender.frame(&ToHost { tag, reply }) else { return Ok(()) };
+    transmit(port, frame)
+}
+
+fn transmit<P: Write>(port: &mut P, frame: &[u8]) -> Result<(), P::Error> {
     let mut rest = frame;
     while !rest.is_empty() {
         let written = port.write(rest)?;
@@ -238,6 +297,7 @@ fn begin<T: Target>(
         return Err(Problem::InputLength { expected: input });
     }
     target.restart();
+    target.note(Event::Begun { run });
     *state = State::Filling { run, crc };
     Ok(Answer::Accepted)
 }
@@ -304,6 +364,7 @@ fn advance<T: Target>(
             Ok(Answer::Stepped(stepped))
         }
         Ok(None) => {
+            target.note(Event::Ended { run, done });
             *state = State::Finished { run, done };
             Ok(Answer::Finished(done))
         }

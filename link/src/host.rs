@@ -273,6 +273,7 @@ impl<L: Line> Host<L> {
                 continue;
             }
             match reply {
+                Reply::Log(_) => {}
                 Reply::Problem(problem) => return Err(HostError::Device(problem)),
                 Reply::Answer(Answer::Busy { .. }) => busy = true,
                 Reply::Answer(answer) => {

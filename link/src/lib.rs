@@ -20,11 +20,11 @@ mod frame;
 mod host;
 mod message;
 
-pub use device::{Device, Target};
+pub use device::{Device, Event, Target};
 pub use frame::{Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender};
 pub use host::{Host, HostError, Line, Patience};
 pub use message::{
-    Answer, CHUNK, Finished, Identity, MemoryUse, ModelState, PROTOCOL, Problem, Reply, Request, Stepped,
-    ToDevice, ToHost,
+    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, PROTOCOL, Problem, Reply, Request,
+    Stepped, ToDevice, ToHost, log_of,
 };
 pub use wire::{Checksum, crc32};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::frame::read;
+
 /// Version of the protocol, which the first message tells.
 pub const PROTOCOL: u16 = 1;
 
@@ -101,6 +103,45 @@ pub enum Reply<'a> {
     Answer(Answer<'a>),
     /// There is none.
     Problem(Problem),
+    /// Answers no request: the tag says nothing. [`Device::log`](crate::Device::log) sends it,
+    /// in a message of its own; other senders refuse it.
+    #[serde(borrow, skip_serializing)]
+    Log(Log<'a>),
+}
+
+/// A frame of the device's log, which may come at any time. A host that keeps none passes
+/// over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log<'a> {
+    /// How many frames the device has logged before, modulo 2³²: those left out were lost.
+    pub number: u32,
+    /// One whole frame as the device's logger made it, at most [`CHUNK`] bytes.
+    pub frame: &'a [u8],
+}
+
+/// A [`ToHost`] with a [`Reply::Log`], in the same bytes. A type of its own, so that a device
+/// that logs nothing has no code for it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct LogToHost<'a> {
+    tag: u32,
+    variant: u32,
+    log: Log<'a>,
+}
+
+impl<'a> From<Log<'a>> for LogToHost<'a> {
+    fn from(log: Log<'a>) -> Self {
+        // The third variant.
+        Self { tag: 0, variant: 2, log }
+    }
+}
+
+/// The frame of a log that a message holds, by the content that
+/// [`Receiver::push`](crate::Receiver::push) gives; `None` where it is another message.
+pub fn log_of(content: &[u8]) -> Option<Log<'_>> {
+    match read::<ToHost<'_>>(content)?.reply {
+        Reply::Log(log) => Some(log),
+        Reply::Answer(_) | Reply::Problem(_) => None,
+    }
 }
 
 /// The answer to a request.
@@ -220,6 +261,7 @@ pub struct MemoryUse {
 
 /// Why a device has no answer. After any of them it takes the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Problem {
     /// The frame is sound, its content is not a request: another version of the protocol.
     #[error("the device does not know the request: it speaks another version of the protocol")]
@@ -279,6 +321,7 @@ mod tests {
         assert!(len(&ToDevice { tag, request }) <= MAX_MESSAGE);
         let reply = Reply::Answer(Answer::Values { total: u32::MAX, data });
         assert!(len(&ToHost { tag, reply }) <= MAX_MESSAGE);
+        assert!(len(&LogToHost::from(Log { number: u32::MAX, frame: data })) <= MAX_MESSAGE);
         assert_eq!(CHUNK % 4, 0);
     }
 
@@ -297,5 +340,31 @@ mod tests {
             postcard::to_slice(&ToHost { tag: 1, reply }, &mut buffer).expect("fits"),
             [1, 0, 4, 1, 2, 3, 1]
         );
+        let log = Log { number: 300, frame: &[9, 8] };
+        let bytes = postcard::to_slice(&LogToHost::from(log), &mut buffer).expect("fits");
+        assert_eq!(bytes, [0, 2, 0xac, 2, 2, 9, 8]);
+        assert_eq!(read(bytes), Some(ToHost { tag: 0, reply: Reply::Log(log) }));
+        assert_eq!(log_of(bytes), Some(log));
+    }
+
+    /// A host from before [`Log`] takes none for an answer, nor will today's host what is
+    /// appended after it.
+    #[test]
+    fn unknown_replies_are_no_messages() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        enum Before<'a> {
+            #[serde(borrow)]
+            Answer(Answer<'a>),
+            Problem(Problem),
+        }
+        let mut buffer = [0; 64];
+        let log = LogToHost::from(Log { number: 0, frame: &[0, 1] });
+        let log = postcard::to_slice(&log, &mut buffer).expect("fits");
+        assert_eq!(read::<(u32, Before<'_>)>(log), None);
+        log[1] += 1;
+        assert_eq!(read::<ToHost<'_>>(log), None);
+        let reply = Reply::Problem(Problem::Order);
+        let problem = postcard::to_slice(&ToHost { tag: 7, reply }, &mut buffer).expect("fits");
+        assert_eq!(read(problem), Some((7u32, Before::Problem(Problem::Order))));
     }
 }

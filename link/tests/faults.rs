@@ -5,7 +5,7 @@ mod common;
 
 use common::{Faults, Sim, answer, hash};
 use proptest::prelude::*;
-use shiftformer_link::{Host, HostError, MAX_FRAME, Patience, Receiver};
+use shiftformer_link::{Host, HostError, Line, MAX_FRAME, Patience, Receiver};
 
 const PATIENCE: Patience = Patience { repeat_ms: 1, repeats: 12 };
 
@@ -62,14 +62,52 @@ fn a_sound_line_never_repeats() {
     assert_eq!((right, named, sim.timeouts), (50, 0, 0));
 }
 
+/// Between any two messages, and between a request and its answer.
+#[test]
+fn a_log_on_a_sound_line_arrives_whole_and_delays_nothing() {
+    let (right, named, sim) = storm(1, Faults { log: 600_000, ..Faults::NONE }, 50);
+    assert_eq!((right, named, sim.timeouts), (50, 0, 0));
+    assert!(sim.logged > 500, "{} frames", sim.logged);
+    assert!(sim.heard().iter().copied().eq(0..sim.heard().len() as u32));
+    // The last ones may still be on the line.
+    assert!(sim.heard().len() + 4 > sim.logged as usize);
+}
+
 #[test]
 fn ten_thousand_frames_on_a_bad_line() {
-    let faults = Faults { drop: 300, flip: 300, repeat: 300, echo: 300 };
+    let faults = Faults { drop: 300, flip: 300, repeat: 300, echo: 300, log: 0 };
     let (right, named, sim) = storm(7, faults, 1200);
     println!("{} frames, {} faults: {right} right, {named} named errors", sim.frames, sim.injected);
     assert!(sim.frames >= 10_000, "{} frames", sim.frames);
     assert!(sim.injected > 1_000, "{} faults", sim.injected);
     assert!(right > 1000, "{right} of 1200 right: repeating does not help");
+}
+
+/// A frame of the log that is lost or damaged takes no answer with it that would not have
+/// been lost without it.
+#[test]
+fn a_log_on_a_bad_line_loses_log_only() {
+    let faults = Faults { drop: 100, flip: 100, repeat: 100, echo: 300, log: 300_000 };
+    let (right, named, sim) = storm(7, faults, 600);
+    let (heard, logged) = (sim.heard().len(), sim.logged as usize);
+    println!("{heard} of {logged} frames of the log: {right} right, {named} named errors");
+    assert!(right > 500, "{right} of 600 right: repeating does not help");
+    assert!(heard < logged && heard > logged / 2, "{heard} of {logged}");
+}
+
+#[test]
+fn the_device_notes_what_happens() {
+    use shiftformer_link::{Event, Finished, Problem};
+    let mut host = Host::new(Sim::new(3, Faults::NONE), PATIENCE, 0);
+    infer(&mut host, &common::frame(1), false).expect("runs");
+    infer(&mut host, &common::frame(1), true).expect("runs");
+    let done = Finished { steps: common::STEPS, ticks: u64::from(common::STEPS) * common::TICKS };
+    let run = |run| [Event::Begun { run }, Event::Ended { run, done }];
+    assert_eq!(host.line().events(), [run(1), run(2)].concat());
+    assert_eq!(host.output(2, |_| ()), Err(HostError::Device(Problem::Output)));
+    host.line().send(&[0, 3, 1, 2, 0]).expect("the line is sound");
+    host.memory().expect("answers");
+    assert_eq!(host.line().events(), [Event::Refused(Problem::Output), Event::Damaged]);
 }
 
 #[test]
@@ -101,8 +139,9 @@ proptest! {
     fn any_rate_of_faults(
         seed in any::<u64>(),
         drop in 0u32..4000, flip in 0u32..4000, repeat in 0u32..4000, echo in 0u32..50_000,
+        log in 0u32..1_000_000,
     ) {
-        storm(seed, Faults { drop, flip, repeat, echo }, 12);
+        storm(seed, Faults { drop, flip, repeat, echo, log }, 12);
     }
 
     /// Whatever a line brings, the receiver goes on and takes the next sound frame.

@@ -12,7 +12,9 @@ use object::{Object, ObjectSection, SectionKind};
 use quant::op::OpKind;
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
-use shiftformer::device::{ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, PipeLine};
+use shiftformer::device::{
+    ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, FirmwareOptions, PipeLine,
+};
 use shiftformer::{Backend, Engine, EngineError, EngineOptions, engine};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
@@ -24,7 +26,8 @@ fn firmware(board: &EmulatedBoard) -> PathBuf {
 fn build_firmware(board: &EmulatedBoard, folder: &str, ops: Option<&[OpKind]>) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    board.firmware().build(root, &target.join(folder), ops).unwrap()
+    let options = FirmwareOptions { ops, ..FirmwareOptions::default() };
+    board.firmware().build(root, &target.join(folder), options).unwrap()
 }
 
 fn board(name: &str) -> &'static EmulatedBoard {

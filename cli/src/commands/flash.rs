@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::firmware;
 use crate::flash::boards::{FLASH_BOARDS, FlashBoard, Way};
 use crate::flash::{Image, Monitor, Region, Report, Target, segments, write};
+use crate::log::Log;
 use crate::model::{packed, packs};
 use crate::output::{bytes, emit, write_file};
 
@@ -43,6 +44,10 @@ pub struct Args {
     /// Print what the board says afterwards, and compare it with the reference.
     #[arg(long)]
     monitor: bool,
+    /// Build the firmware with its log, and print the log with --monitor; where it goes to a
+    /// debug probe instead, say how to read it there.
+    #[arg(long, conflicts_with = "dry_run")]
+    log: bool,
     /// The board's serial port, for --monitor and esp32-c3 [default: the only one at USB].
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
@@ -83,6 +88,9 @@ struct Flashed {
     written: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     monitor: Option<Report>,
+    /// The command that shows the log, where that goes to a debug probe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
 }
 
 /// Writes the image to the board, or to a file.
@@ -97,7 +105,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let model = file.model()?;
     let elf = match &args.firmware {
         Some(path) => path.clone(),
-        None => firmware::build(board.firmware)?,
+        None => firmware::build(board.firmware, args.log)?,
     };
     let firmware = fs::read(&elf).map_err(|error| {
         Failure::io("cannot read", &elf)(error).help("give the ELF file of this board's firmware")
@@ -118,6 +126,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         file: None,
         written: None,
         monitor: None,
+        log: None,
     };
     if args.dry_run {
         let path = args.output.clone().unwrap_or_else(|| default_output(&args.model, board));
@@ -125,6 +134,14 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         flashed.file = Some(path);
         return emit(json, &flashed, text);
     }
+    let log = match board.way {
+        Way::Probe { chip } if args.log => {
+            flashed.log = Some(format!("probe-rs attach --chip {chip} {}", elf.display()));
+            None
+        }
+        _ if args.log && args.monitor => Some(Log::of(&elf)?),
+        _ => None,
+    };
     // Opened before the board starts, to hear its greeting, unless it is written over the port.
     let open = || Monitor::open(args.port.as_deref(), args.baud);
     let monitor = if args.monitor && !over_port { Some(open()?) } else { None };
@@ -133,7 +150,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     flashed.written = Some(write(board, &image, &firmware, target)?);
     if args.monitor {
         let monitor = monitor.map_or_else(open, Ok)?;
-        flashed.monitor = Some(monitor.watch(board.name(), &file)?);
+        flashed.monitor = Some(monitor.watch(board.name(), &file, log.as_ref())?);
     }
     emit(json, &flashed, text)?;
     flashed.monitor.map_or(Ok(()), |report| report.verification.outcome(file.name()))
@@ -185,6 +202,9 @@ fn text(f: &Flashed) -> String {
     }
     if let Some(written) = &f.written {
         lines.push(format!("{} written: {written}", f.board));
+    }
+    if let Some(command) = &f.log {
+        lines.push(format!("its log: {command}"));
     }
     if let Some(report) = &f.monitor {
         lines.extend(report.greeting.clone());

@@ -10,6 +10,7 @@ use shiftformer::device::{DeviceEngine, SerialLine};
 
 use crate::compare::{Verification, compare};
 use crate::failure::Failure;
+use crate::log::Log;
 
 /// Frames to compare.
 const FRAMES: u32 = 2;
@@ -51,27 +52,38 @@ impl Monitor {
     }
 
     /// Waits for the greeting of `board`, asks whether it has the model of `file`, and
-    /// compares its instructions with the reference.
-    pub fn watch(mut self, board: &str, file: &ModelFile) -> Result<Report, Failure> {
-        let greeting = greeting(&mut self.line, GREETING);
-        let model = file.model()?;
-        let name = format!("serial:{}", self.port);
-        let mut engine = DeviceEngine::connect(&model, name, self.line, Patience::default())?;
-        let identity = engine.identity().clone();
-        if identity.board != board {
-            return Err(Failure::new(format!("the board at {} is a {}", self.port, identity.board))
-                .help("give the port of the board that was written with --port"));
+    /// compares its instructions with the reference; prints its `log` meanwhile.
+    pub fn watch(self, board: &str, file: &ModelFile, log: Option<&Log>) -> Result<Report, Failure> {
+        match log {
+            Some(log) => watch(&self.port, log.listen(self.line), board, file),
+            None => watch(&self.port, self.line, board, file),
         }
-        let verification = compare(file, &mut engine, FRAMES, None)?;
-        Ok(Report {
-            greeting,
-            board: identity.board,
-            kernels: identity.kernels,
-            hz: identity.hz,
-            arena_bytes: identity.arena,
-            verification,
-        })
     }
+}
+
+fn watch<L: Line<Error = io::ErrorKind> + Send>(
+    port: &str,
+    mut line: L,
+    board: &str,
+    file: &ModelFile,
+) -> Result<Report, Failure> {
+    let greeting = greeting(&mut line, GREETING);
+    let model = file.model()?;
+    let mut engine = DeviceEngine::connect(&model, format!("serial:{port}"), line, Patience::default())?;
+    let identity = engine.identity().clone();
+    if identity.board != board {
+        return Err(Failure::new(format!("the board at {port} is a {}", identity.board))
+            .help("give the port of the board that was written with --port"));
+    }
+    let verification = compare(file, &mut engine, FRAMES, None)?;
+    Ok(Report {
+        greeting,
+        board: identity.board,
+        kernels: identity.kernels,
+        hz: identity.hz,
+        arena_bytes: identity.arena,
+        verification,
+    })
 }
 
 fn the_only(ports: Vec<String>) -> Result<String, Failure> {

@@ -4,6 +4,8 @@ use embedded_io::Write;
 use link::ModelState;
 use runtime::{LoadError, Model, container_in};
 
+use crate::log::{error, info, warn};
+
 /// Finds and checks the model.
 pub(crate) fn open(flash: &[u8], arena_size: u32) -> (Option<Model<'_>>, ModelState<'static>) {
     let Some(bytes) = container_in(flash) else { return (None, ModelState::Absent) };
@@ -26,6 +28,23 @@ pub(crate) fn open(flash: &[u8], arena_size: u32) -> (Option<Model<'_>>, ModelSt
         outputs: model.header().outputs,
     };
     (Some(model), state)
+}
+
+/// Logs what was found.
+pub(crate) fn report(board: &str, kernels: &str, hz: u32, arena: u32, state: &ModelState<'_>) {
+    info!("{=str}: {=str} kernels, clock of {=u32} Hz, arena of {=u32} bytes", board, kernels, hz, arena);
+    match *state {
+        ModelState::Ready { input, arena, instructions, outputs, .. } => info!(
+            "model ready: {=u32} instructions, {=u32} bytes of inputs, {=u16} outputs, arena {=u32}",
+            instructions, input, outputs, arena
+        ),
+        ModelState::Absent => warn!("no model in flash"),
+        ModelState::Refused { reason, instruction: None } => error!("model refused: {=str}", reason),
+        ModelState::Refused { reason, instruction: Some(instruction) } => {
+            error!("model refused: {=str}, instruction {=u32}", reason, instruction);
+        }
+        ModelState::DoesNotFit { needed } => error!("model refused: it needs arena {=u32}", needed),
+    }
 }
 
 fn reason(error: LoadError) -> &'static str {

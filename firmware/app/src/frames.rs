@@ -1,6 +1,6 @@
 //! Frames that do not come over the serial line: a camera or a sensor at the board itself.
 
-use link::{Device, ModelState, Target};
+use link::{Device, Event, ModelState, Target};
 
 /// Bytes that go from the source to the inputs at a time.
 const CHUNK: usize = 64;
@@ -96,7 +96,10 @@ impl<F: FrameSource> Frames<F> {
         match runner.step(false) {
             Ok(Some(_)) => {}
             Ok(None) => self.finish(runner.class()),
-            Err(_) => self.finish(None),
+            Err(problem) => {
+                runner.note(Event::Refused(problem));
+                self.finish(None);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The model as the protocol sees it.
 
 use embedded_hal::digital::OutputPin;
-use link::{Identity, MemoryUse, ModelState, PROTOCOL, Problem, Stepped, Target};
+use link::{Event, Identity, MemoryUse, ModelState, PROTOCOL, Problem, Stepped, Target};
 use quant::Kernels;
 use quant::arith::argmax;
 use quant::hash::hash_tensor;
@@ -9,6 +9,7 @@ use quant::ops::Tensor;
 use runtime::{OutputKind, Progress, Session};
 
 use crate::frames::Runner;
+use crate::log::{self, error, info, warn};
 use crate::show::show;
 use crate::{Clock, Stack};
 
@@ -23,6 +24,8 @@ pub(crate) struct Program<'p, 'm, 'a, C, S, L, K> {
     pub(crate) lights: &'p mut [L],
     /// Done in this run.
     pub(crate) steps: u32,
+    /// Bytes of the stack in use when the log spoke of it last.
+    pub(crate) deepest: u32,
     pub(crate) arena_size: u32,
     pub(crate) model_size: u32,
 }
@@ -120,6 +123,35 @@ impl<C: Clock, S: Stack, L: OutputPin, K: Kernels> Target for Program<'_, '_, '_
             Tensor::I32(x) => store(x.get(first..), out),
         };
         Ok((len.ok_or(Problem::Output)?, values.len() as u32))
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Damaged => warn!("a damaged frame on the line"),
+            Event::Begun { run } => info!("run {=u32} begun", run),
+            Event::Ended { run, done } => {
+                info!("run {=u32} ended: {=u32} steps, {=u64} ticks", run, done.steps, done.ticks);
+                self.note_stack();
+            }
+            Event::Refused(Problem::StackOverflow) => {
+                error!("the guard at the end of the stack is broken: {=u32} bytes", self.stack.size());
+            }
+            Event::Refused(problem) => warn!("refused: {}", problem),
+        }
+    }
+}
+
+impl<C, S: Stack, L, K> Program<'_, '_, '_, C, S, L, K> {
+    /// Logs how far the stack was used, where that is further than before.
+    pub(crate) fn note_stack(&mut self) {
+        if !log::ENABLED {
+            return;
+        }
+        let used = self.stack.used();
+        if used > self.deepest {
+            self.deepest = used;
+            info!("stack: {=u32} of {=u32} bytes were used", used, self.stack.size());
+        }
     }
 }
 

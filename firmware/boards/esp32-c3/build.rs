@@ -5,5 +5,8 @@ fn main() {
     println!("cargo:rustc-link-search={here}");
     println!("cargo:rustc-link-arg-bins=-Tlinkall.x");
     println!("cargo:rustc-link-arg-bins=-Tmodel.x");
+    if std::env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
+    }
     println!("cargo:rerun-if-changed=model.x");
 }

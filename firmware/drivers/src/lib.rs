@@ -7,6 +7,7 @@ mod cmsdk;
 #[cfg(target_arch = "riscv32")]
 mod instret;
 mod light;
+mod log;
 mod memory;
 mod nrf;
 mod ns16550;
@@ -20,6 +21,7 @@ pub use cmsdk::CmsdkUart;
 #[cfg(target_arch = "riscv32")]
 pub use instret::InstructionClock;
 pub use light::{ActiveLow, RegisterLight};
+pub use log::SerialLog;
 pub use memory::region;
 pub use nrf::NrfUart;
 pub use ns16550::Ns16550;

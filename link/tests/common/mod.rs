@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use shiftformer_link::{
-    CHUNK, Device, Identity, Line, MemoryUse, ModelState, PROTOCOL, Problem, Stepped, Target, crc32,
+    CHUNK, Device, Event, Identity, Line, Log, MemoryUse, ModelState, PROTOCOL, Problem, Receiver, Stepped,
+    Target, crc32, log_of,
 };
 
 /// Bytes of the input: three chunks, the last one short.
@@ -22,10 +23,37 @@ pub struct Faults {
     pub flip: u32,
     pub repeat: u32,
     pub echo: u32,
+    /// No fault: frames of the device's log for each million turns of its loop.
+    pub log: u32,
 }
 
 impl Faults {
-    pub const NONE: Self = Self { drop: 0, flip: 0, repeat: 0, echo: 0 };
+    pub const NONE: Self = Self { drop: 0, flip: 0, repeat: 0, echo: 0, log: 0 };
+}
+
+/// What the device logs as frame `number`.
+fn logged(number: u32) -> Vec<u8> {
+    let mut random = Random(u64::from(number) << 32);
+    let len = random.next() as usize % (CHUNK + 1);
+    (0..len).map(|_| random.next() as u8 & random.next() as u8).collect()
+}
+
+/// Reads the log beside the host.
+#[derive(Default)]
+struct Listener {
+    receiver: Receiver,
+    heard: Vec<u32>,
+}
+
+impl Listener {
+    fn hear(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let Some(Ok(content)) = self.receiver.push(byte) else { continue };
+            let Some(log) = log_of(content) else { continue };
+            assert_eq!(log.frame, logged(log.number), "frame {} of the log", log.number);
+            self.heard.push(log.number);
+        }
+    }
 }
 
 pub struct Random(u64);
@@ -69,6 +97,7 @@ struct Program {
     input: Vec<u8>,
     /// What the run works on; the input may not change it any more.
     step: u32,
+    events: Vec<Event>,
 }
 
 impl Target for Program {
@@ -122,6 +151,10 @@ impl Target for Program {
         out[..bytes.len()].copy_from_slice(&bytes);
         Ok((bytes.len(), values.len() as u32))
     }
+
+    fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
 }
 
 /// What the device reads from and writes to.
@@ -167,6 +200,9 @@ pub struct Sim {
     pub injected: usize,
     pub frames: usize,
     pub timeouts: usize,
+    /// Frames that the device has logged.
+    pub logged: u32,
+    listener: Listener,
     random: Random,
     device: Device,
     program: Program,
@@ -180,10 +216,31 @@ impl Sim {
             injected: 0,
             frames: 0,
             timeouts: 0,
+            logged: 0,
+            listener: Listener::default(),
             random: Random(seed),
             device: Device::new(),
-            program: Program { input: vec![0; INPUT], step: 0 },
+            program: Program { input: vec![0; INPUT], step: 0, events: Vec::new() },
             port: Port::default(),
+        }
+    }
+
+    /// What the device has noted since the last call.
+    pub fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.program.events)
+    }
+
+    /// Numbers of the log's frames that came through.
+    pub fn heard(&self) -> &[u32] {
+        &self.listener.heard
+    }
+
+    /// A line of the device's log, now and then.
+    fn log(&mut self) {
+        if self.random.hits(self.faults.log) {
+            let (number, frame) = (self.logged, logged(self.logged));
+            let Ok(()) = self.device.log(&mut self.port, Log { number, frame: &frame });
+            self.logged += 1;
         }
     }
 
@@ -224,7 +281,9 @@ impl Line for Sim {
                 return Ok(0);
             }
             let before = self.port.to_host.len();
+            self.log();
             let Ok(()) = self.device.poll(&mut self.port, &mut self.program);
+            self.log();
             if self.port.to_host.len() > before {
                 self.frames += 1;
                 let sent: Vec<u8> = self.port.to_host.drain(before..).collect();
@@ -236,6 +295,7 @@ impl Line for Sim {
         for place in &mut out[..count] {
             *place = self.port.to_host.pop_front().unwrap_or(0);
         }
+        self.listener.hear(&out[..count]);
         Ok(count)
     }
 }

@@ -17,6 +17,17 @@ pub struct FirmwareCrate {
     pub cpu: Option<&'static str>,
 }
 
+/// What an image has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirmwareOptions<'a> {
+    /// The ops that it includes; those that the environment variable `SHIFTFORMER_OPS` names,
+    /// or all, where they are not given.
+    pub ops: Option<&'a [OpKind]>,
+    /// Whether it logs through defmt, at the levels that the variable `DEFMT_LOG` asks for or
+    /// from `info` on.
+    pub log: bool,
+}
+
 /// Firmware cannot be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -44,18 +55,23 @@ pub enum BuildError {
 
 impl FirmwareCrate {
     /// Builds this firmware from the source tree at `root` into `target`, where
-    /// that is not done, and returns its ELF file. It includes `ops`, where they are given,
-    /// and otherwise those that the environment variable `SHIFTFORMER_OPS` names, or all.
-    /// Builds of other ops into the same `target` replace it.
+    /// that is not done, and returns its ELF file. An image that logs has a folder of its own
+    /// within `target`; one with other ops replaces the last.
     ///
     /// # Errors
     ///
     /// [`BuildError`].
-    pub fn build(&self, root: &Path, target: &Path, ops: Option<&[OpKind]>) -> Result<PathBuf, BuildError> {
+    pub fn build(
+        &self,
+        root: &Path,
+        target: &Path,
+        options: FirmwareOptions<'_>,
+    ) -> Result<PathBuf, BuildError> {
         let manifest = root.join("firmware/boards").join(self.name).join("Cargo.toml");
         if !manifest.is_file() {
             return Err(BuildError::Missing { board: self.name, manifest });
         }
+        let target = &if options.log { target.join("defmt") } else { target.to_owned() };
         // The toolchain file of the tree says which compiler.
         let mut cargo = Command::new("cargo");
         cargo.current_dir(root).args(["build", "--quiet", "--locked", "--release", "--package", self.name]);
@@ -68,9 +84,16 @@ impl FirmwareCrate {
         if let Some(cpu) = self.cpu {
             cargo.arg("--config").arg(format!("build.rustflags=[\"-Ctarget-cpu={cpu}\"]"));
         }
-        if let Some(ops) = ops {
+        if let Some(ops) = options.ops {
             let names: Vec<&str> = ops.iter().map(|op| op.name()).collect();
             cargo.env("SHIFTFORMER_OPS", names.join(","));
+        }
+        if options.log {
+            cargo.args(["--features", "defmt"]);
+            // Without the variable, defmt keeps errors only.
+            if std::env::var_os("DEFMT_LOG").is_none() {
+                cargo.env("DEFMT_LOG", "info");
+            }
         }
         // What is meant for this machine's programs does not fit a board's.
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN"] {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use app::{Board, Clock, Watchdog, serve};
-use drivers::{PaintedStack, region};
+use drivers::{PaintedStack, SerialLog, region};
 use esp_hal::clock::CpuClock;
 use esp_hal::gpio::Output;
 use esp_hal::peripherals::TIMG0;
@@ -59,6 +59,7 @@ fn main() -> ! {
     let port = port.with_tx(chip.GPIO21).with_rx(chip.GPIO20);
     // The light of the board wants a protocol of its own.
     let lights: [Output<'_>; 0] = [];
-    let board = Board { name: "esp32-c3", port, clock: Ticks, stack, lights, watchdog: Dog(dog) };
+    let board =
+        Board { name: "esp32-c3", port, clock: Ticks, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use app::{Board, NoWatchdog, serve};
-use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SysTick, region};
+use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use kernels::Fastest;
 use runtime::Arena;
 
@@ -27,6 +27,7 @@ fn main() -> ! {
     let port = CmsdkUart::new(unsafe { Registers::at(0x4000_4000) }, HZ / 115_200);
     // SAFETY: as above; the two share a register whose other bits they keep.
     let lights = [0, 1].map(|bit| RegisterLight::new(unsafe { Registers::at(0x4002_8000) }, bit));
-    let board = Board { name: "mps2-an500", port, clock, stack, lights, watchdog: NoWatchdog };
+    let board =
+        Board { name: "mps2-an500", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

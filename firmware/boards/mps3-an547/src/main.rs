@@ -3,7 +3,7 @@
 #![no_main]
 
 use app::{Board, NoWatchdog, serve};
-use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SysTick, region};
+use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use kernels::Fastest;
 use runtime::Arena;
 
@@ -26,6 +26,7 @@ fn main() -> ! {
     // SAFETY: as above.
     let port = CmsdkUart::new(unsafe { Registers::at(0x5930_3000) }, HZ / 115_200);
     let lights: [RegisterLight; 0] = [];
-    let board = Board { name: "mps3-an547", port, clock, stack, lights, watchdog: NoWatchdog };
+    let board =
+        Board { name: "mps3-an547", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

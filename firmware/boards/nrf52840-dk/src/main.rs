@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 
-use app::{Board, Watchdog, serve};
+#[cfg(feature = "defmt")]
+use defmt_rtt as _;
+
+use app::{Board, NoLog, Watchdog, serve};
 use drivers::{ActiveLow, NrfUart, PaintedStack, Registers, SysTick, region};
 use embassy_nrf::Peri;
 use embassy_nrf::config::{Config, HfclkSource};
@@ -56,6 +59,6 @@ fn main() -> ! {
     let light =
         |pin: Peri<'static, AnyPin>| ActiveLow::new(Output::new(pin, Level::High, OutputDrive::Standard));
     let lights = [chip.P0_13.into(), chip.P0_14.into(), chip.P0_15.into(), chip.P0_16.into()].map(light);
-    let board = Board { name: "nrf52840-dk", port, clock, stack, lights, watchdog: dog };
+    let board = Board { name: "nrf52840-dk", port, clock, stack, lights, watchdog: dog, log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

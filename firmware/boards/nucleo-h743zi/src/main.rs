@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 
-use app::{Board, Watchdog, serve};
+#[cfg(feature = "defmt")]
+use defmt_rtt as _;
+
+use app::{Board, NoLog, Watchdog, serve};
 use cortex_m::peripheral::SCB;
 use drivers::{PaintedStack, SysTick, region};
 use embassy_stm32::bind_interrupts;
@@ -94,6 +97,6 @@ fn main() -> ! {
     // The light between them is on another pin in each revision of the board.
     let lights =
         [Output::new(chip.PB0, Level::Low, Speed::Low), Output::new(chip.PB14, Level::Low, Speed::Low)];
-    let board = Board { name: "nucleo-h743zi", port, clock, stack, lights, watchdog: Dog(dog) };
+    let board = Board { name: "nucleo-h743zi", port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

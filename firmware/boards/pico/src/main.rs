@@ -3,7 +3,7 @@
 #![no_main]
 
 use app::{Board, Watchdog, serve};
-use drivers::{PaintedStack, SysTick, region};
+use drivers::{PaintedStack, SerialLog, SysTick, region};
 use embassy_rp::bind_interrupts;
 use embassy_rp::config::Config;
 use embassy_rp::gpio::{Level, Output};
@@ -59,6 +59,6 @@ fn main() -> ! {
         uart::Config::default(),
     );
     let lights = [Output::new(chip.PIN_25, Level::Low)];
-    let board = Board { name: "pico", port, clock, stack, lights, watchdog: Dog(dog) };
+    let board = Board { name: "pico", port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

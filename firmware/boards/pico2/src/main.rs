@@ -3,7 +3,7 @@
 #![no_main]
 
 use app::{Board, Watchdog, serve};
-use drivers::{PaintedStack, RegisterLight, Registers, SysTick, region};
+use drivers::{PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use embassy_rp::bind_interrupts;
 use embassy_rp::config::Config;
 use embassy_rp::gpio::{Level, Output};
@@ -62,6 +62,6 @@ fn main() -> ! {
     // The HAL sets a pin through code that can panic, which the run of a program shall not.
     // SAFETY: the register of all pins' levels, for which the HAL has no other user.
     let lights = [RegisterLight::new(unsafe { Registers::at(0xd000_0010) }, 25)];
-    let board = Board { name: "pico2", port, clock, stack, lights, watchdog: Dog(dog) };
+    let board = Board { name: "pico2", port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -5,7 +5,7 @@
 use core::arch::global_asm;
 
 use app::{Board, NoWatchdog, serve};
-use drivers::{InstructionClock, Ns16550, PaintedStack, RegisterLight, Registers, region};
+use drivers::{InstructionClock, Ns16550, PaintedStack, RegisterLight, Registers, SerialLog, region};
 use kernels::Fastest;
 use runtime::Arena;
 
@@ -46,6 +46,7 @@ extern "C" fn main() -> ! {
     let port = Ns16550::new(unsafe { Registers::at(0x1000_0000) });
     let lights: [RegisterLight; 0] = [];
     let clock = InstructionClock::<HZ>;
-    let board = Board { name: "riscv-virt", port, clock, stack, lights, watchdog: NoWatchdog };
+    let board =
+        Board { name: "riscv-virt", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 
-use app::{Board, Watchdog, serve};
+#[cfg(feature = "defmt")]
+use defmt_rtt as _;
+
+use app::{Board, NoLog, Watchdog, serve};
 use cortex_m::peripheral::SCB;
 use drivers::{PaintedStack, SysTick, region};
 use embassy_stm32::bind_interrupts;
@@ -82,6 +85,7 @@ fn main() -> ! {
     );
     let Ok(port) = port else { SCB::sys_reset() };
     let lights = [Output::new(chip.PI1, Level::Low, Speed::Low)];
-    let board = Board { name: "stm32f746g-disco", port, clock, stack, lights, watchdog: Dog(dog) };
+    let board =
+        Board { name: "stm32f746g-disco", port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use app::{Board, NoWatchdog, serve};
-use drivers::{NrfUart, PaintedStack, RegisterLight, Registers, SysTick, region};
+use drivers::{NrfUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use kernels::Fastest;
 use runtime::Arena;
 
@@ -26,6 +26,7 @@ fn main() -> ! {
     // SAFETY: as above.
     let port = NrfUart::new(unsafe { Registers::at(0x4000_2000) }, 24, 25);
     let lights: [RegisterLight; 0] = [];
-    let board = Board { name: "virtual-m0", port, clock, stack, lights, watchdog: NoWatchdog };
+    let board =
+        Board { name: "virtual-m0", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }
