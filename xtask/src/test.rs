@@ -147,8 +147,9 @@ fn golden() -> Outcome {
     let tests: Vec<&str> = tests.iter().flat_map(|test| ["--test", test]).collect();
     let test = ["test", "--release", "--package", "shiftformer-tests"];
     process::run(&mut cargo(&[&test[..], &tests, &["--", "--ignored"]].concat()))?;
-    // Not optimised: the step `unit` has built it so, with the decoder that it needs.
-    process::run(&mut cargo(&["test", "--package", "shiftformer-log-tests", "--", "--ignored"]))
+    // Not optimised, and of the whole workspace: so the step `unit` has built it, with the decoder
+    // that it needs.
+    process::run(&mut cargo(&["test", "--workspace", "--test", "log", "--", "--ignored"]))
 }
 
 fn bare() -> Outcome {
