@@ -35,7 +35,7 @@ fn blocks(args: &mut BinaryAttentionArgs<'_>, words: usize) -> Result<(), Fault>
     let mut distances = [0; HELD];
     let mut selected: Selected = [[0; HELD / WORD as usize]; LANES];
     let row = keys.div_ceil(WORD as usize);
-    let low = head_dim <= LOW && args.k.iter().all(|k| k >> LOW == 0);
+    let low = !COUNTED && head_dim <= LOW && args.k.iter().all(|k| k >> LOW == 0);
     for query in (0..queries).step_by(LANES) {
         for head in 0..heads {
             let distances = window_mut(&mut distances, 0, keys)?;
@@ -71,11 +71,11 @@ fn differ(
         let signs = [q(0)?, q(1)?, q(2)?, q(3)?];
         let k = |j: usize| at(args.k, j * args.k_stride + word);
         if COUNTED {
-            if first {
-                distances.fill(0);
+            let rows = Rows { signs, nonzero: None };
+            for (j, distance) in distances.iter_mut().enumerate() {
+                let before = if first { 0 } else { *distance };
+                *distance = before.wrapping_add(rows.differ(k(j)?));
             }
-            let k = args.k.get(word..).unwrap_or(&[]).iter().step_by(args.k_stride.max(1));
-            Rows { signs, nonzero: None }.add(k, distances);
             continue;
         }
         inputs.count(signs, [u32::MAX; LANES]);

@@ -11,23 +11,20 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Adds to each sum in how many places each row differs from its word of weights, in the
-    /// bytes of the sum, the first row lowest.
+    /// In how many places each row differs from `w`, in the bytes of a word, the first row lowest.
     #[inline(always)]
-    pub(super) fn add<'w>(&self, weights: impl Iterator<Item = &'w u32>, sums: &mut [u32]) {
-        // A loop for each case keeps the rows in registers.
-        match self.nonzero {
-            None => add(weights, sums, |lane, w| self.signs[lane] ^ w),
-            Some(nonzero) => add(weights, sums, |lane, w| (self.signs[lane] ^ w) & nonzero[lane]),
-        }
+    pub(super) fn differ(&self, w: u32) -> u32 {
+        let kept = self.nonzero.unwrap_or([u32::MAX; 4]);
+        let [a, b, c, d] = core::array::from_fn(|lane| ((self.signs[lane] ^ w) & kept[lane]).count_ones());
+        a | b << 8 | c << 16 | d << 24
     }
-}
 
-#[inline(always)]
-fn add<'w>(weights: impl Iterator<Item = &'w u32>, sums: &mut [u32], differ: impl Fn(usize, u32) -> u32) {
-    for (sum, &w) in sums.iter_mut().zip(weights) {
-        let [a, b, c, d] = core::array::from_fn(|lane| differ(lane, w).count_ones());
-        *sum = sum.wrapping_add(a | b << 8 | c << 16 | d << 24);
+    /// Adds to each sum what [`differ`](Self::differ) says of its word of weights.
+    #[inline(always)]
+    pub(super) fn add(&self, weights: &[u32], sums: &mut [u32]) {
+        for (sum, &w) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(self.differ(w));
+        }
     }
 }
 
@@ -49,7 +46,7 @@ mod tests {
             tables.fill(&inputs);
             let (mut looked_up, mut counted) = ([before; 4], [before; 4]);
             tables.add(&weights, &mut looked_up);
-            Rows { signs, nonzero }.add(weights.iter(), &mut counted);
+            Rows { signs, nonzero }.add(&weights, &mut counted);
             prop_assert_eq!(counted, looked_up);
         }
     }

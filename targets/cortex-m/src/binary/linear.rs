@@ -121,7 +121,7 @@ fn add_counts(
     fresh: bool,
     packed: &mut [[u32; LANES]],
 ) -> Result<(), Fault> {
-    panels(weights, at, fresh, packed, |weights, sums| rows.add(weights.iter(), sums))
+    panels(weights, at, fresh, packed, |weights, sums| rows.add(weights, sums))
 }
 
 /// Calls `add` with the weights and the sums of each panel.
