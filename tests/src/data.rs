@@ -64,6 +64,14 @@ pub fn test_images() -> Dataset {
     open(&path("fmnist-test-1000-images-idx3-ubyte.gz")).expect("the bundled images")
 }
 
+/// All 10,000 test images, with labels, from Debian's package dataset-fashion-mnist.
+pub fn all_test_images() -> Dataset {
+    let path = Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
+    let images = open(path).expect("the whole data set");
+    assert_eq!(images.len(), 10_000);
+    images
+}
+
 /// The first `count` frames of `data`.
 pub fn frames(data: &Dataset, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|i| data.frame(i).expect("an image").pixels).collect()

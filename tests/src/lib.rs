@@ -3,11 +3,10 @@
 pub mod binary;
 pub mod case;
 pub mod data;
-pub mod kernels;
-pub mod memory;
+pub mod elsewhere;
 pub mod ops;
-pub mod run;
-pub mod source;
+
+pub use shiftformer_test_run::{kernels, memory, run, source};
 
 use proptest::test_runner::{Config, FileFailurePersistence};
 

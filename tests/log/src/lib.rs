@@ -1,4 +1,7 @@
-//! What firmware logs, read in an emulator: the tests are in `tests/`.
+//! What firmware logs, read in an emulator.
+
+#[cfg(test)]
+mod emulated;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -3,11 +3,10 @@
 //! That code keeps its integers in float32: exact up to the first attention scores, from
 //! Shiftmax on it rounds. So intermediates are compared up to there, predictions at the end.
 
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use converter::BuildOptions;
-use converter::data::{Dataset, npz, open};
+use converter::data::{Dataset, npz};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;
@@ -32,15 +31,18 @@ fn predictions_of_the_bundled_images() {
     assert!((score.top1 - 92.6).abs() <= 0.5, "{score:?}");
 }
 
-#[test]
-#[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
-fn predictions_of_all_images() {
-    let path = Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
-    let images = open(path).unwrap();
-    assert_eq!(images.len(), 10_000);
-    let score = score(&images);
-    assert!(score.agreement >= 99.0, "{score:?}");
-    assert!((score.top1 - 91.50).abs() <= 0.10, "{score:?}");
+/// On all 10,000 test images.
+mod full {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
+    fn predictions_of_all_images() {
+        let images = data::all_test_images();
+        let score = score(&images);
+        assert!(score.agreement >= 99.0, "{score:?}");
+        assert!((score.top1 - 91.50).abs() <= 0.10, "{score:?}");
+    }
 }
 
 /// Intermediates up to the first attention scores: ours, theirs.

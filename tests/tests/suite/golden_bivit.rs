@@ -3,11 +3,10 @@
 //! Their dense layers round operands to 10 bits of mantissa (TF32); signs turn that into other
 //! answers: float64 agrees with them on 97.5 % of the images.
 
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use converter::calibrate::{Precision, QuantizeOptions};
-use converter::data::{Dataset, open};
+use converter::data::Dataset;
 use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
@@ -43,15 +42,19 @@ fn predictions_of_the_bundled_images() {
     assert!(score.agreement >= LEAST_OF_1000, "{score:?}");
 }
 
-#[test]
-#[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
-fn predictions_of_all_images() {
-    let images = open(Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")).unwrap();
-    assert_eq!(images.len(), 10_000);
-    let made = data::binarized(&options(&[])).unwrap();
-    let score = score(&made.container, &images);
-    assert!(score.agreement >= LEAST, "{score:?}");
-    assert!((score.top1 - 81.60).abs() <= 0.50, "{score:?}");
+/// On all 10,000 test images.
+mod full {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
+    fn predictions_of_all_images() {
+        let images = data::all_test_images();
+        let made = data::binarized(&options(&[])).unwrap();
+        let score = score(&made.container, &images);
+        assert!(score.agreement >= LEAST, "{score:?}");
+        assert!((score.top1 - 81.60).abs() <= 0.50, "{score:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! The bundled float model, calibrated with bundled training images: the integer program
 //! is as accurate as the float model, and gives its answers.
 
-use std::path::Path;
-
 use converter::calibrate::QuantizeOptions;
 use converter::data::{Dataset, open};
 use converter::facts::Comparison;
@@ -41,15 +39,19 @@ fn bundled_images() {
     assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
 }
 
-#[test]
-#[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
-fn all_images() {
-    let images = open(Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")).unwrap();
-    assert_eq!(images.len(), 10_000);
-    for (samples, least) in [(128, 91.3), (32, 91.0)] {
-        let compared = compared(samples, &images);
-        assert!((compared.float_top1.unwrap() - 91.53).abs() <= 0.02, "{compared:?}");
-        assert!(compared.integer_top1.unwrap() >= least, "{compared:?}");
-        assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
+/// On all 10,000 test images.
+mod full {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
+    fn all_images() {
+        let images = data::all_test_images();
+        for (samples, least) in [(128, 91.3), (32, 91.0)] {
+            let compared = compared(samples, &images);
+            assert!((compared.float_top1.unwrap() - 91.53).abs() <= 0.02, "{compared:?}");
+            assert!(compared.integer_top1.unwrap() >= least, "{compared:?}");
+            assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
+        }
     }
 }

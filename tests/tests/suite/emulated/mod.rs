@@ -1,20 +1,18 @@
 //! Whole firmware in QEMU: its answers against the reference, its refusals, a bad line.
 
 mod c_firmware;
+mod full;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use converter::arch::Arch;
+use converter::BuildOptions;
 use converter::program::{Container, repack, write};
-use converter::{BuildOptions, build};
 use object::{Object, ObjectSection, SectionKind};
 use quant::op::OpKind;
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
-use shiftformer::device::{
-    ConnectError, DeviceEngine, EMULATED_BOARDS, EmulatedBoard, FirmwareOptions, PipeLine,
-};
+use shiftformer::device::{ConnectError, DeviceEngine, EmulatedBoard, FirmwareOptions, PipeLine};
 use shiftformer::{Backend, Engine, EngineError, EngineOptions, engine};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
@@ -54,34 +52,48 @@ fn hashes(engine: &mut dyn Engine, frame: &[u8]) -> Vec<(u32, u64)> {
     all
 }
 
-#[test]
-#[ignore = "needs qemu-system-arm and qemu-system-riscv32, and builds firmware"]
-fn every_board_equals_the_reference_in_every_instruction() {
+/// Every instruction of the int8 model on one image, and what the board says of its memory.
+fn every_instruction_equals_the_reference(board: &EmulatedBoard) {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
     let frame = data::frames(&data::test_images(), 1).remove(0);
     let expected = hashes(reference(&model).as_mut(), &frame);
     assert!(expected.len() > 40);
-    for board in EMULATED_BOARDS {
-        let mut device = connect(board, &model);
-        assert_eq!(hashes(&mut device, &frame), expected, "{}", board.name);
-        let facts = device.device().unwrap().unwrap();
-        let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
-        println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
-        assert!(instructions > 1_000_000, "{}", board.name);
-        assert_eq!(facts.memory.arena as usize, model.arena_len());
-        assert!(facts.memory.stack > 0 && facts.memory.stack < 32 << 10, "{}", board.name);
-    }
+    let mut device = connect(board, &model);
+    assert_eq!(hashes(&mut device, &frame), expected);
+    let facts = device.device().unwrap().unwrap();
+    let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
+    println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
+    assert!(instructions > 1_000_000);
+    assert_eq!(facts.memory.arena as usize, model.arena_len());
+    assert!(facts.memory.stack > 0 && facts.memory.stack < 32 << 10);
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
-fn logits_of_three_hundred_images_on_a_cortex_m7() {
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn a_cortex_m4_equals_the_reference_in_every_instruction() {
+    every_instruction_equals_the_reference(board("mps2-an386"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn a_cortex_m55_equals_the_reference_in_every_instruction() {
+    every_instruction_equals_the_reference(board("mps3-an547"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-riscv32"]
+fn an_rv32_core_equals_the_reference_in_every_instruction() {
+    every_instruction_equals_the_reference(board("riscv-virt"));
+}
+
+/// The logits of the first `count` test images.
+fn logits_equal_the_reference(board: &EmulatedBoard, count: usize) {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
-    let (mut device, mut desk) = (connect(board("mps2-an500"), &model), reference(&model));
+    let (mut device, mut desk) = (connect(board, &model), reference(&model));
     let (mut found, mut expected) = (Vec::new(), Vec::new());
-    for (index, frame) in data::frames(&data::test_images(), 300).iter().enumerate() {
+    for (index, frame) in data::frames(&data::test_images(), count).iter().enumerate() {
         device.run(frame, &mut found).unwrap();
         desk.run(frame, &mut expected).unwrap();
         assert_eq!(found, expected, "image {index}");
@@ -89,20 +101,9 @@ fn logits_of_three_hundred_images_on_a_cortex_m7() {
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
-fn deit_tiny_reads_its_weights_from_psram_on_a_cortex_m7() {
-    let graph = Arch::by_name("deit-tiny").unwrap().random(1);
-    let file = Aligned::copy(&build(&graph, BuildOptions::default()).unwrap());
-    let model = Model::new(&file).unwrap();
-    let pixels = model.inputs().next().unwrap().slot.bytes() as usize;
-    let frame: Vec<u8> = (0..pixels).map(|i| (i * i / 31 + i / 7) as u8).collect();
-    let mut device = connect(board("mps2-an500"), &model);
-    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
-    let facts = device.device().unwrap().unwrap();
-    let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
-    println!("{} bytes, {:?}, {instructions} instructions an image", file.len(), facts.memory);
-    assert!(file.len() > 4 << 20 && facts.memory.arena as usize == model.arena_len());
-    assert!(model.arena_len() <= 240 << 10);
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn logits_of_thirty_images_on_a_cortex_m4() {
+    logits_equal_the_reference(board("mps2-an386"), 30);
 }
 
 /// `bytes` with the word at `offset` changed and the checksum made right.
@@ -114,7 +115,7 @@ fn with_word(mut bytes: Vec<u8>, offset: usize, word: u32) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
+#[ignore = "builds firmware, needs qemu-system-arm"]
 fn models_that_cannot_run_are_refused_at_boot() {
     let sound = data::qat(BuildOptions::default());
     let file = Aligned::copy(&sound);
@@ -161,32 +162,34 @@ fn kinds(model: &Model<'_>) -> Vec<OpKind> {
     OpKind::ALL.iter().copied().filter(used).collect()
 }
 
-#[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
-fn firmware_with_the_ops_of_one_model_takes_48_kib_and_runs_no_other_op() {
+/// An image with the ops of the int8 model runs that model, refuses one with other ops, and
+/// takes no more than 48 KiB of flash.
+fn the_ops_of_one_model_take_48_kib(board: &EmulatedBoard) {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
     let other = Aligned::copy(&data::recipe(BuildOptions::default()));
     let other = Model::new(&other).unwrap();
     let frame = data::frames(&data::test_images(), 1).remove(0);
-    let expected = hashes(reference(&model).as_mut(), &frame);
-    for name in ["mps2-an386", "mps2-an500", "mps3-an547"] {
-        let board = board(name);
-        let image = build_firmware(board, "firmware-one-model", Some(&kinds(&model)));
-        let bytes = flash_bytes(&image);
-        println!("{name}: {bytes} bytes without the model");
-        assert!((16 << 10..=48 << 10).contains(&bytes), "{name}: {bytes} bytes");
+    let image = build_firmware(board, "firmware-one-model", Some(&kinds(&model)));
+    let bytes = flash_bytes(&image);
+    println!("{}: {bytes} bytes without the model", board.name);
+    assert!((16 << 10..=48 << 10).contains(&bytes), "{bytes} bytes");
 
-        let line = board.start(&image, &packed(board, &model)).unwrap();
-        let mut device = DeviceEngine::connect(&model, name.to_owned(), line, Patience::default()).unwrap();
-        assert_eq!(hashes(&mut device, &frame), expected, "{name}");
+    let line = board.start(&image, &packed(board, &model)).unwrap();
+    let mut device = DeviceEngine::connect(&model, board.name.to_owned(), line, Patience::default()).unwrap();
+    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
 
-        let line = board.start(&image, &packed(board, &other)).unwrap();
-        let refused = DeviceEngine::connect(&other, name.to_owned(), line, Patience::default());
-        let refused = refused.map(|_| ()).unwrap_err();
-        let reason = "an instruction is of an op that this firmware does not include";
-        assert!(matches!(&refused, ConnectError::Refused { reason: r, .. } if r == reason), "{refused}");
-    }
+    let line = board.start(&image, &packed(board, &other)).unwrap();
+    let refused = DeviceEngine::connect(&other, board.name.to_owned(), line, Patience::default());
+    let refused = refused.map(|_| ()).unwrap_err();
+    let reason = "an instruction is of an op that this firmware does not include";
+    assert!(matches!(&refused, ConnectError::Refused { reason: r, .. } if r == reason), "{refused}");
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn firmware_for_one_model_on_a_cortex_m7() {
+    the_ops_of_one_model_take_48_kib(board("mps2-an500"));
 }
 
 /// Loses, flips and repeats bytes in both directions, one in `every` on average.
@@ -233,11 +236,11 @@ impl Line for BadLine {
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
+#[ignore = "builds firmware, needs qemu-system-arm"]
 fn a_bad_line_gives_right_answers_or_named_errors() {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
-    let board = board("mps2-an500");
+    let board = board("mps2-an386");
     let line = board.start(&firmware(board), &packed(board, &model)).unwrap();
     let line = BadLine { line, every: 2000, seed: 1 };
     let patience = Patience { repeat_ms: 60, repeats: 12 };

@@ -10,9 +10,10 @@ use runtime::Model;
 use shiftformer::device::link::{Host, HostError, Line, Patience, Problem};
 use shiftformer::device::{DeviceEngine, EmulatedBoard, FirmwareOptions, LogTable, LogTableError};
 use shiftformer::{Backend, Engine, EngineOptions, engine};
-use shiftformer_log_tests::{Entry, Protocol};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
+
+use crate::{Entry, Protocol};
 
 const BOARD: &str = "mps2-an386";
 
@@ -46,7 +47,7 @@ fn packed(model: &Model<'_>) -> Aligned {
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
+#[ignore = "builds firmware, needs qemu-system-arm"]
 fn the_log_tells_of_runs_and_changes_none() {
     let file = Aligned::copy(&data::qat(BuildOptions::default()));
     let model = Model::new(&file).unwrap();
@@ -122,7 +123,7 @@ fn assert_times_ascend(protocol: &Protocol) {
 }
 
 #[test]
-#[ignore = "needs qemu-system-arm, and builds firmware"]
+#[ignore = "builds firmware, needs qemu-system-arm"]
 fn the_log_tells_what_is_refused() {
     let ((elf, table), protocol) = (firmware_with_log(), Protocol::default());
     let line = protocol.keep(board().start(&elf, &[0; 64]).unwrap(), table);

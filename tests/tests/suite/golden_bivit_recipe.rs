@@ -1,11 +1,10 @@
 //! The model of the training recipe, converted with the integers of its file, against the
 //! recipe's own forward pass.
 
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use converter::BuildOptions;
-use converter::data::{Dataset, open};
+use converter::data::Dataset;
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;
@@ -37,11 +36,15 @@ fn predictions_of_the_bundled_images() {
     assert!(score.agreement >= LEAST && score.top1 >= LEAST_TOP1, "{score:?}");
 }
 
-#[test]
-#[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
-fn predictions_of_all_images() {
-    let images = open(Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")).unwrap();
-    assert_eq!(images.len(), 10_000);
-    let score = score(&images);
-    assert!(score.agreement >= LEAST && score.top1 >= LEAST_TOP1, "{score:?}");
+/// On all 10,000 test images.
+mod full {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the whole data set: Debian's package dataset-fashion-mnist"]
+    fn predictions_of_all_images() {
+        let images = data::all_test_images();
+        let score = score(&images);
+        assert!(score.agreement >= LEAST && score.top1 >= LEAST_TOP1, "{score:?}");
+    }
 }

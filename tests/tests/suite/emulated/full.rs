@@ -1,0 +1,59 @@
+//! The same on the other boards, on more images, and on a model of 6 MB.
+
+use converter::arch::Arch;
+use converter::{BuildOptions, build};
+use runtime::Model;
+use shiftformer::Engine;
+use shiftformer_tests::memory::Aligned;
+
+use super::{
+    board, connect, every_instruction_equals_the_reference, hashes, logits_equal_the_reference, reference,
+    the_ops_of_one_model_take_48_kib,
+};
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn a_cortex_m0_equals_the_reference_in_every_instruction() {
+    every_instruction_equals_the_reference(board("virtual-m0"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn a_cortex_m7_equals_the_reference_in_every_instruction() {
+    every_instruction_equals_the_reference(board("mps2-an500"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn logits_of_three_hundred_images_on_a_cortex_m7() {
+    logits_equal_the_reference(board("mps2-an500"), 300);
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn firmware_for_one_model_on_a_cortex_m4() {
+    the_ops_of_one_model_take_48_kib(board("mps2-an386"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn firmware_for_one_model_on_a_cortex_m55() {
+    the_ops_of_one_model_take_48_kib(board("mps3-an547"));
+}
+
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn deit_tiny_reads_its_weights_from_psram_on_a_cortex_m7() {
+    let graph = Arch::by_name("deit-tiny").unwrap().random(1);
+    let file = Aligned::copy(&build(&graph, BuildOptions::default()).unwrap());
+    let model = Model::new(&file).unwrap();
+    let pixels = model.inputs().next().unwrap().slot.bytes() as usize;
+    let frame: Vec<u8> = (0..pixels).map(|i| (i * i / 31 + i / 7) as u8).collect();
+    let mut device = connect(board("mps2-an500"), &model);
+    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
+    let facts = device.device().unwrap().unwrap();
+    let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
+    println!("{} bytes, {:?}, {instructions} instructions an image", file.len(), facts.memory);
+    assert!(file.len() > 4 << 20 && facts.memory.arena as usize == model.arena_len());
+    assert!(model.arena_len() <= 240 << 10);
+}

@@ -1,0 +1,19 @@
+//! Everything that is tested of several crates at once, in one program.
+//!
+//! Tests in modules called `emulated` and `full` are ignored unless asked for: `cargo xtask test`
+//! runs the former, which build firmware and need emulators, and `cargo xtask test --all` both.
+
+mod binarized_onnx;
+mod checker;
+mod checker_binary;
+mod conformance;
+mod converted;
+mod damage;
+mod emulated;
+mod fused;
+mod golden;
+mod golden_bivit;
+mod golden_bivit_recipe;
+mod golden_bytes;
+mod planner;
+mod same_bytes;
