@@ -1,6 +1,7 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
 mod boards;
+mod check;
 mod elf;
 mod fuzz;
 mod header;
@@ -8,61 +9,95 @@ mod link;
 mod mcu;
 mod miri;
 mod process;
+mod record;
+mod steps;
 mod system;
 mod test;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Developer tasks of Shiftformer.
+use clap::{Parser, Subcommand};
 
-cargo xtask test                   everything that must pass before a change is merged
-cargo xtask test --list            the steps, without running them
-cargo xtask test --from STEP       the same from one step on
-cargo xtask size                   link the runtime for bare metal: no panic, no float, no
-                                   allocator; print the code size
-cargo xtask boards [BOARD]...      images for the boards that people own: they link and fit,
-                                   no panic in what runs a program; sizes
-cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
-cargo xtask c-header               write the C header of firmware/c from its crate
-cargo xtask c-header --check       compare the two, and compile the header
-cargo xtask miri                   tests of quant and runtime under Miri (nightly)
-cargo xtask fuzz [--seconds N]     every fuzz target for N seconds, 60 unless told (nightly)
-cargo xtask --help                 this text
+use crate::test::Scope;
 
-Exit code: 0 done, 1 failed, 2 wrong usage.
-";
+/// Developer tasks of Shiftformer.
+///
+/// Exit code: 0 done, 1 failed, 2 wrong usage.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask check              while you work: what you changed, and what depends on it
+  cargo xtask test               before a change is merged; this is what CI runs
+  cargo xtask test --from mcu    go on from the step that failed
+  cargo xtask boards pico        the image of one board";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run everything that must pass before a change is merged.
+    Test {
+        /// Add what a release needs: all images, all cores and boards, more generated cases, fuzzing.
+        #[arg(long)]
+        all: bool,
+        /// Start with this step.
+        #[arg(long, value_name = "STEP")]
+        from: Option<String>,
+        /// List the steps without running them.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check format, clippy and tests of what changed and of what depends on it.
+    Check {
+        /// The commit to compare with [default: the last on which all tests passed, else HEAD].
+        #[arg(long, value_name = "COMMIT")]
+        since: Option<String>,
+    },
+    /// Install the emulators, compilers and Rust targets that the tests need.
+    Prepare {
+        /// Add what `test --all` needs.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Link the runtime for bare metal: no panic, no float, no allocator; print the code size.
+    Size,
+    /// Build images for boards: they link and fit, and nothing that runs a program can panic.
+    Boards {
+        /// The boards [default: all that people own].
+        #[arg(value_name = "BOARD")]
+        names: Vec<String>,
+    },
+    /// Count the instructions of every kernel on emulated microcontrollers.
+    BenchMcu {
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the C header of firmware/c from its crate.
+    CHeader {
+        /// Compare the two instead, and compile the header.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the tests of quant and runtime under Miri (needs a nightly toolchain).
+    Miri,
+    /// Run every fuzz target (needs a nightly toolchain).
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+}
 
 /// What a task reports when it fails.
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let outcome = match args.as_slice() {
-        ["test"] => test::run(None),
-        ["test", "--list"] => test::list(),
-        ["test", "--from", step] => test::run(Some(step)),
-        ["size"] => link::run(),
-        ["boards", names @ ..] => boards::run(names),
-        ["bench-mcu"] => mcu::bench(false),
-        ["bench-mcu", "--json"] => mcu::bench(true),
-        ["c-header"] => header::write(),
-        ["c-header", "--check"] => header::check(),
-        ["miri"] => miri::run(),
-        ["fuzz"] => fuzz::run(60),
-        ["fuzz", "--seconds", seconds] => match seconds.parse() {
-            Ok(seconds) => fuzz::run(seconds),
-            Err(_) => return usage(&format!("`{seconds}` is not a number of seconds")),
-        },
-        ["--help" | "-h" | "help"] => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        [] => return usage("no task given"),
-        other => return usage(&format!("unknown task: {}", other.join(" "))),
-    };
-    match outcome {
+    match run(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("\nxtask failed: {message}");
@@ -71,7 +106,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn usage(problem: &str) -> ExitCode {
-    eprint!("{problem}\n\n{HELP}");
-    ExitCode::from(2)
+fn run(task: Task) -> Outcome {
+    match task {
+        Task::Test { list: true, .. } => test::list(),
+        Task::Test { all, from, list: false } => test::run(Scope::of(all), from.as_deref()),
+        Task::Check { since } => check::run(since.as_deref()),
+        Task::Prepare { all } => system::prepare(Scope::of(all).kits()),
+        Task::Size => {
+            system::prepare(system::FOR_FIRMWARE)?;
+            link::run()
+        }
+        Task::Boards { names } => {
+            system::prepare(system::FOR_FIRMWARE)?;
+            boards::run(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Task::BenchMcu { json } => {
+            system::prepare(system::FOR_EMULATORS)?;
+            mcu::bench(json)
+        }
+        Task::CHeader { check: false } => header::write(),
+        Task::CHeader { check: true } => header::check(),
+        Task::Miri => miri::run(),
+        Task::Fuzz { seconds } => fuzz::run(seconds),
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use crate::process::{self, capture, cargo, root};
+use crate::test::Scope;
 
 /// An emulated machine and how the bench is built for it.
 struct Core {
@@ -24,6 +25,8 @@ struct Core {
     /// Hundredths of cycles of an average instruction of these loops: a rough guess for the
     /// kind of core (single or dual issue, vectors, no multiplier), not a measurement.
     cycles: u64,
+    /// Whether the tests of a change leave it to another core with the same kernels.
+    release_only: bool,
 }
 
 const MICROBIT: &[&str] =
@@ -41,6 +44,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-arm"],
         tick: 4000,
         cycles: 130,
+        release_only: false,
     },
     Core {
         name: "M7",
@@ -53,6 +57,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-arm"],
         tick: 4000,
         cycles: 75,
+        release_only: true,
     },
     Core {
         name: "M55",
@@ -65,6 +70,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-arm"],
         tick: 3125,
         cycles: 170,
+        release_only: false,
     },
     Core {
         name: "M0",
@@ -77,6 +83,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-arm"],
         tick: 6250,
         cycles: 150,
+        release_only: false,
     },
     Core {
         name: "RV32",
@@ -89,6 +96,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-riscv32", "-bios", "none"],
         tick: 100,
         cycles: 130,
+        release_only: true,
     },
     Core {
         name: "RV32 Zbb",
@@ -101,6 +109,7 @@ const CORES: &[Core] = &[
         emulator: &["qemu-system-riscv32", "-bios", "none", "-cpu", "rv32,zbb=on"],
         tick: 100,
         cycles: 130,
+        release_only: false,
     },
 ];
 
@@ -133,8 +142,8 @@ pub fn bench(json: bool) -> Outcome {
 }
 
 /// The conformance programs, the measured shapes and the bundled model on every core.
-pub fn exact() -> Outcome {
-    for core in CORES {
+pub fn exact(scope: Scope) -> Outcome {
+    for core in CORES.iter().filter(|core| scope == Scope::Release || !core.release_only) {
         let rows = measure(core, "3", "small")?;
         println!(
             "    {} ({}): every instruction as the reference, {} kernels measured",
@@ -149,19 +158,7 @@ pub fn exact() -> Outcome {
 fn measure(core: &Core, cases: &str, shapes: &str) -> Result<Vec<Row>, String> {
     let folder = process::target_dir().join("mcu").join(core.machine);
     let place = folder.display().to_string();
-    process::run(&mut cargo(&[
-        "run",
-        "--quiet",
-        "--package",
-        "shiftformer-tests",
-        "--example",
-        "mcu_jobs",
-        "--",
-        &place,
-        core.packs,
-        cases,
-        shapes,
-    ]))?;
+    process::example("mcu_jobs", &[&place, core.packs, cases, shapes])?;
     let program = build(core)?;
     let output = emulate(core, &program, &folder)?;
     let expected = folder.join("expected");

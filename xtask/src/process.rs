@@ -28,12 +28,38 @@ pub fn cargo(args: &[&str]) -> Command {
     command("cargo", args)
 }
 
+/// The pinned cargo with `args`, for what is built once from nothing: faster than builds that can
+/// be taken up again. The two share what others bring, and keep apart what is ours.
+pub fn cargo_once(args: &[&str]) -> Command {
+    let mut command = cargo(args);
+    command.env("CARGO_INCREMENTAL", "0");
+    command
+}
+
 /// The nightly cargo with `args`, for the tools that exist only there.
 pub fn nightly(args: &[&str]) -> Command {
     let mut command = command("rustup", &["run", "nightly", "cargo"]);
     // Cargo tells its children which cargo they run under; tools believe it.
     command.args(args).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
     command
+}
+
+/// The workspace without the crates whose dependencies take long to build and serve one test: tract
+/// and the decoder of defmt. They are tested before a release.
+pub const MOST: &[&str] =
+    &["--workspace", "--exclude", "shiftformer-oracle", "--exclude", "shiftformer-log-tests"];
+
+/// Leaves out writing through debug probes, whose library takes long to build. The feature `flash`
+/// is read by clippy, and tested before a release.
+pub const NO_PROBES: &str = "--no-default-features";
+
+/// Runs the example `name` of the tests' crate with `args`. It is built with the features that the
+/// whole workspace has, so that nothing is built a second time.
+pub fn example(name: &str, args: &[&str]) -> Outcome {
+    let example = ["build", "--quiet", NO_PROBES, "--example", name];
+    run(&mut cargo_once(&[&example[..], MOST].concat()))?;
+    let program = target_dir().join("debug/examples").join(name);
+    run(&mut command(&program.display().to_string(), args))
 }
 
 /// Runs to the end with its output on ours; an error names the command.

@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: emulators, cross compilers, a data set.
+//! What the tests need beside Rust: emulators, compilers, a data set.
 
 use std::path::Path;
 
@@ -6,38 +6,89 @@ use crate::Outcome;
 use crate::process::{capture, command, exists, run, stdout};
 
 /// Something to have, and the Debian package that brings it.
+#[derive(Debug)]
 struct Need {
     /// A file, or a program on the path.
     proof: &'static str,
     package: &'static str,
 }
 
-const NEEDS: &[Need] = &[
-    Need { proof: "cc", package: "gcc" },
-    Need { proof: "c++", package: "g++" },
-    Need { proof: "qemu-aarch64", package: "qemu-user" },
-    Need { proof: "qemu-arm", package: "qemu-user" },
-    Need { proof: "qemu-system-arm", package: "qemu-system-arm" },
-    Need { proof: "qemu-system-riscv32", package: "qemu-system-misc" },
-    Need { proof: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" },
-    Need { proof: "arm-linux-gnueabihf-gcc", package: "gcc-arm-linux-gnueabihf" },
-    Need { proof: "arm-none-eabi-gcc", package: "gcc-arm-none-eabi" },
-    Need { proof: "/usr/aarch64-linux-gnu/lib/libc.so", package: "libc6-dev-arm64-cross" },
-    Need { proof: "/usr/arm-linux-gnueabihf/lib/libc.so", package: "libc6-dev-armhf-cross" },
-    Need { proof: "/usr/share/datasets/fashion-mnist", package: "dataset-fashion-mnist" },
-];
+/// What one purpose needs.
+#[derive(Debug)]
+pub struct Kit {
+    needs: &'static [Need],
+    /// Targets of the pinned toolchain. `rust-toolchain.toml` names all; rustup installs them with
+    /// the toolchain, but not into one that is already there.
+    targets: &'static [&'static str],
+}
 
-/// Rust targets that `rust-toolchain.toml` names; rustup installs them with the
-/// toolchain, but not into one that is already there.
-const TARGETS: &[&str] = &[
-    "thumbv6m-none-eabi",
-    "thumbv7em-none-eabihf",
-    "thumbv8m.main-none-eabihf",
-    "riscv32imc-unknown-none-elf",
-    "wasm32-unknown-unknown",
-    "aarch64-unknown-linux-gnu",
-    "armv7-unknown-linux-gnueabihf",
-];
+/// Compilers for this machine.
+const HOST: Kit = Kit {
+    needs: &[Need { proof: "cc", package: "gcc" }, Need { proof: "c++", package: "g++" }],
+    targets: &["wasm32-unknown-unknown"],
+};
+
+/// Firmware.
+const FIRMWARE: Kit = Kit {
+    needs: &[],
+    targets: &[
+        "thumbv6m-none-eabi",
+        "thumbv7em-none-eabihf",
+        "thumbv8m.main-none-eabihf",
+        "riscv32imc-unknown-none-elf",
+    ],
+};
+
+/// Microcontrollers in emulators.
+const EMULATORS: Kit = Kit {
+    needs: &[
+        Need { proof: "qemu-system-arm", package: "qemu-system-arm" },
+        Need { proof: "qemu-system-riscv32", package: "qemu-system-misc" },
+    ],
+    targets: &[],
+};
+
+/// Firmware in C.
+const FIRMWARE_IN_C: Kit =
+    Kit { needs: &[Need { proof: "arm-none-eabi-gcc", package: "gcc-arm-none-eabi" }], targets: &[] };
+
+/// Linux on AArch64.
+const AARCH64: Kit = Kit {
+    needs: &[
+        Need { proof: "qemu-aarch64", package: "qemu-user" },
+        Need { proof: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" },
+        Need { proof: "/usr/aarch64-linux-gnu/lib/libc.so", package: "libc6-dev-arm64-cross" },
+    ],
+    targets: &["aarch64-unknown-linux-gnu"],
+};
+
+/// Linux on 32-bit Arm.
+const ARMV7: Kit = Kit {
+    needs: &[
+        Need { proof: "qemu-arm", package: "qemu-user" },
+        Need { proof: "arm-linux-gnueabihf-gcc", package: "gcc-arm-linux-gnueabihf" },
+        Need { proof: "/usr/arm-linux-gnueabihf/lib/libc.so", package: "libc6-dev-armhf-cross" },
+    ],
+    targets: &["armv7-unknown-linux-gnueabihf"],
+};
+
+/// All test images.
+const DATA: Kit = Kit {
+    needs: &[Need { proof: "/usr/share/datasets/fashion-mnist", package: "dataset-fashion-mnist" }],
+    targets: &[],
+};
+
+/// What images for boards need.
+pub const FOR_FIRMWARE: &[Kit] = &[FIRMWARE];
+
+/// What runs in emulators needs.
+pub const FOR_EMULATORS: &[Kit] = &[FIRMWARE, EMULATORS];
+
+/// What `cargo xtask test` needs.
+pub const FOR_A_CHANGE: &[Kit] = &[HOST, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64];
+
+/// What `cargo xtask test --all` needs.
+pub const FOR_A_RELEASE: &[Kit] = &[HOST, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, DATA];
 
 impl Need {
     fn is_met(&self) -> bool {
@@ -45,30 +96,25 @@ impl Need {
     }
 }
 
-/// Installs what is missing where that can be done without a question.
-pub fn prepare() -> Outcome {
-    rust_targets()?;
-    let missing = missing();
+/// Installs what is missing of `kits` where that can be done without a question.
+pub fn prepare(kits: &[Kit]) -> Outcome {
+    rust_targets(kits)?;
+    let missing = missing(kits);
     if missing.is_empty() {
         return Ok(());
     }
-    let Some(apt) = apt() else {
-        return Err(format!(
-            "missing: {}. Install the packages (Debian names; this needs root, or sudo without a password): \
-             apt-get install {}",
-            missing.iter().map(|need| need.proof).collect::<Vec<_>>().join(", "),
-            packages(&missing).join(" "),
-        ));
-    };
-    install(&apt, &packages(&missing))?;
-    match self::missing().first() {
+    install(&packages(&missing)).map_err(|error| {
+        let lacking: Vec<&str> = missing.iter().map(|need| need.proof).collect();
+        format!("missing: {}. {error}", lacking.join(", "))
+    })?;
+    match self::missing(kits).first() {
         Some(need) => Err(format!("{} was installed, but {} is not there", need.package, need.proof)),
         None => Ok(()),
     }
 }
 
-fn missing() -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !need.is_met()).collect()
+fn missing(kits: &[Kit]) -> Vec<&'static Need> {
+    kits.iter().flat_map(|kit| kit.needs).filter(|need| !need.is_met()).collect()
 }
 
 fn packages(needs: &[&'static Need]) -> Vec<&'static str> {
@@ -88,8 +134,15 @@ fn apt() -> Option<Vec<&'static str>> {
     stdout(&mut command("sudo", &["-n", "true"])).map(|_| vec!["sudo", "-n", "apt-get"])
 }
 
-/// Tries with the package lists that are there, then with fresh ones.
-fn install(apt: &[&str], packages: &[&str]) -> Outcome {
+/// Installs Debian packages: with the package lists that are there, then with fresh ones.
+pub fn install(packages: &[&str]) -> Outcome {
+    let Some(apt) = apt() else {
+        return Err(format!(
+            "Install the packages (Debian names; this needs root, or sudo without a password): \
+             apt-get install {}",
+            packages.join(" "),
+        ));
+    };
     let apt = |args: &[&str]| {
         let (program, rest) = apt.split_first().expect("apt() names a program");
         let mut command = command(program, &[rest, args].concat());
@@ -109,13 +162,13 @@ fn install(apt: &[&str], packages: &[&str]) -> Outcome {
     run(&mut apt(&[&args[..], &["qemu-utils-"]].concat()))
 }
 
-fn rust_targets() -> Outcome {
+fn rust_targets(kits: &[Kit]) -> Outcome {
     // Without rustup the compiler itself will say what it lacks.
     let Some(installed) = stdout(&mut command("rustup", &["target", "list", "--installed"])) else {
         return Ok(());
     };
-    let missing: Vec<&str> =
-        TARGETS.iter().copied().filter(|t| !installed.lines().any(|line| line == *t)).collect();
+    let targets = kits.iter().flat_map(|kit| kit.targets).copied();
+    let missing: Vec<&str> = targets.filter(|t| !installed.lines().any(|line| line == *t)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,190 +1,130 @@
-//! `cargo xtask test`: what a change must pass. CI runs exactly this.
+//! `cargo xtask test`: runs the steps, and records how long each took.
 
 use std::time::{Duration, Instant};
 
-use crate::process::{self, cargo, root};
-use crate::{Outcome, boards, header, link, mcu, system};
+use crate::Outcome;
+use crate::record::Record;
+use crate::steps::STEPS;
+use crate::system::{self, Kit};
 
-/// One step: its name, what it shows, and how.
-struct Step {
-    name: &'static str,
-    what: &'static str,
-    run: fn() -> Outcome,
+/// How much is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What a change must pass.
+    Change,
+    /// What a release must pass.
+    Release,
 }
 
-const STEPS: &[Step] = &[
-    Step {
-        name: "prepare",
-        what: "emulators, cross compilers, data set, Rust targets",
-        run: system::prepare,
-    },
-    Step { name: "format", what: "rustfmt, every workspace", run: format },
-    Step { name: "clippy", what: "no warnings, every workspace", run: clippy },
-    Step { name: "unit", what: "all tests, overflow checks on", run: unit },
-    Step {
-        name: "golden",
-        what: "whole models on whole data sets, optimised; firmware in emulators",
-        run: golden,
-    },
-    Step { name: "bare", what: "quant, runtime and link build for microcontrollers and wasm", run: bare },
-    Step { name: "link", what: "bare links without panic, float or allocator; sizes", run: link::run },
-    Step { name: "header", what: "the C header is that of its crate, in C99 and C++11", run: header::check },
-    Step {
-        name: "boards",
-        what: "firmware for two boards with a HAL links and fits; nothing of ours in it can panic",
-        run: || boards::run(&["pico", "nrf52840-dk"]),
-    },
-    Step {
-        name: "mcu",
-        what: "generated programs and the model on emulated microcontrollers",
-        run: mcu::exact,
-    },
-    Step { name: "emulate", what: "the same bytes on AArch64 and 32-bit Arm", run: emulate },
-    Step { name: "doc", what: "documentation without warnings", run: doc },
-];
+/// One step.
+pub struct Step {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it shows.
+    pub what: &'static str,
+    /// Whether it is left out of the tests of a change.
+    pub release_only: bool,
+    /// How.
+    pub run: fn(Scope) -> Outcome,
+}
+
+/// A run that takes longer is remarked on: it is tried less often then.
+const BUDGET: Duration = Duration::from_secs(20 * 60);
+
+impl Scope {
+    /// That of the flag `--all`.
+    pub fn of(all: bool) -> Self {
+        if all { Scope::Release } else { Scope::Change }
+    }
+
+    /// What has to be installed.
+    pub fn kits(self) -> &'static [Kit] {
+        match self {
+            Scope::Change => system::FOR_A_CHANGE,
+            Scope::Release => system::FOR_A_RELEASE,
+        }
+    }
+
+    /// Cases that are generated for each property.
+    pub fn cases(self) -> &'static str {
+        match self {
+            Scope::Change => "64",
+            Scope::Release => "1024",
+        }
+    }
+
+    fn steps(self) -> Vec<&'static Step> {
+        STEPS.iter().filter(|step| self == Scope::Release || !step.release_only).collect()
+    }
+}
 
 /// Prints the steps.
 pub fn list() -> Outcome {
     for step in STEPS {
-        println!("{:8}  {}", step.name, step.what);
+        let only = if step.release_only { " (--all)" } else { "" };
+        println!("{:8}  {}{only}", step.name, step.what);
     }
     Ok(())
 }
 
 /// Runs the steps in order, from the one named on, and stops at the first that fails.
-pub fn run(first: Option<&str>) -> Outcome {
-    let first = match first {
-        Some(name) => STEPS.iter().position(|step| step.name == name),
-        None => Some(0),
-    };
+pub fn run(scope: Scope, from: Option<&str>) -> Outcome {
+    let steps = scope.steps();
+    let first = from.map_or(Some(0), |name| steps.iter().position(|step| step.name == name));
     let first = first.ok_or("no such step; `cargo xtask test --list` names them")?;
 
     let start = Instant::now();
-    let mut times = Vec::new();
-    for (index, step) in STEPS.iter().enumerate().skip(first) {
-        println!("\n=== {}/{} {}: {}", index + 1, STEPS.len(), step.name, step.what);
+    let mut record = Record::begin(scope == Scope::Release);
+    for (index, step) in steps.iter().enumerate().skip(first) {
+        println!("\n=== {}/{} {}: {}", index + 1, steps.len(), step.name, step.what);
         let begun = Instant::now();
-        (step.run)().map_err(|error| {
+        let outcome = (step.run)(scope);
+        record.step(step.name, begun.elapsed());
+        record.passed = outcome.is_ok() && first == 0 && index + 1 == steps.len();
+        record.save()?;
+        outcome.map_err(|error| {
+            let again = if scope == Scope::Release { " --all" } else { "" };
             format!(
-                "step {} ({}): {error}\nTo go on from here: cargo xtask test --from {}",
+                "step {} ({}): {error}\nTo go on from here: cargo xtask test{again} --from {}",
                 step.name, step.what, step.name
             )
         })?;
         println!("--- {}: {}", step.name, clock(begun.elapsed()));
-        times.push((step.name, begun.elapsed()));
     }
-    println!();
-    for (name, time) in times {
-        println!("{name:8}  {}", clock(time));
-    }
+    println!("\n{}", record.table());
     println!("{:8}  {}\nall steps passed", "total", clock(start.elapsed()));
+    if scope == Scope::Change && start.elapsed() > BUDGET {
+        println!("That is more than {}: which step grew? CONTRIBUTING.md has their times.", clock(BUDGET));
+    }
     Ok(())
 }
 
-fn clock(time: Duration) -> String {
+/// A duration for people.
+pub fn clock(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else {
-        format!("{} min {:02.0} s", seconds as u64 / 60, seconds % 60.0)
+        format!("{} min {:02.0} s", time.as_secs() / 60, (seconds % 60.0).floor())
     }
 }
 
-const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.toml"];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Boards by the one target that they build for.
-const BOARDS: &[(&str, &[&str])] = &[
-    ("thumbv6m-none-eabi", &["virtual-m0", "pico"]),
-    ("thumbv7em-none-eabihf", &["mps2-an386", "mps2-an500", "nrf52840-dk"]),
-    ("thumbv8m.main-none-eabihf", &["mps3-an547"]),
-    ("riscv32imc-unknown-none-elf", &["riscv-virt"]),
-];
-
-fn format() -> Outcome {
-    for manifest in MANIFESTS.iter().filter(|m| root().join(m).exists()) {
-        process::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest]))
-            .map_err(|error| format!("{error}; `cargo fmt --all --manifest-path {manifest}` repairs it"))?;
-    }
-    Ok(())
-}
-
-fn clippy() -> Outcome {
-    process::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    let without = ["clippy", "--package", "shiftformer-cli", "--no-default-features", "--all-targets"];
-    process::run(&mut cargo(&[&without[..], &["--", "-D", "warnings"]].concat()))?;
-    let place = link::target_dir();
-    for target in link::TARGETS {
-        let clippy =
-            ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir", &place];
-        process::run(&mut cargo(&[&clippy[..], &["--target", target, "--", "-D", "warnings"]].concat()))?;
-    }
-    for (target, packages) in BOARDS {
-        let clippy =
-            ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir", &place];
-        let packages: Vec<&str> = packages.iter().flat_map(|package| ["--package", package]).collect();
-        for features in [&[][..], &["--features", "defmt"]] {
-            process::run(&mut cargo(
-                &[&clippy[..], &["--target", target], &packages, features, &["--", "-D", "warnings"]]
-                    .concat(),
-            ))?;
+    #[test]
+    fn names_are_unique_and_a_release_has_every_step() {
+        for (index, step) in STEPS.iter().enumerate() {
+            assert!(STEPS[..index].iter().all(|other| other.name != step.name), "{}", step.name);
         }
+        assert_eq!(Scope::Release.steps().len(), STEPS.len());
+        assert!(Scope::Change.steps().iter().all(|step| !step.release_only));
     }
-    let place = process::target_dir().join("fuzz").display().to_string();
-    let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", &place];
-    process::run(&mut cargo(&[&fuzz[..], &["--", "-D", "warnings"]].concat()))
-}
 
-fn unit() -> Outcome {
-    process::run(&mut cargo(&["test", "--workspace"]))?;
-    let place = link::target_dir();
-    let app = ["test", "--manifest-path", "firmware/Cargo.toml", "--package", "shiftformer-app"];
-    process::run(&mut cargo(&[&app[..], &["--target-dir", &place]].concat()))
-}
-
-fn golden() -> Outcome {
-    // The others have no ignored tests, and take minutes to link.
-    let tests = ["golden", "golden_bivit", "golden_bivit_recipe", "converted", "emulated"];
-    let tests: Vec<&str> = tests.iter().flat_map(|test| ["--test", test]).collect();
-    let test = ["test", "--release", "--package", "shiftformer-tests"];
-    process::run(&mut cargo(&[&test[..], &tests, &["--", "--ignored"]].concat()))?;
-    // Not optimised, and of the whole workspace: so the step `unit` has built it, with the decoder
-    // that it needs.
-    process::run(&mut cargo(&["test", "--workspace", "--test", "log", "--", "--ignored"]))
-}
-
-fn bare() -> Outcome {
-    let targets = [
-        "thumbv6m-none-eabi",
-        "thumbv7em-none-eabihf",
-        "thumbv8m.main-none-eabihf",
-        "riscv32imc-unknown-none-elf",
-        "wasm32-unknown-unknown",
-    ];
-    for target in targets {
-        let packages = ["shiftformer-quant", "shiftformer-runtime", "shiftformer-link"]
-            .map(|p| ["--package", p])
-            .concat();
-        process::run(&mut cargo(&[&["build", "--release", "--target", target][..], &packages].concat()))?;
+    #[test]
+    fn durations_are_readable() {
+        assert_eq!(clock(Duration::from_millis(1250)), "1.2 s");
+        assert_eq!(clock(Duration::from_millis(119_990)), "1 min 59 s");
     }
-    process::run(&mut cargo(&[
-        "build",
-        "--release",
-        "--target",
-        "wasm32-unknown-unknown",
-        "--package",
-        "shiftformer-cpu",
-    ]))
-}
-
-fn emulate() -> Outcome {
-    for target in ["aarch64-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf"] {
-        let test = ["test", "--release", "--package", "shiftformer-tests", "--test", "same_bytes"];
-        process::run(&mut cargo(&[&test[..], &["--target", target]].concat()))?;
-    }
-    Ok(())
-}
-
-fn doc() -> Outcome {
-    // The library and the binary are both called `shiftformer`: only libraries have pages.
-    process::run(cargo(&["doc", "--workspace", "--no-deps", "--lib"]).env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -1,0 +1,201 @@
+//! The steps of `cargo xtask test`.
+
+use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
+use crate::test::{Scope, Step};
+use crate::{Outcome, boards, fuzz, header, link, mcu, system};
+
+/// In the order in which they run: what fails soonest comes first.
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "prepare",
+        what: "emulators, compilers, Rust targets",
+        release_only: false,
+        run: |scope| system::prepare(scope.kits()),
+    },
+    Step { name: "format", what: "rustfmt, every workspace", release_only: false, run: |_| format() },
+    Step { name: "clippy", what: "no warnings, every workspace", release_only: false, run: clippy },
+    Step { name: "unit", what: "all tests, overflow checks on", release_only: false, run: unit },
+    Step {
+        name: "emulated",
+        what: "firmware in emulators; whole data sets with --all",
+        release_only: false,
+        run: emulated,
+    },
+    Step {
+        name: "bare",
+        what: "bare links without panic, float or allocator; sizes; wasm builds",
+        release_only: false,
+        run: |_| bare(),
+    },
+    Step {
+        name: "header",
+        what: "the C header is that of its crate, in C99 and C++11",
+        release_only: false,
+        run: |_| header::check(),
+    },
+    Step {
+        name: "boards",
+        what: "firmware with a HAL links and fits; nothing of ours in it can panic",
+        release_only: false,
+        run: hal_boards,
+    },
+    Step {
+        name: "mcu",
+        what: "generated programs and the models on emulated microcontrollers",
+        release_only: false,
+        run: mcu::exact,
+    },
+    Step {
+        name: "cross",
+        what: "the same bytes on AArch64, and on 32-bit Arm with --all",
+        release_only: false,
+        run: cross,
+    },
+    Step { name: "doc", what: "documentation without warnings", release_only: false, run: |_| doc() },
+    Step {
+        name: "fuzz",
+        what: "every fuzz target for a short while",
+        release_only: true,
+        run: |_| fuzz::run(FUZZ_SECONDS),
+    },
+];
+
+/// The variable that says how many cases proptest generates for each property.
+pub const CASES: &str = "PROPTEST_CASES";
+
+/// Seconds of each fuzz target in the tests of a release.
+const FUZZ_SECONDS: u32 = 30;
+
+const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.toml"];
+
+/// The format of every workspace.
+pub fn format() -> Outcome {
+    for manifest in MANIFESTS {
+        process::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest]))
+            .map_err(|error| format!("{error}; `cargo fmt --all --manifest-path {manifest}` repairs it"))?;
+    }
+    Ok(())
+}
+
+/// What is built of the workspace in `scope`.
+fn packages(scope: Scope) -> &'static [&'static str] {
+    match scope {
+        Scope::Change => MOST,
+        Scope::Release => &["--workspace"],
+    }
+}
+
+/// What is tested of it.
+fn tested(scope: Scope) -> Vec<&'static str> {
+    match scope {
+        Scope::Change => [packages(scope), &[NO_PROBES]].concat(),
+        Scope::Release => packages(scope).to_vec(),
+    }
+}
+
+fn clippy(scope: Scope) -> Outcome {
+    process::run(&mut cargo_once(&[&["clippy"], packages(scope), DENY].concat()))?;
+    clippy_firmware(scope)?;
+    if scope == Scope::Release { clippy_fuzz() } else { Ok(()) }
+}
+
+/// Flags of clippy.
+const DENY: &[&str] = &["--all-targets", "--", "-D", "warnings"];
+
+/// Clippy on the main workspace.
+pub fn clippy_workspace() -> Outcome {
+    process::run(&mut cargo(&[&["clippy"], MOST, DENY].concat()))
+}
+
+/// Boards whose crates, with those that they share, are read by clippy, by target; after them those
+/// of a release.
+const BOARDS: &[(&str, &[&str], &[&str])] = &[
+    ("thumbv6m-none-eabi", &[], &["virtual-m0", "pico"]),
+    ("thumbv7em-none-eabihf", &["mps2-an386"], &["mps2-an500", "nrf52840-dk"]),
+    ("thumbv8m.main-none-eabihf", &["mps3-an547"], &[]),
+    ("riscv32imc-unknown-none-elf", &["riscv-virt"], &[]),
+];
+
+/// Clippy on the firmware, with a log and without.
+pub fn clippy_firmware(scope: Scope) -> Outcome {
+    let place = link::target_dir();
+    let clippy = |target: &str, packages: &[&str], features: &[&str]| {
+        let packages: Vec<&str> = packages.iter().flat_map(|package| ["--package", *package]).collect();
+        let clippy = ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir"];
+        let what = [&clippy[..], &[&*place, "--target", target], &packages, features];
+        process::run(&mut cargo(&[&what.concat()[..], &["--", "-D", "warnings"]].concat()))
+    };
+    clippy("thumbv7em-none-eabihf", &["link-check", "shiftformer-app", "shiftformer-c"], &[])?;
+    clippy("thumbv7em-none-eabihf", &["mps2-an386"], &["--features", "defmt"])?;
+    for (target, boards, more) in BOARDS {
+        let more: &[&str] = if scope == Scope::Release { more } else { &[] };
+        let boards = [*boards, more].concat();
+        if !boards.is_empty() {
+            clippy(target, &boards, &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// Clippy on the fuzz targets.
+pub fn clippy_fuzz() -> Outcome {
+    let place = target_dir().join("fuzz").display().to_string();
+    let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", &place];
+    process::run(&mut cargo(&[&fuzz[..], &["--", "-D", "warnings"]].concat()))
+}
+
+fn unit(scope: Scope) -> Outcome {
+    process::run(cargo_once(&[&["test"], &*tested(scope)].concat()).env(CASES, scope.cases()))?;
+    firmware_app_tests()
+}
+
+/// The application's own tests, which run on this machine.
+pub fn firmware_app_tests() -> Outcome {
+    let place = link::target_dir();
+    let app = ["test", "--manifest-path", "firmware/Cargo.toml", "--package", "shiftformer-app"];
+    process::run(&mut cargo(&[&app[..], &["--target-dir", &place]].concat()))
+}
+
+/// The tests that are ignored unless asked for, in the binaries that the step `unit` has built.
+fn emulated(scope: Scope) -> Outcome {
+    let chosen: &[&str] = match scope {
+        Scope::Change => &["emulated::", "--skip", "full::"],
+        Scope::Release => &["emulated::", "full::"],
+    };
+    let test = [&["test"], &*tested(scope), &["--tests", "--", "--ignored"], chosen];
+    process::run(&mut cargo_once(&test.concat()))
+}
+
+fn bare() -> Outcome {
+    let packages = ["shiftformer-quant", "shiftformer-runtime", "shiftformer-link", "shiftformer-cpu"];
+    let packages = packages.map(|package| ["--package", package]).concat();
+    process::run(&mut cargo(&[&["check", "--target", "wasm32-unknown-unknown"][..], &packages].concat()))?;
+    link::run()
+}
+
+fn hal_boards(scope: Scope) -> Outcome {
+    match scope {
+        Scope::Change => boards::run(&["nrf52840-dk"]),
+        Scope::Release => boards::run(&[]),
+    }
+}
+
+/// Architectures that the same cases run on, in QEMU's user mode, and test images of each.
+fn cross(scope: Scope) -> Outcome {
+    let (targets, images): (&[&str], _) = match scope {
+        Scope::Change => (&["aarch64-unknown-linux-gnu"], "10"),
+        Scope::Release => (&["aarch64-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf"], "50"),
+    };
+    let folder = target_dir().join("elsewhere").display().to_string();
+    process::example("elsewhere", &[&folder, images])?;
+    for target in targets {
+        let run = ["run", "--package", "shiftformer-test-run", "--target", target, "--"];
+        process::run(&mut cargo_once(&[&run[..], &[&folder]].concat()))?;
+    }
+    Ok(())
+}
+
+fn doc() -> Outcome {
+    // The library and the binary are both called `shiftformer`: only libraries have pages.
+    process::run(cargo_once(&["doc", "--workspace", "--no-deps", "--lib"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
