@@ -23,7 +23,6 @@ mod backend;
 pub mod device;
 mod engine;
 mod error;
-mod explain;
 mod file;
 mod logits;
 
