@@ -35,6 +35,8 @@ mod executor;
 mod io;
 mod model;
 mod program;
+#[cfg(test)]
+mod spec;
 
 pub use arena::{ARENA_ALIGN, Arena};
 pub use container::{
