@@ -30,3 +30,8 @@ pub use message::{
 };
 pub use problem::Problem;
 pub use wire::{Checksum, crc32};
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

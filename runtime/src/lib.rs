@@ -50,3 +50,8 @@ pub use model::{Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;
 pub use wire::crc32;
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

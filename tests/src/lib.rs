@@ -6,6 +6,8 @@ pub mod data;
 pub mod kernels;
 pub mod memory;
 pub mod ops;
+#[cfg(any(test, doctest))]
+mod readme;
 pub mod run;
 pub mod source;
 
