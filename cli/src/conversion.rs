@@ -94,7 +94,7 @@ pub fn save(
 
 fn page(file: &ModelFile, facts: &Facts) -> Result<String, Failure> {
     let program =
-        ProgramFacts::new(file.bytes()).map_err(|e| Failure::new(format!("{}: {e:?}", file.name())))?;
+        ProgramFacts::new(file.bytes()).map_err(|e| Failure::new(format!("{}: {e}", file.name())))?;
     Ok(report::html(&Report { model: &facts.model, facts, program: &program }))
 }
 

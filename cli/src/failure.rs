@@ -96,7 +96,7 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "a model that was trained with binary weights needs a few times less, with --format bivit; \
              or train one of smaller width or depth"
         }
-        ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 4096 instructions",
+        ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 2048 instructions",
         _ => "this is a defect of the converter: please report it with the checkpoint",
     }
 }

@@ -91,6 +91,6 @@ fn containers() {
     refused(&flipped, &["bad.shf", "checksum"]);
     let mut version = good;
     version[4] = 99;
-    refused(&version, &["bad.shf", "format version 99"]);
+    refused(&version, &["bad.shf", "version of the format: version 99, this build reads version 1"]);
     fails(path, 1, &["inspect", "absent.shf"], &["absent.shf", "No such file"]);
 }

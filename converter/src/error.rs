@@ -162,7 +162,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Onnx(#[from] OnnxError),
     /// The finished program is refused by the checker.
-    #[error("the program is refused by the checker{}: {error:?}", at(.instruction))]
+    #[error("the program is refused by the checker{}: {error}", at(.instruction))]
     Check {
         /// The checker's reason.
         error: LoadError,

@@ -36,6 +36,11 @@ use lower::{LowerOptions, lower};
 use program::{Container, PlanOptions, plan, write};
 use progress::Progress;
 
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// How to make a container from a graph.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildOptions {

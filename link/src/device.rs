@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use crate::frame::{Damaged, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Problem, Reply, Request,
-    Stepped, ToDevice, ToHost,
+    Answer, CHUNK, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Reply, Request, Stepped,
+    ToDevice, ToHost,
 };
+use crate::problem::Problem;
 
 /// What runs the program.
 pub trait Target {

@@ -3,6 +3,7 @@
 //! The zero in front ends whatever the line left of an earlier frame.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use wire::crc32;
 
 use crate::cobs;
@@ -16,7 +17,8 @@ pub const MAX_FRAME: usize = cobs::max_encoded(MAX_MESSAGE + CRC_LEN) + 2;
 const CRC_LEN: usize = 4;
 
 /// A frame that is not as it was sent, or longer than any that is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the frame did not arrive as it was sent")]
 pub struct Damaged;
 
 /// Collects a frame from the bytes of a line.

@@ -5,9 +5,9 @@ use wire::crc32;
 
 use crate::frame::{Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, MemoryUse, PROTOCOL, Problem, Reply, Request, Stepped, ToDevice,
-    ToHost,
+    Answer, CHUNK, Finished, Identity, MemoryUse, PROTOCOL, Reply, Request, Stepped, ToDevice, ToHost,
 };
+use crate::problem::Problem;
 
 /// A serial line with a clock.
 pub trait Line {

@@ -19,12 +19,19 @@ mod device;
 mod frame;
 mod host;
 mod message;
+mod problem;
 
 pub use device::{Device, Event, Target};
 pub use frame::{Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender};
 pub use host::{Host, HostError, Line, Patience};
 pub use message::{
-    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, PROTOCOL, Problem, Reply, Request,
-    Stepped, ToDevice, ToHost, log_of,
+    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, PROTOCOL, Reply, Request, Stepped,
+    ToDevice, ToHost, log_of,
 };
+pub use problem::Problem;
 pub use wire::{Checksum, crc32};
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,9 +1,9 @@
 //! The messages. Records are never edited: a variant is appended, or [`PROTOCOL`] changes.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::frame::read;
+use crate::problem::Problem;
 
 /// Version of the protocol, which the first message tells.
 pub const PROTOCOL: u16 = 1;
@@ -257,51 +257,6 @@ pub struct MemoryUse {
     pub arena_size: u32,
     /// Of the model's container in flash.
     pub model: u32,
-}
-
-/// Why a device has no answer. After any of them it takes the next request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Problem {
-    /// The frame is sound, its content is not a request: another version of the protocol.
-    #[error("the device does not know the request: it speaks another version of the protocol")]
-    UnknownRequest,
-    /// There is no model, or it was refused.
-    #[error("the device has no model that it can run")]
-    NoModel,
-    /// Another run is in progress, or none.
-    #[error("the device does not know the run: it was reset, or serves another host or a camera")]
-    UnknownRun,
-    /// The inputs take another number of bytes.
-    #[error("the model's inputs take {expected} bytes")]
-    InputLength {
-        /// Bytes of all inputs together.
-        expected: u32,
-    },
-    /// A chunk reaches past the inputs.
-    #[error("a chunk reaches past the end of the inputs")]
-    Offset,
-    /// The inputs as they arrived have another checksum.
-    #[error("the inputs did not arrive as they were sent")]
-    Checksum,
-    /// A step is asked for that is not the next.
-    #[error("steps were asked for out of order")]
-    Order,
-    /// There is no such output, or not so many values.
-    #[error("the model has no such output")]
-    Output,
-    /// The run is not finished.
-    #[error("the run is not finished")]
-    NotFinished,
-    /// An instruction failed, which a checked model does not.
-    #[error("step {step} failed: the model in flash has changed since it was checked")]
-    Fault {
-        /// Steps done before.
-        step: u32,
-    },
-    /// The stack has reached its end.
-    #[error("the device's stack is used up")]
-    StackOverflow,
 }
 
 #[cfg(test)]

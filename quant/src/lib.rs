@@ -38,3 +38,8 @@ pub mod slice;
 pub use error::{Fault, Reject};
 pub use kernels::{Kernels, Reference};
 pub use op::Op;
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

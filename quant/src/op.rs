@@ -1,7 +1,7 @@
 //! The closed set of ops.
 //!
-//! [`ops!`](crate::ops!) is the one list; [`Op`], its decoding table and every
-//! exhaustive match (conformance tests, GPU shaders) expand from it. **Append only**:
+//! [`ops!`](crate::ops!) is the one list; [`Op`], its decoding table and
+//! whatever has an item for each op (the conformance tests) expand from it. **Append only**:
 //! an op's position is its id in the container.
 
 use crate::error::{Fault, Reject};

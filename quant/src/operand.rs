@@ -1,8 +1,8 @@
 //! What an instruction reads, writes and holds constant.
 //!
 //! Every op reports its operands through one method,
-//! [`Op::operands`](crate::Op::operands). The checker, the planner, the repacker,
-//! `inspect` and the GPU bindings are all visitors of it; they get mutable access to
+//! [`Op::operands`](crate::Op::operands). The checker, the executor, the
+//! planner, the repacker and `inspect` are all visitors of it; they get mutable access to
 //! the offsets and lengths so that planning is a rewrite of the same records.
 
 use crate::bits::BitPack;

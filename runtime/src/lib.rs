@@ -10,11 +10,11 @@
 //! use quant::Reference;
 //! use shiftformer_runtime::{Arena, Model, Progress, Session};
 //!
-//! let model = Model::new(bytes).map_err(|e| format!("{e:?}"))?;
+//! let model = Model::new(bytes)?;
 //! let mut arena = Arena::<20_480>::new();
-//! let mut session = Session::new(&model, arena.bytes()).map_err(|e| format!("{e:?}"))?;
+//! let mut session = Session::new(&model, arena.bytes())?;
 //! session.input(0).ok_or("no input")?.copy_from_slice(frame);
-//! while let Progress::Ran(_) = session.step(&mut Reference).map_err(|e| format!("{e:?}"))? {}
+//! while let Progress::Ran(_) = session.step(&mut Reference)? {}
 //! let logits = session.output(0).ok_or("no output")?;
 //! # Ok(()) }
 //! ```
@@ -35,6 +35,8 @@ mod executor;
 mod io;
 mod model;
 mod program;
+#[cfg(test)]
+mod spec;
 
 pub use arena::{ARENA_ALIGN, Arena};
 pub use container::{
@@ -48,3 +50,8 @@ pub use model::{Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;
 pub use wire::crc32;
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

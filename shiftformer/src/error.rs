@@ -3,8 +3,6 @@
 use runtime::{ArenaError, Fault, LoadError};
 use thiserror::Error;
 
-use crate::explain::{load_hint, load_reason};
-
 /// A container cannot be used.
 #[derive(Debug, Error)]
 #[error("{name}: {problem}")]
@@ -27,7 +25,7 @@ pub enum OpenProblem {
     #[error("is larger than 2 GiB")]
     TooLarge,
     /// The checker refuses.
-    #[error("{}", load_reason(.0))]
+    #[error("{0}")]
     Load(LoadError),
 }
 
@@ -38,6 +36,30 @@ impl OpenError {
             OpenProblem::Read(_) => "check the path and its permissions",
             OpenProblem::TooLarge => "containers are at most 2 GiB: this is probably another file",
             OpenProblem::Load(reason) => load_hint(reason),
+        }
+    }
+}
+
+fn load_hint(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Truncated | LoadError::TrailingBytes | LoadError::Crc => {
+            "the file is incomplete or altered: copy it again, or convert the model again"
+        }
+        LoadError::Magic => "expected a .shf file; `shiftformer convert` makes one from a checkpoint",
+        LoadError::Version { .. } | LoadError::UnknownOp { .. } => {
+            "convert the model again with this build, or use the build that made the file"
+        }
+        LoadError::Misaligned => "place the container at an address that is a multiple of 16",
+        LoadError::Section(_)
+        | LoadError::Arena
+        | LoadError::InstructionCount
+        | LoadError::Instruction { .. }
+        | LoadError::Op { .. }
+        | LoadError::Slot { .. }
+        | LoadError::Tile { .. }
+        | LoadError::Io { .. }
+        | LoadError::OutputUndefined { .. } => {
+            "the file was not written by `shiftformer convert`, or by a faulty version: convert the model again"
         }
     }
 }
@@ -55,10 +77,10 @@ pub enum EngineError {
         found: usize,
     },
     /// The arena was refused.
-    #[error("the arena was refused: {0:?}")]
+    #[error("{0}")]
     Arena(ArenaError),
     /// The program faulted, which a checked model does not.
-    #[error("the program faulted ({0:?}); please report this with the container")]
+    #[error("the program faulted ({0}); please report this with the container")]
     Fault(Fault),
     /// The device gave no answer.
     #[cfg(feature = "device")]

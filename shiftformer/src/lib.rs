@@ -23,7 +23,6 @@ mod backend;
 pub mod device;
 mod engine;
 mod error;
-mod explain;
 mod file;
 mod logits;
 
@@ -35,3 +34,8 @@ pub use error::{EngineError, OpenError, OpenProblem};
 pub use file::{MAX_FILE_BYTES, ModelFile};
 pub use logits::{probabilities, top_k};
 pub use {quant, runtime};
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,6 +5,8 @@ pub mod case;
 pub mod data;
 pub mod elsewhere;
 pub mod ops;
+#[cfg(any(test, doctest))]
+mod readme;
 
 pub use shiftformer_test_run::{kernels, memory, run, source};
 

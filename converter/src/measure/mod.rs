@@ -26,13 +26,13 @@ use crate::float;
 #[non_exhaustive]
 pub enum MeasureError {
     /// The container is refused by the checker.
-    #[error("the container is refused by the checker: {0:?}; convert the model again")]
+    #[error("the container is refused by the checker: {0}; convert the model again")]
     Load(LoadError),
     /// The arena cannot be used.
-    #[error("the program's arena cannot be provided: {0:?}")]
+    #[error("the program's arena cannot be provided: {0}")]
     Arena(ArenaError),
     /// The program faulted.
-    #[error("the program faulted: {0:?}; its container changed while it ran")]
+    #[error("the program faulted: {0}; its container changed while it ran")]
     Fault(Fault),
     /// A frame has the wrong length.
     #[error(

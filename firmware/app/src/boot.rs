@@ -2,7 +2,7 @@
 
 use embedded_io::Write;
 use link::ModelState;
-use runtime::{LoadError, Model, container_in};
+use runtime::{Model, container_in};
 
 use crate::log::{error, info, warn};
 
@@ -12,7 +12,7 @@ pub(crate) fn open(flash: &[u8], arena_size: u32) -> (Option<Model<'_>>, ModelSt
     let model = match Model::new(bytes) {
         Ok(model) => model,
         Err(error) => {
-            let state = ModelState::Refused { reason: reason(error), instruction: error.instruction() };
+            let state = ModelState::Refused { reason: error.message(), instruction: error.instruction() };
             return (None, state);
         }
     };
@@ -44,26 +44,6 @@ pub(crate) fn report(board: &str, kernels: &str, hz: u32, arena: u32, state: &Mo
             error!("model refused: {=str}, instruction {=u32}", reason, instruction);
         }
         ModelState::DoesNotFit { needed } => error!("model refused: it needs arena {=u32}", needed),
-    }
-}
-
-fn reason(error: LoadError) -> &'static str {
-    match error {
-        LoadError::Truncated | LoadError::TrailingBytes => "the container is truncated",
-        LoadError::Magic => "there is no container",
-        LoadError::Version { .. } => "the container has another version of the format",
-        LoadError::Misaligned => "the container is not aligned",
-        LoadError::Crc => "the container is damaged: its checksum does not match",
-        LoadError::Section(_) => "a section of the container is malformed",
-        LoadError::Arena | LoadError::InstructionCount => "the program is too large",
-        LoadError::Instruction { .. } => "an instruction is malformed",
-        LoadError::UnknownOp { .. } => "an instruction is of an op that this firmware does not include",
-        LoadError::Op { .. } => "an op refuses its operands",
-        LoadError::Slot { .. } => "an operand lies wrong in memory",
-        LoadError::Tile { .. } => "a tile group is inconsistent",
-        LoadError::Io { .. } => "an input or output is malformed",
-        LoadError::OutputUndefined { .. } => "an output is not computed",
-        _ => "the container is refused",
     }
 }
 

@@ -14,9 +14,11 @@
 
 mod clock;
 
+use core::fmt;
+
 use quant::hash::hash_tensor;
 use quant::{Kernels, Reference};
-use runtime::{Model, Progress, Session};
+use runtime::{ArenaError, Fault, LoadError, Model, Progress, Session};
 use semihosting::fs::File;
 use semihosting::io::Read;
 use semihosting::{println, process};
@@ -38,15 +40,26 @@ struct Memory {
 }
 
 /// What stopped the jobs.
-#[derive(Debug)]
-#[expect(dead_code, reason = "fields are there to be printed")]
 enum Stop {
     File,
     TooLarge,
-    Model(runtime::LoadError),
-    Arena(runtime::ArenaError),
+    Model(LoadError),
+    Arena(ArenaError),
     Input,
-    Fault(quant::Fault),
+    Fault(Fault),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::File => f.write_str("the file `jobs` cannot be read to its end"),
+            Stop::TooLarge => f.write_str("a job is too large"),
+            Stop::Model(error) => error.fmt(f),
+            Stop::Arena(error) => error.fmt(f),
+            Stop::Input => f.write_str("the inputs of a job are too short"),
+            Stop::Fault(fault) => fault.fmt(f),
+        }
+    }
 }
 
 /// Runs the jobs in `memory` and leaves the emulator.
@@ -54,7 +67,7 @@ fn run(memory: &'static mut Memory) -> ! {
     match jobs(memory) {
         Ok(()) => process::exit(0),
         Err(stop) => {
-            println!("stopped: {stop:?}");
+            println!("stopped: {stop}");
             process::exit(1)
         }
     }

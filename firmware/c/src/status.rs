@@ -4,6 +4,28 @@ use core::ffi::{CStr, c_char};
 
 use runtime::{ArenaError, LoadError};
 
+/// What the runtime says of an error, and a hint, as a C string that is made at compile time.
+macro_rules! words {
+    ($error:expr, $hint:literal) => {{
+        const WORDS: &str = $error.message();
+        const BYTES: [u8; WORDS.len() + $hint.len() + 1] = joined(WORDS, $hint);
+        const TEXT: &CStr = match CStr::from_bytes_with_nul(&BYTES) {
+            Ok(text) => text,
+            Err(_) => panic!("words hold no 0"),
+        };
+        TEXT
+    }};
+}
+
+/// `words` and `hint` with a 0 behind them: `N` is one more than both lengths.
+const fn joined<const N: usize>(words: &str, hint: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let (front, back) = bytes.split_at_mut(words.len());
+    front.copy_from_slice(words.as_bytes());
+    back.split_at_mut(hint.len()).0.copy_from_slice(hint.as_bytes());
+    bytes
+}
+
 /// What a call reports. Everything past `SF_STATUS_MORE` is an error, after which nothing
 /// has changed unless the function says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +99,8 @@ impl Status {
         Self::ALL.into_iter().find(|status| *status as i32 == number)
     }
 
-    /// In words, with a hint.
+    /// In words, with a hint. Where a status stands for one error of the runtime the words are
+    /// the runtime's.
     const fn message(self) -> &'static CStr {
         match self {
             Status::Ok => c"done",
@@ -91,16 +114,20 @@ impl Status {
             Status::Storage => {
                 c"the storage is too small: pass an sf_storage, and use the library's own header"
             }
-            Status::Arena => c"the arena is too small: sf_arena_size says how many bytes it needs",
-            Status::Magic => c"there is no container: expected a .shf file made by `shiftformer convert`",
+            Status::Arena => {
+                words!(ArenaError::TooSmall { needed: 0 }, ": sf_arena_size says how many bytes it needs")
+            }
+            Status::Magic => {
+                words!(LoadError::Magic, ": expected a .shf file made by `shiftformer convert`")
+            }
             Status::Size => {
                 c"the container is not as long as its header says: sf_container_size reads the length"
             }
-            Status::Version => c"the container has another version of the format: convert the model again",
-            Status::Crc => c"the container is damaged, its checksum does not match: write it to flash again",
+            Status::Version => words!(LoadError::Version { found: 0 }, ": convert the model again"),
+            Status::Crc => words!(LoadError::Crc, "; write it to flash again"),
             Status::Malformed => c"the container is malformed: `shiftformer inspect` says where",
             Status::UnknownOp => {
-                c"the container uses an op that this library does not know: build a newer one"
+                words!(LoadError::UnknownOp { index: 0, id: 0 }, ": build a library that has it")
             }
             Status::Instruction => c"an instruction is refused: `shiftformer inspect` says which and why",
             Status::TooLarge => c"the program is too large",
@@ -127,8 +154,9 @@ impl From<LoadError> for Status {
             | LoadError::Op { .. }
             | LoadError::Slot { .. }
             | LoadError::Tile { .. } => Status::Instruction,
-            // The section, the descriptions, and what later versions refuse.
-            _ => Status::Malformed,
+            LoadError::Section(_) | LoadError::Io { .. } | LoadError::OutputUndefined { .. } => {
+                Status::Malformed
+            }
         }
     }
 }

@@ -11,3 +11,8 @@ extern crate std;
 mod portable;
 
 pub use portable::Portable;
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -134,7 +134,10 @@ fn the_log_tells_what_is_refused() {
     drop(host);
     let lines = protocol.lines();
     assert_eq!(lines[1], "warn no model in flash");
-    assert_eq!(lines[lines.len() - 2..], ["warn refused: NoModel", "warn a damaged frame on the line"]);
+    assert_eq!(
+        lines[lines.len() - 2..],
+        ["warn refused: the device has no model that it can run", "warn a damaged frame on the line"]
+    );
 
     let mut damaged = data::qat(BuildOptions::default());
     damaged[5000] ^= 1;
