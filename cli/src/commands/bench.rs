@@ -44,10 +44,10 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples:
+Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
   shiftformer bench model.shf
-  shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json
-  shiftformer bench --arch deit-small --threads 1 --profile";
+  shiftformer bench model.shf --threads 1 --profile
+  shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json";
 
 /// Seed of random weights.
 const SEED: u64 = 1;

@@ -17,7 +17,7 @@ use shiftformer::{KernelSet, ModelFile};
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
-use crate::model::{packed, packs};
+use crate::model::{instructions, packed, packs};
 use crate::output::{bytes, emit};
 use crate::progress::Progress;
 
@@ -78,13 +78,14 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples:
-  shiftformer convert model.onnx -o model.shf --format ivit --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  shiftformer convert model.onnx -o model.shf --format ivit --calib train.npz --report model.html
-  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz
-  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz --max-flash 70KiB
-  shiftformer convert qat.safetensors -o model.shf --format ivit
-  shiftformer convert model.safetensors -o trace.shf --format ivit --no-fuse";
+Examples, in a clone of the repository:
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf --calib data/fmnist-train-128-images-idx3-ubyte.gz --mean 0.2860 --std 0.3530
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf --calib data/fmnist-train-128-images-idx3-ubyte.gz --mean 0.2860 --std 0.3530 --report model.html
+  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o qat.shf
+  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o trace.shf --no-fuse
+  shiftformer convert data/vit_fmnist_bivit.safetensors -o bits.shf --format bivit --calib data/fmnist-train-128-images-idx3-ubyte.gz --max-flash 70KiB
+
+A colour model takes three values: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 are ImageNet's.";
 
 /// A family of integer arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,7 +139,8 @@ struct Converted {
     output: PathBuf,
     flash_bytes: u64,
     arena_bytes: u64,
-    instructions: u32,
+    /// Those that compute something; tile records are not counted.
+    instructions: usize,
     pack: String,
     identity: String,
     /// Float against integer, for models that were calibrated.
@@ -233,7 +235,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         output: args.output.clone(),
         flash_bytes,
         arena_bytes: model.arena_len() as u64,
-        instructions: model.header().instructions,
+        instructions: instructions(&model),
         pack: packs(&model).join(", "),
         identity: identity(&model),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),

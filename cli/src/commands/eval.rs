@@ -46,11 +46,11 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples:
-  shiftformer eval model.shf --data t10k-images-idx3-ubyte.gz
-  shiftformer eval model.shf --data photos/ --limit 1000 --json
-  shiftformer eval model.shf --data test.npz --against model.onnx
-  shiftformer eval model.shf --data test.npz --backend reference --logits logits.npy";
+Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --against data/vit_fmnist_fp32.onnx
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --limit 100 --json
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --backend reference --logits logits.npy";
 
 #[derive(Debug, Serialize)]
 struct Evaluation {

@@ -34,9 +34,9 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples:
-  shiftformer run model.shf photo.jpg
-  shiftformer run model.shf *.png --top 3 --labels classes.txt --json";
+Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
+  shiftformer run model.shf data/ankle-boot.png
+  shiftformer run model.shf data/ankle-boot.png data/pullover.png --top 3 --labels data/fmnist-labels.txt --json";
 
 #[derive(Debug, Serialize)]
 struct Classified {

@@ -29,10 +29,11 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples:
+Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
   shiftformer verify model.shf --backend cpu
-  shiftformer verify model.shf --kernels portable --frames 20 --data photos/
-  shiftformer verify model.shf --list";
+  shiftformer verify model.shf --kernels portable --frames 20 --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer verify model.shf --list
+  shiftformer verify model.shf --backend qemu:mps2-an500   # `cargo xtask prepare` installs the emulator";
 
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
