@@ -35,7 +35,10 @@ fn examples_of_the_help() {
         let help =
             command.get_after_help().unwrap_or_else(|| panic!("{} has no examples", command.get_name()));
         let help = help.to_string();
-        let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        // A line that is wrapped on a terminal cannot be pasted.
+        assert!(help.lines().all(|line| line.chars().count() < 80), "{help}");
+        let joined = help.replace("\\\n", " ");
+        let examples: Vec<&str> = joined.lines().filter_map(|line| line.strip_prefix("  ")).collect();
         assert!(!examples.is_empty(), "{help}");
         examples.iter().for_each(|example| check(example, command.get_name()));
     }

@@ -37,13 +37,14 @@ struct Cli {
     command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples, in a clone of the repository:
+const EXAMPLES: &str = r"Examples, in a clone of the repository:
   shiftformer demo
-  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf --calib data/fmnist-train-128-images-idx3-ubyte.gz --mean 0.2860 --std 0.3530
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf \
+      --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --mean 0.2860 --std 0.3530
   shiftformer inspect model.shf
   shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz
-  shiftformer run model.shf data/ankle-boot.png --top 3 --labels data/fmnist-labels.txt
+  shiftformer run model.shf data/ankle-boot.png --labels data/fmnist-labels.txt
   shiftformer convert --help";
 
 fn main() -> ExitCode {

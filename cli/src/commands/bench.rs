@@ -43,8 +43,7 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer bench model.shf
   shiftformer bench model.shf --threads 1 --profile
   shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json";

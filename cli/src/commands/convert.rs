@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "128")]
     calib_samples: NonZeroUsize,
     /// Precision of a layer: i8 or i16 activations with 8-bit weights, w1a8 or w1a16 with
-    /// 1-bit weights; of a convolution the weights, i8 or i16. LAYER is a name from `inspect`
-    /// or its beginning up to a dot; may be given several times.
+    /// 1-bit weights; of a convolution the weights, i8 or i16. LAYER is a name from
+    /// `inspect --ops` or its beginning up to a dot; may be given several times.
     #[arg(long, value_name = "LAYER=TYPE", value_parser = precision)]
     precision: Vec<(String, Precision)>,
     /// Share of the multiply-accumulates that may be given 16-bit activations where 8 bits
@@ -77,15 +77,18 @@ pub struct Args {
     target: Target,
 }
 
-const EXAMPLES: &str = "\
-Examples, in a clone of the repository:
-  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf --calib data/fmnist-train-128-images-idx3-ubyte.gz --mean 0.2860 --std 0.3530
-  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf --calib data/fmnist-train-128-images-idx3-ubyte.gz --mean 0.2860 --std 0.3530 --report model.html
+const EXAMPLES: &str = r"Examples, in a clone of the repository:
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf \
+      --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --mean 0.2860 --std 0.3530 --report model.html
   shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o qat.shf
-  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o trace.shf --no-fuse
-  shiftformer convert data/vit_fmnist_bivit.safetensors -o bits.shf --format bivit --calib data/fmnist-train-128-images-idx3-ubyte.gz --max-flash 70KiB
+  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o all.shf --no-fuse
+  shiftformer convert data/vit_fmnist_bivit.safetensors -o bits.shf \
+      --format bivit --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --max-flash 70KiB
 
-A colour model takes three values: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 are ImageNet's.";
+A model of colour images takes three values, such as those of ImageNet:
+--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225";
 
 /// A family of integer arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

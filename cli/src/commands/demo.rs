@@ -38,8 +38,7 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples, in any folder:
+const EXAMPLES: &str = r"Examples, in any folder:
   shiftformer demo
   shiftformer demo -o demo.shf --threads 1 --json";
 

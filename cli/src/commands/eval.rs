@@ -45,12 +45,14 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz
-  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --against data/vit_fmnist_fp32.onnx
-  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --limit 100 --json
-  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz --backend reference --logits logits.npy";
+  shiftformer eval model.shf --against data/vit_fmnist_fp32.onnx \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --limit 100 --json \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --backend reference --logits logits.npy \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz";
 
 #[derive(Debug, Serialize)]
 struct Evaluation {

@@ -26,13 +26,12 @@ pub struct Args {
     ops: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples, in a clone of the repository; the first one of `shiftformer convert --help` makes model.shf:
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer inspect model.shf
   shiftformer inspect model.shf --ops
   shiftformer inspect model.shf --board nucleo-h743zi
   shiftformer inspect model.shf --json | jq .arena_bytes
-  shiftformer inspect model.shf --json | jq '.conversion.fidelity | min_by(.snr_db)'";
+  shiftformer inspect model.shf --json | jq .conversion.comparisons";
 
 fn board(name: &str) -> Result<&'static Board, String> {
     BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
@@ -175,8 +174,15 @@ fn conversion(facts: &Facts) -> Vec<String> {
         let answer = c.agreement.map_or(String::new(), |a| format!(", same answer on {a:.2} %"));
         lines.push(format!("compared     on {} {}: cosine {:.5}{answer}", c.images, c.data, c.cosine));
     }
-    for change in facts.changes.iter().filter(|c| c.kind == ChangeKind::Escalated) {
-        lines.push(format!("escalated    {}: {}, {}", change.layer, change.what, change.why));
+    for change in &facts.changes {
+        let kind = match change.kind {
+            ChangeKind::Escalated => "escalated",
+            ChangeKind::Withheld => "withheld",
+            ChangeKind::Folded | ChangeKind::Equalized | ChangeKind::Corrected | ChangeKind::Overridden => {
+                continue;
+            }
+        };
+        lines.push(format!("{kind:<12} {}: {}, {}", change.layer, change.what, change.why));
     }
     lines
 }
