@@ -1,5 +1,7 @@
 //! The model and images that come with the program.
 
+use std::path::{Path, PathBuf};
+
 use converter::data::{FormatError, Image, Limits, Planar, idx};
 
 use crate::failure::Failure;
@@ -17,6 +19,14 @@ pub const BINARIZED_MODEL_NAME: &str = "the bundled model vit_fmnist_bivit_recip
 const CALIBRATION: &[u8] = include_bytes!("../../data/fmnist-train-128-images-idx3-ubyte.gz");
 const IMAGES: &[u8] = include_bytes!("../../data/fmnist-test-1000-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/fmnist-test-1000-labels-idx1-ubyte.gz");
+
+/// The folder with these files in a clone of the repository: `data` where the clone is the current
+/// folder, else that of the clone that this program was built from, if it is still there.
+pub fn folder() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join("data"));
+    let is_there = |folder: &PathBuf| folder.join("vit_fmnist_fp32.onnx").is_file();
+    [Some(PathBuf::from("data")), built].into_iter().flatten().find(is_there)
+}
 
 /// Labelled images.
 pub struct TestImages {

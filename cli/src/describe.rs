@@ -13,7 +13,7 @@ use shiftformer::quant::operand::{BlobRef, LayoutRef, Role, SlotRef, Tiling, Vis
 use shiftformer::runtime::{Bits, Input, InputKind, Model, Output};
 
 use crate::failure::Failure;
-use crate::model::packs;
+use crate::model::{instructions, packs};
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,8 @@ pub struct Description {
     pub arena_bytes: u64,
     /// Multiply-accumulates of one run.
     pub macs: u64,
+    /// Instructions that compute something: the rows of `ops`. Tile records are not counted.
+    pub instructions: usize,
     pub packs: Vec<&'static str>,
     pub activation_types: Vec<&'static str>,
     pub weight_types: Vec<&'static str>,
@@ -49,6 +51,8 @@ pub struct Description {
 #[derive(Debug, Serialize)]
 pub struct BoardRow {
     pub name: &'static str,
+    /// Whether it is an emulator's.
+    pub emulated: bool,
     pub fits: bool,
     pub flash_left: i64,
     pub ram_left: i64,
@@ -95,6 +99,7 @@ pub struct TileGroup {
 /// An instruction.
 #[derive(Debug, Serialize)]
 pub struct OpRow {
+    /// Its position in the container, where tile records have positions, too.
     pub index: u32,
     pub name: String,
     pub op: &'static str,
@@ -135,6 +140,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
         constant_bytes: model.blobs().len() as u64,
         arena_bytes: model.arena_len() as u64,
         macs: ops.iter().map(|op| op.macs).sum(),
+        instructions: instructions(&model),
         packs: packs(&model),
         activation_types: tally.activations.into_iter().collect(),
         weight_types: tally.weight_types.into_iter().collect(),
@@ -151,7 +157,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
 fn room(board: &Board, file: &ModelFile, model: &Model<'_>) -> BoardRow {
     let fit = board.fit(file.bytes().len() as u64, model.arena_len() as u64);
     let (flash_left, ram_left) = (fit.flash_left, fit.ram_left);
-    BoardRow { name: board.name, fits: fit.fits(), flash_left, ram_left }
+    BoardRow { name: board.name, emulated: board.emulated, fits: fit.fits(), flash_left, ram_left }
 }
 
 /// Whether the canonical content hashes to the stored identity.

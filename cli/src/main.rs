@@ -7,6 +7,8 @@ mod commands;
 mod compare;
 mod conversion;
 mod describe;
+#[cfg(test)]
+mod documented;
 mod failure;
 mod firmware;
 mod flash;
@@ -35,12 +37,15 @@ struct Cli {
     command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r"Examples, in a clone of the repository:
   shiftformer demo
-  shiftformer convert model.safetensors -o model.shf --format ivit
-  shiftformer eval model.shf --data t10k-images-idx3-ubyte.gz
-  shiftformer <COMMAND> --help";
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf \
+      --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --mean 0.2860 --std 0.3530
+  shiftformer inspect model.shf
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer run model.shf data/ankle-boot.png --labels data/fmnist-labels.txt
+  shiftformer convert --help";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

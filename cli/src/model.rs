@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use converter::program::{Container, repack, write};
+use shiftformer::quant::Op;
 use shiftformer::quant::operand::{BlobRef, LayoutRef, SlotRef, Visitor};
 use shiftformer::quant::pack::Packs;
 use shiftformer::runtime::{Model, OutputKind};
@@ -36,6 +37,12 @@ pub fn packed(file: ModelFile, packs: Packs) -> Result<ModelFile, Failure> {
     }
     let bytes = write(&repack(&Container::read(&model), packs)).map_err(Failure::convert(file.name()))?;
     Ok(ModelFile::from_bytes(file.name(), &bytes))
+}
+
+/// Number of instructions of `model` that compute something. Every command prints this number;
+/// tile records, which say how the instructions behind them are cut into pieces, are not counted.
+pub fn instructions(model: &Model<'_>) -> usize {
+    model.instructions().filter(|instruction| !matches!(instruction.op, Op::Tile(_))).count()
 }
 
 /// The names of the distinct weight layouts of `model`.

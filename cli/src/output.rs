@@ -74,7 +74,35 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A path for a command line that is pasted into a shell: quoted where the shell would read it
+/// otherwise.
+pub fn pasted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/\\._-:+,@%=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// A hash for people and JSON, whose numbers cannot hold 64 bits.
 pub fn hex(hash: u64) -> String {
     format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_only_where_a_shell_needs_it() {
+        for (path, shown) in [
+            ("target/demo.shf", "target/demo.shf"),
+            ("my models/demo.shf", "'my models/demo.shf'"),
+            ("it's", "'it'\\''s'"),
+        ] {
+            assert_eq!(pasted(Path::new(path)), shown);
+        }
+    }
 }

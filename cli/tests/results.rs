@@ -4,9 +4,21 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 
 use common::{checkpoint, images, json, model, run};
 use serde_json::Value;
+
+fn stdout_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What the program prints, which must succeed.
+fn stdout(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", common::stderr(&output));
+    stdout_of(&output)
+}
 
 fn has(value: &Value, keys: &[&str]) {
     for key in keys {
@@ -67,8 +79,54 @@ fn inspect_and_identity() {
     assert_eq!((&one["packs"][0], &two["packs"][0]), (&"row-major".into(), &"panel16x4".into()));
     assert_eq!(one["flash_bytes"].as_u64(), Some(fs::metadata(path.join("model.shf")).unwrap().len()));
     assert_eq!(one["inputs"][0]["shape"], serde_json::json!([28, 28, 1]));
-    let text = run(path, &["inspect", "model.shf"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("equals the hash of the content"));
+    let text = stdout(path, &["inspect", "model.shf"]);
+    for word in ["equals the hash of the content", "6 of 6 boards", "emulated     fits: mps2-an386"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("blocks.0.attn.qkv"), "{text}");
+    let listed = stdout(path, &["inspect", "model.shf", "--ops"]);
+    assert!(listed.starts_with("container") && listed.contains("blocks.0.attn.qkv"), "{listed}");
+}
+
+#[test]
+fn one_board_is_answered_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    let text = stdout(path, &["inspect", "model.shf", "--board", "pico"]);
+    assert!(text.starts_with("model.shf fits pico: flash ") && text.lines().count() == 1, "{text}");
+    let boards = &json(path, &["inspect", "model.shf", "--board", "pico", "--json"])["boards"];
+    assert_eq!((boards.as_array().unwrap().len(), &boards[0]["emulated"]), (1, &false.into()));
+    // Whole results are kept, in more memory than a board has.
+    let source = checkpoint();
+    let args = ["convert", &source, "-o", "large.shf", "--format", "ivit", "--no-fuse", "--arena", "300K"];
+    assert!(run(path, &args).status.success());
+    let large = json(path, &["inspect", "large.shf", "--json"]);
+    let pico = large["boards"].as_array().unwrap().iter().find(|board| board["name"] == "pico").unwrap();
+    assert_eq!(pico["fits"], false, "{large}");
+    let refused = ["inspect", "large.shf", "--board", "pico"];
+    common::fails(path, 1, &refused, &["does not fit pico", "more of RAM needed"]);
+    assert!(stdout_of(&run(path, &refused)).starts_with("large.shf does not fit pico: flash "));
+}
+
+/// Tile records are in the container, and nowhere counted as instructions.
+#[test]
+fn every_command_counts_the_same_instructions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let source = checkpoint();
+    let converted = json(path, &["convert", &source, "-o", "model.shf", "--format", "ivit", "--json"]);
+    let inspected = json(path, &["inspect", "model.shf", "--json"]);
+    let verified = json(path, &["verify", "model.shf", "--frames", "1", "--json"]);
+    let rows = |value: &Value| value.as_array().unwrap().len();
+    let count = rows(&inspected["ops"]);
+    assert!(rows(&inspected["tile_groups"]) > 0);
+    assert_eq!(converted["instructions"], count);
+    assert_eq!(inspected["instructions"], count);
+    assert_eq!(rows(&verified["instructions"]), count);
+    let container = fs::read(path.join("model.shf")).unwrap();
+    let facts = converter::report::ProgramFacts::new(&container).unwrap();
+    assert_eq!(facts.instructions.len(), count);
 }
 
 #[test]
@@ -134,6 +192,7 @@ fn demo_runs() {
     for (format, least) in [(&result, 92.0), (binarized, 90.0)] {
         assert_eq!((&format["n"], &format["identical"]), (&1000.into(), &100.into()));
         assert!(format["top1"].as_f64().unwrap() >= least, "{format}");
+        has(format, &["instructions"]);
     }
     let flash = |format: &Value| format["flash_bytes"].as_u64().unwrap();
     assert!(3 * flash(binarized) < flash(&result), "{result}");

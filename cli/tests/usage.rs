@@ -28,6 +28,8 @@ fn wrong_usage() {
         &["this build has no `gpu` backend", "reference, cpu"],
     );
     wrong(&["eval", "m.shf", "--data", "d", "--kernels", "x"], &["this build has no `x` kernel set"]);
+    wrong(&["inspect", "m.shf", "--board", "abacus"], &["--board", "nrf52840-dk"]);
+    wrong(&["inspect", "m.shf", "--board", "pico", "--ops"], &["--ops"]);
     wrong(&["run", "m.shf"], &["IMAGES"]);
     wrong(&["bench"], &["--arch"]);
     wrong(&["bench", "m.shf", "--arch", "micro"], &["--arch"]);
@@ -40,6 +42,7 @@ fn every_command_explains_itself() {
     for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench", "flash"] {
         let output = run(Path::new("."), &[command, "--help"]);
         assert!(output.status.success());
-        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage"));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("Usage") && text.contains("Examples"), "{text}");
     }
 }

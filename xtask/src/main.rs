@@ -1,6 +1,7 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
 mod boards;
+mod changelog;
 mod check;
 mod elf;
 mod fuzz;
@@ -83,6 +84,11 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Collect the fragments in changelog/ into CHANGELOG.md, for a release.
+    Changelog {
+        /// The version that is released.
+        version: String,
+    },
     /// Run the tests of quant and runtime under Miri (needs a nightly toolchain).
     Miri,
     /// Run every fuzz target (needs a nightly toolchain).
@@ -126,6 +132,7 @@ fn run(task: Task) -> Outcome {
         }
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
+        Task::Changelog { version } => changelog::collect(&version),
         Task::Miri => miri::run(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
     }

@@ -2,7 +2,7 @@
 
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{Outcome, boards, fuzz, header, link, mcu, system};
+use crate::{Outcome, boards, changelog, fuzz, header, link, mcu, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -12,7 +12,12 @@ pub const STEPS: &[Step] = &[
         release_only: false,
         run: |scope| system::prepare(scope.kits()),
     },
-    Step { name: "format", what: "rustfmt, every workspace", release_only: false, run: |_| format() },
+    Step {
+        name: "format",
+        what: "rustfmt, every workspace; names of changelog fragments",
+        release_only: false,
+        run: |_| format(),
+    },
     Step { name: "clippy", what: "no warnings, every workspace", release_only: false, run: clippy },
     Step { name: "unit", what: "all tests, overflow checks on", release_only: false, run: unit },
     Step {
@@ -74,7 +79,7 @@ pub fn format() -> Outcome {
         process::run(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest]))
             .map_err(|error| format!("{error}; `cargo fmt --all --manifest-path {manifest}` repairs it"))?;
     }
-    Ok(())
+    changelog::check()
 }
 
 /// What is built of the workspace in `scope`.

@@ -43,11 +43,10 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer bench model.shf
-  shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json
-  shiftformer bench --arch deit-small --threads 1 --profile";
+  shiftformer bench model.shf --threads 1 --profile
+  shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json";
 
 /// Seed of random weights.
 const SEED: u64 = 1;

@@ -17,7 +17,7 @@ use shiftformer::{KernelSet, ModelFile};
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
-use crate::model::{packed, packs};
+use crate::model::{instructions, packed, packs};
 use crate::output::{bytes, emit};
 use crate::progress::Progress;
 
@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "128")]
     calib_samples: NonZeroUsize,
     /// Precision of a layer: i8 or i16 activations with 8-bit weights, w1a8 or w1a16 with
-    /// 1-bit weights; of a convolution the weights, i8 or i16. LAYER is a name from `inspect`
-    /// or its beginning up to a dot; may be given several times.
+    /// 1-bit weights; of a convolution the weights, i8 or i16. LAYER is a name from
+    /// `inspect --ops` or its beginning up to a dot; may be given several times.
     #[arg(long, value_name = "LAYER=TYPE", value_parser = precision)]
     precision: Vec<(String, Precision)>,
     /// Share of the multiply-accumulates that may be given 16-bit activations where 8 bits
@@ -77,14 +77,18 @@ pub struct Args {
     target: Target,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  shiftformer convert model.onnx -o model.shf --format ivit --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  shiftformer convert model.onnx -o model.shf --format ivit --calib train.npz --report model.html
-  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz
-  shiftformer convert bivit.safetensors -o model.shf --format bivit --calib train.npz --max-flash 70KiB
-  shiftformer convert qat.safetensors -o model.shf --format ivit
-  shiftformer convert model.safetensors -o trace.shf --format ivit --no-fuse";
+const EXAMPLES: &str = r"Examples, in a clone of the repository:
+  shiftformer convert data/vit_fmnist_fp32.onnx -o model.shf \
+      --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --mean 0.2860 --std 0.3530 --report model.html
+  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o qat.shf
+  shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o all.shf --no-fuse
+  shiftformer convert data/vit_fmnist_bivit.safetensors -o bits.shf \
+      --format bivit --calib data/fmnist-train-128-images-idx3-ubyte.gz \
+      --max-flash 70KiB
+
+A model of colour images takes three values, such as those of ImageNet:
+--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225";
 
 /// A family of integer arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,7 +142,8 @@ struct Converted {
     output: PathBuf,
     flash_bytes: u64,
     arena_bytes: u64,
-    instructions: u32,
+    /// Those that compute something; tile records are not counted.
+    instructions: usize,
     pack: String,
     identity: String,
     /// Float against integer, for models that were calibrated.
@@ -233,7 +238,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         output: args.output.clone(),
         flash_bytes,
         arena_bytes: model.arena_len() as u64,
-        instructions: model.header().instructions,
+        instructions: instructions(&model),
         pack: packs(&model).join(", "),
         identity: identity(&model),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),

@@ -14,20 +14,21 @@ use shiftformer::{Backend, EngineOptions, ModelFile};
 
 use super::eval::accuracy;
 use crate::bundled::{
-    BINARIZED_MODEL, BINARIZED_MODEL_NAME, FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages,
+    self, BINARIZED_MODEL, BINARIZED_MODEL_NAME, FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages,
 };
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::Logits;
-use crate::output::{bytes, emit};
+use crate::model::{Logits, instructions};
+use crate::output::{bytes, emit, pasted};
 use crate::place::{EngineArgs, Engines};
 use crate::progress::Progress;
 use crate::workers::{ThreadArgs, Workers};
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Where the container goes [default: target/demo.shf where there is a folder
     /// `target`, else the folder for temporary files].
@@ -36,6 +37,10 @@ pub struct Args {
     #[command(flatten)]
     threads: ThreadArgs,
 }
+
+const EXAMPLES: &str = r"Examples, in any folder:
+  shiftformer demo
+  shiftformer demo -o demo.shf --threads 1 --json";
 
 /// Images whose logits are compared with the reference's.
 const COMPARED: usize = 100;
@@ -50,6 +55,8 @@ struct Evaluated {
     identical: usize,
     /// Wall-clock time over the number of images, with all threads at work.
     ms_per_image: f64,
+    /// Those that compute something; tile records are not counted.
+    instructions: usize,
     flash_bytes: u64,
     arena_bytes: u64,
 }
@@ -144,6 +151,7 @@ fn evaluate(
         n: rows.len(),
         identical: expected.len(),
         ms_per_image,
+        instructions: instructions(&model),
         flash_bytes: file.bytes().len() as u64,
         arena_bytes: model.arena_len() as u64,
     })
@@ -203,8 +211,6 @@ fn logits(
 fn text(demo: &Demo) -> String {
     let (path, bivit) = (demo.output.display(), demo.binarized.output.display());
     let (int8, bits) = (&demo.integer, &demo.binarized.evaluated);
-    let images = "data/fmnist-test-1000-images-idx3-ubyte.gz";
-    let data = if Path::new(images).is_file() { images } else { "DATA" };
     let float = demo.comparison.float_top1.unwrap_or_default();
     let row = |name: &str, of: &dyn Fn(&Evaluated) -> String| {
         format!("{name:<22}{:>14}{:>14}\n", of(int8), of(bits))
@@ -214,9 +220,12 @@ fn text(demo: &Demo) -> String {
         row("correct", &|e| format!("{:.2} %", e.top1)),
         row("flash", &|e| bytes(e.flash_bytes)),
         row("arena", &|e| bytes(e.arena_bytes)),
+        row("instructions", &|e| e.instructions.to_string()),
         row("an image", &|e| format!("{:.2} ms", e.ms_per_image)),
         row("equal to reference", &|e| format!("{} of {}", e.identical, e.identical)),
     ];
+    let program = std::env::args_os().next().unwrap_or_else(|| "shiftformer".into());
+    let next = next(Path::new(&program), &demo.output, bundled::folder().as_deref());
     format!(
         "Converted two vision transformers for Fashion-MNIST: a float one to int8, and one trained with
 binary weights and activations. {} test images on {} ({} kernels, {} threads):
@@ -227,17 +236,43 @@ containers   {path}, {bivit}
 report       {}
 
 Try next:
-  shiftformer inspect {path}
-  shiftformer eval {bivit} --data {data}
-  shiftformer verify {path} --backend cpu
-  shiftformer bench {path} --profile
-  shiftformer bench --arch deit-tiny",
+  {}",
         int8.n,
         demo.backend,
         demo.kernels,
         demo.threads,
         table.concat(),
         demo.comparison.agreement.unwrap_or_default(),
-        demo.report.display()
+        demo.report.display(),
+        next.join("\n  ")
     )
+}
+
+/// Commands that work when pasted where the demo ran: `program` as it was called, the container
+/// at `output`, and the bundled files in the folder `data`, where that is there.
+pub fn next(program: &Path, output: &Path, data: Option<&Path>) -> Vec<String> {
+    let (program, model) = (pasted(program), pasted(output));
+    let mut commands = vec![format!("{program} inspect {model}")];
+    if let Some(data) = data {
+        let file = |name: &str| pasted(&data.join(name));
+        let [mean, std] = NORMALISATION;
+        commands.push(format!(
+            "{program} run {model} {} --top 3 --labels {}",
+            file("ankle-boot.png"),
+            file("fmnist-labels.txt")
+        ));
+        commands.push(format!(
+            "{program} convert {} -o model.shf --calib {} --mean {mean} --std {std} --report model.html",
+            file("vit_fmnist_fp32.onnx"),
+            file("fmnist-train-128-images-idx3-ubyte.gz")
+        ));
+        commands.push(format!(
+            "{program} eval model.shf --data {} --against {}",
+            file("fmnist-test-1000-images-idx3-ubyte.gz"),
+            file("vit_fmnist_fp32.onnx")
+        ));
+    }
+    commands.push(format!("{program} verify {model} --backend cpu"));
+    commands.push(format!("{program} bench {model} --profile"));
+    commands
 }

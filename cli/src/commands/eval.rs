@@ -45,12 +45,14 @@ pub struct Args {
     threads: ThreadArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  shiftformer eval model.shf --data t10k-images-idx3-ubyte.gz
-  shiftformer eval model.shf --data photos/ --limit 1000 --json
-  shiftformer eval model.shf --data test.npz --against model.onnx
-  shiftformer eval model.shf --data test.npz --backend reference --logits logits.npy";
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
+  shiftformer eval model.shf --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --against data/vit_fmnist_fp32.onnx \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --limit 100 --json \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --backend reference --logits logits.npy \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz";
 
 #[derive(Debug, Serialize)]
 struct Evaluation {

@@ -56,13 +56,16 @@ pub struct Args {
     baud: u32,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  shiftformer flash model.shf --board nrf52840-dk
-  shiftformer flash model.shf --board nucleo-h743zi --monitor --port /dev/ttyACM0
-  shiftformer flash model.shf --board pico --drive /media/me/RPI-RP2
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer flash model.shf --board pico2 --dry-run -o model.uf2
-  shiftformer flash model.shf --board stm32f746g-disco --firmware own.elf --probe 0483:374b";
+  shiftformer flash model.shf --board nrf52840-dk --monitor
+
+With paths and addresses of your machine:
+  shiftformer flash model.shf --board nucleo-h743zi --monitor \
+      --port /dev/ttyACM0
+  shiftformer flash model.shf --board pico --drive /media/me/RPI-RP2
+  shiftformer flash model.shf --board stm32f746g-disco --firmware own.elf \
+      --probe 0483:374b";
 
 fn board(name: &str) -> Result<&'static FlashBoard, String> {
     FlashBoard::by_name(name).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 mod bench;
 mod convert;
-mod demo;
+pub mod demo;
 mod eval;
 mod flash;
 mod inspect;

@@ -33,10 +33,10 @@ pub struct Args {
     engine: EngineArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  shiftformer run model.shf photo.jpg
-  shiftformer run model.shf *.png --top 3 --labels classes.txt --json";
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
+  shiftformer run model.shf data/ankle-boot.png
+  shiftformer run model.shf data/ankle-boot.png data/pullover.png --json \
+      --top 3 --labels data/fmnist-labels.txt";
 
 #[derive(Debug, Serialize)]
 struct Classified {

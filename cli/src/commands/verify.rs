@@ -28,11 +28,14 @@ pub struct Args {
     list: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer verify model.shf --backend cpu
-  shiftformer verify model.shf --kernels portable --frames 20 --data photos/
-  shiftformer verify model.shf --list";
+  shiftformer verify model.shf --kernels portable --frames 20 \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer verify model.shf --list
+
+In an emulator, which `cargo xtask prepare` installs:
+  shiftformer verify model.shf --backend qemu:mps2-an500";
 
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {

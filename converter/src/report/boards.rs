@@ -7,6 +7,15 @@ use super::program::ProgramFacts;
 use super::text;
 use crate::boards::{BOARDS, Board, RUNTIME_CODE, STACK_RESERVE};
 
+/// The boards that people own.
+pub(super) fn owned() -> Vec<&'static Board> {
+    BOARDS.iter().filter(|board| !is_emulated(board)).collect()
+}
+
+fn is_emulated(board: &Board) -> bool {
+    board.emulated
+}
+
 pub(super) fn section(program: &ProgramFacts) -> Markup {
     html! {
         section id="boards" {
@@ -15,10 +24,26 @@ pub(super) fn section(program: &ProgramFacts) -> Markup {
                 "Beside the model, " (text::bytes(RUNTIME_CODE)) " of flash are kept for firmware, and " (text::bytes(STACK_RESERVE)) " of RAM for the stack. External memory is not counted."
             }
             div.boards {
-                @for board in &BOARDS { (row(board, program)) }
+                @for board in owned() { (row(board, program)) }
             }
+            p { (emulated(program)) }
         }
     }
+}
+
+/// The emulated boards in a sentence.
+fn emulated(program: &ProgramFacts) -> String {
+    let names = |fits: bool| {
+        let fit = |board: &Board| board.fit(program.flash_bytes, program.arena_bytes).fits();
+        let names: Vec<&str> =
+            BOARDS.iter().filter(|b| is_emulated(b) && fit(b) == fits).map(|board| board.name).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    format!(
+        "Of the emulated boards, these have room for it: {}; these do not: {}.",
+        names(true),
+        names(false)
+    )
 }
 
 fn row(board: &Board, program: &ProgramFacts) -> Markup {

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Report, text};
-use crate::boards::BOARDS;
+use super::{Report, boards, text};
+use crate::boards::Board;
 use crate::facts::Comparison;
 
 /// How the integer program compares with the float model.
@@ -64,14 +64,15 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     let comparison = decisive(&report.facts.comparisons);
     let grade = Grade::of(comparison);
     let program = report.program;
-    let fitting: Vec<_> =
-        BOARDS.iter().filter(|b| b.fit(program.flash_bytes, program.arena_bytes).fits()).collect();
+    let owned = boards::owned();
+    let fits = |board: &Board| board.fit(program.flash_bytes, program.arena_bytes).fits();
+    let fitting = owned.iter().filter(|board| fits(board)).count();
     // Good and bad news are joined by "but".
-    let and = if fitting.is_empty() == (grade == Grade::Worse) { "and" } else { "but" };
-    let boards = match fitting.len() {
-        0 => format!("fits none of {}", text::many(BOARDS.len(), "board")),
-        all if all == BOARDS.len() => format!("fits all {}", text::many(all, "board")),
-        some => format!("fits {some} of {}", text::many(BOARDS.len(), "board")),
+    let and = if (fitting == 0) == (grade == Grade::Worse) { "and" } else { "but" };
+    let boards = match fitting {
+        0 => format!("fits none of {}", text::many(owned.len(), "board")),
+        all if all == owned.len() => format!("fits all {}", text::many(all, "board")),
+        some => format!("fits {some} of {}", text::many(owned.len(), "board")),
     };
     html! {
         header.verdict {
@@ -86,7 +87,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 @if let Some(c) = comparison { (accuracy_cards(c)) }
                 (card("Flash", &text::bytes(program.flash_bytes), "the container, read in place"))
                 (card("RAM", &text::bytes(program.arena_bytes), "the arena, all activations in it"))
-                (card("Boards", &format!("{} of {}", fitting.len(), BOARDS.len()), "have room for it"))
+                (card("Boards", &format!("{fitting} of {}", owned.len()), "have room for it"))
             }
         }
     }
