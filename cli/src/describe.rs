@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use converter::boards::{BOARDS, Board};
+use boards::{BOARDS, Board};
 use converter::facts::Facts;
 use converter::program::{Container, ProductBits, write};
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! The answer in plain words: is it as accurate, and does it fit.
 
+use boards::OWNED;
 use maud::{Markup, html};
 
 use super::{Report, text};
-use crate::boards::BOARDS;
 use crate::facts::Comparison;
 
 /// How the integer program compares with the float model.
@@ -65,13 +65,13 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     let grade = Grade::of(comparison);
     let program = report.program;
     let fitting: Vec<_> =
-        BOARDS.iter().filter(|b| b.fit(program.flash_bytes, program.arena_bytes).fits()).collect();
+        OWNED.iter().filter(|b| b.fit(program.flash_bytes, program.arena_bytes).fits()).collect();
     // Good and bad news are joined by "but".
     let and = if fitting.is_empty() == (grade == Grade::Worse) { "and" } else { "but" };
     let boards = match fitting.len() {
-        0 => format!("fits none of {}", text::many(BOARDS.len(), "board")),
-        all if all == BOARDS.len() => format!("fits all {}", text::many(all, "board")),
-        some => format!("fits {some} of {}", text::many(BOARDS.len(), "board")),
+        0 => format!("fits none of {}", text::many(OWNED.len(), "board")),
+        all if all == OWNED.len() => format!("fits all {}", text::many(all, "board")),
+        some => format!("fits {some} of {}", text::many(OWNED.len(), "board")),
     };
     html! {
         header.verdict {
@@ -86,7 +86,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 @if let Some(c) = comparison { (accuracy_cards(c)) }
                 (card("Flash", &text::bytes(program.flash_bytes), "the container, read in place"))
                 (card("RAM", &text::bytes(program.arena_bytes), "the arena, all activations in it"))
-                (card("Boards", &format!("{} of {}", fitting.len(), BOARDS.len()), "have room for it"))
+                (card("Boards", &format!("{} of {}", fitting.len(), OWNED.len()), "have room for it"))
             }
         }
     }
