@@ -1,10 +1,12 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
 mod boards;
+mod docs;
 mod elf;
 mod fuzz;
 mod header;
 mod link;
+mod map;
 mod mcu;
 mod miri;
 mod process;
@@ -21,8 +23,9 @@ cargo xtask test --list            the steps, without running them
 cargo xtask test --from STEP       the same from one step on
 cargo xtask size                   link the runtime for bare metal: no panic, no float, no
                                    allocator; print the code size
-cargo xtask boards [BOARD]...      images for the boards that people own: they link and fit,
-                                   no panic in what runs a program; sizes
+cargo xtask boards [BOARD]...      images of the boards: they link, they lie where the
+                                   descriptions say, no panic in what runs a program; sizes
+cargo xtask boards --docs          write the tables of the boards in the documents
 cargo xtask bench-mcu [--json]     instructions of every kernel on emulated microcontrollers
 cargo xtask c-header               write the C header of firmware/c from its crate
 cargo xtask c-header --check       compare the two, and compile the header
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["test", "--list"] => test::list(),
         ["test", "--from", step] => test::run(Some(step)),
         ["size"] => link::run(),
+        ["boards", "--docs"] => docs::write(),
         ["boards", names @ ..] => boards::run(names),
         ["bench-mcu"] => mcu::bench(false),
         ["bench-mcu", "--json"] => mcu::bench(true),
