@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use converter::boards::{BOARDS, Board};
+use boards::{BOARDS, Board};
 use converter::facts::Facts;
 use converter::program::{Container, ProductBits, write};
 use serde::Serialize;
@@ -157,7 +157,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
 fn room(board: &Board, file: &ModelFile, model: &Model<'_>) -> BoardRow {
     let fit = board.fit(file.bytes().len() as u64, model.arena_len() as u64);
     let (flash_left, ram_left) = (fit.flash_left, fit.ram_left);
-    BoardRow { name: board.name, emulated: board.emulated, fits: fit.fits(), flash_left, ram_left }
+    BoardRow { name: board.name, emulated: board.is_emulated(), fits: fit.fits(), flash_left, ram_left }
 }
 
 /// Whether the canonical content hashes to the stored identity.

@@ -133,13 +133,6 @@ impl From<SerialError> for Failure {
 
 impl From<EmulatorError> for Failure {
     fn from(error: EmulatorError) -> Self {
-        let help = match &error {
-            EmulatorError::Start { .. } => {
-                "install QEMU: on Debian the packages qemu-system-arm and qemu-system-misc"
-            }
-            EmulatorError::TooLarge { .. } => "choose a board with more flash, or a smaller model",
-            _ => "check the folder for temporary files",
-        };
-        Self::new(error.to_string()).help(help)
+        Self::new(error.to_string()).help(error.hint())
     }
 }

@@ -154,7 +154,7 @@ impl EngineArgs {
             Place::Emulated(board) => {
                 let firmware = match &self.firmware {
                     Some(file) => file.clone(),
-                    None => firmware::build(board.firmware(), self.log)?,
+                    None => firmware::build(board.description, self.log)?,
                 };
                 let log = if self.log { Some(Log::of(&firmware)?) } else { None };
                 Ok(Engines::Emulated { board, firmware, log })

@@ -7,12 +7,11 @@
 //! * [`onnx`]: the reader of ONNX models; it produces a [`float`] graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
 //! * [`program`]: planning of the arena, packing, encoding.
-//! * [`report`]: the page that shows a conversion's facts; [`boards`]: what it fits.
+//! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
 //! * [`data`]: readers of images and labels.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
 
 pub mod arch;
-pub mod boards;
 pub mod calibrate;
 pub mod data;
 pub mod error;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use object::read::elf::ElfFile32;
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind, SymbolKind};
+use object::elf::{PT_LOAD, SHF_ALLOC, SHF_WRITE};
+use object::read::elf::{ElfFile32, ProgramHeader};
+use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionFlags, SectionKind, SymbolKind};
 
 /// A linked 32-bit program.
 pub struct Program {
@@ -30,6 +31,18 @@ pub struct Size {
     pub ram: u64,
     /// The part of it that does not start as zeros, so that it lies in flash, too.
     pub data: u64,
+}
+
+/// A section that has memory when the program runs.
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// Its address, as the processor sees it.
+    pub start: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether the program writes to it.
+    pub writable: bool,
 }
 
 /// A function and its place.
@@ -69,6 +82,29 @@ impl Program {
             }
         }
         size
+    }
+
+    /// The sections that have memory, without empty ones.
+    pub fn sections(&self) -> Vec<Section> {
+        let elf = self.elf();
+        let sections = elf.sections().filter_map(|section| {
+            let SectionFlags::Elf { sh_flags } = section.flags() else { return None };
+            let name = section.name().unwrap_or("").to_owned();
+            let (allocated, writable) = (sh_flags & u64::from(SHF_ALLOC), sh_flags & u64::from(SHF_WRITE));
+            let has_memory = allocated != 0 && section.size() > 0 && !is_room(&name);
+            let (start, bytes) = (section.address(), section.size());
+            has_memory.then_some(Section { name, start, bytes, writable: writable != 0 })
+        });
+        sections.collect()
+    }
+
+    /// Address and size of what a loader puts in memory.
+    pub fn loaded(&self) -> Vec<(u64, u64)> {
+        let elf = self.elf();
+        let endian = elf.endian();
+        let headers = elf.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD);
+        let places = headers.map(|header| (header.p_paddr(endian).into(), header.p_filesz(endian).into()));
+        places.filter(|(_, bytes)| *bytes > 0).collect()
     }
 
     /// Address and size of the symbol with the demangled name `name`.

@@ -1,28 +1,31 @@
 //! The link check: the whole runtime on bare metal, and what it must not contain.
 
 use std::path::PathBuf;
-use std::process::Command;
+
+use boards::Core;
+use boards::firmware::{BuildError, Firmware, folder};
 
 use crate::Outcome;
 use crate::elf::{Program, Suspect};
-use crate::process::{self, capture, cargo};
+use crate::process::root;
 
-/// Targets that are linked: the smallest Arm core, one with a float unit, one that is not Arm.
-pub const TARGETS: &[&str] = &["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"];
+/// Cores that are linked for: the smallest Arm core, one with a float unit, one that is not Arm.
+const CORES: [Core; 3] = [Core::CortexM0, Core::CortexM4, Core::Rv32imc];
 
 /// The symbol that the panic handler refers to and nobody defines.
 const PANIC: &str = "shiftformer_panics";
 
 /// Where the firmware workspace is built.
 pub fn target_dir() -> String {
-    process::target_dir().join("firmware").display().to_string()
+    folder(&root()).display().to_string()
 }
 
-/// Links for every target, looks for what must not be there, and prints the sizes.
+/// Links for every core, looks for what must not be there, and prints the sizes.
 pub fn run() -> Outcome {
     let mut table = vec![format!("{:30} {:>8} {:>8} {:>8}", "target", "code", "rodata", "ram")];
-    for target in TARGETS {
-        let program = Program::read(&link(target)?)?;
+    for core in CORES {
+        let target = core.target();
+        let program = Program::read(&link(core)?)?;
         let suspects = program.suspects();
         if !suspects.is_empty() {
             return Err(format!("{target} links what it must not:\n{}", report(&suspects)));
@@ -40,33 +43,39 @@ pub fn run() -> Outcome {
 
 /// Builds the link check and returns the ELF file; where a panic keeps it from linking, says
 /// which function panics.
-fn link(target: &str) -> Result<PathBuf, String> {
-    let file = PathBuf::from(target_dir()).join(target).join("release/link-check");
-    println!("    linking for {target}");
-    let (done, stderr) = capture(&mut build(target))?;
-    if done {
-        return Ok(file);
+fn link(core: Core) -> Result<PathBuf, String> {
+    println!("    linking for {}", core.target());
+    match build(core, &[]) {
+        Err(BuildError::Build { report, .. }) if report.contains(PANIC) => {}
+        built => return built.map_err(|error| failed(&error)),
     }
-    if !stderr.contains(PANIC) {
-        return Err(format!("the link check does not build for {target}:\n{stderr}"));
-    }
-    let (done, stderr) = capture(build(target).env("RUSTFLAGS", "-Clink-arg=--warn-unresolved-symbols"))?;
-    if !done {
-        return Err(format!("the link check does not build for {target}:\n{stderr}"));
-    }
-    Err(format!("a panic can be reached on {target}:\n{}", report(&Program::read(&file)?.suspects())))
+    let file = build(core, &["links-anyway"]).map_err(|error| failed(&error))?;
+    Err(format!(
+        "a panic can be reached on {}:\n{}",
+        core.target(),
+        report(&Program::read(&file)?.suspects())
+    ))
 }
 
 /// A check that cannot fail shows nothing: with a feature that panics, it must not link.
 fn proof_of_the_check() -> Outcome {
-    let (done, stderr) = capture(build("thumbv6m-none-eabi").args(["--features", "panics"]))?;
-    if !done && stderr.contains(PANIC) { Ok(()) } else { Err("the link check lets a panic pass".into()) }
+    match build(Core::CortexM0, &["panics"]) {
+        Err(BuildError::Build { report, .. }) if report.contains(PANIC) => Ok(()),
+        Err(error) => Err(failed(&error)),
+        Ok(_) => Err("the link check lets a panic pass".into()),
+    }
 }
 
-fn build(target: &str) -> Command {
-    let place = ["--target-dir", &target_dir(), "--target", target];
-    let build = ["build", "--release", "--manifest-path", "firmware/Cargo.toml", "--package", "link-check"];
-    cargo(&[&build[..], &place].concat())
+fn build(core: Core, features: &[&str]) -> Result<PathBuf, BuildError> {
+    Firmware { features, ..Firmware::new("link-check", core) }.build(&root())
+}
+
+/// The error, and what to do about it.
+pub fn failed(error: &BuildError) -> String {
+    match error.help() {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    }
 }
 
 fn report(suspects: &[Suspect]) -> String {

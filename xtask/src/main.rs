@@ -3,10 +3,12 @@
 mod boards;
 mod changelog;
 mod check;
+mod docs;
 mod elf;
 mod fuzz;
 mod header;
 mod link;
+mod map;
 mod mcu;
 mod miri;
 mod process;
@@ -66,11 +68,15 @@ enum Task {
     },
     /// Link the runtime for bare metal: no panic, no float, no allocator; print the code size.
     Size,
-    /// Build images for boards: they link and fit, and nothing that runs a program can panic.
+    /// Build images of boards: they link, they lie where the descriptions say, and nothing that runs
+    /// a program can panic; print their sizes.
     Boards {
-        /// The boards [default: all that people own].
+        /// The boards [default: all].
         #[arg(value_name = "BOARD")]
         names: Vec<String>,
+        /// Write the tables of the boards in the documents instead.
+        #[arg(long, conflicts_with = "names")]
+        docs: bool,
     },
     /// Count the instructions of every kernel on emulated microcontrollers.
     BenchMcu {
@@ -122,8 +128,11 @@ fn run(task: Task) -> Outcome {
             system::prepare(system::FOR_FIRMWARE)?;
             link::run()
         }
-        Task::Boards { names } => {
+        Task::Boards { names, docs } => {
             system::prepare(system::FOR_FIRMWARE)?;
+            if docs {
+                return docs::write();
+            }
             boards::run(&names.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Task::BenchMcu { json } => {

@@ -4,24 +4,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use boards::firmware::Firmware;
+use boards::{Board, Emulator, MPS2_AN386, MPS2_AN500, MPS3_AN547, RISCV_VIRT, VIRTUAL_M0};
+
 use crate::Outcome;
-use crate::process::{self, capture, cargo, root};
+use crate::link::failed;
+use crate::process::{self, root};
 use crate::test::Scope;
 
-/// An emulated machine and how the bench is built for it.
+/// A core of an emulated board, as the bench measures it.
 struct Core {
     name: &'static str,
-    machine: &'static str,
-    target: &'static str,
-    cpu: &'static str,
-    /// The compiler's `target-feature`, where the core has more than the target.
-    extensions: &'static str,
-    features: &'static str,
-    /// The layouts that its kernels like.
-    packs: &'static str,
-    emulator: &'static [&'static str],
-    /// Instructions of a tick of its timer, in hundredths: with `-icount shift=0` each takes 1 ns.
-    tick: u64,
+    board: &'static Board,
+    /// An extension that the compiler and the emulator turn on, and the emulator's argument.
+    extension: Option<(&'static str, &'static str)>,
     /// Hundredths of cycles of an average instruction of these loops: a rough guess for the
     /// kind of core (single or dual issue, vectors, no multiplier), not a measurement.
     cycles: u64,
@@ -29,89 +25,32 @@ struct Core {
     release_only: bool,
 }
 
-const MICROBIT: &[&str] =
-    &["-global", "nrf51-soc.flash-size=0x100000", "-global", "nrf51-soc.sram-size=0x400000"];
-
 const CORES: &[Core] = &[
-    Core {
-        name: "M4",
-        machine: "mps2-an386",
-        target: "thumbv7em-none-eabihf",
-        cpu: "cortex-m4",
-        extensions: "",
-        features: "dsp",
-        packs: "dsp",
-        emulator: &["qemu-system-arm"],
-        tick: 4000,
-        cycles: 130,
-        release_only: false,
-    },
-    Core {
-        name: "M7",
-        machine: "mps2-an500",
-        target: "thumbv7em-none-eabihf",
-        cpu: "cortex-m7",
-        extensions: "",
-        features: "dsp",
-        packs: "dsp",
-        emulator: &["qemu-system-arm"],
-        tick: 4000,
-        cycles: 75,
-        release_only: true,
-    },
-    Core {
-        name: "M55",
-        machine: "mps3-an547",
-        target: "thumbv8m.main-none-eabihf",
-        cpu: "cortex-m55",
-        extensions: "",
-        features: "mve",
-        packs: "mve",
-        emulator: &["qemu-system-arm"],
-        tick: 3125,
-        cycles: 170,
-        release_only: false,
-    },
-    Core {
-        name: "M0",
-        machine: "microbit",
-        target: "thumbv6m-none-eabi",
-        cpu: "cortex-m0",
-        extensions: "",
-        features: "",
-        packs: "plain",
-        emulator: &["qemu-system-arm"],
-        tick: 6250,
-        cycles: 150,
-        release_only: false,
-    },
-    Core {
-        name: "RV32",
-        machine: "virt",
-        target: "riscv32imc-unknown-none-elf",
-        cpu: "generic-rv32",
-        extensions: "",
-        features: "",
-        packs: "plain",
-        emulator: &["qemu-system-riscv32", "-bios", "none"],
-        tick: 100,
-        cycles: 130,
-        release_only: true,
-    },
+    Core { name: "M4", board: &MPS2_AN386, extension: None, cycles: 130, release_only: false },
+    Core { name: "M7", board: &MPS2_AN500, extension: None, cycles: 75, release_only: true },
+    Core { name: "M55", board: &MPS3_AN547, extension: None, cycles: 170, release_only: false },
+    Core { name: "M0", board: &VIRTUAL_M0, extension: None, cycles: 150, release_only: false },
+    Core { name: "RV32", board: &RISCV_VIRT, extension: None, cycles: 130, release_only: true },
     Core {
         name: "RV32 Zbb",
-        machine: "virt",
-        target: "riscv32imc-unknown-none-elf",
-        cpu: "generic-rv32",
-        extensions: "+zbb",
-        features: "",
-        packs: "plain",
-        emulator: &["qemu-system-riscv32", "-bios", "none", "-cpu", "rv32,zbb=on"],
-        tick: 100,
+        board: &RISCV_VIRT,
+        extension: Some(("zbb", "rv32,zbb=on")),
         cycles: 130,
         release_only: false,
     },
 ];
+
+impl Core {
+    /// Instructions of a tick of its timer, in hundredths: with `-icount shift=0` each takes 1 ns.
+    fn tick(&self) -> u64 {
+        100_000_000_000 / u64::from(self.board.hz)
+    }
+
+    /// The folder of its jobs and results.
+    fn folder(&self) -> PathBuf {
+        process::target_dir().join("mcu").join(self.name.replace(' ', "-"))
+    }
+}
 
 /// What is known of a job before it runs.
 struct Job {
@@ -148,7 +87,7 @@ pub fn exact(scope: Scope) -> Outcome {
         println!(
             "    {} ({}): every instruction as the reference, {} kernels measured",
             core.name,
-            core.machine,
+            core.board.name,
             rows.len()
         );
     }
@@ -156,9 +95,9 @@ pub fn exact(scope: Scope) -> Outcome {
 }
 
 fn measure(core: &Core, cases: &str, shapes: &str) -> Result<Vec<Row>, String> {
-    let folder = process::target_dir().join("mcu").join(core.machine);
+    let folder = core.folder();
     let place = folder.display().to_string();
-    process::example("mcu_jobs", &[&place, core.packs, cases, shapes])?;
+    process::example("mcu_jobs", &[&place, core.board.core.kernels().name(), cases, shapes])?;
     let program = build(core)?;
     let output = emulate(core, &program, &folder)?;
     let expected = folder.join("expected");
@@ -167,41 +106,42 @@ fn measure(core: &Core, cases: &str, shapes: &str) -> Result<Vec<Row>, String> {
 }
 
 fn build(core: &Core) -> Result<PathBuf, String> {
-    let place = process::target_dir().join("firmware").join(core.machine);
-    let directory = place.display().to_string();
-    let build = ["build", "--release", "--manifest-path", "firmware/Cargo.toml", "--package", "bench"];
-    let what = ["--target-dir", &directory, "--target", core.target, "--features", core.features];
-    let mut cargo = cargo(&[&build[..], &what].concat());
-    let flags = format!("-Ctarget-cpu={} -Ctarget-feature={}", core.cpu, core.extensions);
-    cargo.env("SHIFTFORMER_MACHINE", core.machine).env("RUSTFLAGS", flags);
-    let (done, stderr) = capture(&mut cargo)?;
-    if done {
-        Ok(place.join(core.target).join("release/bench"))
-    } else {
-        Err(format!("the bench does not build for {}:\n{stderr}", core.name))
-    }
+    let feature = core.board.core.kernels().feature();
+    let bench = Firmware {
+        extension: core.extension.map(|(extension, _)| extension),
+        features: feature.as_slice(),
+        variables: &[("SHIFTFORMER_BOARD", core.board.name)],
+        ..Firmware::new("bench", core.board.core)
+    };
+    bench.build(&root()).map_err(|error| failed(&error))
 }
 
 /// What the program prints. The emulator is stopped after five minutes.
 fn emulate(core: &Core, program: &Path, folder: &Path) -> Result<String, String> {
-    let mut command = process::command("timeout", &["300"]);
-    command.args(core.emulator).args(["-M", core.machine]);
-    if core.machine == "microbit" {
-        command.args(MICROBIT);
+    let Some(Emulator { program: emulator, package, machine }) = core.board.emulator() else {
+        return Err(format!("{} is not emulated", core.board.name));
+    };
+    if !process::exists(emulator) {
+        return Err(format!(
+            "{emulator} is not installed: `cargo xtask prepare` installs it, on Debian also `apt-get install {package}`"
+        ));
+    }
+    let mut command = process::command("timeout", &["300", emulator]);
+    command.args(machine);
+    if let Some((_, cpu)) = core.extension {
+        command.args(["-cpu", cpu]);
     }
     command.args(["-icount", "shift=0", "-display", "none", "-monitor", "none", "-serial", "none"]);
     command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(root().join(program));
-    let output =
-        command.current_dir(folder).output().map_err(|error| format!("{}: {error}", core.emulator[0]))?;
+    let output = command.current_dir(folder).output().map_err(|error| format!("{emulator}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
     }
     let tail: Vec<&str> = text.lines().rev().take(3).collect();
     Err(format!(
-        "{} in {}: {}\n{:?}\n{}",
+        "{} in {emulator}: {}\n{:?}\n{}",
         core.name,
-        core.emulator[0],
         output.status,
         tail,
         String::from_utf8_lossy(&output.stderr)
@@ -263,7 +203,7 @@ fn compare(core: &Core, jobs: &[Job], output: &str) -> Result<Vec<Row>, String> 
                 job.hashes.len()
             ));
         }
-        let instructions = ticks.get(&index).copied().unwrap_or(0) * core.tick / 100;
+        let instructions = ticks.get(&index).copied().unwrap_or(0) * core.tick() / 100;
         if job.units > 0 {
             rows.push(Row {
                 kernel: job.kernel.clone(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use boards::Loader;
 use serde::Serialize;
 use shiftformer::ModelFile;
 use shiftformer::device::DEFAULT_BAUD;
@@ -11,7 +12,7 @@ use crate::conversion::identity;
 use crate::describe::identity_is_right;
 use crate::failure::Failure;
 use crate::firmware;
-use crate::flash::boards::{FLASH_BOARDS, FlashBoard, Way};
+use crate::flash::boards::{FLASH_BOARDS, FlashBoard};
 use crate::flash::{Image, Monitor, Region, Report, Target, segments, write};
 use crate::log::Log;
 use crate::model::{packed, packs};
@@ -99,26 +100,26 @@ struct Flashed {
 /// Writes the image to the board, or to a file.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let board = args.board;
-    let over_port = matches!(board.way, Way::Espflash { .. });
+    let over_port = matches!(board.loader, Loader::Espflash { .. });
     if args.port.is_some() && !args.monitor && !over_port {
         return Err(Failure::new(format!("--port has no effect on {} without --monitor", board.name()))
-            .help(board.way.advice()));
+            .help(board.advice()));
     }
     let file = for_board(&args.model, board)?;
     let model = file.model()?;
     let elf = match &args.firmware {
         Some(path) => path.clone(),
-        None => firmware::build(board.firmware, args.log)?,
+        None => firmware::build(board.description, args.log)?,
     };
     let firmware = fs::read(&elf).map_err(|error| {
         Failure::io("cannot read", &elf)(error).help("give the ELF file of this board's firmware")
     })?;
-    let parts = segments(&firmware, board.core).map_err(|error| {
+    let parts = segments(&firmware, board.description.core.architecture()).map_err(|error| {
         Failure::new(format!("{} is no firmware for {}: {error}", elf.display(), board.name()))
-            .help(format!("give an ELF file that was built for {}", board.firmware.target))
+            .help(format!("give an ELF file that was built for {}", board.description.core.target()))
     })?;
     let image = Image::new(board, parts, file.bytes())?;
-    let fit = board.memory().fit(file.bytes().len() as u64, model.arena_len() as u64);
+    let fit = board.description.fit(file.bytes().len() as u64, model.arena_len() as u64);
     let mut flashed = Flashed {
         board: board.name(),
         identity: identity(&model),
@@ -137,8 +138,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         flashed.file = Some(path);
         return emit(json, &flashed, text);
     }
-    let log = match board.way {
-        Way::Probe { chip } if args.log => {
+    let log = match board.loader {
+        Loader::Probe { chip } if args.log => {
             flashed.log = Some(format!("probe-rs attach --chip {chip} {}", elf.display()));
             None
         }
@@ -172,7 +173,7 @@ fn for_board(path: &Path, board: &FlashBoard) -> Result<ModelFile, Failure> {
             Failure::new(message).help("the file was altered after its conversion: convert the model again")
         );
     }
-    let missing = board.memory().fit(0, model.arena_len() as u64).ram_left;
+    let missing = board.description.fit(0, model.arena_len() as u64).ram_left;
     if missing < 0 {
         let missing = bytes(missing.unsigned_abs());
         let message = format!("{name} needs {missing} more of RAM than {} has", board.name());
@@ -183,7 +184,7 @@ fn for_board(path: &Path, board: &FlashBoard) -> Result<ModelFile, Failure> {
 
 fn default_output(model: &Path, board: &FlashBoard) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
-    PathBuf::from(format!("{stem}-{}.{}", board.name(), board.extension()))
+    PathBuf::from(format!("{stem}-{}.{}", board.name(), board.loader.extension()))
 }
 
 fn text(f: &Flashed) -> String {

@@ -1,11 +1,10 @@
 //! Which Arm architecture an ELF file was compiled for: the two that share an address of
 //! flash differ in nothing else that is in the file's header.
 
+use boards::Architecture;
 use object::Endianness;
 use object::elf::{FileHeader32, SHT_ARM_ATTRIBUTES, Tag_File};
 use object::read::elf::{FileHeader, SectionHeader};
-
-use super::boards::Core;
 
 /// `Tag_CPU_arch` of the addenda to the ABI for Arm.
 const CPU_ARCH: u64 = 6;
@@ -40,14 +39,12 @@ pub fn architecture(header: &FileHeader32<Endianness>, file: &[u8]) -> object::r
     Ok(None)
 }
 
-impl Core {
-    /// Whether it executes what was compiled for the architecture numbered so.
-    pub fn runs(self, architecture: u64) -> bool {
-        match self {
-            Core::Armv6m => matches!(architecture, 11 | 12),
-            Core::Armv7em => matches!(architecture, 10..=13),
-            Core::Armv8m => matches!(architecture, 10..=13 | 16 | 17),
-            Core::Riscv32 => false,
-        }
+/// Whether a core of `architecture` executes what was compiled for the one numbered `compiled`.
+pub fn runs(architecture: Architecture, compiled: u64) -> bool {
+    match architecture {
+        Architecture::Armv6m => matches!(compiled, 11 | 12),
+        Architecture::Armv7em => matches!(compiled, 10..=13),
+        Architecture::Armv8m => matches!(compiled, 10..=13 | 16 | 17),
+        Architecture::Riscv32 => false,
     }
 }

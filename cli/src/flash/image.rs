@@ -2,7 +2,6 @@
 
 use std::iter::once;
 
-use converter::boards::RUNTIME_CODE;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -113,13 +112,14 @@ impl Image {
         firmware.retain(|segment| !segment.bytes.is_empty());
         firmware.sort_by_key(|segment| segment.address);
         let used = firmware_bytes(board, &firmware)?;
-        let room = board.memory().flash - RUNTIME_CODE;
+        let (description, place) = (board.description, board.description.model());
+        let room = u64::from(place.bytes);
         let len = container.len() as u64;
         let Some(free) = room.checked_sub(len) else {
             return Err(ImageError::ModelTooLarge { excess: len - room, room });
         };
-        let model = Segment { address: board.model_address(), bytes: container.to_vec() };
-        let (bytes, address) = (board.kept.into(), board.windows[0]);
+        let model = Segment { address: place.start, bytes: container.to_vec() };
+        let (bytes, address) = (u64::from(description.program), description.flash.start);
         let regions = [
             Region { name: "firmware", address, bytes, used, free: bytes - used },
             Region { name: "model", address: model.address, bytes: room, used: len, free },
@@ -150,14 +150,16 @@ impl Image {
 
 /// Bytes that `firmware`, sorted by address, takes of its part of flash.
 fn firmware_bytes(board: &FlashBoard, firmware: &[Segment]) -> Result<u64, ImageError> {
+    let description = board.description;
     let (mut total, mut extent) = (0u64, 0u64);
     for segment in firmware {
         let start = u64::from(segment.address);
-        let mut windows = board.windows.iter().map(|&window| u64::from(window));
-        let window = windows.find(|window| (*window..window + board.memory().flash).contains(&start));
+        let mut windows = description.windows().map(u64::from);
+        let flash = u64::from(description.flash.bytes);
+        let window = windows.find(|window| (*window..window + flash).contains(&start));
         match window {
             Some(window) => extent = extent.max(segment.end() - window),
-            None if board.loads_ram() => {}
+            None if description.loads_ram() => {}
             None => {
                 let (address, bytes) = (segment.address, segment.bytes.len());
                 return Err(ImageError::Elsewhere { address, bytes });
@@ -169,7 +171,7 @@ fn firmware_bytes(board: &FlashBoard, firmware: &[Segment]) -> Result<u64, Image
     if let Some(pair) = pairs.find(|pair| pair[0].end() > u64::from(pair[1].address)) {
         return Err(ImageError::Overlap { address: pair[1].address });
     }
-    let kept = u64::from(board.kept);
+    let kept = u64::from(description.program);
     match total.max(extent) {
         0 => Err(ImageError::Empty),
         used if used > kept => Err(ImageError::FirmwareTooLarge { excess: used - kept, kept }),
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn both_parts_may_be_filled_to_the_last_byte() {
-        const KEPT: usize = RUNTIME_CODE as usize;
+        const KEPT: usize = 128 << 10;
         let room = (1 << 20) - KEPT;
         let full = image("nrf52840-dk", vec![segment(0x100, KEPT - 0x100)], room).unwrap();
         let [firmware, model] = full.regions();

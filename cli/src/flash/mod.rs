@@ -19,27 +19,20 @@ pub use monitor::{Monitor, Report};
 use std::io::Write;
 use std::path::Path;
 
+use ::boards::Loader;
+
+use self::boards::FlashBoard;
 use crate::failure::Failure;
-use boards::{FlashBoard, Way};
 use drive::Drive;
 
 impl FlashBoard {
-    /// How the image's file is called that other programs write.
-    pub fn extension(&self) -> &'static str {
-        match self.way {
-            Way::Probe { .. } => "hex",
-            Way::Drive { .. } => "uf2",
-            Way::Espflash { .. } => "elf",
-        }
-    }
-
-    /// The image as the file of [`extension`](Self::extension); `firmware` is the ELF file
+    /// The image as a file with the loader's [`extension`](Loader::extension); `firmware` is the ELF file
     /// that it was made of.
     pub fn encode(&self, image: &Image, firmware: &[u8]) -> Result<Vec<u8>, Failure> {
-        Ok(match self.way {
-            Way::Probe { .. } => hex::encode(image.segments()).into_bytes(),
-            Way::Drive { family, .. } => uf2::encode(image.segments(), family),
-            Way::Espflash { .. } => merge::merge(firmware, image)?,
+        Ok(match self.loader {
+            Loader::Probe { .. } => hex::encode(image.segments()).into_bytes(),
+            Loader::Drive { family, .. } => uf2::encode(image.segments(), family),
+            Loader::Espflash { .. } => merge::merge(firmware, image)?,
         })
     }
 }
@@ -62,15 +55,16 @@ pub fn write(
     firmware: &[u8],
     target: Target<'_>,
 ) -> Result<String, Failure> {
-    match (board.way, target) {
-        (Way::Probe { chip } | Way::Drive { chip, .. }, Target { drive: None, probe: Some(probe), .. }) => {
-            probe::write(image, chip, Some(probe))
-        }
-        (Way::Probe { chip }, Target { drive: None, .. }) => probe::write(image, chip, None),
-        (Way::Drive { id, .. }, Target { drive, probe: None, .. }) => {
+    match (board.loader, target) {
+        (
+            Loader::Probe { chip } | Loader::Drive { chip, .. },
+            Target { drive: None, probe: Some(probe), .. },
+        ) => probe::write(image, chip, Some(probe)),
+        (Loader::Probe { chip }, Target { drive: None, .. }) => probe::write(image, chip, None),
+        (Loader::Drive { id, .. }, Target { drive, probe: None, .. }) => {
             Drive::find(id, drive)?.copy(&board.encode(image, firmware)?)
         }
-        (Way::Espflash { chip }, Target { drive: None, probe: None, port }) => {
+        (Loader::Espflash { chip }, Target { drive: None, probe: None, port }) => {
             let elf = board.encode(image, firmware)?;
             let file = tempfile::Builder::new().suffix(".elf").tempfile();
             let file = file.and_then(|mut file| file.write_all(&elf).map(|()| file)).map_err(|error| {
@@ -79,9 +73,9 @@ pub fn write(
             })?;
             espflash::write(file.path(), chip, port)
         }
-        (way, Target { drive, .. }) => {
+        (_, Target { drive, .. }) => {
             let option = if drive.is_some() { "--drive" } else { "--probe" };
-            Err(Failure::new(format!("{option} does not apply to {}", board.name())).help(way.advice()))
+            Err(Failure::new(format!("{option} does not apply to {}", board.name())).help(board.advice()))
         }
     }
 }

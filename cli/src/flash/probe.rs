@@ -141,15 +141,16 @@ mod with_probes {
 
     #[cfg(test)]
     mod tests {
+        use boards::Loader;
         use probe_rs::config::{MemoryRegion, Registry};
 
-        use crate::flash::boards::{FLASH_BOARDS, Way};
+        use crate::flash::boards::FLASH_BOARDS;
 
         #[test]
         fn every_chip_is_known_and_has_the_flash_of_its_board() {
             let registry = Registry::from_builtin_families();
-            for board in &FLASH_BOARDS {
-                let (Way::Probe { chip } | Way::Drive { chip, .. }) = board.way else { continue };
+            for board in FLASH_BOARDS {
+                let (Loader::Probe { chip } | Loader::Drive { chip, .. }) = board.loader else { continue };
                 let target = registry.get_target_by_name(chip).unwrap();
                 let flash = |address: u32| {
                     let address = u64::from(address);
@@ -157,9 +158,9 @@ mod with_probes {
                         |region| matches!(region, MemoryRegion::Nvm(nvm) if nvm.range.contains(&address)),
                     )
                 };
-                assert!(flash(board.windows[0]) && flash(board.model_address()), "{chip}");
-                let last = board.windows[0] + (board.memory().flash - 1) as u32;
-                assert!(flash(last), "{chip}");
+                let (whole, model) = (board.description.flash, board.description.model());
+                assert!(flash(whole.start) && flash(model.start), "{chip}");
+                assert!(flash(whole.start + whole.bytes - 1), "{chip}");
             }
         }
     }

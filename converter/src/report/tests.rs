@@ -113,7 +113,7 @@ fn the_page_has_every_section_and_its_verdict() {
         assert!(page.contains(&format!("<section id=\"{section}\">")), "{section}");
     }
     assert!(page.contains("As accurate as the float model</strong>, and it fits all 6 boards"));
-    assert!(page.contains("these have room for it: mps2-an386, mps2-an500, mps3-an547; these do not: none."));
+    assert!(page.contains("these have room for it: virtual-m0, mps2-an386, mps2-an500, mps3-an547, riscv-virt; these do not: none."));
     assert!(page.contains("Top-1 91.5\u{a0}% in floating point"));
     for instruction in &program.instructions {
         assert!(page.contains(&instruction.name), "{}", instruction.name);

@@ -1,9 +1,9 @@
 //! The answer in plain words: is it as accurate, and does it fit.
 
+use boards::OWNED;
 use maud::{Markup, html};
 
-use super::{Report, boards, text};
-use crate::boards::Board;
+use super::{Report, text};
 use crate::facts::Comparison;
 
 /// How the integer program compares with the float model.
@@ -64,15 +64,14 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     let comparison = decisive(&report.facts.comparisons);
     let grade = Grade::of(comparison);
     let program = report.program;
-    let owned = boards::owned();
-    let fits = |board: &Board| board.fit(program.flash_bytes, program.arena_bytes).fits();
-    let fitting = owned.iter().filter(|board| fits(board)).count();
+    let fitting: Vec<_> =
+        OWNED.iter().filter(|b| b.fit(program.flash_bytes, program.arena_bytes).fits()).collect();
     // Good and bad news are joined by "but".
-    let and = if (fitting == 0) == (grade == Grade::Worse) { "and" } else { "but" };
-    let boards = match fitting {
-        0 => format!("fits none of {}", text::many(owned.len(), "board")),
-        all if all == owned.len() => format!("fits all {}", text::many(all, "board")),
-        some => format!("fits {some} of {}", text::many(owned.len(), "board")),
+    let and = if fitting.is_empty() == (grade == Grade::Worse) { "and" } else { "but" };
+    let boards = match fitting.len() {
+        0 => format!("fits none of {}", text::many(OWNED.len(), "board")),
+        all if all == OWNED.len() => format!("fits all {}", text::many(all, "board")),
+        some => format!("fits {some} of {}", text::many(OWNED.len(), "board")),
     };
     html! {
         header.verdict {
@@ -87,7 +86,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 @if let Some(c) = comparison { (accuracy_cards(c)) }
                 (card("Flash", &text::bytes(program.flash_bytes), "the container, read in place"))
                 (card("RAM", &text::bytes(program.arena_bytes), "the arena, all activations in it"))
-                (card("Boards", &format!("{fitting} of {}", owned.len()), "have room for it"))
+                (card("Boards", &format!("{} of {}", fitting.len(), OWNED.len()), "have room for it"))
             }
         }
     }

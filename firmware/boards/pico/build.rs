@@ -1,12 +1,5 @@
-//! Passes the memory map to the linker.
+//! Passes the board's description to the linker.
 
 fn main() {
-    let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-    println!("cargo:rustc-link-search={here}");
-    println!("cargo:rustc-link-arg-bins=-Tlink.x");
-    println!("cargo:rustc-link-arg-bins=-Tlink-rp.x");
-    if std::env::var_os("CARGO_FEATURE_DEFMT").is_some() {
-        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
-    }
-    println!("cargo:rerun-if-changed=memory.x");
+    boards::build::emit(&boards::PICO, &["link.x", "link-rp.x"]);
 }

@@ -1,11 +1,5 @@
-//! Passes the memory map to the linker.
+//! Passes the board's description to the linker.
 
 fn main() {
-    let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-    println!("cargo:rustc-link-search={here}");
-    println!("cargo:rustc-link-arg-bins=-Tlink.ld");
-    if std::env::var_os("CARGO_FEATURE_DEFMT").is_some() {
-        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
-    }
-    println!("cargo:rerun-if-changed=link.ld");
+    boards::build::emit(&boards::RISCV_VIRT, &["link.ld"]);
 }

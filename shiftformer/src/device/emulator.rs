@@ -7,109 +7,52 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use boards::{Board, EMULATED, Emulator, Kernels};
 use link::Line;
 use quant::pack::Packs;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::build::FirmwareCrate;
+/// The layouts of weights that `kernels` read fastest.
+pub const fn preferred_packs(kernels: Kernels) -> Packs {
+    match kernels {
+        Kernels::Plain => Packs::PLAIN,
+        Kernels::Dsp => Packs::DSP,
+        Kernels::Mve => Packs::MVE,
+    }
+}
 
-/// A board of the emulator, and how firmware for it is built and started.
+/// A board of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmulatedBoard {
     /// Its name on the command line, and of its crate in `firmware/boards`.
     pub name: &'static str,
-    /// Its processor core.
-    pub core: &'static str,
-    /// The compiler's target.
-    pub target: &'static str,
-    /// The compiler's `target-cpu`, where the target's own will not do.
-    pub cpu: Option<&'static str>,
     /// The layouts of weights that its kernels read fastest.
     pub packs: Packs,
-    /// The emulator's program.
-    pub program: &'static str,
-    /// The emulator's arguments for the machine.
-    pub machine: &'static [&'static str],
-    /// Where the firmware looks for the model.
-    pub model_address: u32,
-    /// Bytes that the model may have there.
-    pub model_bytes: u32,
+    /// Its description.
+    pub description: &'static Board,
+    emulator: Emulator,
 }
 
-const ARM: &str = "qemu-system-arm";
-
 /// Every board that an emulator is known for.
-pub const EMULATED_BOARDS: &[EmulatedBoard] = &[
-    EmulatedBoard {
-        name: "virtual-m0",
-        core: "Cortex-M0",
-        target: "thumbv6m-none-eabi",
-        cpu: None,
-        packs: Packs::PLAIN,
-        program: ARM,
-        machine: &[
-            "-machine",
-            "microbit",
-            "-global",
-            "nrf51-soc.flash-size=0x400000",
-            "-global",
-            "nrf51-soc.sram-size=0x100000",
-        ],
-        model_address: 0x0010_0000,
-        model_bytes: 3 << 20,
-    },
-    EmulatedBoard {
-        name: "mps2-an386",
-        core: "Cortex-M4",
-        target: "thumbv7em-none-eabihf",
-        cpu: Some("cortex-m4"),
-        packs: Packs::DSP,
-        program: ARM,
-        machine: &["-machine", "mps2-an386"],
-        model_address: 0x2100_0000,
-        model_bytes: 16 << 20,
-    },
-    EmulatedBoard {
-        name: "mps2-an500",
-        core: "Cortex-M7",
-        target: "thumbv7em-none-eabihf",
-        cpu: Some("cortex-m7"),
-        packs: Packs::DSP,
-        program: ARM,
-        machine: &["-machine", "mps2-an500"],
-        model_address: 0x6000_0000,
-        model_bytes: 16 << 20,
-    },
-    EmulatedBoard {
-        name: "mps3-an547",
-        core: "Cortex-M55",
-        target: "thumbv8m.main-none-eabihf",
-        cpu: Some("cortex-m55"),
-        packs: Packs::MVE,
-        program: ARM,
-        machine: &["-machine", "mps3-an547"],
-        model_address: 0x6000_0000,
-        model_bytes: 16 << 20,
-    },
-    EmulatedBoard {
-        name: "riscv-virt",
-        core: "RV32IMC",
-        target: "riscv32imc-unknown-none-elf",
-        cpu: None,
-        packs: Packs::PLAIN,
-        program: "qemu-system-riscv32",
-        machine: &["-machine", "virt", "-bios", "none", "-m", "256M"],
-        model_address: 0x8800_0000,
-        model_bytes: 16 << 20,
-    },
-];
+pub const EMULATED_BOARDS: &[EmulatedBoard] = &{
+    let mut boards = [EmulatedBoard::of(EMULATED[0]); EMULATED.len()];
+    let mut index = 1;
+    while index < boards.len() {
+        boards[index] = EmulatedBoard::of(EMULATED[index]);
+        index += 1;
+    }
+    boards
+};
 
 /// The emulator cannot be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmulatorError {
-    /// The program is missing, or the system refuses.
+    /// It is not installed.
+    #[error("{} is not installed", .0.program)]
+    Missing(Emulator),
+    /// The system refuses.
     #[error("cannot start {program}: {reason}")]
     Start {
         /// The emulator's program.
@@ -130,15 +73,33 @@ pub enum EmulatorError {
     File(io::Error),
 }
 
+impl EmulatorError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            EmulatorError::Missing(emulator) => format!(
+                "`apt-get install {}` installs it on Debian; in a clone, `cargo xtask prepare` does",
+                emulator.package
+            ),
+            EmulatorError::Start { program, .. } => format!("check that `{program} --version` runs"),
+            EmulatorError::TooLarge { .. } => {
+                "choose a board with more memory for the model, or a smaller model".into()
+            }
+            EmulatorError::File(_) => "check the folder for temporary files".into(),
+        }
+    }
+}
+
 impl EmulatedBoard {
+    /// That of an emulator among the descriptions; the others do not compile.
+    const fn of(board: &'static Board) -> Self {
+        let Some(emulator) = board.emulator() else { panic!("it has no emulator") };
+        Self { name: board.name, packs: preferred_packs(board.core.kernels()), description: board, emulator }
+    }
+
     /// The board called `name`.
     pub fn by_name(name: &str) -> Option<&'static EmulatedBoard> {
         EMULATED_BOARDS.iter().find(|board| board.name == name)
-    }
-
-    /// What is built for it.
-    pub const fn firmware(&self) -> FirmwareCrate {
-        FirmwareCrate { name: self.name, target: self.target, cpu: self.cpu }
     }
 
     /// Starts the emulator with `firmware`, an ELF image for this board, and
@@ -148,20 +109,25 @@ impl EmulatedBoard {
     ///
     /// [`EmulatorError`].
     pub fn start(&self, firmware: &Path, container: &[u8]) -> Result<PipeLine, EmulatorError> {
-        if container.len() > self.model_bytes as usize {
-            return Err(EmulatorError::TooLarge { found: container.len(), limit: self.model_bytes });
+        let region = self.description.model();
+        if container.len() > region.bytes as usize {
+            return Err(EmulatorError::TooLarge { found: container.len(), limit: region.bytes });
         }
         let mut model = NamedTempFile::with_suffix(".shf").map_err(EmulatorError::File)?;
         model.write_all(container).and_then(|()| model.flush()).map_err(EmulatorError::File)?;
         // A comma ends a value, two are one.
         let path = model.path().display().to_string().replace(',', ",,");
-        let loader = format!("loader,file={path},addr={:#x},force-raw=on", self.model_address);
-        let mut command = Command::new(self.program);
-        command.args(self.machine).args(["-display", "none", "-monitor", "none", "-parallel", "none"]);
+        let loader = format!("loader,file={path},addr={:#x},force-raw=on", region.start);
+        let Emulator { program, machine, .. } = self.emulator;
+        let mut command = Command::new(program);
+        command.args(machine).args(["-display", "none", "-monitor", "none", "-parallel", "none"]);
         command.args(["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
         command.args(["-icount", "shift=0,sleep=off", "-device", &loader, "-kernel"]).arg(firmware);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let start = |reason| EmulatorError::Start { program: self.program, reason };
+        let start = |reason: io::Error| match reason.kind() {
+            io::ErrorKind::NotFound => EmulatorError::Missing(self.emulator),
+            _ => EmulatorError::Start { program, reason },
+        };
         let child = command.spawn().map_err(start)?;
         PipeLine::new(child, model).ok_or_else(|| start(io::ErrorKind::BrokenPipe.into()))
     }
@@ -223,5 +189,30 @@ impl Drop for PipeLine {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emulated_boards_are_those_of_the_descriptions() {
+        assert_eq!(EMULATED_BOARDS.len(), EMULATED.len());
+        for (board, description) in EMULATED_BOARDS.iter().zip(EMULATED) {
+            assert_eq!((board.name, board.description), (description.name, *description));
+        }
+        assert!(EmulatedBoard::by_name("mps2-an500").is_some());
+        assert!(EmulatedBoard::by_name("pico").is_none(), "people own it");
+    }
+
+    #[test]
+    fn a_missing_emulator_and_a_large_container_are_explained() {
+        let board = EmulatedBoard::by_name("virtual-m0").unwrap();
+        let missing = EmulatorError::Missing(board.emulator);
+        assert_eq!(missing.to_string(), "qemu-system-arm is not installed");
+        assert!(missing.hint().contains("apt-get install qemu-system-arm"));
+        let large = board.start(Path::new("none.elf"), &vec![0; (3 << 20) + 1]).unwrap_err();
+        assert!(matches!(large, EmulatorError::TooLarge { limit, .. } if limit == 3 << 20), "{large}");
     }
 }

@@ -8,10 +8,11 @@ mod engine;
 mod logged;
 mod serial;
 
-pub use build::{BuildError, FirmwareCrate, FirmwareOptions};
+pub use boards;
+pub use build::{BuildError, FirmwareOptions, build_firmware};
 #[cfg(feature = "defmt")]
 pub use defmt::{LogLine, LogTable, LogTableError};
-pub use emulator::{EMULATED_BOARDS, EmulatedBoard, EmulatorError, PipeLine};
+pub use emulator::{EMULATED_BOARDS, EmulatedBoard, EmulatorError, PipeLine, preferred_packs};
 pub use engine::{ConnectError, DeviceEngine, DeviceIdentity};
 pub use link;
 pub use logged::{Heard, Logged};

@@ -8,7 +8,9 @@ use converter::BuildOptions;
 use converter::program::{Container, repack, write};
 use runtime::Model;
 use shiftformer::device::link::{Host, HostError, Line, Patience, Problem};
-use shiftformer::device::{DeviceEngine, EmulatedBoard, FirmwareOptions, LogTable, LogTableError};
+use shiftformer::device::{
+    DeviceEngine, EmulatedBoard, FirmwareOptions, LogTable, LogTableError, build_firmware,
+};
 use shiftformer::{Backend, Engine, EngineOptions, engine};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
@@ -25,13 +27,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
-fn target() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("firmware")
+fn firmware(log: bool) -> PathBuf {
+    build_firmware(board().description, root(), FirmwareOptions { log, ops: None }).unwrap()
 }
 
 fn firmware_with_log() -> (PathBuf, LogTable) {
-    let elf = board().firmware().build(root(), &target(), FirmwareOptions { log: true, ops: None }).unwrap();
+    let elf = firmware(true);
     let table = LogTable::parse(&fs::read(&elf).unwrap()).unwrap();
     (elf, table)
 }
@@ -153,8 +154,7 @@ fn the_log_tells_what_is_refused() {
 #[test]
 #[ignore = "builds firmware"]
 fn files_without_the_texts_are_named() {
-    let plain =
-        fs::read(board().firmware().build(root(), &target(), FirmwareOptions::default()).unwrap()).unwrap();
+    let plain = fs::read(firmware(false)).unwrap();
     assert_eq!(LogTable::parse(&plain).unwrap_err(), LogTableError::Absent);
 
     let (elf, table) = firmware_with_log();

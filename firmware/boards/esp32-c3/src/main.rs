@@ -4,6 +4,7 @@
 #![no_main]
 
 use app::{Board, Clock, Watchdog, serve};
+use boards::{ESP32_C3, Region};
 use drivers::{PaintedStack, SerialLog, region};
 use esp_hal::clock::CpuClock;
 use esp_hal::gpio::Output;
@@ -15,13 +16,12 @@ use esp_hal::uart::{self, Uart};
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program as the data bus sees it: address and bytes.
-const MODEL: (usize, usize) = (0x3c03_0000, (4 << 20) - (256 << 10));
-const ARENA: usize = 288 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = ESP32_C3.model();
 /// Longest time that one step may take.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ ESP32_C3.arena as usize }> = Arena::new();
 
 esp_bootloader_esp_idf::esp_app_desc!();
 
@@ -49,8 +49,9 @@ fn main() -> ! {
     let memory = &raw mut MEMORY;
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner.
-    let (flash, arena, stack) =
-        unsafe { (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint()) };
+    let (flash, arena, stack) = unsafe {
+        (region(MODEL.start as usize, MODEL.bytes as usize), (*memory).bytes(), PaintedStack::paint())
+    };
     let chip = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
     let mut dog = TimerGroup::new(chip.TIMG0).wdt;
     dog.set_timeout(MwdtStage::Stage0, PATIENCE);
@@ -60,6 +61,6 @@ fn main() -> ! {
     // The light of the board wants a protocol of its own.
     let lights: [Output<'_>; 0] = [];
     let board =
-        Board { name: "esp32-c3", port, clock: Ticks, stack, lights, watchdog: Dog(dog), log: SerialLog };
+        Board { name: ESP32_C3.name, port, clock: Ticks, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -3,17 +3,17 @@
 #![no_main]
 
 use app::{Board, NoWatchdog, serve};
+use boards::{MPS2_AN386, Region};
 use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use kernels::Fastest;
 use runtime::Arena;
 
-/// The board's PSRAM, which stands for flash that is read in place: address and bytes.
-const MODEL: (usize, usize) = (0x2100_0000, 16 << 20);
-const ARENA: usize = 3 << 20;
+/// Where the model lies, which is read in place.
+const MODEL: Region = MPS2_AN386.model();
 /// Ticks of the processor's clock in a second.
-const HZ: u32 = 25_000_000;
+const HZ: u32 = MPS2_AN386.hz;
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ MPS2_AN386.arena as usize }> = Arena::new();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -21,13 +21,18 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region holds what
     // was loaded with the program, the arena has one owner, the registers are this board's.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     // SAFETY: as above.
     let port = CmsdkUart::new(unsafe { Registers::at(0x4000_4000) }, HZ / 115_200);
     // SAFETY: as above; the two share a register whose other bits they keep.
     let lights = [0, 1].map(|bit| RegisterLight::new(unsafe { Registers::at(0x4002_8000) }, bit));
     let board =
-        Board { name: "mps2-an386", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
+        Board { name: MPS2_AN386.name, port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -6,6 +6,7 @@
 use defmt_rtt as _;
 
 use app::{Board, NoLog, Watchdog, serve};
+use boards::{NRF52840_DK, Region};
 use drivers::{ActiveLow, NrfUart, PaintedStack, Registers, SysTick, region};
 use embassy_nrf::Peri;
 use embassy_nrf::config::{Config, HfclkSource};
@@ -14,16 +15,15 @@ use embassy_nrf::wdt::{self, HaltConfig, WatchdogHandle};
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program: address and bytes.
-const MODEL: (usize, usize) = (0x0002_0000, (1 << 20) - (128 << 10));
-const ARENA: usize = 240 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = NRF52840_DK.model();
 /// Ticks of the processor's clock in a second.
-const HZ: u32 = 64_000_000;
+const HZ: u32 = NRF52840_DK.hz;
 /// Ticks of 32768 Hz that one step may take, and that loading a program may take: this
 /// watchdog goes on through a reset.
 const PATIENCE: u32 = 30 * 32_768;
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ NRF52840_DK.arena as usize }> = Arena::new();
 
 /// None where one with other settings was running already: it resets the chip and is gone.
 struct Dog(Option<WatchdogHandle>);
@@ -42,7 +42,12 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner, the HAL leaves SysTick alone.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     let mut config = Config::default();
     config.hfclk_source = HfclkSource::ExternalXtal;
@@ -59,6 +64,6 @@ fn main() -> ! {
     let light =
         |pin: Peri<'static, AnyPin>| ActiveLow::new(Output::new(pin, Level::High, OutputDrive::Standard));
     let lights = [chip.P0_13.into(), chip.P0_14.into(), chip.P0_15.into(), chip.P0_16.into()].map(light);
-    let board = Board { name: "nrf52840-dk", port, clock, stack, lights, watchdog: dog, log: NoLog };
+    let board = Board { name: NRF52840_DK.name, port, clock, stack, lights, watchdog: dog, log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -6,6 +6,7 @@
 use defmt_rtt as _;
 
 use app::{Board, NoLog, Watchdog, serve};
+use boards::{NUCLEO_H743ZI, Region};
 use cortex_m::peripheral::SCB;
 use drivers::{PaintedStack, SysTick, region};
 use embassy_stm32::bind_interrupts;
@@ -19,17 +20,16 @@ use embassy_stm32::wdg::IndependentWatchdog;
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program: address and bytes.
-const MODEL: (usize, usize) = (0x0802_0000, (2 << 20) - (128 << 10));
-const ARENA: usize = 512 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = NUCLEO_H743ZI.model();
 /// Ticks of the processor's clock in a second: every revision of the chip reaches it.
-const HZ: u32 = 400_000_000;
+const HZ: u32 = NUCLEO_H743ZI.hz;
 /// Microseconds that one step may take.
 const PATIENCE: u32 = 8_000_000;
 
 /// Not cleared at the start, as it lies in no region that the start-up code knows.
-#[unsafe(link_section = ".axi")]
-static mut MEMORY: Arena<ARENA> = Arena::new();
+#[unsafe(link_section = ".arena")]
+static mut MEMORY: Arena<{ NUCLEO_H743ZI.arena as usize }> = Arena::new();
 
 bind_interrupts!(struct Interrupts {
     USART3 => BufferedInterruptHandler<USART3>;
@@ -72,7 +72,12 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner, the HAL leaves SysTick alone.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     let chip = embassy_stm32::init(clocks());
     if let Some(mut core) = cortex_m::Peripherals::take() {
@@ -97,6 +102,7 @@ fn main() -> ! {
     // The light between them is on another pin in each revision of the board.
     let lights =
         [Output::new(chip.PB0, Level::Low, Speed::Low), Output::new(chip.PB14, Level::Low, Speed::Low)];
-    let board = Board { name: "nucleo-h743zi", port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
+    let board =
+        Board { name: NUCLEO_H743ZI.name, port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

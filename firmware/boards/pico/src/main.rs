@@ -3,6 +3,7 @@
 #![no_main]
 
 use app::{Board, Watchdog, serve};
+use boards::{PICO, Region};
 use drivers::{PaintedStack, SerialLog, SysTick, region};
 use embassy_rp::bind_interrupts;
 use embassy_rp::config::Config;
@@ -14,15 +15,14 @@ use embassy_time::Duration;
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program: address and bytes.
-const MODEL: (usize, usize) = (0x1002_0000, (2 << 20) - (128 << 10));
-const ARENA: usize = 248 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = PICO.model();
 /// Ticks of the processor's clock in a second, as the HAL sets it from the crystal.
-const HZ: u32 = 125_000_000;
+const HZ: u32 = PICO.hz;
 /// Longest time that one step may take; the hardware counts no more than 8.3 s.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ PICO.arena as usize }> = Arena::new();
 
 bind_interrupts!(struct Interrupts {
     UART0_IRQ => BufferedInterruptHandler<UART0>;
@@ -42,7 +42,12 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner, the HAL leaves SysTick alone.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     let chip = embassy_rp::init(Config::default());
     let mut dog = watchdog::Watchdog::new(chip.WATCHDOG);
@@ -59,6 +64,6 @@ fn main() -> ! {
         uart::Config::default(),
     );
     let lights = [Output::new(chip.PIN_25, Level::Low)];
-    let board = Board { name: "pico", port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
+    let board = Board { name: PICO.name, port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -3,6 +3,7 @@
 #![no_main]
 
 use app::{Board, Watchdog, serve};
+use boards::{PICO2, Region};
 use drivers::{PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
 use embassy_rp::bind_interrupts;
 use embassy_rp::config::Config;
@@ -14,15 +15,14 @@ use embassy_time::Duration;
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program: address and bytes.
-const MODEL: (usize, usize) = (0x1002_0000, (4 << 20) - (128 << 10));
-const ARENA: usize = 504 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = PICO2.model();
 /// Ticks of the processor's clock in a second, as the HAL sets it from the crystal.
-const HZ: u32 = 150_000_000;
+const HZ: u32 = PICO2.hz;
 /// Longest time that one step may take; the hardware counts no more than 16.7 s.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ PICO2.arena as usize }> = Arena::new();
 
 bind_interrupts!(struct Interrupts {
     UART0_IRQ => BufferedInterruptHandler<UART0>;
@@ -42,7 +42,12 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner, the HAL leaves SysTick alone.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     let chip = embassy_rp::init(Config::default());
     let mut dog = watchdog::Watchdog::new(chip.WATCHDOG);
@@ -62,6 +67,6 @@ fn main() -> ! {
     // The HAL sets a pin through code that can panic, which the run of a program shall not.
     // SAFETY: the register of all pins' levels, for which the HAL has no other user.
     let lights = [RegisterLight::new(unsafe { Registers::at(0xd000_0010) }, 25)];
-    let board = Board { name: "pico2", port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
+    let board = Board { name: PICO2.name, port, clock, stack, lights, watchdog: Dog(dog), log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

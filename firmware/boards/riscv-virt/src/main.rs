@@ -5,17 +5,17 @@
 use core::arch::global_asm;
 
 use app::{Board, NoWatchdog, serve};
+use boards::{RISCV_VIRT, Region};
 use drivers::{InstructionClock, Ns16550, PaintedStack, RegisterLight, Registers, SerialLog, region};
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Memory that stands for flash that is read in place: address and bytes.
-const MODEL: (usize, usize) = (0x8800_0000, 16 << 20);
-const ARENA: usize = 3 << 20;
+/// Where the model lies, which is read in place.
+const MODEL: Region = RISCV_VIRT.model();
 /// Instructions that count as a second.
-const HZ: u32 = 1_000_000_000;
+const HZ: u32 = RISCV_VIRT.hz;
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ RISCV_VIRT.arena as usize }> = Arena::new();
 
 // Sets the stack, clears the statics and goes on in `main`. The emulator has loaded the
 // rest; a trap starts over.
@@ -40,13 +40,14 @@ extern "C" fn main() -> ! {
     let memory = &raw mut MEMORY;
     // SAFETY: `main` runs once, so that each of these is made once: the region holds what
     // was loaded with the program, the arena has one owner, the registers are this board's.
-    let (flash, arena, stack) =
-        unsafe { (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint()) };
+    let (flash, arena, stack) = unsafe {
+        (region(MODEL.start as usize, MODEL.bytes as usize), (*memory).bytes(), PaintedStack::paint())
+    };
     // SAFETY: as above.
     let port = Ns16550::new(unsafe { Registers::at(0x1000_0000) });
     let lights: [RegisterLight; 0] = [];
     let clock = InstructionClock::<HZ>;
     let board =
-        Board { name: "riscv-virt", port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
+        Board { name: RISCV_VIRT.name, port, clock, stack, lights, watchdog: NoWatchdog, log: SerialLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -6,6 +6,7 @@
 use defmt_rtt as _;
 
 use app::{Board, NoLog, Watchdog, serve};
+use boards::{Region, STM32F746G_DISCO};
 use cortex_m::peripheral::SCB;
 use drivers::{PaintedStack, SysTick, region};
 use embassy_stm32::bind_interrupts;
@@ -18,15 +19,14 @@ use embassy_stm32::wdg::IndependentWatchdog;
 use kernels::Fastest;
 use runtime::Arena;
 
-/// Flash behind the program: address and bytes.
-const MODEL: (usize, usize) = (0x0802_0000, (1 << 20) - (128 << 10));
-const ARENA: usize = 304 << 10;
+/// Where the model lies, which is read in place.
+const MODEL: Region = STM32F746G_DISCO.model();
 /// Ticks of the processor's clock in a second.
-const HZ: u32 = 216_000_000;
+const HZ: u32 = STM32F746G_DISCO.hz;
 /// Microseconds that one step may take.
 const PATIENCE: u32 = 8_000_000;
 
-static mut MEMORY: Arena<ARENA> = Arena::new();
+static mut MEMORY: Arena<{ STM32F746G_DISCO.arena as usize }> = Arena::new();
 
 bind_interrupts!(struct Interrupts {
     USART1 => BufferedInterruptHandler<USART1>;
@@ -64,7 +64,12 @@ fn main() -> ! {
     // SAFETY: `main` runs once, so that each of these is made once: the region is flash that
     // nothing writes, the arena has one owner, the HAL leaves SysTick alone.
     let (flash, arena, stack, clock) = unsafe {
-        (region(MODEL.0, MODEL.1), (*memory).bytes(), PaintedStack::paint(), SysTick::<HZ>::start())
+        (
+            region(MODEL.start as usize, MODEL.bytes as usize),
+            (*memory).bytes(),
+            PaintedStack::paint(),
+            SysTick::<HZ>::start(),
+        )
     };
     let chip = embassy_stm32::init(clocks());
     if let Some(mut core) = cortex_m::Peripherals::take() {
@@ -86,6 +91,6 @@ fn main() -> ! {
     let Ok(port) = port else { SCB::sys_reset() };
     let lights = [Output::new(chip.PI1, Level::Low, Speed::Low)];
     let board =
-        Board { name: "stm32f746g-disco", port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
+        Board { name: STM32F746G_DISCO.name, port, clock, stack, lights, watchdog: Dog(dog), log: NoLog };
     serve(board, Fastest::default(), flash, arena)
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use boards::Core;
+use boards::firmware::{Artifact, Firmware, folder};
 use converter::BuildOptions;
 use converter::program::{Container, repack, write};
 use quant::Reference;
@@ -16,7 +18,6 @@ use runtime::{Arena, Model, Progress, Session};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
 
-const TARGET: &str = "thumbv7em-none-eabihf";
 const CORE: &[&str] = &["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"];
 const STRICT: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Os", "-ffreestanding"];
 const LINK: &[&str] = &["-nostdlib", "-Wl,--gc-sections,-z,noexecstack,--fatal-warnings"];
@@ -29,36 +30,22 @@ fn root() -> &'static Path {
 }
 
 fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("firmware")
+    folder(root())
 }
 
 /// Runs to the end: whether it succeeded, and what it wrote to both outputs.
 fn run(program: &str, args: &[&OsStr]) -> (bool, String) {
     let mut command = Command::new(program);
     command.current_dir(root()).args(args);
-    // What is meant for this machine's programs does not fit a board's.
-    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN"] {
-        command.env_remove(variable);
-    }
     let output = command.output().unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.success(), text.concat())
 }
 
 /// The static library with `features`.
-fn library(features: &str) -> PathBuf {
-    let target = target();
-    let mut args =
-        ["build", "--quiet", "--locked", "--release", "--package", "shiftformer-c"].map(OsStr::new).to_vec();
-    args.extend(
-        ["--manifest-path", "firmware/Cargo.toml", "--target", TARGET, "--features", features]
-            .map(OsStr::new),
-    );
-    args.extend(["--config", "build.rustflags=[\"-Ctarget-cpu=cortex-m4\"]", "--target-dir"].map(OsStr::new));
-    args.push(target.as_os_str());
-    let (built, report) = run("cargo", &args);
-    assert!(built, "{report}");
-    target.join(TARGET).join("release/libshiftformer.a")
+fn library(features: &[&str]) -> PathBuf {
+    let package = Firmware::new("shiftformer-c", Core::CortexM4);
+    Firmware { artifact: Artifact::Library("libshiftformer.a"), features, ..package }.build(root()).unwrap()
 }
 
 /// Links `source` with the example's start-up code and `library`.
@@ -145,7 +132,7 @@ fn images(frames: &[Vec<u8>]) -> Vec<u8> {
 #[ignore = "needs arm-none-eabi-gcc and qemu-system-arm, and builds firmware"]
 fn programs_in_c_equal_the_reference_and_refuse_what_they_must() {
     let sound = data::qat(BuildOptions::default());
-    let library = library("dsp");
+    let library = library(&["dsp"]);
     let example = link("firmware/c/example/main.c", &library).unwrap();
     check_answers(&example, &sound);
 
@@ -157,8 +144,7 @@ fn programs_in_c_equal_the_reference_and_refuse_what_they_must() {
     let refusals = link("firmware/c/tests/refusals.c", &library).unwrap();
     assert_eq!(emulate(&refusals, &[(&sound, MODEL)]), (true, "all as expected\n".to_owned()));
 
-    // Last, since it replaces the library.
-    let panics = self::library("dsp,panics");
+    let panics = self::library(&["dsp", "panics"]);
     let report = link("firmware/c/example/main.c", &panics).unwrap_err();
     assert!(report.contains("undefined reference to `shiftformer_panics'"), "{report}");
 }

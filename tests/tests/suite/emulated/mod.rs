@@ -12,20 +12,20 @@ use object::{Object, ObjectSection, SectionKind};
 use quant::op::OpKind;
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, Patience};
-use shiftformer::device::{ConnectError, DeviceEngine, EmulatedBoard, FirmwareOptions, PipeLine};
+use shiftformer::device::{
+    ConnectError, DeviceEngine, EmulatedBoard, FirmwareOptions, PipeLine, build_firmware,
+};
 use shiftformer::{Backend, Engine, EngineError, EngineOptions, engine};
 use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
 
 fn firmware(board: &EmulatedBoard) -> PathBuf {
-    build_firmware(board, "firmware", None)
+    firmware_with(board, None)
 }
 
-fn build_firmware(board: &EmulatedBoard, folder: &str, ops: Option<&[OpKind]>) -> PathBuf {
+fn firmware_with(board: &EmulatedBoard, ops: Option<&[OpKind]>) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let options = FirmwareOptions { ops, ..FirmwareOptions::default() };
-    board.firmware().build(root, &target.join(folder), options).unwrap()
+    build_firmware(board.description, root, FirmwareOptions { ops, ..FirmwareOptions::default() }).unwrap()
 }
 
 fn board(name: &str) -> &'static EmulatedBoard {
@@ -66,7 +66,8 @@ fn every_instruction_equals_the_reference(board: &EmulatedBoard) {
     println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
     assert!(instructions > 1_000_000);
     assert_eq!(facts.memory.arena as usize, model.arena_len());
-    assert!(facts.memory.stack > 0 && facts.memory.stack < 32 << 10);
+    let stack = board.description.core.kernels().stack();
+    assert!(facts.memory.stack > 0 && facts.memory.stack <= stack);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn the_ops_of_one_model_take_48_kib(board: &EmulatedBoard) {
     let other = Aligned::copy(&data::recipe(BuildOptions::default()));
     let other = Model::new(&other).unwrap();
     let frame = data::frames(&data::test_images(), 1).remove(0);
-    let image = build_firmware(board, "firmware-one-model", Some(&kinds(&model)));
+    let image = firmware_with(board, Some(&kinds(&model)));
     let bytes = flash_bytes(&image);
     println!("{}: {bytes} bytes without the model", board.name);
     assert!((16 << 10..=48 << 10).contains(&bytes), "{bytes} bytes");

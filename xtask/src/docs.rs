@@ -1,0 +1,236 @@
+//! Tables of the boards in documents, written from the descriptions.
+
+use std::fs;
+
+use boards::{BOARDS, Board, Core, EMULATED, Kernels, Loader, OWNED};
+
+use crate::Outcome;
+use crate::map::Figures;
+use crate::process::root;
+
+/// A table in a document, between two comments with its name.
+struct Table {
+    file: &'static str,
+    name: &'static str,
+    rows: fn() -> Vec<Vec<String>>,
+}
+
+const TABLES: &[Table] = &[
+    Table { file: "firmware/README.md", name: "owned boards", rows: owned },
+    Table { file: "firmware/README.md", name: "emulated boards", rows: emulated },
+    Table { file: "firmware/README.md", name: "stack of a run", rows: stacks },
+    Table { file: "cli/README.md", name: "boards to write", rows: written },
+    Table { file: "docs/new-board.md", name: "cores", rows: cores },
+];
+
+/// Where the measured table is.
+const MEASURED: (&str, &str) = ("firmware/README.md", "measured images");
+
+/// Builds every board that people own, and writes the tables.
+pub fn write() -> Outcome {
+    let mut rows = vec![row(["board", "flash", "statics", "arena", "stack"])];
+    for board in OWNED {
+        let Figures { flash, statics, arena, stack } = crate::boards::measure(board)?;
+        let figures = [flash, statics, arena, stack].map(|figure| figure.to_string());
+        rows.push([vec![code(board.name)], figures.to_vec()].concat());
+    }
+    replace(MEASURED.0, MEASURED.1, &rows)?;
+    TABLES.iter().try_for_each(|table| replace(table.file, table.name, &(table.rows)()))
+}
+
+fn owned() -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "board",
+        "core",
+        "serial line, 115200 baud",
+        "lights",
+        "target",
+        "`target-cpu`",
+        "model at",
+    ])];
+    for board in OWNED {
+        let core = format!("{}, {} MHz", board.core.name(), board.hz / 1_000_000);
+        rows.push(vec![
+            code(board.name),
+            core,
+            board.line.into(),
+            board.lights.into(),
+            board.core.target().into(),
+            board.core.cpu().unwrap_or_default().into(),
+            address(board.model().start),
+        ]);
+    }
+    rows
+}
+
+fn emulated() -> Vec<Vec<String>> {
+    let mut rows = vec![row(["board", "core", "target", "`target-cpu`", "model at", "its memory", "arena"])];
+    for board in EMULATED {
+        rows.push(vec![
+            code(board.name),
+            board.core.name().into(),
+            board.core.target().into(),
+            board.core.cpu().unwrap_or_default().into(),
+            address(board.model().start),
+            size(board.model().bytes),
+            size(board.arena),
+        ]);
+    }
+    rows
+}
+
+fn stacks() -> Vec<Vec<String>> {
+    let mut rows = vec![row(["kernels", "cores", "stack that firmware leaves for a run"])];
+    for kernels in Kernels::ALL {
+        let cores = Core::ALL.into_iter().filter(|core| core.kernels() == kernels);
+        let cores = cores.map(Core::name).collect::<Vec<_>>().join(", ");
+        rows.push(vec![kernels.name().into(), cores, size(kernels.stack())]);
+    }
+    rows
+}
+
+fn written() -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "board",
+        "firmware at",
+        "kept for it",
+        "container at",
+        "written through",
+        "file of `--dry-run`",
+    ])];
+    let line = |board: &Board, loader: Loader| {
+        let (through, file) = match loader {
+            Loader::Probe { .. } => ("debug probe", "Intel HEX"),
+            Loader::Drive { .. } => ("the boot loader's drive, or a debug probe with `--probe`", "UF2"),
+            Loader::Espflash { .. } => ("the program `espflash`", "ELF"),
+        };
+        vec![
+            code(board.name),
+            board.windows().map(address).collect::<Vec<_>>().join(", "),
+            size(board.program),
+            address(board.model().start),
+            through.into(),
+            file.into(),
+        ]
+    };
+    rows.extend(OWNED.iter().filter_map(|board| Some(line(board, board.loader()?))));
+    rows
+}
+
+fn cores() -> Vec<Vec<String>> {
+    let mut rows = vec![row(["core", "target", "`target-cpu`", "`kernels`", "boards"])];
+    for core in Core::ALL {
+        let boards = BOARDS.iter().filter(|board| board.core == core).map(|board| code(board.name));
+        rows.push(vec![
+            core.name().into(),
+            core.target().into(),
+            core.cpu().unwrap_or_default().into(),
+            core.kernels().feature().map(code).unwrap_or_default(),
+            boards.collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    rows
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn address(address: u32) -> String {
+    format!("{address:#010x}")
+}
+
+/// Bytes in the largest unit in which they are a whole number.
+fn size(bytes: u32) -> String {
+    match bytes {
+        bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes if bytes % (1 << 10) == 0 => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+/// The table in Markdown; the first row is its head.
+fn markdown(rows: &[Vec<String>]) -> String {
+    let line = |cells: &Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|cell| format!(" {cell} |").replace("  |", " |")).collect();
+        format!("|{}\n", cells.concat())
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let columns = rows.first().map_or(0, Vec::len);
+    lines.insert(1, format!("|{}\n", "---|".repeat(columns)));
+    lines.concat()
+}
+
+/// The comments around the table called `name`.
+fn comments(name: &str) -> (String, String) {
+    (
+        format!("<!-- {name}: written by `cargo xtask boards --docs` -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    )
+}
+
+/// `text` up to the table called `name`, the table, and the rest.
+fn split<'t>(text: &'t str, name: &str) -> Option<[&'t str; 3]> {
+    let (begin, end) = comments(name);
+    let start = text.find(&begin)? + begin.len();
+    let (head, rest) = text.split_at(start);
+    let (table, tail) = rest.split_at(rest.find(&end)?);
+    Some([head, table, tail])
+}
+
+fn replace(file: &str, name: &str, rows: &[Vec<String>]) -> Outcome {
+    let path = root().join(file);
+    let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {file}: {error}"))?;
+    let [head, _, tail] = split(&text, name).ok_or_else(|| format!("{file} has no table `{name}`"))?;
+    fs::write(&path, [head, &markdown(rows), tail].concat())
+        .map_err(|error| format!("cannot write {file}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(file: &str, name: &str) -> String {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        split(&text, name).unwrap_or_else(|| panic!("{file} has no table `{name}`"))[1].to_owned()
+    }
+
+    #[test]
+    fn tables_are_those_of_the_descriptions() {
+        for Table { file, name, rows } in TABLES {
+            let found = table(file, name);
+            assert_eq!(
+                found,
+                markdown(&rows()),
+                "{file}: `cargo xtask boards --docs` writes the table `{name}`"
+            );
+        }
+    }
+
+    #[test]
+    fn the_measured_images_are_those_of_the_boards() {
+        let found = table(MEASURED.0, MEASURED.1);
+        let rows: Vec<Vec<&str>> =
+            found.lines().skip(2).map(|line| line.split('|').map(str::trim).collect()).collect();
+        assert_eq!(rows.len(), OWNED.len());
+        for (row, board) in rows.iter().zip(OWNED) {
+            assert_eq!((row[1], row[4]), (&*code(board.name), &*board.arena.to_string()));
+            assert!(row[2].parse::<u32>().unwrap() <= board.program, "{}", board.name);
+            assert!(row[5].parse::<u32>().unwrap() >= board.core.kernels().stack(), "{}", board.name);
+        }
+    }
+
+    #[test]
+    fn a_table_is_found_between_its_comments() {
+        let (begin, end) = comments("x");
+        let text = format!("a\n{begin}| old |\n{end}b\n");
+        let [head, table, tail] = split(&text, "x").unwrap();
+        assert_eq!((head.len(), table, tail), (2 + begin.len(), "| old |\n", &*format!("{end}b\n")));
+        assert!(split(&text, "y").is_none());
+        assert_eq!(markdown(&[row(["a", "b"]), row(["1", ""])]), "| a | b |\n|---|---|\n| 1 | |\n");
+    }
+}
