@@ -7,6 +7,7 @@ mod header;
 mod link;
 mod mcu;
 mod miri;
+mod msrv;
 mod process;
 mod system;
 mod test;
@@ -27,6 +28,7 @@ cargo xtask bench-mcu [--json]     instructions of every kernel on emulated micr
 cargo xtask c-header               write the C header of firmware/c from its crate
 cargo xtask c-header --check       compare the two, and compile the header
 cargo xtask miri                   tests of quant and runtime under Miri (nightly)
+cargo xtask msrv                   the crates for applications build with the Rust that they promise
 cargo xtask fuzz [--seconds N]     every fuzz target for N seconds, 60 unless told (nightly)
 cargo xtask --help                 this text
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["c-header"] => header::write(),
         ["c-header", "--check"] => header::check(),
         ["miri"] => miri::run(),
+        ["msrv"] => msrv::run(),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", "--seconds", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run(seconds),

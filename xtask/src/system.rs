@@ -88,6 +88,12 @@ fn apt() -> Option<Vec<&'static str>> {
     stdout(&mut command("sudo", &["-n", "true"])).map(|_| vec!["sudo", "-n", "apt-get"])
 }
 
+/// Installs Debian packages where that can be done without a question.
+pub fn install_packages(packages: &[&str]) -> Outcome {
+    let apt = apt().ok_or("apt-get is not there, or needs root and sudo asks for a password")?;
+    install(&apt, packages)
+}
+
 /// Tries with the package lists that are there, then with fresh ones.
 fn install(apt: &[&str], packages: &[&str]) -> Outcome {
     let apt = |args: &[&str]| {
