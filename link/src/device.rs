@@ -351,9 +351,7 @@ fn advance<T: Target>(
         other if other.is_run(number) => return Err(Problem::Order),
         _ => return Err(Problem::UnknownRun),
     };
-    if let (Some(last), Some(next)) = (last, step.checked_add(1))
-        && next == done.steps
-    {
+    if let Some(last) = last.filter(|_| step.checked_add(1) == Some(done.steps)) {
         return Ok(Answer::Stepped(last));
     }
     if step != done.steps {

@@ -204,12 +204,15 @@ impl<L: Line> Host<L> {
         loop {
             let (count, total) = self.ask(Request::Read { run, output, first }, |answer| {
                 let Answer::Values { total, data } = answer else { return None };
-                let (values, rest) = data.as_chunks::<4>();
-                if !rest.is_empty() {
+                if data.len() % 4 != 0 {
                     return None;
                 }
-                values.iter().for_each(|&value| see(i32::from_le_bytes(value)));
-                Some((values.len() as u32, total))
+                let mut rest = data;
+                while let Some((&value, behind)) = rest.split_first_chunk() {
+                    see(i32::from_le_bytes(value));
+                    rest = behind;
+                }
+                Some((data.len() as u32 / 4, total))
             })?;
             first = first.saturating_add(count);
             if first >= total {

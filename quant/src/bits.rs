@@ -36,7 +36,7 @@ pub const fn place(element: usize, group: usize) -> (usize, u32) {
 pub const fn used(word: u32, group: u32) -> u32 {
     let words = group.div_ceil(WORD);
     match word.checked_rem(words) {
-        Some(inside) if inside + 1 == words && !group.is_multiple_of(WORD) => (1 << (group % WORD)) - 1,
+        Some(inside) if inside + 1 == words && group % WORD != 0 => (1 << (group % WORD)) - 1,
         Some(_) => u32::MAX,
         None => 0,
     }

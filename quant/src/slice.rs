@@ -2,7 +2,28 @@
 //!
 //! `chunks_exact(n)` and `split_at(n)` with a run-time `n` link a panic; these do not.
 
+use bytemuck::Pod;
+
 use crate::error::Fault;
+
+/// All arrays of `N` elements, and the elements behind the last of them.
+///
+/// The `as_chunks` of slices, which Rust has from 1.88 on.
+#[inline(always)]
+pub fn chunks<const N: usize, T: Pod>(data: &[T]) -> (&[[T; N]], &[T]) {
+    const { assert!(N > 0) };
+    let (whole, rest) = data.split_at_checked(data.len() - data.len() % N).unwrap_or((&[], data));
+    (bytemuck::try_cast_slice(whole).unwrap_or(&[]), rest)
+}
+
+/// The same, mutable.
+#[inline(always)]
+pub fn chunks_mut<const N: usize, T: Pod>(data: &mut [T]) -> (&mut [[T; N]], &mut [T]) {
+    const { assert!(N > 0) };
+    let whole = data.len() - data.len() % N;
+    let Some((whole, rest)) = data.split_at_mut_checked(whole) else { return (&mut [], &mut []) };
+    (bytemuck::try_cast_slice_mut(whole).unwrap_or(&mut []), rest)
+}
 
 /// Successive rows of `len` elements; a ragged tail and `len == 0` yield nothing more.
 pub struct Rows<'a, T> {
@@ -74,4 +95,22 @@ pub fn window_mut<T>(data: &mut [T], start: usize, len: usize) -> Result<&mut [T
 #[inline]
 pub fn at<T: Copy>(data: &[T], index: usize) -> Result<T, Fault> {
     data.get(index).copied().ok_or(Fault::Bounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_those_of_the_standard_library() {
+        let mut data: [i16; 23] = core::array::from_fn(|i| i as i16);
+        for len in 0..data.len() {
+            let data = &mut data[..len];
+            assert_eq!(chunks::<4, _>(data), data.as_chunks());
+            assert_eq!(chunks::<1, _>(data), data.as_chunks());
+            assert_eq!(chunks::<32, _>(data), data.as_chunks());
+            let mut copy = data.to_vec();
+            assert_eq!(chunks_mut::<4, _>(data), copy.as_chunks_mut());
+        }
+    }
 }

@@ -84,7 +84,7 @@ fn descriptions(model: &Model<'_>) -> Result<(), LoadError> {
 
 fn in_arena(model: &Model<'_>, offset: u32, bytes: u64, dtype: DType) -> bool {
     bytes > 0
-        && offset.is_multiple_of(dtype.size())
+        && offset.checked_rem(dtype.size()) == Some(0)
         && u64::from(offset) + bytes <= u64::from(model.header().arena_len)
 }
 
@@ -207,7 +207,7 @@ struct Collect<'a, 'm> {
 
 impl Collect<'_, '_> {
     fn slot_error(&self, slot: &SlotRef<'_>) -> Option<SlotError> {
-        if !slot.offset.is_multiple_of(slot.dtype.size()) {
+        if slot.offset.checked_rem(slot.dtype.size()) != Some(0) {
             return Some(SlotError::Misaligned);
         }
         if !in_arena(self.model, *slot.offset, slot.bytes(), slot.dtype) {
@@ -220,7 +220,7 @@ impl Collect<'_, '_> {
     }
 
     fn blob_error(&self, blob: &BlobRef<'_>) -> Option<SlotError> {
-        if !blob.offset.is_multiple_of(4) {
+        if *blob.offset % 4 != 0 {
             return Some(SlotError::Misaligned);
         }
         let inside =

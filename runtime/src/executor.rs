@@ -65,7 +65,7 @@ impl<'m, 'a> Session<'m, 'a> {
     /// A session over `arena`: at least [`Model::arena_len`] bytes, starting at a
     /// multiple of [`ARENA_ALIGN`]. Bytes past that length are not used.
     pub fn new(model: &'m Model<'m>, arena: &'a mut [u8]) -> Result<Self, ArenaError> {
-        if !arena.as_ptr().addr().is_multiple_of(ARENA_ALIGN) {
+        if arena.as_ptr().addr() % ARENA_ALIGN != 0 {
             return Err(ArenaError::Misaligned);
         }
         let needed = model.header().arena_len;

@@ -44,7 +44,7 @@ impl<'m> Model<'m> {
     /// As [`new`](Self::new), with the caller's [`crc32`](crate::crc32): a peripheral's, or one
     /// with a wide table.
     pub fn with_crc(bytes: &'m [u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
-        if !bytes.as_ptr().addr().is_multiple_of(4) {
+        if bytes.as_ptr().addr() % 4 != 0 {
             return Err(LoadError::Misaligned);
         }
         let header = Header::decode(bytes, crc)?;

@@ -41,7 +41,7 @@ impl Writer<'_> {
 
     /// 0, −1, 1, −2, … as 0, 1, 2, 3, …
     fn zigzag(&mut self, value: i32) -> Result<(), Error> {
-        self.varint(((value << 1) ^ (value >> 31)).cast_unsigned().into())
+        self.varint((((value << 1) ^ (value >> 31)) as u32).into())
     }
 }
 
@@ -90,7 +90,7 @@ impl ser::Serializer for &mut Writer<'_> {
     }
 
     fn serialize_i8(self, value: i8) -> Result<(), Error> {
-        self.byte(value.cast_unsigned())
+        self.byte(value as u8)
     }
 
     fn serialize_i16(self, value: i16) -> Result<(), Error> {

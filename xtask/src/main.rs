@@ -11,6 +11,7 @@ mod link;
 mod map;
 mod mcu;
 mod miri;
+mod msrv;
 mod process;
 mod record;
 mod steps;
@@ -97,6 +98,8 @@ enum Task {
     },
     /// Run the tests of quant and runtime under Miri (needs a nightly toolchain).
     Miri,
+    /// Build the crates that applications embed with the oldest Rust that they promise.
+    Msrv,
     /// Run every fuzz target (needs a nightly toolchain).
     Fuzz {
         /// Seconds for each target.
@@ -143,6 +146,7 @@ fn run(task: Task) -> Outcome {
         Task::CHeader { check: true } => header::check(),
         Task::Changelog { version } => changelog::collect(&version),
         Task::Miri => miri::run(),
+        Task::Msrv => msrv::run(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{Outcome, boards, changelog, fuzz, header, link, mcu, system};
+use crate::{Outcome, boards, changelog, fuzz, header, link, mcu, msrv, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -57,6 +57,12 @@ pub const STEPS: &[Step] = &[
         run: cross,
     },
     Step { name: "doc", what: "documentation without warnings", release_only: false, run: |_| doc() },
+    Step {
+        name: "msrv",
+        what: "the crates that applications embed build with the oldest Rust that they promise",
+        release_only: true,
+        run: |_| msrv::run(),
+    },
     Step {
         name: "fuzz",
         what: "every fuzz target for a short while",

@@ -124,7 +124,7 @@ impl BinaryAttention {
         if self.k.len != k || self.v.len != v {
             return Err(Reject::SlotLength);
         }
-        if self.selected.len == 0 || !self.selected.len.is_multiple_of(row) {
+        if self.selected.len == 0 || self.selected.len.checked_rem(row) != Some(0) {
             return Err(Reject::SlotLength);
         }
         consts.get(self.distance, self.heads).map(|_| ())

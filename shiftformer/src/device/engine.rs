@@ -174,9 +174,8 @@ impl<L: Line<Error = io::ErrorKind> + Send> Engine for DeviceEngine<'_, L> {
                 unknown = Some(step.instruction);
                 return;
             };
-            if step.complete
-                && let Some((hash, ticks)) = open.remove(&step.instruction)
-            {
+            let complete = step.complete.then(|| open.remove(&step.instruction)).flatten();
+            if let Some((hash, ticks)) = complete {
                 let nanoseconds = (u128::from(ticks) * 1_000_000_000 / hz) as u64;
                 observer(&TraceEvent {
                     index: step.instruction,

@@ -64,9 +64,10 @@ impl<L: Line> Line for Logged<L> {
 impl<L: Line> Drop for Logged<L> {
     fn drop(&mut self) {
         let (mut bytes, mut heard) = ([0; 256], 0);
-        while let Ok(count @ 1..) = self.receive(&mut bytes, SILENCE_MS)
-            && heard < LAST_BYTES
-        {
+        while let Ok(count @ 1..) = self.receive(&mut bytes, SILENCE_MS) {
+            if heard >= LAST_BYTES {
+                break;
+            }
             heard += count;
         }
     }

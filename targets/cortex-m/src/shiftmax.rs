@@ -1,7 +1,7 @@
 //! Shiftmax of int8 scores by table, three short loops a row.
 
 use quant::ops::{ExponentialRef, ShiftmaxArgs, Tensor, TensorMut};
-use quant::slice::{rows, rows_mut};
+use quant::slice::{chunks, chunks_mut, rows, rows_mut};
 use quant::{Fault, Kernels};
 
 use crate::rows::RowOps;
@@ -39,8 +39,8 @@ pub(crate) fn shiftmax<C: RowOps>(
 pub(crate) fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {
     let (max, factor) = factor(scores, exp);
     let p = |distance| (at(exp, distance).wrapping_mul(factor) >> 16) as i16;
-    let (scores, scores_tail) = scores.as_chunks::<4>();
-    let (out, out_tail) = out.as_chunks_mut::<4>();
+    let (scores, scores_tail) = chunks::<4, _>(scores);
+    let (out, out_tail) = chunks_mut::<4, _>(out);
     for (out, &scores) in out.iter_mut().zip(scores) {
         *out = distances(max, scores).map(p);
     }
@@ -53,7 +53,7 @@ pub(crate) fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {
 #[inline(always)]
 fn factor(scores: &[i8], exp: &[u32; 256]) -> (u8, u32) {
     let max = crate::dsp::max(scores) as u8;
-    let (quads, tail) = scores.as_chunks::<4>();
+    let (quads, tail) = chunks::<4, _>(scores);
     let quads = quads.iter().fold(0u32, |sum, &quad| {
         let [a, b, c, d] = distances(max, quad).map(|distance| at(exp, distance));
         sum.wrapping_add(a).wrapping_add(b).wrapping_add(c).wrapping_add(d)
@@ -71,7 +71,7 @@ fn distance(max: u8, score: i8) -> u8 {
 /// Four of them.
 #[inline(always)]
 fn distances(max: u8, scores: [i8; 4]) -> [u8; 4] {
-    crate::dsp::sub4([max; 4], scores.map(i8::cast_unsigned))
+    crate::dsp::sub4([max; 4], scores.map(|score| score as u8))
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use quant::Fault;
 use quant::bits::WORD;
 use quant::ops::{BinaryAttentionArgs, BinaryAttentionOut};
-use quant::slice::{at, rows, window, window_mut};
+use quant::slice::{at, chunks, rows, window, window_mut};
 
 use super::counts::{COUNTED, Rows};
 use super::signs::Negatives;
@@ -163,13 +163,13 @@ fn store(
 fn sum(selected: &[u32], values: &[u32], sums: &mut [i32]) {
     let count = selected.iter().map(|a| a.count_ones()).sum::<u32>() as i32;
     if let &[a, b] = selected {
-        for (sum, &[v, w]) in sums.iter_mut().zip(values.as_chunks::<2>().0) {
+        for (sum, &[v, w]) in sums.iter_mut().zip(chunks::<2, _>(values).0) {
             *sum = 2 * ones(a & v, b & w) as i32 - count;
         }
         return;
     }
     for (sum, v) in sums.iter_mut().zip(rows(values, selected.len())) {
-        let ((pairs_a, last_a), (pairs_v, last_v)) = (selected.as_chunks::<2>(), v.as_chunks::<2>());
+        let ((pairs_a, last_a), (pairs_v, last_v)) = (chunks::<2, _>(selected), chunks::<2, _>(v));
         let pairs = pairs_a.iter().zip(pairs_v).map(|(a, v)| ones(a[0] & v[0], a[1] & v[1]));
         let last = last_a.iter().zip(last_v).map(|(a, v)| (a & v).count_ones());
         *sum = 2 * (pairs.sum::<u32>() + last.sum::<u32>()) as i32 - count;

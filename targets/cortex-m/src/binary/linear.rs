@@ -145,7 +145,8 @@ fn panels(
         BitPack::Panel16 => {
             for (panel, packed) in packed.iter_mut().enumerate() {
                 let start = weights.pack.index(weights.words, channel + panel * LANES, word);
-                add(window(weights.data, start, LANES)?.as_array().ok_or(Fault::Bounds)?, packed);
+                let words = window(weights.data, start, LANES)?;
+                add(words.try_into().map_err(|_| Fault::Bounds)?, packed);
             }
         }
     }

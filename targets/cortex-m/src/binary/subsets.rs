@@ -5,6 +5,8 @@
 //! holds the sums of several rows side by side, as one integer `Σ sum[r] · 2^(width · r)`, so
 //! that one addition adds them all.
 
+use quant::slice::{chunks, chunks_mut};
+
 /// Words of weights after which sums of 32 inputs each must be taken out of an entry:
 /// `7 · 32 < 2⁸` counts, `7 · 32 · 2⁷ < 2¹⁵` sums of int8.
 pub(crate) const WORDS: usize = 7;
@@ -42,7 +44,7 @@ impl Inputs {
     #[inline(never)]
     fn count_plain(&mut self, signs: [u32; 4], nonzero: [u32; 4]) {
         self.all_minus = 0;
-        let bytes = self.more.as_chunks_mut::<8>().0.iter_mut().zip(signs.iter().zip(nonzero));
+        let bytes = chunks_mut::<8, _>(&mut self.more).0.iter_mut().zip(signs.iter().zip(nonzero));
         for (more, (&sign, nonzero)) in bytes {
             for (more, bit) in more.iter_mut().zip(0..8) {
                 let (sign, nonzero) = (sign >> bit & 0x0101_0101, nonzero >> bit & 0x0101_0101);
@@ -135,7 +137,7 @@ impl Tables {
     #[inline(always)]
     pub(crate) fn add<const N: usize>(&self, weights: &[u32; N], sums: &mut [u32; N]) {
         // Four at a time share the addresses of the tables.
-        for (w, sums) in weights.as_chunks::<4>().0.iter().zip(sums.as_chunks_mut::<4>().0) {
+        for (w, sums) in chunks::<4, _>(weights).0.iter().zip(chunks_mut::<4, _>(sums).0) {
             let [a, b, c, d] = w.map(|w| self.get(w));
             for (sum, more) in sums.iter_mut().zip([a, b, c, d]) {
                 *sum = sum.wrapping_add(more);
@@ -156,7 +158,7 @@ fn subsets(first: u32, [a, b, c]: [u32; 3]) -> [u32; 8] {
 /// `low + high` of every pair, as far as there is room.
 #[inline(always)]
 fn spread<const N: usize>(table: &mut [u32; N], low: &[u32; 8], high: &[u32; 8]) {
-    for (entries, &high) in table.as_chunks_mut::<8>().0.iter_mut().zip(high) {
+    for (entries, &high) in chunks_mut::<8, _>(table).0.iter_mut().zip(high) {
         *entries = low.map(|low| low.wrapping_add(high));
     }
 }

@@ -2,7 +2,7 @@
 
 use quant::Fault;
 use quant::arith::Multiplier;
-use quant::slice::window;
+use quant::slice::{chunks, chunks_mut, window};
 
 #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 use super::dual;
@@ -24,7 +24,7 @@ pub(super) fn scores(
     scale: Multiplier,
     scores: &mut [i8],
 ) -> Result<(), Fault> {
-    let (quads, tail) = q.as_chunks::<4>();
+    let (quads, tail) = chunks::<4, _>(q);
     if !(tail.is_empty() && (4..=MAX_HEAD).contains(&q.len()) && scores.len() >= 2 && scale.shift >= 33) {
         return attention::scores(q, k, stride, scale, scores);
     }
@@ -51,7 +51,7 @@ pub(super) fn values(
     scale: Multiplier,
     out: &mut [i8],
 ) -> Result<(), Fault> {
-    let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
+    let (blocks, tail) = chunks_mut::<CHANNELS, _>(out);
     if !tail.is_empty() || p.is_empty() || scale.shift < 33 {
         return attention::values(p, v, stride, scale, out);
     }
@@ -72,8 +72,8 @@ fn score_pairs(q: &[[u32; 2]], k: &[i8], stride: usize, scale: Multiplier, score
     #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
     isa::score_pairs(q, k, stride, scale, scores);
     #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
-    for (j, score) in scores.as_chunks_mut::<2>().0.as_flattened_mut().iter_mut().enumerate() {
-        let k = k.get(j * stride..).unwrap_or(&[]).as_chunks::<4>().0;
+    for (j, score) in chunks_mut::<2, _>(scores).0.as_flattened_mut().iter_mut().enumerate() {
+        let k = chunks::<4, _>(k.get(j * stride..).unwrap_or(&[])).0;
         let sum = q.iter().zip(k).fold(0, |sum, (q, &k)| {
             let k = widen(k);
             sum + dual(q[0], k[0]) + dual(q[1], k[1])

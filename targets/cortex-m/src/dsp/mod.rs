@@ -5,7 +5,7 @@ mod attention;
 use quant::arith::Multiplier;
 use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::{Pack, Packs};
-use quant::slice::window;
+use quant::slice::{chunks, window};
 use quant::{Fault, Kernels};
 
 use crate::gemm::{self, CHANNELS, CHUNK, Core, Row};
@@ -93,7 +93,7 @@ impl Core for DualProducts {
     ) -> Result<(), Fault> {
         for r in 0..count {
             let row = window(x, r * k + start, len)?;
-            let (quads, tail) = row.as_chunks::<4>();
+            let (quads, tail) = chunks::<4, _>(row);
             for (place, &quad) in block.iter_mut().zip(quads) {
                 if let Some(place) = place.get_mut(r) {
                     *place = widen(quad);
@@ -132,7 +132,7 @@ impl Core for DualProducts {
         }
         #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
         for (pair, z) in sums.iter_mut().enumerate() {
-            let panel = window(panels, pair * stride, 8 * quads.len())?.as_chunks::<8>().0;
+            let panel = chunks::<8, _>(window(panels, pair * stride, 8 * quads.len())?).0;
             if fresh {
                 *z = [[0; 2]; ROWS];
             }
@@ -158,13 +158,13 @@ impl Core for DualProducts {
 #[inline(always)]
 fn sum(sums: &[Pair; CHANNELS / 2], row: usize, channel: usize) -> i32 {
     let pair = sums.get(channel / 2).and_then(|pair| pair.get(row));
-    pair.map_or(0, |&[even, odd]| if channel.is_multiple_of(2) { even } else { odd })
+    pair.map_or(0, |&[even, odd]| if channel % 2 == 0 { even } else { odd })
 }
 
 /// `[(x0, x2), (x1, x3)]` in 16-bit halves, low half first.
 #[inline(always)]
 fn widen(quad: [i8; 4]) -> [u32; 2] {
-    let word = u32::from_le_bytes(quad.map(i8::cast_unsigned));
+    let word = u32::from_le_bytes(quad.map(|byte| byte as u8));
     [sxtb16(word), sxtb16_odd(word)]
 }
 
@@ -202,7 +202,7 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
 /// The largest of `x`; −128 if there are none.
 #[inline(always)]
 pub(crate) fn max(x: &[i8]) -> i8 {
-    let (eights, tail) = x.as_chunks::<8>();
+    let (eights, tail) = chunks::<8, _>(x);
     let largest = eights
         .iter()
         .fold([i8::MIN; 4], |most, &[a, b, c, d, e, f, g, h]| max4(max4(most, [a, b, c, d]), [e, f, g, h]));
@@ -263,7 +263,7 @@ mod isa {
 
     #[inline(always)]
     pub(super) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
-        let [mut larger, b] = [a, b].map(|quad| u32::from_ne_bytes(quad.map(i8::cast_unsigned)));
+        let [mut larger, b] = [a, b].map(|quad| u32::from_ne_bytes(quad.map(|byte| byte as u8)));
         // SAFETY: reads and writes registers and flags only; the feature `dsp` says the core has
         // both instructions. `SSUB8` notes which bytes of `a` are not less, `SEL` takes those.
         unsafe {
@@ -276,7 +276,7 @@ mod isa {
                 options(pure, nomem, nostack),
             );
         }
-        larger.to_ne_bytes().map(u8::cast_signed)
+        larger.to_ne_bytes().map(|byte| byte as i8)
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use quant::Fault;
 use quant::arith::Multiplier;
-use quant::slice::{window, window_mut};
+use quant::slice::{chunks_mut, window, window_mut};
 
 use crate::attention;
 
@@ -21,7 +21,7 @@ pub(super) fn scores(
     scale: Multiplier,
     scores: &mut [i8],
 ) -> Result<(), Fault> {
-    if q.is_empty() || !q.len().is_multiple_of(LANES) || scores.len() < 2 || scale.shift < 33 {
+    if q.is_empty() || q.len() % LANES != 0 || scores.len() < 2 || scale.shift < 33 {
         return attention::scores(q, k, stride, scale, scores);
     }
     let mut sums = [0; KEYS];
@@ -47,7 +47,7 @@ pub(super) fn values(
     scale: Multiplier,
     out: &mut [i8],
 ) -> Result<(), Fault> {
-    let (blocks, tail) = out.as_chunks_mut::<CHANNELS>();
+    let (blocks, tail) = chunks_mut::<CHANNELS, _>(out);
     if !tail.is_empty() || p.is_empty() || scale.shift < 33 {
         return attention::values(p, v, stride, scale, out);
     }

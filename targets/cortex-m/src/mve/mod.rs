@@ -138,7 +138,8 @@ impl Core for Vectors {
                     sums.fill(0);
                 }
                 for (channel, z) in sums.iter_mut().enumerate() {
-                    let w = panel.as_chunks::<LANES>().0.iter().skip(channel).step_by(2).flatten();
+                    let w =
+                        quant::slice::chunks::<LANES, _>(panel).0.iter().skip(channel).step_by(2).flatten();
                     *z += row.iter().zip(w).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
                 }
             }

@@ -69,7 +69,7 @@ fn weighted_sum(p: &[i16], v: &[i8], at: usize, stride: usize, len: usize) -> Re
     let mut acc = [0i32; LANES];
     for (j, &p) in p.iter().enumerate() {
         let row = window(v, j * stride + at, len)?;
-        if let Some(row) = row.as_array::<LANES>() {
+        if let Ok(row) = <&[i8; LANES]>::try_from(row) {
             for (z, &v) in acc.iter_mut().zip(row) {
                 *z += i32::from(p) * i32::from(v);
             }

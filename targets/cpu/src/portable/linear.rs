@@ -2,7 +2,7 @@
 
 use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
-use quant::slice::window;
+use quant::slice::{chunks, window};
 
 /// Output channels of a panel.
 const LANES: usize = 16;
@@ -49,7 +49,7 @@ pub(super) fn panels(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) ->
 fn four_rows(x: &[i8], k: usize, panel: &[i8], acc: &mut [[i32; LANES]; ROWS]) -> Result<(), Fault> {
     let [x0, x1, x2, x3] = [window(x, 0, k)?, window(x, k, k)?, window(x, 2 * k, k)?, window(x, 3 * k, k)?];
     let [a0, a1, a2, a3] = acc;
-    let (groups, _) = panel.as_chunks::<{ 4 * LANES }>();
+    let (groups, _) = chunks::<{ 4 * LANES }, _>(panel);
     let quads = quads(x0).zip(quads(x1)).zip(quads(x2).zip(quads(x3)));
     for (group, ((x0, x1), (x2, x3))) in groups.iter().zip(quads) {
         let group = Group::new(group);
@@ -62,7 +62,7 @@ fn four_rows(x: &[i8], k: usize, panel: &[i8], acc: &mut [[i32; LANES]; ROWS]) -
 }
 
 fn one_row(x: &[i8], panel: &[i8], acc: &mut [i32; LANES]) {
-    let (groups, _) = panel.as_chunks::<{ 4 * LANES }>();
+    let (groups, _) = chunks::<{ 4 * LANES }, _>(panel);
     for (group, x) in groups.iter().zip(quads(x)) {
         Group::new(group).add(x, acc);
     }
@@ -70,7 +70,7 @@ fn one_row(x: &[i8], panel: &[i8], acc: &mut [i32; LANES]) {
 
 /// Groups of four inputs, the last one filled with zeros.
 fn quads(x: &[i8]) -> impl Iterator<Item = [i8; 4]> {
-    let (whole, tail) = x.as_chunks::<4>();
+    let (whole, tail) = chunks::<4, _>(x);
     let mut last = [0; 4];
     for (place, &v) in last.iter_mut().zip(tail) {
         *place = v;
@@ -85,9 +85,9 @@ impl Group {
     #[inline(always)]
     fn new(bytes: &[i8; 4 * LANES]) -> Self {
         let mut words = [0i32; LANES];
-        let (lanes, _) = bytes.as_chunks::<4>();
+        let (lanes, _) = chunks::<4, _>(bytes);
         for (word, lane) in words.iter_mut().zip(lanes) {
-            *word = i32::from_le_bytes(lane.map(i8::cast_unsigned));
+            *word = i32::from_le_bytes(lane.map(|byte| byte as u8));
         }
         // Byte `i` of each word, sign-extended.
         Self([24, 16, 8, 0].map(|up| words.map(|word| ((word << up) >> 24) as i16)))
@@ -130,8 +130,8 @@ pub(super) fn rows(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) -> R
 /// Dot product in 32 independent lanes.
 #[inline(always)]
 pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    let (a_whole, a_tail) = a.as_chunks::<32>();
-    let (b_whole, b_tail) = b.as_chunks::<32>();
+    let (a_whole, a_tail) = chunks::<32, _>(a);
+    let (b_whole, b_tail) = chunks::<32, _>(b);
     let mut lanes = [0i32; 32];
     for (a, b) in a_whole.iter().zip(b_whole) {
         for ((z, &a), &b) in lanes.iter_mut().zip(a).zip(b) {

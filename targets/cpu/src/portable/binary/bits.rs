@@ -5,7 +5,7 @@ use core::iter::repeat;
 use quant::Fault;
 use quant::bits::BitPack;
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
-use quant::slice::{rows, window};
+use quant::slice::{chunks, rows, window};
 
 use super::LANES;
 
@@ -80,7 +80,7 @@ fn layer<I: Iterator<Item = (u32, u32)> + Clone>(
 /// Bits that differ in each channel of a panel.
 #[inline(always)]
 fn against_panel(pairs: impl Iterator<Item = (u32, u32)>, panel: &[u32]) -> [u32; LANES] {
-    let (words, _) = panel.as_chunks::<LANES>();
+    let (words, _) = chunks::<LANES, _>(panel);
     let mut differ = [0; LANES];
     for (w, (x, m)) in words.iter().zip(pairs) {
         for (count, w) in differ.iter_mut().zip(w) {
@@ -93,7 +93,7 @@ fn against_panel(pairs: impl Iterator<Item = (u32, u32)>, panel: &[u32]) -> [u32
 /// Bits that differ in one channel, two words at a time.
 #[inline(always)]
 fn against_row(mut pairs: impl Iterator<Item = (u32, u32)>, row: &[u32]) -> u32 {
-    let (doubles, rest) = row.as_chunks::<2>();
+    let (doubles, rest) = chunks::<2, _>(row);
     let mut count = 0;
     for &[low, high] in doubles {
         let (Some((x0, m0)), Some((x1, m1))) = (pairs.next(), pairs.next()) else { break };

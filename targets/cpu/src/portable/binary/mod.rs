@@ -23,7 +23,7 @@ fn lanes(weights: &BitWeights<'_>, channel: usize, word: usize) -> Result<[u32; 
     match weights.pack {
         BitPack::Panel16 => {
             let start = weights.pack.index(weights.words, channel, word);
-            window(weights.data, start, LANES)?.as_array().copied().ok_or(Fault::Bounds)
+            window(weights.data, start, LANES)?.try_into().map_err(|_| Fault::Bounds)
         }
         BitPack::Rows => {
             let mut lanes = [0; LANES];
