@@ -1,13 +1,11 @@
 //! Output files are written whole or not at all.
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{checkpoint, fails, model, stderr};
+use crate::common::{checkpoint, fails, model, stderr};
 
 fn listing(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =

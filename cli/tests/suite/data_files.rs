@@ -1,12 +1,10 @@
 //! Bad data files and containers are refused by name.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use common::{fails, idx, images, json, model};
+use crate::common::{fails, idx, images, json, model};
 
 fn eval_fails(folder: &Path, data: &str, words: &[&str]) {
     fails(folder, 1, &["eval", "model.shf", "--data", data, "--logits", "logits.npy"], words);

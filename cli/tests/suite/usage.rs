@@ -1,10 +1,8 @@
 //! Wrong usage exits with 2 and says what is right.
 
-mod common;
-
 use std::path::Path;
 
-use common::{fails, run};
+use crate::common::{fails, run};
 
 #[test]
 fn wrong_usage() {

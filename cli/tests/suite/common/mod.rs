@@ -1,5 +1,4 @@
 //! What the tests of the command line share.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod elf;
 

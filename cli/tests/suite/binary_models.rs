@@ -1,11 +1,9 @@
 //! Binarized models: converted, described, and refused in the wrong format.
 
-mod common;
-
-use common::{fails, json};
+use crate::common::{fails, json};
 
 fn data(name: &str) -> String {
-    common::data(name).display().to_string()
+    crate::common::data(name).display().to_string()
 }
 
 /// Arguments with the bundled checkpoint and calibration images.

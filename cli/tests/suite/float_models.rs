@@ -1,15 +1,14 @@
 //! Float models are calibrated and converted; bad input is refused by name, and nothing is
 //! written.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::{Floats, data, fails, idx, json, run, stderr};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+
+use crate::common::{Floats, data, fails, idx, json, run, stderr};
 
 const SIDE: usize = 8;
 const WIDTH: usize = 8;

@@ -1,13 +1,12 @@
 //! What the commands print, and that engines agree.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use common::{checkpoint, images, json, model, run};
 use serde_json::Value;
+
+use crate::common::{checkpoint, fails, images, json, model, run, stderr};
 
 fn stdout_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -16,7 +15,7 @@ fn stdout_of(output: &Output) -> String {
 /// What the program prints, which must succeed.
 fn stdout(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", common::stderr(&output));
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     stdout_of(&output)
 }
 
@@ -101,7 +100,7 @@ fn one_board_is_answered_in_a_sentence() {
     let large = converter::build(&large, converter::BuildOptions::default()).unwrap();
     fs::write(path.join("large.shf"), large).unwrap();
     let refused = ["inspect", "large.shf", "--board", "pico"];
-    common::fails(path, 1, &refused, &["does not fit pico", "more of flash needed"]);
+    fails(path, 1, &refused, &["does not fit pico", "more of flash needed"]);
     assert!(stdout_of(&run(path, &refused)).starts_with("large.shf does not fit pico: flash "));
 }
 
@@ -155,14 +154,9 @@ fn run_ranks_classes() {
     has(&top[0], &["class", "label", "probability", "logit"]);
     assert!(top[0]["logit"].as_i64() >= top[1]["logit"].as_i64());
     fs::write(path.join("names.txt"), "one\n").unwrap();
-    common::fails(
-        path,
-        1,
-        &["run", "model.shf", "grey.pgm", "--labels", "names.txt"],
-        &["names.txt", "10 classes"],
-    );
+    fails(path, 1, &["run", "model.shf", "grey.pgm", "--labels", "names.txt"], &["names.txt", "10 classes"]);
     fs::write(path.join("bad.png"), "no").unwrap();
-    common::fails(path, 1, &["run", "model.shf", "bad.png"], &["bad.png"]);
+    fails(path, 1, &["run", "model.shf", "bad.png"], &["bad.png"]);
 }
 
 #[test]

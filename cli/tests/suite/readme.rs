@@ -1,11 +1,9 @@
 //! The quick start of README.md works when it is pasted.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{data, run, stderr};
+use crate::common::{data, run, stderr};
 
 /// Options that make a command of the quick start shorter, and nothing else of it different.
 const SHORTER: [(&str, &[&str]); 2] = [("eval", &["--limit", "100"]), ("bench", &["--runs", "3"])];

@@ -1,11 +1,9 @@
 //! Bad checkpoints are refused by name, and nothing is written.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 
-use common::{Floats, checkpoint, edited, fails};
+use crate::common::{Floats, checkpoint, edited, fails};
 
 fn refused(edit: impl FnOnce(&mut BTreeMap<String, Floats>), words: &[&str]) {
     let folder = tempfile::tempdir().unwrap();

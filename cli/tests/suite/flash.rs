@@ -1,18 +1,17 @@
 //! Writing to boards, as far as it goes without one: images, refusals, drives.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::elf::{ARMV6S_M, ARMV7E_M, ARMV8M_MAIN, arm, riscv};
-use common::{fails, json, model, run, stderr};
 use converter::program::{Container, write};
 use object::elf::FileHeader32;
 use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSection};
 use shiftformer::ModelFile;
+
+use crate::common::elf::{ARMV6S_M, ARMV7E_M, ARMV8M_MAIN, arm, riscv};
+use crate::common::{fails, json, model, run, stderr};
 
 /// What the firmware of the tests has at the start of flash.
 fn code() -> Vec<u8> {
