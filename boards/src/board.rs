@@ -161,8 +161,8 @@ impl Board {
             "memories are addressed by 32 bits"
         );
         assert!(self.model().bytes > 0 && self.model().end() <= 1 << 32, "the model has memory");
-        assert!(self.model().start % 16 == 0, "containers are read in place at multiples of 16");
-        assert!(self.arena % 16 == 0 && self.arena <= self.arena_memory().bytes, "the arena lies in RAM");
+        assert!(self.model().start.is_multiple_of(16), "containers are read in place at multiples of 16");
+        assert!(self.arena.is_multiple_of(16) && self.arena <= self.arena_memory().bytes, "the arena lies in RAM");
         let shared = if self.arena_ram.is_none() { self.arena } else { 0 };
         assert!(self.ram.bytes - shared >= self.core.kernels().stack(), "a run has its stack");
     }
