@@ -162,7 +162,10 @@ impl Board {
         );
         assert!(self.model().bytes > 0 && self.model().end() <= 1 << 32, "the model has memory");
         assert!(self.model().start.is_multiple_of(16), "containers are read in place at multiples of 16");
-        assert!(self.arena.is_multiple_of(16) && self.arena <= self.arena_memory().bytes, "the arena lies in RAM");
+        assert!(
+            self.arena.is_multiple_of(16) && self.arena <= self.arena_memory().bytes,
+            "the arena lies in RAM"
+        );
         let shared = if self.arena_ram.is_none() { self.arena } else { 0 };
         assert!(self.ram.bytes - shared >= self.core.kernels().stack(), "a run has its stack");
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use converter::boards::{BOARDS, Board};
+use boards::{BOARDS, Board};
 use converter::facts::{ChangeKind, Facts};
 use converter::report::read_facts;
 use shiftformer::ModelFile;
@@ -34,7 +34,7 @@ const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` mak
   shiftformer inspect model.shf --json | jq .conversion.comparisons";
 
 fn board(name: &str) -> Result<&'static Board, String> {
-    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+    Board::by_name(name).ok_or_else(|| {
         let known: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
         format!("there is no board of this name; there are: {}", known.join(", "))
     })
