@@ -1,10 +1,10 @@
 //! Named tensors of a safetensors file, with errors that name them.
 
+use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::ConvertError;
-use crate::onnx::{bfloat, half};
 
 /// A parsed file. Reads F32, F16 and BF16 tensors, I32 integers and packed bits; allocates no more than the file's size.
 pub struct Tensors<'a> {
@@ -124,11 +124,11 @@ impl<'a> Tensors<'a> {
 
 /// The values of F32, F16 and BF16 tensors.
 fn decode(name: &str, dtype: Dtype, data: &[u8]) -> Result<Vec<f32>, ConvertError> {
-    let words = || data.as_chunks::<2>().0.iter().map(|word| u16::from_le_bytes(*word));
+    let words = || data.as_chunks::<2>().0.iter();
     match dtype {
         Dtype::F32 => Ok(data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()),
-        Dtype::F16 => Ok(words().map(half).collect()),
-        Dtype::BF16 => Ok(words().map(bfloat).collect()),
+        Dtype::F16 => Ok(words().map(|&word| f16::from_le_bytes(word).to_f32()).collect()),
+        Dtype::BF16 => Ok(words().map(|&word| bf16::from_le_bytes(word).to_f32()).collect()),
         other => Err(ConvertError::ElementType {
             name: name.to_owned(),
             found: format!("{other:?}"),

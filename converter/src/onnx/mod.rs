@@ -38,7 +38,6 @@ use bytes::Bytes;
 
 pub use error::OnnxError;
 pub use model::Model;
-pub(crate) use tensor::{bfloat, half};
 
 use crate::error::ConvertError;
 use crate::float;

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use half::{bf16, f16};
+
 use super::error::OnnxError;
 use super::model::{Array, Data, Element, MAX_RANK, elements};
 use super::proto::TensorProto;
@@ -207,8 +209,10 @@ fn from_raw(kind: Type, bytes: &[u8]) -> Data {
     match kind {
         Type::F32 => Data::F32(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()),
         Type::F64 => Data::F32(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect()),
-        Type::F16 => Data::F32(bytes.as_chunks().0.iter().map(|&b| half(u16::from_le_bytes(b))).collect()),
-        Type::Bf16 => Data::F32(bytes.as_chunks().0.iter().map(|&b| bfloat(u16::from_le_bytes(b))).collect()),
+        Type::F16 => Data::F32(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()),
+        Type::Bf16 => {
+            Data::F32(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect())
+        }
         Type::Bool => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
         Type::Int(size) => Data::I64(bytes.chunks_exact(size).map(|b| integer(b, true)).collect()),
         Type::Uint(size) => Data::I64(bytes.chunks_exact(size).map(|b| integer(b, false)).collect()),
@@ -221,8 +225,8 @@ fn from_fields(kind: Type, tensor: &TensorProto) -> Data {
     match kind {
         Type::F32 => Data::F32(tensor.float_data.as_slice().into()),
         Type::F64 => Data::F32(tensor.double_data.iter().map(|&value| value as f32).collect()),
-        Type::F16 => Data::F32(ints.iter().map(|&bits| half(bits as u16)).collect()),
-        Type::Bf16 => Data::F32(ints.iter().map(|&bits| bfloat(bits as u16)).collect()),
+        Type::F16 => Data::F32(ints.iter().map(|&bits| f16::from_bits(bits as u16).to_f32()).collect()),
+        Type::Bf16 => Data::F32(ints.iter().map(|&bits| bf16::from_bits(bits as u16).to_f32()).collect()),
         Type::Bool => Data::Bool(ints.iter().map(|&value| value != 0).collect()),
         Type::Int(8) => Data::I64(tensor.int64_data.as_slice().into()),
         Type::Uint(4 | 8) => Data::I64(tensor.uint64_data.iter().map(|&value| saturate(value)).collect()),
@@ -242,23 +246,6 @@ fn integer(bytes: &[u8], signed: bool) -> i64 {
 
 fn saturate(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn bfloat(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
-/// The value of an IEEE 754 binary16.
-pub(crate) fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let exponent = i32::from((bits >> 10) & 0x1f);
-    let mantissa = f32::from(bits & 0x3ff);
-    match exponent {
-        0 => sign * mantissa * 2_f32.powi(-24),
-        31 if mantissa == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1024.0 + mantissa) * 2_f32.powi(exponent - 25),
-    }
 }
 
 #[cfg(test)]
@@ -281,6 +268,7 @@ mod tests {
 
     #[test]
     fn halves_have_their_ieee_values() {
+        let half = |bits: u16| read(&raw(10, &bits.to_le_bytes(), &[1])).unwrap().to_f32s()[0];
         // From the table of examples of IEEE 754 binary16.
         for (bits, value) in [
             (0x0001, 5.960_464_5e-8),

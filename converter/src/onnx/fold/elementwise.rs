@@ -90,35 +90,13 @@ fn function(op: &str, x: f32) -> f32 {
         "Floor" => x.floor(),
         "Ceil" => x.ceil(),
         "Round" => x.round_ties_even(),
-        "Erf" => erf(f64::from(x)) as f32,
+        "Erf" => libm::erf(f64::from(x)) as f32,
         "Sin" => x.sin(),
         "Cos" => x.cos(),
         "Tanh" => x.tanh(),
         "Sigmoid" => 1.0 / (1.0 + (-x).exp()),
         _ => x.max(0.0),
     }
-}
-
-/// The error function, to about 1e-15.
-///
-/// `erf x = 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (2n+1)!!`, whose terms are all of one sign.
-pub fn erf(x: f64) -> f64 {
-    if x.is_nan() {
-        return x;
-    }
-    if x.abs() > 6.0 {
-        return x.signum();
-    }
-    let mut term = x;
-    let mut sum = x;
-    for n in 1..200 {
-        term *= 2.0 * x * x / f64::from(2 * n + 1);
-        sum += term;
-        if term.abs() <= sum.abs() * 1e-17 {
-            break;
-        }
-    }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
 /// Applies `f` to the elements of `a` and `b` repeated to one shape.

@@ -18,7 +18,6 @@ use super::error::OnnxError;
 use super::model::{Array, Data, Node, elements};
 use crate::error::ConvertError;
 
-pub use elementwise::erf;
 pub use view::{View, broadcast, broadcast_to};
 
 /// Most elements of a computed constant.

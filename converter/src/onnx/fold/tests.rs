@@ -231,12 +231,16 @@ fn functions() {
         assert!((one(name, x) - y).abs() <= 1e-6, "{name}({x}) = {}", one(name, x));
     }
     // Abramowitz and Stegun, table 7.1, and erfc for the tail.
-    for (x, y) in
-        [(0.1, 0.112_462_916_0), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0), (4.0, 0.999_999_984_6)]
-    {
-        assert!((erf(x) - y).abs() < 1e-10 && (erf(-x) + y).abs() < 1e-10, "erf({x}) = {}", erf(x));
+    for (x, y) in [
+        (0.0, 0.0),
+        (0.1, 0.112_462_916_0_f64),
+        (1.0, 0.842_700_792_9),
+        (2.0, 0.995_322_265_0),
+        (4.0, 0.999_999_984_6),
+        (f32::INFINITY, 1.0),
+    ] {
+        assert_eq!((one("Erf", x), one("Erf", -x)), (y as f32, -y as f32), "erf({x})");
     }
-    assert_eq!((erf(0.0), erf(f64::INFINITY)), (0.0, 1.0));
     assert_eq!(run(&op("IsNaN"), &[&f(&[2], &[1.0, f32::NAN])]), b(&[2], &[false, true]));
 }
 

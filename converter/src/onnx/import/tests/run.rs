@@ -92,8 +92,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
                     Function::Gelu => {
-                        (0.5 * f64::from(x)
-                            * (1.0 + crate::onnx::fold::erf(f64::from(x) / std::f64::consts::SQRT_2)))
+                        (0.5 * f64::from(x) * (1.0 + libm::erf(f64::from(x) / std::f64::consts::SQRT_2)))
                             as f32
                     }
                     Function::Relu => x.max(0.0),
