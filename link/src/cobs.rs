@@ -1,6 +1,15 @@
 //! Consistent Overhead Byte Stuffing: no zero inside a frame, one byte more for each 254.
 //!
-//! Written here because it must not panic on any bytes, which the link check shows.
+//! Written here because no crate does it without a panic in firmware. Code bytes of encoding and
+//! decoding on Armv6-M at opt-level "s" with link-time optimisation:
+//!
+//! | | bytes | links a panic | besides |
+//! |---|---|---|---|
+//! | this file | 224 | no | |
+//! | `cobs` 0.5.1 | 572 | yes | asks for Rust 1.87, brings `heapless` |
+//! | `corncobs` 0.1.4 | 2,300 | yes | MPL-2.0; decodes frames with zeros in them |
+//! | `ucobs` 0.3.4 | 1,278 | yes | asks for Rust 1.93; decodes into a second buffer only |
+//! | `cobs_codec_rs` 1.3.0 | 204 | yes | panics where the buffer is too small |
 
 /// Most bytes that [`encode`] makes of `len`.
 pub(crate) const fn max_encoded(len: usize) -> usize {

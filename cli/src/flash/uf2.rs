@@ -4,6 +4,10 @@
 //! erases a sector when its first page arrives, and wants every page of it (RP2040-E14).
 //! The block that erratum RP2350-E10 asks for is left out: it is for flash with a partition
 //! table, and these images begin where flash does.
+//!
+//! Written here because no crate fills whole sectors of several segments. `uf2` 0.1.0 takes one
+//! segment, and its last page is filled with zeros. `uftwo` 0.3.0 has the layout of a block, which
+//! is 17 of these 51 lines, and brings two crates.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+/// An array of version 1.0, in C order.
+pub(crate) fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
     with_header(&text, data)
 }
