@@ -156,7 +156,9 @@ pub fn clippy_fuzz() -> Outcome {
 }
 
 fn unit(scope: Scope) -> Outcome {
-    process::run(cargo_once(&[&["test", "--no-fail-fast"], &*tested(scope)].concat()).env(CASES, scope.cases()))?;
+    process::run(
+        cargo_once(&[&["test", "--no-fail-fast"], &*tested(scope)].concat()).env(CASES, scope.cases()),
+    )?;
     firmware_app_tests()
 }
 

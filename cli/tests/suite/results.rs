@@ -79,7 +79,9 @@ fn inspect_and_identity() {
     assert_eq!(one["flash_bytes"].as_u64(), Some(fs::metadata(path.join("model.shf")).unwrap().len()));
     assert_eq!(one["inputs"][0]["shape"], serde_json::json!([28, 28, 1]));
     let text = stdout(path, &["inspect", "model.shf"]);
-    for word in ["equals the hash of the content", "6 of 6 boards", "emulated     fits: virtual-m0, mps2-an386"] {
+    for word in
+        ["equals the hash of the content", "6 of 6 boards", "emulated     fits: virtual-m0, mps2-an386"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("blocks.0.attn.qact1"), "{text}");
