@@ -80,7 +80,7 @@ pub struct InputRow {
 #[derive(Debug, Serialize)]
 pub struct OutputRow {
     pub name: String,
-    pub kind: String,
+    pub kind: &'static str,
     pub dtype: &'static str,
     pub shape: Vec<u32>,
     /// Real value of one unit.
@@ -274,7 +274,7 @@ fn input(input: Input<'_>) -> InputRow {
 fn output(output: Output<'_>) -> OutputRow {
     OutputRow {
         name: output.name.to_owned(),
-        kind: format!("{:?}", output.kind).to_lowercase(),
+        kind: output.kind.name(),
         dtype: output.slot.dtype.name(),
         shape: trimmed(output.shape),
         scale: f32::from_bits(output.scale.0),

@@ -107,6 +107,17 @@ pub enum OutputKind {
     Dense,
 }
 
+impl OutputKind {
+    /// Its name: `logits`, `embedding` or `dense`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OutputKind::Logits => "logits",
+            OutputKind::Embedding => "embedding",
+            OutputKind::Dense => "dense",
+        }
+    }
+}
+
 /// An output of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output<'a> {
