@@ -28,11 +28,12 @@ pub fn cargo(args: &[&str]) -> Command {
     command("cargo", args)
 }
 
-/// The pinned cargo with `args`, for what is built once from nothing: faster than builds that can
-/// be taken up again. The two share what others bring, and keep apart what is ours.
+/// The pinned cargo with `args`, for what is built once from nothing: without what makes the next
+/// build faster and a debugger useful. The two kinds of build share what others bring, and keep
+/// apart what is ours.
 pub fn cargo_once(args: &[&str]) -> Command {
     let mut command = cargo(args);
-    command.env("CARGO_INCREMENTAL", "0");
+    command.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0");
     command
 }
 
