@@ -56,7 +56,7 @@ pub const STEPS: &[Step] = &[
         release_only: false,
         run: cross,
     },
-    Step { name: "doc", what: "documentation without warnings", release_only: false, run: |_| doc() },
+    Step { name: "doc", what: "documentation without warnings", release_only: false, run: doc },
     Step {
         name: "msrv",
         what: "the crates that applications embed build with the oldest Rust that they promise",
@@ -209,7 +209,8 @@ fn cross(scope: Scope) -> Outcome {
     Ok(())
 }
 
-fn doc() -> Outcome {
+fn doc(scope: Scope) -> Outcome {
     // The library and the binary are both called `shiftformer`: only libraries have pages.
-    process::run(cargo_once(&["doc", "--workspace", "--no-deps", "--lib"]).env("RUSTDOCFLAGS", "-D warnings"))
+    let doc = [&["doc", "--no-deps", "--lib"], packages(scope)];
+    process::run(cargo_once(&doc.concat()).env("RUSTDOCFLAGS", "-D warnings"))
 }
