@@ -104,48 +104,82 @@ fn tested(scope: Scope) -> Vec<&'static str> {
     }
 }
 
+/// Flags of clippy.
+const DENY: &[&str] = &["--all-targets", "--", "-D", "warnings"];
+
 fn clippy(scope: Scope) -> Outcome {
     process::run(&mut cargo_once(&[&["clippy"], packages(scope), DENY].concat()))?;
     clippy_firmware(scope)?;
-    if scope == Scope::Release { clippy_fuzz() } else { Ok(()) }
+    match scope {
+        Scope::Change => Ok(()),
+        Scope::Release => {
+            // The features that the workspace as a whole does not turn on, or off.
+            let cli = ["clippy", "--package", "shiftformer-cli"];
+            for features in [&["--features", "defmt"][..], &[NO_PROBES]] {
+                process::run(&mut cargo_once(&[&cli[..], features, DENY].concat()))?;
+            }
+            clippy_fuzz()
+        }
+    }
 }
-
-/// Flags of clippy.
-const DENY: &[&str] = &["--all-targets", "--", "-D", "warnings"];
 
 /// Clippy on the main workspace.
 pub fn clippy_workspace() -> Outcome {
     process::run(&mut cargo(&[&["clippy"], MOST, DENY].concat()))
 }
 
-/// Boards whose crates, with those that they share, are read by clippy, by target; after them those
-/// of a release.
-const BOARDS: &[(&str, &[&str], &[&str])] = &[
-    ("thumbv6m-none-eabi", &[], &["virtual-m0", "pico"]),
-    ("thumbv7em-none-eabihf", &["mps2-an386"], &["mps2-an500", "nrf52840-dk"]),
-    ("thumbv8m.main-none-eabihf", &["mps3-an547"], &[]),
-    ("riscv32imc-unknown-none-elf", &["riscv-virt"], &[]),
+/// Crates that clippy reads for a target.
+struct Read {
+    target: &'static str,
+    boards: &'static [&'static str],
+    /// What is read before a release only; then boards are read with a log, too.
+    more_boards: &'static [&'static str],
+    others: &'static [&'static str],
+}
+
+/// What all boards share.
+const SHARED: &[&str] = &["link-check", "shiftformer-app", "shiftformer-c"];
+
+const READ: &[Read] = &[
+    Read {
+        target: "thumbv7em-none-eabihf",
+        boards: &["mps2-an386"],
+        more_boards: &["mps2-an500", "nrf52840-dk"],
+        others: &[],
+    },
+    Read { target: "thumbv8m.main-none-eabihf", boards: &["mps3-an547"], more_boards: &[], others: &[] },
+    Read { target: "riscv32imc-unknown-none-elf", boards: &["riscv-virt"], more_boards: &[], others: SHARED },
+    Read { target: "thumbv6m-none-eabi", boards: &[], more_boards: &["virtual-m0", "pico"], others: SHARED },
 ];
 
-/// Clippy on the firmware, with a log and without.
+/// Clippy on the firmware: what all boards share on one target, with a log and without.
 pub fn clippy_firmware(scope: Scope) -> Outcome {
-    let place = link::target_dir();
-    let clippy = |target: &str, packages: &[&str], features: &[&str]| {
-        let packages: Vec<&str> = packages.iter().flat_map(|package| ["--package", *package]).collect();
-        let clippy = ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir"];
-        let what = [&clippy[..], &[&*place, "--target", target], &packages, features];
-        process::run(&mut cargo(&[&what.concat()[..], &["--", "-D", "warnings"]].concat()))
-    };
-    clippy("thumbv7em-none-eabihf", &["link-check", "shiftformer-app", "shiftformer-c"], &[])?;
-    clippy("thumbv7em-none-eabihf", &["mps2-an386"], &["--features", "defmt"])?;
-    for (target, boards, more) in BOARDS {
-        let more: &[&str] = if scope == Scope::Release { more } else { &[] };
-        let boards = [*boards, more].concat();
-        if !boards.is_empty() {
-            clippy(target, &boards, &[])?;
+    const LOG: &[&str] = &["--features", "defmt"];
+    read("thumbv7em-none-eabihf", SHARED, &[])?;
+    read("thumbv7em-none-eabihf", &["mps2-an386"], LOG)?;
+    for each in READ {
+        match scope {
+            Scope::Change => read(each.target, each.boards, &[])?,
+            Scope::Release => {
+                let boards = [each.boards, each.more_boards].concat();
+                read(each.target, &[&boards[..], each.others].concat(), &[])?;
+                read(each.target, &boards, LOG)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Clippy on `packages` of the firmware, if there are any.
+fn read(target: &str, packages: &[&str], features: &[&str]) -> Outcome {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let place = link::target_dir();
+    let chosen: Vec<&str> = packages.iter().flat_map(|package| ["--package", *package]).collect();
+    let clippy = ["clippy", "--release", "--manifest-path", "firmware/Cargo.toml", "--target-dir", &place];
+    let what = [&clippy[..], &["--target", target], &chosen, features, &["--", "-D", "warnings"]];
+    process::run(&mut cargo(&what.concat()))
 }
 
 /// Clippy on the fuzz targets.
