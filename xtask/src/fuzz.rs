@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::Outcome;
-use crate::process::{self, command, exists, nightly, root};
+use crate::process::{self, command, exists, nightly, root, stdout};
 
 /// Runs each target in `fuzz/fuzz_targets` for `seconds`.
 pub fn run(seconds: u32) -> Outcome {
@@ -17,7 +17,9 @@ pub fn run(seconds: u32) -> Outcome {
     if targets.is_empty() {
         return Err(format!("{} holds no targets", folder.display()));
     }
-    process::run(&mut command("rustup", &["toolchain", "install", "nightly", "--profile", "minimal"]))?;
+    if stdout(&mut command("rustup", &["run", "nightly", "rustc", "--version"])).is_none() {
+        process::run(&mut command("rustup", &["toolchain", "install", "nightly", "--profile", "minimal"]))?;
+    }
     if !exists("cargo-fuzz") {
         process::run(&mut command("cargo", &["install", "cargo-fuzz", "--locked"]))?;
     }
