@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use boards::firmware::Firmware;
 use boards::{Board, Emulator, MPS2_AN386, MPS2_AN500, MPS3_AN547, RISCV_VIRT, VIRTUAL_M0};
+use serde::Serialize;
 
 use crate::Outcome;
 use crate::link::failed;
@@ -61,13 +62,15 @@ struct Job {
 }
 
 /// A row of the table.
+#[derive(Serialize)]
 struct Row {
     kernel: String,
     shape: String,
     core: &'static str,
     instructions: u64,
-    units: u64,
-    cycles: u64,
+    /// Instructions for each multiply-accumulate or element.
+    per_unit: f64,
+    cycles_estimate: u64,
 }
 
 /// Prints the table; as JSON if asked.
@@ -76,7 +79,11 @@ pub fn bench(json: bool) -> Outcome {
     for core in CORES {
         rows.extend(measure(core, "0", "full")?);
     }
-    print!("{}", if json { as_json(&rows) } else { as_table(&rows) });
+    if json {
+        println!("{}", serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?);
+    } else {
+        print!("{}", as_table(&rows));
+    }
     Ok(())
 }
 
@@ -210,8 +217,8 @@ fn compare(core: &Core, jobs: &[Job], output: &str) -> Result<Vec<Row>, String> 
                 shape: job.shape.clone(),
                 core: core.name,
                 instructions,
-                units: job.units,
-                cycles: instructions * core.cycles / 100,
+                per_unit: instructions as f64 / job.units as f64,
+                cycles_estimate: instructions * core.cycles / 100,
             });
         }
     }
@@ -226,34 +233,8 @@ fn as_table(rows: &[Row]) -> String {
     for row in rows {
         text += &format!(
             "{:22} {:14} {:8} {:>12} {:>9.3} {:>14}\n",
-            row.kernel,
-            row.shape,
-            row.core,
-            row.instructions,
-            row.per_unit(),
-            row.cycles
+            row.kernel, row.shape, row.core, row.instructions, row.per_unit, row.cycles_estimate
         );
     }
     text
-}
-
-fn as_json(rows: &[Row]) -> String {
-    let line = |row: &Row| {
-        format!(
-            "  {{\"kernel\": \"{}\", \"shape\": \"{}\", \"core\": \"{}\", \"instructions\": {}, \"per_unit\": {:.4}, \"cycles_estimate\": {}}}",
-            row.kernel,
-            row.shape,
-            row.core,
-            row.instructions,
-            row.per_unit(),
-            row.cycles
-        )
-    };
-    format!("[\n{}\n]\n", rows.iter().map(line).collect::<Vec<_>>().join(",\n"))
-}
-
-impl Row {
-    fn per_unit(&self) -> f64 {
-        self.instructions as f64 / self.units as f64
-    }
 }
