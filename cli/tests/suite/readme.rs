@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::common::{data, run, stderr};
 
 /// Options that make a command of the quick start shorter, and nothing else of it different.
-const SHORTER: [(&str, &[&str]); 2] = [("eval", &["--limit", "100"]), ("bench", &["--runs", "3"])];
+const SHORTER: [(&str, &[&str]); 3] =
+    [("convert", &["--calib-samples", "16"]), ("eval", &["--limit", "100"]), ("bench", &["--runs", "3"])];
 
 /// The commands of the quick start, as words without comments.
 fn quick_start() -> Vec<Vec<String>> {
