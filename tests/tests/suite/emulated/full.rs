@@ -1,13 +1,15 @@
 //! The same on the other boards, on more images, and on a model of 6 MB.
 
 use converter::arch::Arch;
+use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, build};
 use runtime::Model;
-use shiftformer::Engine;
+use shiftformer_tests::data;
 use shiftformer_tests::memory::Aligned;
 
 use super::{
-    board, connect, every_instruction_equals_the_reference, hashes, logits_equal_the_reference, reference,
+    assert_memory, board, connect, every_instruction_equals_the_reference, hashes,
+    instructions_equal_the_reference, logits_equal_the_reference, reference,
     the_ops_of_one_model_take_48_kib,
 };
 
@@ -21,6 +23,17 @@ fn a_cortex_m0_equals_the_reference_in_every_instruction() {
 #[ignore = "builds firmware, needs qemu-system-arm"]
 fn a_cortex_m7_equals_the_reference_in_every_instruction() {
     every_instruction_equals_the_reference(board("mps2-an500"));
+}
+
+/// The model of the BiViT authors' modules, whose 1-bit layers read 16 bits, too.
+#[test]
+#[ignore = "builds firmware, needs qemu-system-arm"]
+fn sixteen_bits_times_one_on_a_cortex_m7_and_a_cortex_m55() {
+    let options = QuantizeOptions { binary: true, escalation: 1.0, ..QuantizeOptions::default() };
+    let container = data::binarized(&options).unwrap().container;
+    for name in ["mps2-an500", "mps3-an547"] {
+        instructions_equal_the_reference(board(name), &container);
+    }
 }
 
 #[test]
@@ -51,9 +64,7 @@ fn deit_tiny_reads_its_weights_from_psram_on_a_cortex_m7() {
     let frame: Vec<u8> = (0..pixels).map(|i| (i * i / 31 + i / 7) as u8).collect();
     let mut device = connect(board("mps2-an500"), &model);
     assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
-    let facts = device.device().unwrap().unwrap();
-    let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
-    println!("{} bytes, {:?}, {instructions} instructions an image", file.len(), facts.memory);
-    assert!(file.len() > 4 << 20 && facts.memory.arena as usize == model.arena_len());
+    let memory = assert_memory(board("mps2-an500"), &mut device);
+    assert!(file.len() > 4 << 20 && memory.arena as usize == model.arena_len());
     assert!(model.arena_len() <= 240 << 10);
 }

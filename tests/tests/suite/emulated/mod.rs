@@ -11,7 +11,7 @@ use converter::program::{Container, repack, write};
 use object::{Object, ObjectSection, SectionKind};
 use quant::op::OpKind;
 use runtime::Model;
-use shiftformer::device::link::{HostError, Line, Patience};
+use shiftformer::device::link::{HostError, Line, MemoryUse, Patience};
 use shiftformer::device::{
     ConnectError, DeviceEngine, EmulatedBoard, FirmwareOptions, PipeLine, build_firmware,
 };
@@ -52,22 +52,34 @@ fn hashes(engine: &mut dyn Engine, frame: &[u8]) -> Vec<(u32, u64)> {
     all
 }
 
-/// Every instruction of the int8 model on one image, and what the board says of its memory.
+/// Every instruction of the int8 and of the 1-bit model.
 fn every_instruction_equals_the_reference(board: &EmulatedBoard) {
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
+    for container in [data::qat(BuildOptions::default()), data::recipe(BuildOptions::default())] {
+        instructions_equal_the_reference(board, &container);
+    }
+}
+
+/// Every instruction of a model on one image, and what the board says of its memory.
+fn instructions_equal_the_reference(board: &EmulatedBoard, container: &[u8]) {
+    let file = Aligned::copy(container);
     let model = Model::new(&file).unwrap();
     let frame = data::frames(&data::test_images(), 1).remove(0);
     let expected = hashes(reference(&model).as_mut(), &frame);
     assert!(expected.len() > 40);
     let mut device = connect(board, &model);
     assert_eq!(hashes(&mut device, &frame), expected);
+    assert_eq!(assert_memory(board, &mut device).arena as usize, model.arena_len());
+}
+
+/// What the board says of its memory: the run took no more stack than firmware leaves.
+fn assert_memory(board: &EmulatedBoard, device: &mut DeviceEngine<'_, PipeLine>) -> MemoryUse {
     let facts = device.device().unwrap().unwrap();
     let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
     println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
     assert!(instructions > 1_000_000);
-    assert_eq!(facts.memory.arena as usize, model.arena_len());
     let stack = board.description.core.kernels().stack();
-    assert!(facts.memory.stack > 0 && facts.memory.stack <= stack);
+    assert!(facts.memory.stack > 0 && facts.memory.stack <= stack, "{:?}", facts.memory);
+    facts.memory
 }
 
 #[test]
