@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boards::{BOARDS, Board};
 use converter::facts::Facts;
-use converter::program::{Container, ProductBits, write};
+use program::{Container, ProductBits, write};
 use serde::Serialize;
 use shiftformer::ModelFile;
 use shiftformer::quant::Op;
 use shiftformer::quant::image::Fit;
-use shiftformer::quant::operand::{BlobRef, LayoutRef, Role, SlotRef, Tiling, Visitor};
+use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
 use shiftformer::runtime::{Bits, Input, InputKind, Model, Output};
 
 use crate::failure::Failure;
@@ -128,7 +128,7 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
                 let last = index + u32::from(t.count);
                 tile_groups.push(TileGroup { first: index + 1, last, rows: t.rows, tile: t.tile });
             }
-            op => ops.push(tally.op(index, instruction.name, op)),
+            op => ops.push(tally.op(index, instruction.name, &op)),
         }
     }
     Ok(Description {
@@ -177,57 +177,44 @@ struct Tally {
 }
 
 impl Tally {
-    fn op(&mut self, index: u32, name: &str, mut op: Op) -> OpRow {
-        let row = OpRow {
+    fn op(&mut self, index: u32, name: &str, op: &Op) -> OpRow {
+        let mut row = OpRow {
             index,
             name: name.to_owned(),
             op: op.kind().name(),
-            bits: ProductBits::of(&op).map(|bits| bits.to_string()),
+            bits: ProductBits::of(op).map(|bits| bits.to_string()),
             dtype: "",
             shape: Vec::new(),
             macs: op.macs(),
             weight_bytes: 0,
             pack: None,
         };
-        let rows = op.rows();
-        let mut visit = Visit { tally: self, rows, row };
-        op.operands(&mut visit);
-        visit.row
+        op.operands(&mut |operand| match operand {
+            Operand::Slot(slot) => self.slot(slot, op.rows(), &mut row),
+            Operand::Blob(blob) => self.blob(blob, &mut row),
+        });
+        row
     }
-}
 
-struct Visit<'a> {
-    tally: &'a mut Tally,
-    rows: u32,
-    row: OpRow,
-}
-
-impl Visitor for Visit<'_> {
-    fn slot(&mut self, slot: SlotRef<'_>) {
-        self.tally.activations.insert(slot.dtype.name());
-        let written = match slot.role {
-            Role::Write => slot.dtype,
-            Role::Update(to) => to,
-            Role::Read | Role::Scratch => return,
-        };
-        self.row.dtype = written.name();
-        self.row.shape = match slot.tiling {
-            Tiling::Rows { width, .. } => vec![self.rows, width],
-            Tiling::Whole => vec![*slot.len],
+    fn slot(&mut self, slot: SlotOperand, rows: u32, row: &mut OpRow) {
+        self.activations.insert(slot.dtype.name());
+        let Some(written) = slot.written() else { return };
+        row.dtype = written.name();
+        row.shape = match slot.tiling {
+            Tiling::Rows { width, .. } => vec![rows, width],
+            Tiling::Whole => vec![slot.len],
         };
     }
 
-    fn blob(&mut self, blob: BlobRef<'_>) {
-        let bytes = blob.bytes();
-        if let Some(matrix) = &blob.pack {
-            self.row.pack = Some(matrix.layout.name());
-            self.row.weight_bytes += bytes;
-            self.tally.weight_types.insert(match matrix.layout {
-                LayoutRef::Int8(_) => "i8",
-                LayoutRef::Bits(_) => "1 bit",
-            });
-            self.tally.weights.insert(*blob.offset, bytes);
-        }
+    fn blob(&mut self, blob: BlobOperand, row: &mut OpRow) {
+        let Some(matrix) = blob.matrix else { return };
+        row.pack = Some(matrix.layout.name());
+        row.weight_bytes += blob.bytes();
+        self.weight_types.insert(match matrix.layout {
+            Layout::Int8(_) => "i8",
+            Layout::Bits(_) => "1 bit",
+        });
+        self.weights.insert(blob.offset, blob.bytes());
     }
 }
 

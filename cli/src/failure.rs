@@ -5,6 +5,7 @@ use std::path::Path;
 use converter::ConvertError;
 use converter::data::DataError;
 use converter::onnx::OnnxError;
+use program::ProgramError;
 use shiftformer::device::{ConnectError, EmulatorError, SerialError};
 use shiftformer::{OpenError, OptionsError};
 
@@ -35,8 +36,9 @@ impl Failure {
     }
 
     /// For `map_err` on the conversion of the model called `name`.
-    pub fn convert(name: &str) -> impl Fn(ConvertError) -> Self {
+    pub fn convert<E: Into<ConvertError>>(name: &str) -> impl Fn(E) -> Self {
         move |error| {
+            let error = error.into();
             let help = convert_hint(&error);
             Self::new(format!("cannot convert {name}: {error}")).help(help)
         }
@@ -96,7 +98,9 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "a model that was trained with binary weights needs a few times less, with --format bivit; \
              or train one of smaller width or depth"
         }
-        ConvertError::TooLarge { .. } => "containers are limited to 4 GiB and 2048 instructions",
+        ConvertError::Program(ProgramError::TooLarge { .. }) => {
+            "containers are limited to 4 GiB and 2048 instructions"
+        }
         _ => "this is a defect of the converter: please report it with the checkpoint",
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use converter::program::{Container, repack, write};
+use program::{Container, repack, write};
 use shiftformer::quant::Op;
-use shiftformer::quant::operand::{BlobRef, LayoutRef, SlotRef, Visitor};
+use shiftformer::quant::operand::Layout;
 use shiftformer::quant::pack::Packs;
 use shiftformer::runtime::{Model, OutputKind};
 use shiftformer::{Engine, ModelFile};
@@ -57,20 +57,13 @@ pub fn packs(model: &Model<'_>) -> Vec<&'static str> {
 }
 
 /// Calls `each` with the layout of every weight matrix of `model`.
-fn layouts(model: &Model<'_>, each: impl FnMut(&LayoutRef<'_>)) {
-    struct Layouts<F>(F);
-    impl<F: FnMut(&LayoutRef<'_>)> Visitor for Layouts<F> {
-        fn slot(&mut self, _: SlotRef<'_>) {}
-
-        fn blob(&mut self, blob: BlobRef<'_>) {
-            if let Some(matrix) = &blob.pack {
-                (self.0)(&matrix.layout);
+fn layouts(model: &Model<'_>, mut each: impl FnMut(Layout)) {
+    for instruction in model.instructions() {
+        instruction.op.operands(&mut |operand| {
+            if let Some(matrix) = operand.blob().and_then(|blob| blob.matrix) {
+                each(matrix.layout);
             }
-        }
-    }
-    let mut visitor = Layouts(each);
-    for mut instruction in model.instructions() {
-        instruction.op.operands(&mut visitor);
+        });
     }
 }
 

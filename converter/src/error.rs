@@ -1,6 +1,6 @@
 //! What can go wrong in a conversion, in words for its user.
 
-use runtime::LoadError;
+use program::ProgramError;
 use thiserror::Error;
 
 use crate::float::GraphError;
@@ -152,25 +152,10 @@ pub enum ConvertError {
         /// Bytes with 8 bits wherever there is a choice.
         smallest: u64,
     },
-    /// Something exceeds what the container can address.
-    #[error("{what} is too large for a container")]
-    TooLarge {
-        /// What.
-        what: &'static str,
-    },
+    /// The program cannot be built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// An ONNX model cannot be imported.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
-    /// The finished program is refused by the checker.
-    #[error("the program is refused by the checker{}: {error}", at(.instruction))]
-    Check {
-        /// The checker's reason.
-        error: LoadError,
-        /// The instruction's name, where the reason concerns one.
-        instruction: Option<String>,
-    },
-}
-
-fn at(instruction: &Option<String>) -> String {
-    instruction.as_ref().map(|name| format!(" at `{name}`")).unwrap_or_default()
 }

@@ -1,12 +1,11 @@
 //! Turns trained vision transformers into Shiftformer containers:
-//! import → calibrate → graph → lower → plan → pack → report.
+//! import → calibrate → graph → lower → report.
 //!
 //! * [`import`]: readers of model files; they produce a [`float`] graph, or a quantized
 //!   [`graph`] where the checkpoint was trained with integers.
 //! * [`calibrate`]: post-training quantization of a float graph.
 //! * [`onnx`]: the reader of ONNX models; it produces a [`float`] graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
-//! * [`program`]: planning of the arena, packing, encoding.
 //! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
 //! * [`data`]: readers of images and labels.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
@@ -23,7 +22,6 @@ pub mod lower;
 pub mod measure;
 pub mod npy;
 pub mod onnx;
-pub mod program;
 pub mod progress;
 pub mod report;
 
@@ -59,7 +57,7 @@ impl Default for BuildOptions {
 pub fn build(graph: &Graph, options: BuildOptions) -> Result<Vec<u8>, ConvertError> {
     let mut draft = lower(graph, LowerOptions { fuse: options.fuse })?;
     let arena = plan(&mut draft, PlanOptions { arena: options.arena, whole: !options.fuse });
-    write(&Container::new(draft, arena))
+    Ok(write(&Container::new(draft, arena))?)
 }
 
 /// A float model as a container, and how it came about.

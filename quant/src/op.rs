@@ -7,7 +7,7 @@
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Memory, Window};
-use crate::operand::Visitor;
+use crate::operand::{Operand, Visitor};
 use crate::ops::*;
 
 /// Calls a macro with every op, in id order: `callback! { Tile, Linear, … }`.
@@ -59,8 +59,16 @@ macro_rules! define {
                 match self { $(Op::$name(_) => OpKind::$name,)* }
             }
 
-            /// Reports every operand, always in the same order.
-            pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+            /// Calls `visit` with every operand, always in the same order.
+            pub fn operands(&self, visit: &mut dyn FnMut(Operand)) {
+                let mut op = *self;
+                op.map_operands(&mut |operand| visit(*operand));
+            }
+
+            /// Calls `map` with every operand, in the order of [`operands`](Self::operands); what it
+            /// leaves in offset, length and layout becomes the record's.
+            pub fn map_operands(&mut self, map: &mut dyn FnMut(&mut Operand)) {
+                let visitor = &mut Visitor::new(map);
                 match self { $(Op::$name(op) => if const { OpKind::$name.is_included() } { op.operands(visitor) },)* }
             }
 

@@ -1,9 +1,9 @@
 //! What an instruction reads, writes and holds constant.
 //!
-//! Every op reports its operands through one method,
-//! [`Op::operands`](crate::Op::operands). The checker, the executor, the
-//! planner, the repacker and `inspect` are all visitors of it; they get mutable access to
-//! the offsets and lengths so that planning is a rewrite of the same records.
+//! Every op lists its operands once. [`Op::operands`](crate::Op::operands) reports them to
+//! whoever reads a program: the checker, the executor, the planner, `inspect`.
+//! [`Op::map_operands`](crate::Op::map_operands) is the one way to rewrite offsets, lengths and
+//! layouts, so that planning and packing are a rewrite of the same records.
 
 use crate::bits::BitPack;
 use crate::mem::{Blob, DType, Element, Slot, span};
@@ -51,8 +51,9 @@ impl Tiling {
     }
 }
 
-/// A visited slot.
-pub struct SlotRef<'a> {
+/// A slot of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotOperand {
     /// Operand name, for people.
     pub name: &'static str,
     /// Use.
@@ -60,120 +61,194 @@ pub struct SlotRef<'a> {
     /// Element type (before an update).
     pub dtype: DType,
     /// Byte offset in the arena.
-    pub offset: &'a mut u32,
+    pub offset: u32,
     /// Elements.
-    pub len: &'a mut u32,
+    pub len: u32,
     /// Relation to the instruction's rows.
     pub tiling: Tiling,
 }
 
-impl SlotRef<'_> {
+impl SlotOperand {
     /// Bytes covered.
     pub fn bytes(&self) -> u64 {
-        u64::from(*self.len) * u64::from(self.dtype.size())
+        u64::from(self.len) * u64::from(self.dtype.size())
+    }
+
+    /// The type that the slot holds afterwards, where it is a result.
+    pub fn written(&self) -> Option<DType> {
+        match self.role {
+            Role::Write => Some(self.dtype),
+            Role::Update(to) => Some(to),
+            Role::Read | Role::Scratch => None,
+        }
+    }
+
+    /// Whether earlier content is used.
+    pub fn is_read(&self) -> bool {
+        matches!(self.role, Role::Read | Role::Update(_))
     }
 }
 
-/// The weight matrix in a visited blob.
-pub struct PackRef<'a> {
-    /// Current layout.
-    pub layout: LayoutRef<'a>,
-    /// Output channels.
-    pub n: u32,
-    /// Elements of the blob's type for each channel: inputs, or words of bits.
-    pub k: u32,
-}
-
-/// The layout of a weight matrix, which may be changed along with its blob.
-pub enum LayoutRef<'a> {
+/// The layout of a weight matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
     /// Of int8 weights.
-    Int8(&'a mut Pack),
+    Int8(Pack),
     /// Of 1-bit weights.
-    Bits(&'a mut BitPack),
+    Bits(BitPack),
 }
 
-impl LayoutRef<'_> {
+impl Layout {
     /// The name used in reports.
-    pub fn name(&self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
-            LayoutRef::Int8(pack) => pack.name(),
-            LayoutRef::Bits(pack) => pack.name(),
+            Layout::Int8(pack) => pack.name(),
+            Layout::Bits(pack) => pack.name(),
         }
     }
 
     /// Whether it is the one that `packs` names for its kind of weights.
-    pub fn is_of(&self, packs: Packs) -> bool {
+    pub fn is_of(self, packs: Packs) -> bool {
         match self {
-            LayoutRef::Int8(pack) => **pack == packs.int8,
-            LayoutRef::Bits(pack) => **pack == packs.bits,
+            Layout::Int8(pack) => pack == packs.int8,
+            Layout::Bits(pack) => pack == packs.bits,
         }
     }
 }
 
-/// A visited constant.
-pub struct BlobRef<'a> {
+/// The weight matrix in a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matrix {
+    /// Its layout, which may be mapped along with the constant's offset and length.
+    pub layout: Layout,
+    /// Output channels.
+    pub n: u32,
+    /// Elements of the constant's type for each channel: inputs, or words of bits.
+    pub k: u32,
+}
+
+/// A constant of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobOperand {
     /// Operand name, for people.
     pub name: &'static str,
     /// Element type.
     pub dtype: DType,
     /// Byte offset in the constants.
-    pub offset: &'a mut u32,
+    pub offset: u32,
     /// Elements.
-    pub len: &'a mut u32,
+    pub len: u32,
     /// Present on weight matrices, whose layout may be changed.
-    pub pack: Option<PackRef<'a>>,
+    pub matrix: Option<Matrix>,
 }
 
-impl BlobRef<'_> {
+impl BlobOperand {
     /// Bytes covered.
     pub fn bytes(&self) -> u64 {
-        u64::from(*self.len) * u64::from(self.dtype.size())
+        u64::from(self.len) * u64::from(self.dtype.size())
     }
 }
 
-/// Receives the operands of an instruction, always in the same order.
-pub trait Visitor {
+/// What an instruction works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
     /// A slot of the arena.
-    fn slot(&mut self, slot: SlotRef<'_>);
+    Slot(SlotOperand),
     /// A constant.
-    fn blob(&mut self, blob: BlobRef<'_>);
+    Blob(BlobOperand),
 }
 
-/// Shorthands for the op files.
-pub(crate) trait VisitorExt: Visitor {
-    fn read<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.typed(name, Role::Read, slot, tiling);
+impl Operand {
+    /// The slot, if it is one.
+    pub fn slot(self) -> Option<SlotOperand> {
+        match self {
+            Operand::Slot(slot) => Some(slot),
+            Operand::Blob(_) => None,
+        }
     }
 
-    fn write<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.typed(name, Role::Write, slot, tiling);
+    /// The constant, if it is one.
+    pub fn blob(self) -> Option<BlobOperand> {
+        match self {
+            Operand::Blob(blob) => Some(blob),
+            Operand::Slot(_) => None,
+        }
+    }
+}
+
+/// Takes the operands of an op, which each op file lists, always in the same order.
+///
+/// What the visit leaves in an operand's offset, length and layout becomes the record's.
+pub struct Visitor<'v> {
+    visit: &'v mut dyn FnMut(&mut Operand),
+}
+
+impl<'v> Visitor<'v> {
+    pub(crate) fn new(visit: &'v mut dyn FnMut(&mut Operand)) -> Self {
+        Self { visit }
     }
 
-    fn update<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.typed(name, Role::Update(T::DTYPE), slot, tiling);
+    pub(crate) fn read<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(name, Role::Read, slot, tiling);
     }
 
-    fn scratch<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>) {
-        self.typed(name, Role::Scratch, slot, Tiling::Whole);
+    pub(crate) fn write<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(name, Role::Write, slot, tiling);
     }
 
-    fn typed<T: Element>(&mut self, name: &'static str, role: Role, slot: &mut Slot<T>, tiling: Tiling) {
+    pub(crate) fn update<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(name, Role::Update(T::DTYPE), slot, tiling);
+    }
+
+    pub(crate) fn scratch<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>) {
+        self.slot(name, Role::Scratch, slot, Tiling::Whole);
+    }
+
+    pub(crate) fn slot<T: Element>(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        slot: &mut Slot<T>,
+        tiling: Tiling,
+    ) {
         let Slot { offset, len, .. } = slot;
-        self.slot(SlotRef { name, role, dtype: T::DTYPE, offset, len, tiling });
+        self.untyped(
+            SlotOperand { name, role, dtype: T::DTYPE, offset: *offset, len: *len, tiling },
+            offset,
+            len,
+        );
     }
 
-    fn constant<T: Element>(&mut self, name: &'static str, blob: &mut Blob<T>) {
+    // Not generic: firmware holds one copy of it.
+    fn untyped(&mut self, slot: SlotOperand, offset: &mut u32, len: &mut u32) {
+        let mut operand = Operand::Slot(slot);
+        (self.visit)(&mut operand);
+        if let Operand::Slot(slot) = operand {
+            (*offset, *len) = (slot.offset, slot.len);
+        }
+    }
+
+    pub(crate) fn constant<T: Element>(&mut self, name: &'static str, blob: &mut Blob<T>) {
         let Blob { offset, len, .. } = blob;
-        self.blob(BlobRef { name, dtype: T::DTYPE, offset, len, pack: None });
+        self.blob(name, T::DTYPE, (offset, len), None);
     }
 
-    fn weights(&mut self, name: &'static str, blob: &mut Blob<i8>, pack: &mut Pack, n: u32, k: u32) {
+    pub(crate) fn weights(
+        &mut self,
+        name: &'static str,
+        blob: &mut Blob<i8>,
+        pack: &mut Pack,
+        n: u32,
+        k: u32,
+    ) {
         let Blob { offset, len, .. } = blob;
-        let pack = Some(PackRef { layout: LayoutRef::Int8(pack), n, k });
-        self.blob(BlobRef { name, dtype: DType::I8, offset, len, pack });
+        let matrix = Matrix { layout: Layout::Int8(*pack), n, k };
+        if let Some(Layout::Int8(to)) = self.blob(name, DType::I8, (offset, len), Some(matrix)) {
+            *pack = to;
+        }
     }
 
-    fn bit_weights(
+    pub(crate) fn bit_weights(
         &mut self,
         name: &'static str,
         blob: &mut Blob<u32>,
@@ -182,9 +257,23 @@ pub(crate) trait VisitorExt: Visitor {
         words: u32,
     ) {
         let Blob { offset, len, .. } = blob;
-        let pack = Some(PackRef { layout: LayoutRef::Bits(pack), n, k: words });
-        self.blob(BlobRef { name, dtype: DType::U32, offset, len, pack });
+        let matrix = Matrix { layout: Layout::Bits(*pack), n, k: words };
+        if let Some(Layout::Bits(to)) = self.blob(name, DType::U32, (offset, len), Some(matrix)) {
+            *pack = to;
+        }
+    }
+
+    fn blob(
+        &mut self,
+        name: &'static str,
+        dtype: DType,
+        (offset, len): (&mut u32, &mut u32),
+        matrix: Option<Matrix>,
+    ) -> Option<Layout> {
+        let mut operand = Operand::Blob(BlobOperand { name, dtype, offset: *offset, len: *len, matrix });
+        (self.visit)(&mut operand);
+        let Operand::Blob(blob) = operand else { return None };
+        (*offset, *len) = (blob.offset, blob.len);
+        blob.matrix.map(|matrix| matrix.layout)
     }
 }
-
-impl<V: Visitor + ?Sized> VisitorExt for V {}

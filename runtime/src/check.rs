@@ -9,13 +9,14 @@
 use core::ops::Range;
 
 use quant::mem::DType;
-use quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
+use quant::operand::{BlobOperand, Operand, Role, SlotOperand, Tiling};
 use quant::ops::{Consts, Tile};
 use quant::{Op, Reject};
 
 use crate::container::{MAX_MACS, MAX_TILED_ROWS};
 use crate::coverage::Coverage;
 use crate::error::{LoadError, SectionKind, SlotError};
+use crate::io::SlotHandle;
 use crate::model::Model;
 
 /// Most slots that one op has; a larger record is refused.
@@ -33,14 +34,14 @@ pub(crate) fn model(model: &Model<'_>) -> Result<(), LoadError> {
     loop {
         let index = program.index();
         let Some(op) = program.next_op() else { break };
-        let mut op = op?;
+        let op = op?;
         if let Op::Tile(tile) = op {
             op.check(&consts).map_err(|reason| LoadError::Op { index, reason })?;
             group = group.enter(index, tile)?;
             continue;
         }
         let (rows, tile) = group.rows_at(index, op.rows())?;
-        let operands = operands(model, &mut op, index, rows, tile)?;
+        let operands = operands(model, &op, index, rows, tile)?;
         op.check(&consts).map_err(|reason| LoadError::Op { index, reason })?;
         if op.macs() > MAX_MACS {
             return Err(LoadError::Op { index, reason: Reject::Dimension });
@@ -129,27 +130,18 @@ impl Group {
 /// A slot of an instruction, as the overlap and lifetime rules see it.
 #[derive(Clone, Debug)]
 struct Use {
+    slot: SlotOperand,
     bytes: Range<u64>,
-    role: Role,
-    dtype: DType,
-    tiling: Tiling,
     /// Holds one tile rather than all rows.
     local: bool,
     operand: u8,
 }
 
 impl Use {
-    /// The type the slot holds afterwards, when it is written.
-    fn written(&self) -> Option<DType> {
-        match self.role {
-            Role::Write => Some(self.dtype),
-            Role::Update(to) => Some(to),
-            Role::Read | Role::Scratch => None,
-        }
-    }
-
-    fn is_read(&self) -> bool {
-        matches!(self.role, Role::Read | Role::Update(_))
+    fn new(slot: SlotOperand, rows: u32, operand: u8) -> Self {
+        let start = u64::from(slot.offset);
+        let local = slot.tiling.span(rows).is_some_and(|all| all != slot.len);
+        Self { slot, bytes: start..start + slot.bytes(), local, operand }
     }
 
     fn overlaps(&self, other: &Use) -> bool {
@@ -158,7 +150,8 @@ impl Use {
 
     /// Whether row `r` is the same bytes in both.
     fn same_rows(&self, other: &Use) -> bool {
-        let rows = matches!(self.tiling, Tiling::Rows { .. }) && self.tiling == other.tiling;
+        let tiling = self.slot.tiling;
+        let rows = matches!(tiling, Tiling::Rows { .. }) && tiling == other.slot.tiling;
         rows && self.bytes == other.bytes && self.local == other.local
     }
 }
@@ -175,7 +168,7 @@ impl Operands {
 
     /// Written and scratch slots overlap no other slot of the instruction.
     fn check_disjoint(&self, index: u32) -> Result<(), LoadError> {
-        for a in self.iter().filter(|a| a.role != Role::Read) {
+        for a in self.iter().filter(|a| a.slot.role != Role::Read) {
             if self.iter().any(|b| b.operand != a.operand && a.overlaps(b)) {
                 return Err(LoadError::Slot { index, operand: a.operand, reason: SlotError::Overlap });
             }
@@ -185,11 +178,10 @@ impl Operands {
 }
 
 /// Collects and checks the operands of the instruction at `index`.
-fn operands(model: &Model<'_>, op: &mut Op, index: u32, rows: u32, tile: u32) -> Result<Operands, LoadError> {
+fn operands(model: &Model<'_>, op: &Op, index: u32, rows: u32, tile: u32) -> Result<Operands, LoadError> {
     let mut collect =
         Collect { model, rows, tile, next: 0, operands: Operands { uses: Default::default() }, error: None };
-    // One copy of every op's operands for all visitors: firmware is small.
-    op.operands::<dyn Visitor>(&mut collect);
+    op.operands(&mut |operand| collect.add(operand));
     match collect.error {
         Some((operand, reason)) => Err(LoadError::Slot { index, operand, reason }),
         None => Ok(collect.operands),
@@ -206,58 +198,47 @@ struct Collect<'a, 'm> {
 }
 
 impl Collect<'_, '_> {
-    fn slot_error(&self, slot: &SlotRef<'_>) -> Option<SlotError> {
+    fn slot_error(&self, slot: &SlotOperand) -> Option<SlotError> {
         if slot.offset.checked_rem(slot.dtype.size()) != Some(0) {
             return Some(SlotError::Misaligned);
         }
-        if !in_arena(self.model, *slot.offset, slot.bytes(), slot.dtype) {
+        if !in_arena(self.model, slot.offset, slot.bytes(), slot.dtype) {
             return Some(SlotError::Bounds);
         }
         let Tiling::Rows { stride, width } = slot.tiling else { return None };
         let held = [slot.tiling.span(self.rows), slot.tiling.span(self.tile)];
-        let fits = width > 0 && stride >= width && held.contains(&Some(*slot.len));
+        let fits = width > 0 && stride >= width && held.contains(&Some(slot.len));
         (!fits).then_some(SlotError::Length)
     }
 
-    fn blob_error(&self, blob: &BlobRef<'_>) -> Option<SlotError> {
-        if *blob.offset % 4 != 0 {
+    fn blob_error(&self, blob: &BlobOperand) -> Option<SlotError> {
+        if blob.offset % 4 != 0 {
             return Some(SlotError::Misaligned);
         }
         let inside =
-            blob.bytes() > 0 && u64::from(*blob.offset) + blob.bytes() <= self.model.blobs().len() as u64;
+            blob.bytes() > 0 && u64::from(blob.offset) + blob.bytes() <= self.model.blobs().len() as u64;
         (!inside).then_some(SlotError::Bounds)
+    }
+
+    fn add(&mut self, operand: Operand) {
+        let error = match operand {
+            Operand::Slot(slot) => {
+                match self.operands.uses.iter_mut().find(|place| place.is_none()) {
+                    Some(place) => *place = Some(Use::new(slot, self.rows, self.next)),
+                    None => self.report(Some(SlotError::Length)),
+                }
+                self.slot_error(&slot)
+            }
+            Operand::Blob(blob) => self.blob_error(&blob),
+        };
+        self.report(error);
+        self.next = self.next.saturating_add(1);
     }
 
     fn report(&mut self, error: Option<SlotError>) {
         if let (Some(reason), None) = (error, self.error) {
             self.error = Some((self.next, reason));
         }
-        self.next = self.next.saturating_add(1);
-    }
-}
-
-impl Visitor for Collect<'_, '_> {
-    fn slot(&mut self, slot: SlotRef<'_>) {
-        let start = u64::from(*slot.offset);
-        let found = Use {
-            bytes: start..start + slot.bytes(),
-            role: slot.role,
-            dtype: slot.dtype,
-            tiling: slot.tiling,
-            local: slot.tiling.span(self.rows).is_some_and(|all| all != *slot.len),
-            operand: self.next,
-        };
-        let error = self.slot_error(&slot);
-        match self.operands.uses.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(found),
-            None => self.error = self.error.or(Some((self.next, SlotError::Length))),
-        }
-        self.report(error);
-    }
-
-    fn blob(&mut self, blob: BlobRef<'_>) {
-        let error = self.blob_error(&blob);
-        self.report(error);
     }
 }
 
@@ -265,8 +246,8 @@ impl Visitor for Collect<'_, '_> {
 /// must be covered, and within its tile group slots may only meet row by row.
 fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) -> Result<(), LoadError> {
     let mut coverage: [Option<Coverage>; MAX_SLOTS] = Default::default();
-    for (place, read) in coverage.iter_mut().zip(operands.iter().filter(|u| u.is_read())) {
-        *place = Some(Coverage::new(read.bytes.clone(), read.dtype));
+    for (place, read) in coverage.iter_mut().zip(operands.iter().filter(|u| u.slot.is_read())) {
+        *place = Some(Coverage::new(read.bytes.clone(), read.slot.dtype));
     }
     let grouped = group.contains(index);
     replay(model, index, &mut |earlier, earlier_index| {
@@ -276,16 +257,16 @@ fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) ->
                 group_overlap(past, operands, index)?;
             }
             for c in coverage.iter_mut().flatten() {
-                match past.written() {
+                match past.slot.written() {
                     Some(dtype) if !past.local || same_group => c.write(&past.bytes, dtype),
-                    _ if past.role != Role::Read => c.clobber(&past.bytes),
+                    _ if past.slot.role != Role::Read => c.clobber(&past.bytes),
                     _ => {}
                 }
             }
         }
         Ok(())
     })?;
-    for (covered, read) in coverage.iter().flatten().zip(operands.iter().filter(|u| u.is_read())) {
+    for (covered, read) in coverage.iter().flatten().zip(operands.iter().filter(|u| u.slot.is_read())) {
         let in_group = grouped && read.local;
         if !covered.is_complete() || (in_group && !written_in_group(model, read, index, group)?) {
             return Err(LoadError::Slot { index, operand: read.operand, reason: SlotError::Undefined });
@@ -297,8 +278,8 @@ fn history(model: &Model<'_>, index: u32, operands: &Operands, group: &Group) ->
 /// Two slots of one tile group, at least one of them not read only, are disjoint or the same rows.
 fn group_overlap(past: &Use, operands: &Operands, index: u32) -> Result<(), LoadError> {
     for now in operands.iter() {
-        let both_read = past.role == Role::Read && now.role == Role::Read;
-        let scratch = past.role == Role::Scratch && now.role == Role::Scratch;
+        let both_read = past.slot.role == Role::Read && now.slot.role == Role::Read;
+        let scratch = past.slot.role == Role::Scratch && now.slot.role == Role::Scratch;
         if !both_read && !scratch && past.overlaps(now) && !past.same_rows(now) {
             return Err(LoadError::Slot { index, operand: now.operand, reason: SlotError::Overlap });
         }
@@ -311,7 +292,7 @@ fn written_in_group(model: &Model<'_>, read: &Use, index: u32, group: &Group) ->
     let mut written = false;
     replay(model, index, &mut |earlier, earlier_index| {
         let inside = group.contains(earlier_index);
-        written |= inside && earlier.iter().any(|past| past.role == Role::Write && past.same_rows(read));
+        written |= inside && earlier.iter().any(|past| past.slot.role == Role::Write && past.same_rows(read));
         Ok(())
     })?;
     Ok(written)
@@ -326,12 +307,10 @@ fn replay(
 ) -> Result<(), LoadError> {
     for input in model.inputs() {
         let mut operands = Operands { uses: Default::default() };
-        let start = u64::from(input.slot.offset);
-        let bytes = start..start + input.slot.bytes();
-        let dtype = input.slot.dtype;
-        let slot = Use { bytes, role: Role::Write, dtype, tiling: Tiling::Whole, local: false, operand: 0 };
+        let SlotHandle { dtype, offset, len } = input.slot;
+        let slot = SlotOperand { name: "", role: Role::Write, dtype, offset, len, tiling: Tiling::Whole };
         if let Some(place) = operands.uses.first_mut() {
-            *place = Some(slot);
+            *place = Some(Use::new(slot, 0, 0));
         }
         body(&operands, u32::MAX)?;
     }
@@ -340,13 +319,13 @@ fn replay(
     while program.index() < end {
         let index = program.index();
         let Some(op) = program.next_op() else { break };
-        let mut op = op?;
+        let op = op?;
         if let Op::Tile(tile) = op {
             group = group.enter(index, tile)?;
             continue;
         }
         let (rows, tile) = group.rows_at(index, op.rows())?;
-        let operands = operands(model, &mut op, index, rows, tile)?;
+        let operands = operands(model, &op, index, rows, tile)?;
         body(&operands, index)?;
     }
     Ok(())
@@ -359,9 +338,9 @@ fn outputs_defined(model: &Model<'_>) -> Result<(), LoadError> {
         let mut coverage = Coverage::new(start..start + output.slot.bytes(), output.slot.dtype);
         replay(model, u32::MAX, &mut |earlier, _| {
             for past in earlier.iter() {
-                match past.written() {
+                match past.slot.written() {
                     Some(dtype) if !past.local => coverage.write(&past.bytes, dtype),
-                    _ if past.role != Role::Read => coverage.clobber(&past.bytes),
+                    _ if past.slot.role != Role::Read => coverage.clobber(&past.bytes),
                     _ => {}
                 }
             }

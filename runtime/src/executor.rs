@@ -1,15 +1,14 @@
 //! The executor: one bounded piece of work at a time.
 
-use quant::mem::{Memory, Slot, Window};
-use quant::operand::{BlobRef, Role, SlotRef, Visitor};
+use quant::mem::Memory;
 use quant::ops::Tensor;
-use quant::{Fault, Kernels, Op};
+use quant::{Fault, Kernels};
 
 use crate::arena::ARENA_ALIGN;
 use crate::error::ArenaError;
 use crate::io::SlotHandle;
 use crate::model::Model;
-use crate::program::Program;
+use crate::schedule::{Schedule, Step};
 
 /// A run of a model in a caller's arena.
 ///
@@ -20,18 +19,7 @@ use crate::program::Program;
 pub struct Session<'m, 'a> {
     model: &'m Model<'m>,
     arena: &'a mut [u8],
-    program: Program<'m>,
-    group: Option<Loop<'m>>,
-}
-
-/// A tile group being executed.
-#[derive(Clone, Copy, Debug)]
-struct Loop<'m> {
-    body: Program<'m>,
-    left: u16,
-    count: u16,
-    window: Window,
-    tile: u32,
+    schedule: Schedule<'m>,
 }
 
 /// What a step did.
@@ -43,24 +31,6 @@ pub enum Progress {
     Done,
 }
 
-/// The work of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Index of the instruction.
-    pub instruction: u32,
-    /// The instruction.
-    pub op: Op,
-    /// The rows that were computed.
-    pub window: Window,
-}
-
-impl Step {
-    /// Whether the instruction's output is now complete.
-    pub fn is_complete(&self) -> bool {
-        self.window.start + self.window.count == self.window.total
-    }
-}
-
 impl<'m, 'a> Session<'m, 'a> {
     /// A session over `arena`: at least [`Model::arena_len`] bytes, starting at a
     /// multiple of [`ARENA_ALIGN`]. Bytes past that length are not used.
@@ -70,7 +40,7 @@ impl<'m, 'a> Session<'m, 'a> {
         }
         let needed = model.header().arena_len;
         let arena = arena.get_mut(..needed as usize).ok_or(ArenaError::TooSmall { needed })?;
-        Ok(Self { model, arena, program: model.program(), group: None })
+        Ok(Self { model, arena, schedule: model.schedule() })
     }
 
     /// The model.
@@ -91,34 +61,30 @@ impl<'m, 'a> Session<'m, 'a> {
         tensor(self.arena, slot)
     }
 
-    /// The rows that `step` just wrote, and the logical index of their first element in
-    /// the instruction's output. Signs and which of them are not 0 are two parts, the
-    /// indices of the second after all of the first; words of bits come as `i32`. Valid
+    /// The values that `step` just wrote, each part with the logical index of its first element
+    /// in the instruction's output (see [`Step::written`]); words of bits come as `i32`. Valid
     /// until the next step.
     pub fn written(&self, step: &Step) -> impl Iterator<Item = (u32, Tensor<'_>)> + use<'_, 'm, 'a> {
-        let mut find = FindOutput { window: step.window, base: 0, found: [None; 2] };
-        let mut op = step.op;
-        op.operands::<dyn Visitor>(&mut find);
         let arena = &*self.arena;
-        find.found.into_iter().flatten().filter_map(move |(first, slot)| Some((first, tensor(arena, slot)?)))
+        let parts = step.written().into_iter().flatten();
+        parts.filter_map(move |part| Some((part.first, tensor(arena, part.slot)?)))
     }
 
     /// Abandons a run: the next step starts from the first instruction.
     pub fn restart(&mut self) {
-        self.program = self.model.program();
-        self.group = None;
+        self.schedule = self.model.schedule();
     }
 
     /// Runs one instruction, or one tile of it. Never panics; a [`Fault`] is unreachable
     /// while the model's bytes are unchanged.
     pub fn step<K: Kernels>(&mut self, kernels: &mut K) -> Result<Progress, Fault> {
-        let Some((instruction, op, window)) = self.next_work()? else {
+        let Some(step) = self.schedule.next().transpose()? else {
             self.restart();
             return Ok(Progress::Done);
         };
         let mut memory = Memory::new(self.arena, self.model.blobs());
-        op.run(kernels, &mut memory, window)?;
-        Ok(Progress::Ran(Step { instruction, op, window }))
+        step.op.run(kernels, &mut memory, step.window)?;
+        Ok(Progress::Ran(step))
     }
 
     /// Runs to the end.
@@ -126,94 +92,6 @@ impl<'m, 'a> Session<'m, 'a> {
         while self.step(kernels)? != Progress::Done {}
         Ok(())
     }
-
-    /// The next instruction and rows, or `None` at the end of the program.
-    fn next_work(&mut self) -> Result<Option<(u32, Op, Window)>, Fault> {
-        loop {
-            let instruction = self.program.index();
-            let Some(decoded) = self.program.next_op() else { return Ok(None) };
-            let op = decoded.map_err(|_| Fault::Instruction)?;
-            if let Op::Tile(tile) = op {
-                let window = Window { start: 0, count: tile.tile, total: tile.rows };
-                self.group = Some(Loop {
-                    body: self.program,
-                    left: tile.count,
-                    count: tile.count,
-                    window,
-                    tile: tile.tile,
-                });
-                continue;
-            }
-            let window = match self.group {
-                Some(group) => group.window,
-                None => Window::whole(op.rows()),
-            };
-            self.advance();
-            return Ok(Some((instruction, op, window)));
-        }
-    }
-
-    /// Moves on within the tile group, if any: to the next tile after its last instruction.
-    fn advance(&mut self) {
-        let Some(group) = &mut self.group else { return };
-        group.left = group.left.saturating_sub(1);
-        if group.left > 0 {
-            return;
-        }
-        let start = group.window.start.saturating_add(group.window.count);
-        if start >= group.window.total {
-            self.group = None;
-            return;
-        }
-        group.window.start = start;
-        group.window.count = group.tile.min(group.window.total - start);
-        group.left = group.count;
-        self.program = group.body;
-    }
-}
-
-/// Finds the parts of the written slots that a window covers.
-struct FindOutput {
-    window: Window,
-    /// Elements of the written slots before this one, all rows.
-    base: u32,
-    found: [Option<(u32, SlotHandle)>; 2],
-}
-
-impl FindOutput {
-    fn push(&mut self, first: u32, slot: SlotHandle, elements: u32) {
-        if let Some(place) = self.found.iter_mut().find(|place| place.is_none()) {
-            *place = Some((self.base.saturating_add(first), slot));
-        }
-        self.base = self.base.saturating_add(elements);
-    }
-}
-
-impl Visitor for FindOutput {
-    fn slot(&mut self, slot: SlotRef<'_>) {
-        let dtype = match slot.role {
-            Role::Write => slot.dtype,
-            Role::Update(to) => to,
-            Role::Read | Role::Scratch => return,
-        };
-        let quant::operand::Tiling::Rows { stride, width } = slot.tiling else {
-            return self.push(0, SlotHandle { dtype, offset: *slot.offset, len: *slot.len }, *slot.len);
-        };
-        // Bytes keep the arithmetic of `Window::of` independent of the element type.
-        let size = dtype.size();
-        let bytes = Slot::<u8>::new(*slot.offset, slot.len.saturating_mul(size));
-        let part = self.window.of(bytes, stride.saturating_mul(size), width.saturating_mul(size));
-        if let Ok(part) = part {
-            let handle = SlotHandle { dtype, offset: part.offset, len: part.len / size };
-            self.push(
-                self.window.start.saturating_mul(width),
-                handle,
-                self.window.total.saturating_mul(width),
-            );
-        }
-    }
-
-    fn blob(&mut self, _: BlobRef<'_>) {}
 }
 
 fn tensor(arena: &[u8], slot: SlotHandle) -> Option<Tensor<'_>> {

@@ -35,6 +35,7 @@ mod executor;
 mod io;
 mod model;
 mod program;
+mod schedule;
 #[cfg(test)]
 mod spec;
 
@@ -44,11 +45,12 @@ pub use container::{
     MAX_TILED_ROWS, Section, container_in,
 };
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
-pub use executor::{Progress, Session, Step};
+pub use executor::{Progress, Session};
 pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
 pub use model::{Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;
+pub use schedule::{Schedule, Step, Written};
 pub use wire::crc32;
 
 /// The code in the README is tested.

@@ -7,6 +7,7 @@ use crate::container::Header;
 use crate::error::{LoadError, SectionKind};
 use crate::io::{Input, Output};
 use crate::program::Program;
+use crate::schedule::Schedule;
 
 /// A container whose every offset, shape, constant, buffer lifetime and overlap has
 /// been checked. Holds only slices of the caller's bytes.
@@ -89,6 +90,11 @@ impl<'m> Model<'m> {
     /// The instruction stream.
     pub fn program(&self) -> Program<'m> {
         Program::new(self.program)
+    }
+
+    /// The steps of a run in order.
+    pub fn schedule(&self) -> Schedule<'m> {
+        Schedule::new(self.program())
     }
 
     /// The instructions in order, control records included.

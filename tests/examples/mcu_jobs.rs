@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
-use converter::program::{Container, repack, write};
+use program::{Container, repack, write};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::Op;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use converter::program::{Container, Draft, InputSpec, OutputSpec, Region};
+use program::{Container, Draft, InputSpec, OutputSpec, Region};
 use quant::Op;
 use quant::arith::Multiplier;
 use quant::mem::{Blob, DType, Element, Slot};

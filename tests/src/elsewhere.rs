@@ -1,7 +1,7 @@
 //! The containers that other architectures run, with what the reference computes here.
 
 use converter::BuildOptions;
-use converter::program::{repack, write};
+use program::{repack, write};
 use quant::bits::BitPack;
 use quant::pack::{Pack, Packs};
 use shiftformer_test_run::cases::{Case, Compared};

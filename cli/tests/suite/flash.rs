@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use converter::program::{Container, write};
 use object::elf::FileHeader32;
 use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSection};
+use program::{Container, write};
 use shiftformer::ModelFile;
 
 use crate::common::elf::{ARMV6S_M, ARMV7E_M, ARMV8M_MAIN, arm, riscv};

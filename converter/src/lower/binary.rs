@@ -11,7 +11,7 @@ use quant::ops::{
 use super::{Lowering, Place};
 use crate::error::ConvertError;
 use crate::graph::{BinaryWeights, Node, Strided, Sums, TensorId, Width};
-use crate::program::Region;
+use program::Region;
 
 impl Lowering<'_> {
     /// Words of a row of the signs `id`.

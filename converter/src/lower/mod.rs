@@ -18,7 +18,7 @@ use runtime::{Bits, InputKind, SlotHandle};
 
 use crate::error::ConvertError;
 use crate::graph::{Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
-use crate::program::{Draft, InputSpec, OutputSpec, Region};
+use program::{Draft, InputSpec, OutputSpec, Region};
 
 /// What lowering may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use quant::ops::{Const, Gather, Load, Permute};
 use super::{INTEGERS, Lowering, Place};
 use crate::error::ConvertError;
 use crate::graph::{Part, TensorId, Width};
-use crate::program::Region;
+use program::Region;
 
 impl Lowering<'_> {
     /// Rows are a view: no instruction.

@@ -5,7 +5,7 @@ use quant::ops::Channels;
 
 use crate::error::ConvertError;
 use crate::graph::ExpBits;
-use crate::program::BlobStore;
+use program::BlobStore;
 
 /// The multiplier of one ratio.
 pub fn multiplier(name: &str, ratio: f64) -> Result<Multiplier, ConvertError> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quant::mem::DType;
-use quant::operand::{Role, Tiling};
+use quant::operand::Tiling;
 use quant::ops::Tensor;
 use quant::{Fault, Op};
 use rayon::prelude::*;
@@ -16,7 +16,6 @@ use crate::float;
 use crate::float::Evaluator;
 use crate::graph::{Graph, Width};
 use crate::lower::needed_rows;
-use crate::program::Visit;
 use crate::progress::Progress;
 
 /// The ratio reported for outputs without any error.
@@ -134,7 +133,7 @@ fn watch(model: &Model<'_>, quantized: &Graph, float: &float::Graph) -> Vec<Watc
         if float.tensors[float_id].rows != rows || float.tensors[float_id].width != width {
             return None;
         }
-        let (dtype, len) = written(instruction.op)?;
+        let (dtype, len) = written(&instruction.op)?;
         let same_type = dtype == dtype_of(tensor.bits);
         let first = match needed[id] {
             _ if len == rows * width => 0,
@@ -171,24 +170,19 @@ fn dtype_of(bits: Width) -> DType {
 }
 
 /// Type and logical elements of what `op` writes.
-fn written(mut op: Op) -> Option<(DType, usize)> {
+fn written(op: &Op) -> Option<(DType, usize)> {
     let rows = op.rows() as usize;
     let mut found = None;
-    op.operands(&mut Visit(
-        |slot| {
-            let dtype = match slot.role {
-                Role::Write => slot.dtype,
-                Role::Update(to) => to,
-                Role::Read | Role::Scratch => return,
-            };
-            let len = match slot.tiling {
-                Tiling::Rows { width, .. } => rows * width as usize,
-                Tiling::Whole => *slot.len as usize,
-            };
-            found = Some((dtype, len));
-        },
-        |_| {},
-    ));
+    op.operands(&mut |operand| {
+        let Some((slot, dtype)) = operand.slot().and_then(|slot| Some((slot, slot.written()?))) else {
+            return;
+        };
+        let len = match slot.tiling {
+            Tiling::Rows { width, .. } => rows * width as usize,
+            Tiling::Whole => slot.len as usize,
+        };
+        found = Some((dtype, len));
+    });
     found
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use program::ProductBits;
 use quant::Op;
 use quant::mem::DType;
-use quant::operand::{BlobRef, Role, SlotRef, Tiling, Visitor};
+use quant::operand::{Operand, Role, SlotOperand, Tiling};
 use runtime::{LoadError, Model};
 
 use super::lifetimes::Lifetimes;
 use crate::measure::Aligned;
-use crate::program::ProductBits;
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl ProgramFacts {
                     rows: t.rows,
                     tile: t.tile,
                 }),
-                op => reader.instruction(instruction.index as usize, instruction.name, op),
+                op => reader.instruction(instruction.index as usize, instruction.name, &op),
             }
         }
         let mut lifetimes = Lifetimes::default();
@@ -173,55 +173,42 @@ struct Reader {
 }
 
 impl Reader {
-    fn instruction(&mut self, index: usize, name: &str, mut op: Op) {
-        let facts = InstructionFacts {
+    fn instruction(&mut self, index: usize, name: &str, op: &Op) {
+        let mut facts = InstructionFacts {
             index,
             name: name.to_owned(),
             op: op.kind().name(),
-            bits: ProductBits::of(&op).map(|bits| bits.to_string()),
+            bits: ProductBits::of(op).map(|bits| bits.to_string()),
             dtype: "",
             shape: [u64::from(op.rows()), 0],
             macs: op.macs(),
             weight_bytes: 0,
         };
-        let mut visit = Visit { facts, uses: Vec::new(), weights: &mut self.weights };
-        op.operands(&mut visit);
-        let Visit { facts, uses, .. } = visit;
+        let mut uses = Vec::new();
+        op.operands(&mut |operand| match operand {
+            Operand::Slot(slot) => uses.push(facts.slot(slot)),
+            Operand::Blob(blob) if blob.matrix.is_some() => {
+                facts.weight_bytes += blob.bytes();
+                self.weights.insert(blob.offset, blob.bytes());
+            }
+            Operand::Blob(_) => {}
+        });
         self.instructions.push(facts);
         self.uses.push(uses);
     }
 }
 
-struct Visit<'a> {
-    facts: InstructionFacts,
-    uses: Vec<Use>,
-    weights: &'a mut BTreeMap<u32, u64>,
-}
-
-impl Visitor for Visit<'_> {
-    fn slot(&mut self, slot: SlotRef<'_>) {
-        let bytes = slot.bytes();
-        let written = match slot.role {
-            Role::Write => Some(slot.dtype),
-            Role::Update(to) => Some(to),
-            Role::Read | Role::Scratch => None,
-        };
-        let dtype = written.unwrap_or(slot.dtype);
-        self.uses.push(Use { role: slot.role, dtype, offset: (*slot.offset).into(), bytes });
-        if written.is_some() {
-            self.facts.dtype = dtype.name();
-            self.facts.shape = match slot.tiling {
-                Tiling::Rows { width, .. } => [self.facts.shape[0], width.into()],
-                Tiling::Whole => [1, (*slot.len).into()],
+impl InstructionFacts {
+    /// Takes the result's type and shape from `slot`, where it is a result.
+    fn slot(&mut self, slot: SlotOperand) -> Use {
+        let dtype = slot.written().unwrap_or(slot.dtype);
+        if slot.written().is_some() {
+            self.dtype = dtype.name();
+            self.shape = match slot.tiling {
+                Tiling::Rows { width, .. } => [self.shape[0], width.into()],
+                Tiling::Whole => [1, slot.len.into()],
             };
         }
-    }
-
-    fn blob(&mut self, blob: BlobRef<'_>) {
-        let bytes = blob.bytes();
-        if blob.pack.is_some() {
-            self.facts.weight_bytes += bytes;
-            self.weights.insert(*blob.offset, bytes);
-        }
+        Use { role: slot.role, dtype, offset: slot.offset.into(), bytes: slot.bytes() }
     }
 }

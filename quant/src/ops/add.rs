@@ -12,7 +12,7 @@ use crate::arith::{Multiplier, saturate_i16};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 use crate::slice;
 
 /// Adds to each row of the 16-bit stream `x`, in place.
@@ -43,7 +43,7 @@ pub enum Addend {
 
 impl Add {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.update("x", &mut self.x, Tiling::rows(self.width));
         match &mut self.y {
             Addend::Slot(y) => visitor.read("y", y, Tiling::rows(self.width)),

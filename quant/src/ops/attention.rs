@@ -13,7 +13,7 @@ use crate::arith::saturate_i8;
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 use crate::slice::{rows_mut, window};
 
 /// Multi-head attention of `queries` rows over `keys` rows.
@@ -61,7 +61,7 @@ impl Attention {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let width = self.width().unwrap_or(u32::MAX);
         visitor.read("q", &mut self.q, Tiling::Rows { stride: self.q_stride, width });
         visitor.read("k", &mut self.k, Tiling::Whole);

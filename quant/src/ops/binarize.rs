@@ -28,7 +28,7 @@ pub struct Binarize {
 
 impl Binarize {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.width));
         self.out.operands(visitor, self.width);
     }

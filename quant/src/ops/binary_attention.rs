@@ -16,7 +16,7 @@ use crate::bits::{WORD, place};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window, span};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice::{at, rows, window};
 
 /// Most keys: every sum then fits int16.
@@ -79,7 +79,7 @@ impl BinaryAttention {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let (width, words) = (self.width().unwrap_or(u32::MAX), self.words().unwrap_or(u32::MAX));
         visitor.read("q", &mut self.q, Tiling::Rows { stride: self.q_stride, width: words });
         visitor.read("k", &mut self.k, Tiling::Whole);
@@ -91,7 +91,7 @@ impl BinaryAttention {
                 visitor.write("nonzero", nonzero, Tiling::rows(words));
             }
             BinaryAttentionDestination::I16(out) => {
-                visitor.typed("out", Role::Write, out, Tiling::rows(width));
+                visitor.slot("out", Role::Write, out, Tiling::rows(width));
             }
         }
         visitor.scratch("selected", &mut self.selected);

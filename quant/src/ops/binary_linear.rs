@@ -17,7 +17,7 @@ use crate::bits::{BitPack, BitWeights, WORD, row_words};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Window};
-use crate::operand::{Visitor, VisitorExt};
+use crate::operand::Visitor;
 use crate::slice::{rows, window};
 
 /// Largest inner dimension for int16 activations: `(2¹⁵ − 1) · 2¹⁵ < 2³⁰`, so that with a
@@ -58,7 +58,7 @@ impl BinaryLinear {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let words = self.words();
         self.x.visit(visitor, self.k, words);
         visitor.bit_weights("weights", &mut self.weights, &mut self.pack, self.n, words);

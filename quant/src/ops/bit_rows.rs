@@ -6,7 +6,7 @@ use super::{Consts, Destination, LinearOut, PerChannel};
 use crate::bits::{WORD, place, row_words};
 use crate::error::{Fault, Reject};
 use crate::mem::{Blob, Memory, Rest, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 use crate::ops::ChannelsRef;
 use crate::slice::window_mut;
 
@@ -29,7 +29,7 @@ pub enum BitAct {
 }
 
 impl BitAct {
-    pub(crate) fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V, k: u32, words: u32) {
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, k: u32, words: u32) {
         match self {
             BitAct::Sign(x) => visitor.read("x", x, Tiling::rows(words)),
             BitAct::Ternary { sign, nonzero } => {
@@ -88,7 +88,7 @@ impl BitOut {
         }
     }
 
-    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, width: u32) {
+    pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>, width: u32) {
         // 0 words, which the checker refuses, where `group` does not divide `width`.
         let rows = Tiling::rows(row_words(width, self.group()).unwrap_or(0));
         match self {
@@ -293,7 +293,7 @@ pub enum BinaryOut {
 const MAX_SUM: u64 = 1 << 30;
 
 impl BinaryOut {
-    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, n: u32) {
+    pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>, n: u32) {
         match self {
             BinaryOut::Dense { requant, out } | BinaryOut::Shifted { requant, out, .. } => {
                 requant.operands(visitor);

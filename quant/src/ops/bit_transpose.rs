@@ -10,7 +10,7 @@ use crate::bits::{WORD, place, row_words};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Memory, Slot, Window, span};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice::rows_mut;
 
 /// Transposes `rows` bit rows of `width` elements, grouped by `group`, to `width` bit rows
@@ -33,9 +33,9 @@ pub struct BitTranspose {
 
 impl BitTranspose {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.read("x", &mut self.x, Tiling::Whole);
-        visitor.typed("out", Role::Write, &mut self.out, Tiling::Whole);
+        visitor.slot("out", Role::Write, &mut self.out, Tiling::Whole);
     }
 
     /// Every word of the output depends on 32 rows: one row.

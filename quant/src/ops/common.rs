@@ -6,7 +6,7 @@ use crate::arith::{MAX_SHIFT, MIN_SHIFT, requantize};
 use crate::bits::{BitPack, used};
 use crate::error::{Fault, Reject};
 use crate::mem::{Blob, DType, Element, Memory, Rest, Slot, Window, read_blob};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::pack::Pack;
 use crate::slice::{window, window_mut};
 
@@ -98,17 +98,17 @@ impl Act {
         self.len() == 0
     }
 
-    pub(crate) fn visit<V: Visitor + ?Sized>(
+    pub(crate) fn visit(
         &mut self,
-        visitor: &mut V,
+        visitor: &mut Visitor<'_>,
         name: &'static str,
         role: Role,
         tiling: Tiling,
     ) {
         match self {
-            Act::I8(s) => visitor.typed(name, role, s, tiling),
-            Act::I16(s) => visitor.typed(name, role, s, tiling),
-            Act::I32(s) => visitor.typed(name, role, s, tiling),
+            Act::I8(s) => visitor.slot(name, role, s, tiling),
+            Act::I16(s) => visitor.slot(name, role, s, tiling),
+            Act::I32(s) => visitor.slot(name, role, s, tiling),
         }
     }
 
@@ -261,7 +261,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.constant("mantissa", &mut self.mantissa);
         visitor.constant("shift", &mut self.shift);
     }
@@ -318,7 +318,7 @@ pub struct PerChannel {
 }
 
 impl PerChannel {
-    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.constant("bias", &mut self.bias);
         self.scale.operands(visitor);
     }

@@ -15,7 +15,7 @@ use super::{ChannelsRef, Consts, Destination, LinearOut, MAX_K, PerChannel};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 use crate::pack::{Pack, Weights};
 use crate::slice::window;
 
@@ -70,7 +70,7 @@ impl Conv2d {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let k = self.k().unwrap_or(u32::MAX);
         visitor.read("x", &mut self.x, Tiling::Whole);
         visitor.weights("weights", &mut self.weights, &mut self.pack, self.out_channels, k);

@@ -6,7 +6,7 @@ use super::{Act, Consts, Tensor, TensorMut};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice;
 
 /// Picks rows of `width` elements by constant indices.
@@ -28,7 +28,7 @@ pub struct Gather {
 
 impl Gather {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
         visitor.constant("index", &mut self.index);
         self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));

@@ -14,7 +14,7 @@ use super::Consts;
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 
 /// Knots of a function: at −32768, every 128 from there on, and at 32768.
 pub const KNOTS: usize = 513;
@@ -34,7 +34,7 @@ pub struct Interpolate {
 
 impl Interpolate {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.update("x", &mut self.x, Tiling::rows(self.width));
         visitor.constant("table", &mut self.table);
     }

@@ -25,7 +25,7 @@ use crate::arith::{MAX_SHIFT, isqrt};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice::rows;
 
 /// Largest row: `Σx` of 2¹⁵ int16 values fits int32, `Σy²` stays below 2⁴⁸.
@@ -54,7 +54,7 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.read("x", &mut self.x, Tiling::rows(self.width));
         self.scale.operands(visitor);
         visitor.constant("offset", &mut self.offset);

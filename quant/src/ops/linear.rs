@@ -7,7 +7,7 @@ use crate::arith::{Multiplier, saturate_i8, saturate_i16, saturate_i32};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::pack::{Pack, Weights};
 use crate::slice::{rows, window, window_mut};
 
@@ -77,7 +77,7 @@ pub struct Residual {
 }
 
 impl Destination {
-    pub(crate) fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V, n: u32) {
+    pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>, n: u32) {
         match self {
             Destination::I8 { out, table } => {
                 visitor.write("out", out, Tiling::rows(n));
@@ -132,7 +132,7 @@ impl Destination {
 
 impl Linear {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.k));
         visitor.weights("weights", &mut self.weights, &mut self.pack, self.n, self.k);
         self.requant.operands(visitor);

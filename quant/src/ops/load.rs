@@ -6,7 +6,7 @@ use super::{Act, Consts, Tensor, TensorMut};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, DType, Memory, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 
 /// Writes `rows × width` constant elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Const {
 
 impl Load {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         match &mut self.value {
             Const::I8(b) => visitor.constant("value", b),
             Const::I16(b) => visitor.constant("value", b),

@@ -13,7 +13,7 @@ use crate::arith::{Multiplier, saturate_i32};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Memory, Slot, Window, span};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice::{at, window};
 
 /// `batch` products of `m × k` by `k × n`. Runs as a whole.
@@ -84,7 +84,7 @@ impl MatMul {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.a.visit(visitor, "a", Role::Read, Tiling::Whole);
         visitor.read("b", &mut self.b, Tiling::Whole);
         self.requant.operands(visitor);

@@ -33,7 +33,7 @@ pub struct MeanTokens {
 
 impl MeanTokens {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
         self.out.visit(visitor, "out", Role::Write, Tiling::Whole);
     }

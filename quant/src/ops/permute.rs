@@ -43,7 +43,7 @@ impl Permute {
     }
 
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let width = self.width().unwrap_or(u32::MAX);
         self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
         self.out.visit(visitor, "out", Role::Write, Tiling::rows(width));

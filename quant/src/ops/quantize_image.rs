@@ -10,7 +10,7 @@ use super::Consts;
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, DType, Memory, Slot, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 use crate::slice::{rows, rows_mut};
 
 /// Maps each channel of each pixel through its table.
@@ -28,8 +28,8 @@ pub struct QuantizeImage {
 
 impl QuantizeImage {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        visitor.typed("image", Role::Update(DType::I8), &mut self.x, Tiling::rows(self.channels));
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
+        visitor.slot("image", Role::Update(DType::I8), &mut self.x, Tiling::rows(self.channels));
         visitor.constant("tables", &mut self.tables);
     }
 

@@ -21,7 +21,7 @@ pub struct Relu {
 
 impl Relu {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let role = Role::Update(self.x.dtype());
         self.x.visit(visitor, "x", role, Tiling::rows(self.width));
     }

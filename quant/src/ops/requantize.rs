@@ -31,7 +31,7 @@ pub struct Requantize {
 
 impl Requantize {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.width));
         self.requant.operands(visitor);
         self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));

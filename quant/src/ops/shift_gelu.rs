@@ -30,7 +30,7 @@ use crate::arith::{Multiplier, saturate_i8};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Slot, Window};
-use crate::operand::{Tiling, Visitor, VisitorExt};
+use crate::operand::{Tiling, Visitor};
 use crate::slice::rows_mut;
 
 /// GELU with the maximum of each row of `width` values.
@@ -50,7 +50,7 @@ pub struct ShiftGelu {
 
 impl ShiftGelu {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         visitor.update("x", &mut self.x, Tiling::rows(self.width));
         visitor.constant("exp", &mut self.exp);
     }

@@ -19,7 +19,7 @@ use crate::arith::ShiftExp;
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Blob, Memory, Window};
-use crate::operand::{Role, Tiling, Visitor, VisitorExt};
+use crate::operand::{Role, Tiling, Visitor};
 
 /// Softmax over rows of `width` scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ fn uniform(first: u32, width: u32, out: &Act) -> u32 {
 
 impl Shiftmax {
     /// Reports the operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+    pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         self.x.visit(visitor, "scores", Role::Read, Tiling::rows(self.width));
         if let Exponential::Table(table) = &mut self.exp {
             visitor.constant("exp", table);

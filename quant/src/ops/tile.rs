@@ -25,7 +25,7 @@ pub struct Tile {
 
 impl Tile {
     /// No operands.
-    pub fn operands<V: Visitor + ?Sized>(&mut self, _visitor: &mut V) {}
+    pub fn operands(&mut self, _visitor: &mut Visitor<'_>) {}
 
     /// A control record has no rows of its own.
     pub fn rows(&self) -> u32 {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use converter::BuildOptions;
-use converter::program::{Container, repack, write};
+use program::{Container, repack, write};
 use runtime::Model;
 use shiftformer::device::link::{Host, HostError, Line, Patience, Problem};
 use shiftformer::device::{

@@ -1,7 +1,6 @@
 //! Every rule of the checker refuses something: programs that are sound but for one thing.
 
-use converter::ConvertError;
-use converter::program::{Container, InputSpec, Named, OutputSpec, write};
+use program::{Container, InputSpec, Named, OutputSpec, ProgramError, write};
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{Act, Const, Load, Permute, QuantizeImage, Relu, Table, Tile};
 use quant::{Op, Reject};
@@ -33,7 +32,7 @@ fn container(out: SlotHandle, ops: Vec<Op>) -> Container {
 
 fn refusal(container: &Container) -> LoadError {
     match write(container) {
-        Err(ConvertError::Check { error, .. }) => error,
+        Err(ProgramError::Check { error, .. }) => error,
         Err(other) => panic!("refused before the checker: {other}"),
         Ok(_) => panic!("admitted"),
     }

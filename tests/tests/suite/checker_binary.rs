@@ -1,8 +1,7 @@
 //! Every rule of the ops on bits, and of Interpolate, refuses something: instructions that are
 //! sound but for one thing.
 
-use converter::ConvertError;
-use converter::program::{Container, InputSpec, Named, OutputSpec, write};
+use program::{Container, InputSpec, Named, OutputSpec, ProgramError, write};
 use quant::bits::BitPack;
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{
@@ -66,7 +65,7 @@ fn load(op: Op) -> Result<(), LoadError> {
     };
     match write(&container) {
         Ok(_) => Ok(()),
-        Err(ConvertError::Check { error, .. }) => Err(error),
+        Err(ProgramError::Check { error, .. }) => Err(error),
         Err(other) => panic!("refused before the checker: {other}"),
     }
 }

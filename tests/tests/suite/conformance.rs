@@ -1,6 +1,6 @@
 //! Every op, with every kernel set, pack and tile size, equals the scalar reference.
 
-use converter::program::{Container, repack, write};
+use program::{Container, repack, write};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use quant::Op;

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use converter::arch::Arch;
-use converter::program::write;
 use converter::{BuildOptions, build};
+use program::write;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::op::OpKind;

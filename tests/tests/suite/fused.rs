@@ -1,6 +1,6 @@
 //! A fused instruction equals the instructions it stands for.
 
-use converter::program::write;
+use program::write;
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::Slot;

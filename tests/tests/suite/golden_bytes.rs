@@ -1,8 +1,8 @@
 //! The encoding is for ever: a record is never edited, only new ones are appended.
 
 use converter::arch::Arch;
-use converter::program::{Container, repack, write};
 use converter::{BuildOptions, build};
+use program::{Container, repack, write};
 use quant::Op;
 use quant::arith::{Multiplier, ShiftExp};
 use quant::bits::BitPack;

@@ -3,8 +3,8 @@
 use converter::arch::Arch;
 use converter::graph::Graph;
 use converter::lower::{LowerOptions, lower};
-use converter::program::{Container, PlanOptions, plan, write};
 use converter::{BuildOptions, build};
+use program::{Container, PlanOptions, plan, write};
 use proptest::prelude::*;
 use runtime::{ArenaError, Model, Session};
 use shiftformer_tests::kernels::{FASTEST, KERNEL_SETS};

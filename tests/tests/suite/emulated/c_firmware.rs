@@ -9,7 +9,7 @@ use std::process::Command;
 use boards::Core;
 use boards::firmware::{Artifact, Firmware, folder};
 use converter::BuildOptions;
-use converter::program::{Container, repack, write};
+use program::{Container, repack, write};
 use quant::Reference;
 use quant::arith::argmax;
 use quant::ops::Tensor;

@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use converter::BuildOptions;
-use converter::program::{Container, repack, write};
 use object::{Object, ObjectSection, SectionKind};
+use program::{Container, repack, write};
 use quant::op::OpKind;
 use runtime::Model;
 use shiftformer::device::link::{HostError, Line, MemoryUse, Patience};

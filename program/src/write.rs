@@ -5,7 +5,7 @@ use runtime::{BLOB_ALIGN, HEADER_LEN, Header, Input, LoadError, MAX_INSTRUCTIONS
 use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, InputSpec, Named, OutputSpec};
-use crate::error::ConvertError;
+use crate::error::ProgramError;
 
 /// The parts of a container, before encoding.
 #[derive(Clone, Debug)]
@@ -63,10 +63,10 @@ impl Container {
 /// Encodes `container` after the runtime's own checker has admitted it. The identity is
 /// the SHA-256 of the same content with weights in their canonical layouts, no names, and zeros for the
 /// identity itself.
-pub fn write(container: &Container) -> Result<Vec<u8>, ConvertError> {
+pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
     check(&encode(container, [0; 32], true)?).map_err(|error| {
         let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
-        ConvertError::Check { error, instruction: named.map(|n| n.name.clone()) }
+        ProgramError::Check { error, instruction: named.map(|n| n.name.clone()) }
     })?;
     let canonical = super::repack(container, quant::pack::Packs::CANONICAL);
     let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
@@ -81,9 +81,9 @@ fn check(bytes: &[u8]) -> Result<(), LoadError> {
     Model::new(aligned).map(|_| ())
 }
 
-fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<u8>, ConvertError> {
+fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<u8>, ProgramError> {
     if container.instructions.len() > MAX_INSTRUCTIONS as usize {
-        return Err(ConvertError::TooLarge { what: "the program" });
+        return Err(ProgramError::TooLarge { what: "the program" });
     }
     let mut file = vec![0u8; HEADER_LEN];
     let mut header = Header {
@@ -105,17 +105,17 @@ fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<
     Ok(file)
 }
 
-fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<Section, ConvertError> {
+fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<Section, ProgramError> {
     file.resize(file.len().next_multiple_of(BLOB_ALIGN as usize), 0);
     let offset = file.len();
     file.extend_from_slice(bytes);
     if u32::try_from(file.len()).is_err() {
-        return Err(ConvertError::TooLarge { what: "the container" });
+        return Err(ProgramError::TooLarge { what: "the container" });
     }
     Ok(Section { offset: offset as u32, len: bytes.len() as u32 })
 }
 
-fn descriptions(container: &Container) -> Result<Vec<u8>, ConvertError> {
+fn descriptions(container: &Container) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
     for InputSpec { name, slot, kind } in &container.inputs {
         frame(&mut bytes, &record(&Input { name, slot: *slot, kind: *kind }))?;
@@ -126,7 +126,7 @@ fn descriptions(container: &Container) -> Result<Vec<u8>, ConvertError> {
     Ok(bytes)
 }
 
-fn program(instructions: &[Named]) -> Result<Vec<u8>, ConvertError> {
+fn program(instructions: &[Named]) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
     for Named { op, .. } in instructions {
         bytes.extend_from_slice(&(op.kind() as u16).to_le_bytes());
@@ -145,8 +145,8 @@ fn record<T: serde::Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("descriptions are plain data")
 }
 
-fn frame(bytes: &mut Vec<u8>, payload: &[u8]) -> Result<(), ConvertError> {
-    let len = u16::try_from(payload.len()).map_err(|_| ConvertError::TooLarge { what: "a name" })?;
+fn frame(bytes: &mut Vec<u8>, payload: &[u8]) -> Result<(), ProgramError> {
+    let len = u16::try_from(payload.len()).map_err(|_| ProgramError::TooLarge { what: "a name" })?;
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(payload);
     Ok(())

@@ -13,7 +13,7 @@ use quant::Op;
 use quant::operand::{Role, Tiling};
 use quant::ops::Tile;
 
-use super::draft::{ALIGN, Draft, Named, slots};
+use super::draft::{ALIGN, Draft, Named, map_slots, slots};
 
 /// Multiply-accumulates a step should not exceed, so that a slow core can feed its
 /// watchdog between steps; tiles are never smaller than 8 rows on its account.
@@ -72,14 +72,13 @@ fn uses(draft: &Draft, groups: &[Group]) -> Vec<Uses> {
     let mut last = vec![0usize; draft.regions.len()];
     let mut tilings: Vec<Vec<Option<Tiling>>> = vec![Vec::new(); draft.regions.len()];
     for (index, named) in draft.instructions.iter().enumerate() {
-        let mut op = named.op;
+        let op = &named.op;
         let rows = op.rows();
-        slots(&mut op, |slot| {
-            let region = draft.region_of(*slot.offset);
+        slots(op, &mut |slot| {
+            let region = draft.region_of(slot.offset);
             first[region] = first[region].min(index);
             last[region] = last[region].max(index);
-            let whole =
-                draft.regions[region].base == *slot.offset && slot.tiling.span(rows) == Some(*slot.len);
+            let whole = draft.regions[region].base == slot.offset && slot.tiling.span(rows) == Some(slot.len);
             tilings[region].push(whole.then_some(slot.tiling));
         });
     }
@@ -136,23 +135,22 @@ fn group(draft: &Draft) -> Vec<Group> {
 /// Whether instruction `next` can run tile by tile with `run`, and reads row by row what
 /// the run wrote.
 fn joins(draft: &Draft, run: Range<usize>, next: usize, rows: u32) -> bool {
-    let mut op = draft.instructions[next].op;
+    let op = &draft.instructions[next].op;
     if op.rows() != rows {
         return false;
     }
     let mut connected = false;
     let mut clash = false;
-    slots(&mut op, |now| {
-        let region = draft.region_of(*now.offset);
+    slots(op, &mut |now| {
+        let region = draft.region_of(now.offset);
         for past in &draft.instructions[run.clone()] {
-            let mut past = past.op;
-            slots(&mut past, |then| {
-                if draft.region_of(*then.offset) != region {
+            slots(&past.op, &mut |then| {
+                if draft.region_of(then.offset) != region {
                     return;
                 }
                 let row_by_row = matches!(now.tiling, Tiling::Rows { .. })
                     && now.tiling == then.tiling
-                    && (*now.offset, *now.len) == (*then.offset, *then.len);
+                    && (now.offset, now.len) == (then.offset, then.len);
                 let read_only = now.role == Role::Read && then.role == Role::Read;
                 clash |= !row_by_row && !read_only;
                 connected |= row_by_row && then.role == Role::Write && now.role != Role::Write;
@@ -244,11 +242,11 @@ fn relocate(draft: &mut Draft, groups: &[Group], uses: &[Uses], offsets: &[u32])
         offsets[region] + (address - regions[region].base)
     };
     for named in &mut draft.instructions {
-        slots(&mut named.op, |slot| {
-            if let Some((home, tiling)) = uses[region_of(*slot.offset)].local {
-                *slot.len = tiling.span(groups[home].tile).unwrap_or(*slot.len);
+        map_slots(&mut named.op, &mut |slot| {
+            if let Some((home, tiling)) = uses[region_of(slot.offset)].local {
+                slot.len = tiling.span(groups[home].tile).unwrap_or(slot.len);
             }
-            *slot.offset = moved(*slot.offset);
+            slot.offset = moved(slot.offset);
         });
     }
     for input in &mut draft.inputs {

@@ -7,10 +7,10 @@
 use bytemuck::Pod;
 use quant::Op;
 use quant::mem::{Blob, DType, Element, Slot};
-use quant::operand::{BlobRef, SlotRef, Visitor};
+use quant::operand::{Operand, SlotOperand};
 use runtime::{Bits, InputKind, OutputKind, SlotHandle};
 
-use crate::error::ConvertError;
+use crate::error::ProgramError;
 
 /// Alignment of regions and blobs.
 pub(crate) const ALIGN: u32 = 16;
@@ -124,13 +124,13 @@ pub struct Draft {
 
 impl Draft {
     /// A new region of `elements` elements of `T`.
-    pub fn region<T: Element>(&mut self, elements: u64) -> Result<Region, ConvertError> {
+    pub fn region<T: Element>(&mut self, elements: u64) -> Result<Region, ProgramError> {
         let base = self.regions.last().map_or(0, |r| (r.base + r.bytes).next_multiple_of(ALIGN));
         let bytes = elements * u64::from(T::DTYPE.size());
         let end = u64::from(base) + bytes;
         // The last addresses are kept free so that rounding up cannot overflow.
         if elements == 0 || end > u64::from(u32::MAX) - 64 {
-            return Err(ConvertError::TooLarge { what: "the activations of this model" });
+            return Err(ProgramError::TooLarge { what: "the activations of this model" });
         }
         let region = Region { base, bytes: bytes as u32 };
         self.regions.push(region);
@@ -153,25 +153,20 @@ impl Draft {
     }
 }
 
-/// Calls closures for the operands of an instruction.
-pub(crate) struct Visit<S: FnMut(SlotRef<'_>), B: FnMut(BlobRef<'_>)>(pub S, pub B);
-
-impl<S: FnMut(SlotRef<'_>), B: FnMut(BlobRef<'_>)> Visitor for Visit<S, B> {
-    fn slot(&mut self, slot: SlotRef<'_>) {
-        (self.0)(slot);
-    }
-
-    fn blob(&mut self, blob: BlobRef<'_>) {
-        (self.1)(blob);
-    }
-}
-
 /// Calls `f` with every slot of `op`.
-pub(crate) fn slots(op: &mut Op, f: impl FnMut(SlotRef<'_>)) {
-    op.operands(&mut Visit(f, |_| {}));
+pub(crate) fn slots(op: &Op, f: &mut dyn FnMut(SlotOperand)) {
+    op.operands(&mut |operand| {
+        if let Operand::Slot(slot) = operand {
+            f(slot);
+        }
+    });
 }
 
-/// Calls `f` with every constant of `op`.
-pub(crate) fn blobs(op: &mut Op, f: impl FnMut(BlobRef<'_>)) {
-    op.operands(&mut Visit(|_| {}, f));
+/// Rewrites every slot of `op`.
+pub(crate) fn map_slots(op: &mut Op, f: &mut dyn FnMut(&mut SlotOperand)) {
+    op.map_operands(&mut |operand| {
+        if let Operand::Slot(slot) = operand {
+            f(slot);
+        }
+    });
 }

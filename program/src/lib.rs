@@ -1,0 +1,24 @@
+//! Builds and rebuilds programs.
+//!
+//! A [`Draft`] holds instructions over virtual memory; [`plan`] gives it an arena, [`write`]
+//! encodes it as a container that the runtime's checker has admitted. [`Container::read`] takes a
+//! checked container apart again, and [`repack`] changes the layout of its weights.
+
+mod draft;
+mod error;
+mod plan;
+mod repack;
+mod widths;
+mod write;
+
+pub use draft::{BlobStore, Draft, InputSpec, Named, OutputSpec, Region};
+pub use error::ProgramError;
+pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
+pub use repack::repack;
+pub use widths::ProductBits;
+pub use write::{Container, write};
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
