@@ -54,8 +54,6 @@ impl Tiling {
 /// A slot of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotOperand {
-    /// Operand name, for people.
-    pub name: &'static str,
     /// Use.
     pub role: Role,
     /// Element type (before an update).
@@ -130,8 +128,6 @@ pub struct Matrix {
 /// A constant of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobOperand {
-    /// Operand name, for people.
-    pub name: &'static str,
     /// Element type.
     pub dtype: DType,
     /// Byte offset in the constants.
@@ -188,35 +184,25 @@ impl<'v> Visitor<'v> {
         Self { visit }
     }
 
-    pub(crate) fn read<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.slot(name, Role::Read, slot, tiling);
+    pub(crate) fn read<T: Element>(&mut self, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(Role::Read, slot, tiling);
     }
 
-    pub(crate) fn write<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.slot(name, Role::Write, slot, tiling);
+    pub(crate) fn write<T: Element>(&mut self, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(Role::Write, slot, tiling);
     }
 
-    pub(crate) fn update<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>, tiling: Tiling) {
-        self.slot(name, Role::Update(T::DTYPE), slot, tiling);
+    pub(crate) fn update<T: Element>(&mut self, slot: &mut Slot<T>, tiling: Tiling) {
+        self.slot(Role::Update(T::DTYPE), slot, tiling);
     }
 
-    pub(crate) fn scratch<T: Element>(&mut self, name: &'static str, slot: &mut Slot<T>) {
-        self.slot(name, Role::Scratch, slot, Tiling::Whole);
+    pub(crate) fn scratch<T: Element>(&mut self, slot: &mut Slot<T>) {
+        self.slot(Role::Scratch, slot, Tiling::Whole);
     }
 
-    pub(crate) fn slot<T: Element>(
-        &mut self,
-        name: &'static str,
-        role: Role,
-        slot: &mut Slot<T>,
-        tiling: Tiling,
-    ) {
+    pub(crate) fn slot<T: Element>(&mut self, role: Role, slot: &mut Slot<T>, tiling: Tiling) {
         let Slot { offset, len, .. } = slot;
-        self.untyped(
-            SlotOperand { name, role, dtype: T::DTYPE, offset: *offset, len: *len, tiling },
-            offset,
-            len,
-        );
+        self.untyped(SlotOperand { role, dtype: T::DTYPE, offset: *offset, len: *len, tiling }, offset, len);
     }
 
     // Not generic: firmware holds one copy of it.
@@ -228,49 +214,34 @@ impl<'v> Visitor<'v> {
         }
     }
 
-    pub(crate) fn constant<T: Element>(&mut self, name: &'static str, blob: &mut Blob<T>) {
+    pub(crate) fn constant<T: Element>(&mut self, blob: &mut Blob<T>) {
         let Blob { offset, len, .. } = blob;
-        self.blob(name, T::DTYPE, (offset, len), None);
+        self.blob(T::DTYPE, (offset, len), None);
     }
 
-    pub(crate) fn weights(
-        &mut self,
-        name: &'static str,
-        blob: &mut Blob<i8>,
-        pack: &mut Pack,
-        n: u32,
-        k: u32,
-    ) {
+    pub(crate) fn weights(&mut self, blob: &mut Blob<i8>, pack: &mut Pack, n: u32, k: u32) {
         let Blob { offset, len, .. } = blob;
         let matrix = Matrix { layout: Layout::Int8(*pack), n, k };
-        if let Some(Layout::Int8(to)) = self.blob(name, DType::I8, (offset, len), Some(matrix)) {
+        if let Some(Layout::Int8(to)) = self.blob(DType::I8, (offset, len), Some(matrix)) {
             *pack = to;
         }
     }
 
-    pub(crate) fn bit_weights(
-        &mut self,
-        name: &'static str,
-        blob: &mut Blob<u32>,
-        pack: &mut BitPack,
-        n: u32,
-        words: u32,
-    ) {
+    pub(crate) fn bit_weights(&mut self, blob: &mut Blob<u32>, pack: &mut BitPack, n: u32, words: u32) {
         let Blob { offset, len, .. } = blob;
         let matrix = Matrix { layout: Layout::Bits(*pack), n, k: words };
-        if let Some(Layout::Bits(to)) = self.blob(name, DType::U32, (offset, len), Some(matrix)) {
+        if let Some(Layout::Bits(to)) = self.blob(DType::U32, (offset, len), Some(matrix)) {
             *pack = to;
         }
     }
 
     fn blob(
         &mut self,
-        name: &'static str,
         dtype: DType,
         (offset, len): (&mut u32, &mut u32),
         matrix: Option<Matrix>,
     ) -> Option<Layout> {
-        let mut operand = Operand::Blob(BlobOperand { name, dtype, offset: *offset, len: *len, matrix });
+        let mut operand = Operand::Blob(BlobOperand { dtype, offset: *offset, len: *len, matrix });
         (self.visit)(&mut operand);
         let Operand::Blob(blob) = operand else { return None };
         (*offset, *len) = (blob.offset, blob.len);

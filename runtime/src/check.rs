@@ -308,7 +308,7 @@ fn replay(
     for input in model.inputs() {
         let mut operands = Operands { uses: Default::default() };
         let SlotHandle { dtype, offset, len } = input.slot;
-        let slot = SlotOperand { name: "", role: Role::Write, dtype, offset, len, tiling: Tiling::Whole };
+        let slot = SlotOperand { role: Role::Write, dtype, offset, len, tiling: Tiling::Whole };
         if let Some(place) = operands.uses.first_mut() {
             *place = Some(Use::new(slot, 0, 0));
         }

@@ -44,10 +44,10 @@ pub enum Addend {
 impl Add {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.update("x", &mut self.x, Tiling::rows(self.width));
+        visitor.update(&mut self.x, Tiling::rows(self.width));
         match &mut self.y {
-            Addend::Slot(y) => visitor.read("y", y, Tiling::rows(self.width)),
-            Addend::Blob(y) => visitor.constant("y", y),
+            Addend::Slot(y) => visitor.read(y, Tiling::rows(self.width)),
+            Addend::Blob(y) => visitor.constant(y),
         }
     }
 

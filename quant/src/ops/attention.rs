@@ -63,15 +63,15 @@ impl Attention {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let width = self.width().unwrap_or(u32::MAX);
-        visitor.read("q", &mut self.q, Tiling::Rows { stride: self.q_stride, width });
-        visitor.read("k", &mut self.k, Tiling::Whole);
-        visitor.read("v", &mut self.v, Tiling::Whole);
+        visitor.read(&mut self.q, Tiling::Rows { stride: self.q_stride, width });
+        visitor.read(&mut self.k, Tiling::Whole);
+        visitor.read(&mut self.v, Tiling::Whole);
         self.score.operands(visitor);
-        visitor.constant("exp", &mut self.exp);
+        visitor.constant(&mut self.exp);
         self.requant.operands(visitor);
-        visitor.write("out", &mut self.out, Tiling::rows(width));
-        visitor.scratch("scores", &mut self.scores);
-        visitor.scratch("probabilities", &mut self.probabilities);
+        visitor.write(&mut self.out, Tiling::rows(width));
+        visitor.scratch(&mut self.scores);
+        visitor.scratch(&mut self.probabilities);
     }
 
     /// Query rows.

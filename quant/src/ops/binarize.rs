@@ -29,7 +29,7 @@ pub struct Binarize {
 impl Binarize {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.width));
+        self.x.visit(visitor, Role::Read, Tiling::rows(self.width));
         self.out.operands(visitor, self.width);
     }
 

@@ -81,20 +81,20 @@ impl BinaryAttention {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let (width, words) = (self.width().unwrap_or(u32::MAX), self.words().unwrap_or(u32::MAX));
-        visitor.read("q", &mut self.q, Tiling::Rows { stride: self.q_stride, width: words });
-        visitor.read("k", &mut self.k, Tiling::Whole);
-        visitor.read("v", &mut self.v, Tiling::Whole);
-        visitor.constant("distance", &mut self.distance);
+        visitor.read(&mut self.q, Tiling::Rows { stride: self.q_stride, width: words });
+        visitor.read(&mut self.k, Tiling::Whole);
+        visitor.read(&mut self.v, Tiling::Whole);
+        visitor.constant(&mut self.distance);
         match &mut self.out {
             BinaryAttentionDestination::Ternary { sign, nonzero } => {
-                visitor.write("sign", sign, Tiling::rows(words));
-                visitor.write("nonzero", nonzero, Tiling::rows(words));
+                visitor.write(sign, Tiling::rows(words));
+                visitor.write(nonzero, Tiling::rows(words));
             }
             BinaryAttentionDestination::I16(out) => {
-                visitor.slot("out", Role::Write, out, Tiling::rows(width));
+                visitor.slot(Role::Write, out, Tiling::rows(width));
             }
         }
-        visitor.scratch("selected", &mut self.selected);
+        visitor.scratch(&mut self.selected);
     }
 
     /// Query rows.

@@ -61,7 +61,7 @@ impl BinaryLinear {
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let words = self.words();
         self.x.visit(visitor, self.k, words);
-        visitor.bit_weights("weights", &mut self.weights, &mut self.pack, self.n, words);
+        visitor.bit_weights(&mut self.weights, &mut self.pack, self.n, words);
         self.out.operands(visitor, self.n);
     }
 

@@ -31,13 +31,13 @@ pub enum BitAct {
 impl BitAct {
     pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, k: u32, words: u32) {
         match self {
-            BitAct::Sign(x) => visitor.read("x", x, Tiling::rows(words)),
+            BitAct::Sign(x) => visitor.read(x, Tiling::rows(words)),
             BitAct::Ternary { sign, nonzero } => {
-                visitor.read("sign", sign, Tiling::rows(words));
-                visitor.read("nonzero", nonzero, Tiling::rows(words));
+                visitor.read(sign, Tiling::rows(words));
+                visitor.read(nonzero, Tiling::rows(words));
             }
-            BitAct::I8(x) => visitor.read("x", x, Tiling::rows(k)),
-            BitAct::I16(x) => visitor.read("x", x, Tiling::rows(k)),
+            BitAct::I8(x) => visitor.read(x, Tiling::rows(k)),
+            BitAct::I16(x) => visitor.read(x, Tiling::rows(k)),
         }
     }
 
@@ -93,14 +93,14 @@ impl BitOut {
         let rows = Tiling::rows(row_words(width, self.group()).unwrap_or(0));
         match self {
             BitOut::Sign { out, high, .. } => {
-                visitor.write("out", out, rows);
-                visitor.constant("high", high);
+                visitor.write(out, rows);
+                visitor.constant(high);
             }
             BitOut::Ternary { sign, nonzero, low, high, .. } => {
-                visitor.write("sign", sign, rows);
-                visitor.write("nonzero", nonzero, rows);
-                visitor.constant("low", low);
-                visitor.constant("high", high);
+                visitor.write(sign, rows);
+                visitor.write(nonzero, rows);
+                visitor.constant(low);
+                visitor.constant(high);
             }
         }
     }

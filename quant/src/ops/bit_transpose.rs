@@ -34,8 +34,8 @@ pub struct BitTranspose {
 impl BitTranspose {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.read("x", &mut self.x, Tiling::Whole);
-        visitor.slot("out", Role::Write, &mut self.out, Tiling::Whole);
+        visitor.read(&mut self.x, Tiling::Whole);
+        visitor.slot(Role::Write, &mut self.out, Tiling::Whole);
     }
 
     /// Every word of the output depends on 32 rows: one row.

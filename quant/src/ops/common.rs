@@ -98,17 +98,11 @@ impl Act {
         self.len() == 0
     }
 
-    pub(crate) fn visit(
-        &mut self,
-        visitor: &mut Visitor<'_>,
-        name: &'static str,
-        role: Role,
-        tiling: Tiling,
-    ) {
+    pub(crate) fn visit(&mut self, visitor: &mut Visitor<'_>, role: Role, tiling: Tiling) {
         match self {
-            Act::I8(s) => visitor.slot(name, role, s, tiling),
-            Act::I16(s) => visitor.slot(name, role, s, tiling),
-            Act::I32(s) => visitor.slot(name, role, s, tiling),
+            Act::I8(s) => visitor.slot(role, s, tiling),
+            Act::I16(s) => visitor.slot(role, s, tiling),
+            Act::I32(s) => visitor.slot(role, s, tiling),
         }
     }
 
@@ -262,8 +256,8 @@ pub struct Channels {
 
 impl Channels {
     pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.constant("mantissa", &mut self.mantissa);
-        visitor.constant("shift", &mut self.shift);
+        visitor.constant(&mut self.mantissa);
+        visitor.constant(&mut self.shift);
     }
 
     pub(crate) fn check(&self, consts: &Consts<'_>, channels: u32) -> Result<(), Reject> {
@@ -319,7 +313,7 @@ pub struct PerChannel {
 
 impl PerChannel {
     pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.constant("bias", &mut self.bias);
+        visitor.constant(&mut self.bias);
         self.scale.operands(visitor);
     }
 

@@ -72,8 +72,8 @@ impl Conv2d {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let k = self.k().unwrap_or(u32::MAX);
-        visitor.read("x", &mut self.x, Tiling::Whole);
-        visitor.weights("weights", &mut self.weights, &mut self.pack, self.out_channels, k);
+        visitor.read(&mut self.x, Tiling::Whole);
+        visitor.weights(&mut self.weights, &mut self.pack, self.out_channels, k);
         self.requant.operands(visitor);
         self.out.operands(visitor, self.out_channels);
     }

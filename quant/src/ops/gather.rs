@@ -29,9 +29,9 @@ pub struct Gather {
 impl Gather {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
-        visitor.constant("index", &mut self.index);
-        self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));
+        self.x.visit(visitor, Role::Read, Tiling::Whole);
+        visitor.constant(&mut self.index);
+        self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }
 
     /// Rows of the output.

@@ -35,8 +35,8 @@ pub struct Interpolate {
 impl Interpolate {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.update("x", &mut self.x, Tiling::rows(self.width));
-        visitor.constant("table", &mut self.table);
+        visitor.update(&mut self.x, Tiling::rows(self.width));
+        visitor.constant(&mut self.table);
     }
 
     /// Rows (tokens).

@@ -55,10 +55,10 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.read("x", &mut self.x, Tiling::rows(self.width));
+        visitor.read(&mut self.x, Tiling::rows(self.width));
         self.scale.operands(visitor);
-        visitor.constant("offset", &mut self.offset);
-        self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));
+        visitor.constant(&mut self.offset);
+        self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }
 
     /// Rows (tokens).

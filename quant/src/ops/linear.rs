@@ -80,14 +80,14 @@ impl Destination {
     pub(crate) fn operands(&mut self, visitor: &mut Visitor<'_>, n: u32) {
         match self {
             Destination::I8 { out, table } => {
-                visitor.write("out", out, Tiling::rows(n));
+                visitor.write(out, Tiling::rows(n));
                 if let Some(table) = table {
-                    visitor.constant("table", table);
+                    visitor.constant(table);
                 }
             }
-            Destination::I16 { out, residual: None } => visitor.write("out", out, Tiling::rows(n)),
-            Destination::I16 { out, residual: Some(_) } => visitor.update("stream", out, Tiling::rows(n)),
-            Destination::I32 { out } => visitor.write("out", out, Tiling::rows(n)),
+            Destination::I16 { out, residual: None } => visitor.write(out, Tiling::rows(n)),
+            Destination::I16 { out, residual: Some(_) } => visitor.update(out, Tiling::rows(n)),
+            Destination::I32 { out } => visitor.write(out, Tiling::rows(n)),
         }
     }
 
@@ -133,8 +133,8 @@ impl Destination {
 impl Linear {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.k));
-        visitor.weights("weights", &mut self.weights, &mut self.pack, self.n, self.k);
+        self.x.visit(visitor, Role::Read, Tiling::rows(self.k));
+        visitor.weights(&mut self.weights, &mut self.pack, self.n, self.k);
         self.requant.operands(visitor);
         self.out.operands(visitor, self.n);
     }

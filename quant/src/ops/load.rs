@@ -63,11 +63,11 @@ impl Load {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         match &mut self.value {
-            Const::I8(b) => visitor.constant("value", b),
-            Const::I16(b) => visitor.constant("value", b),
-            Const::I32(b) => visitor.constant("value", b),
+            Const::I8(b) => visitor.constant(b),
+            Const::I16(b) => visitor.constant(b),
+            Const::I32(b) => visitor.constant(b),
         }
-        self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));
+        self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }
 
     /// Rows.

@@ -85,10 +85,10 @@ impl MatMul {
 
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.a.visit(visitor, "a", Role::Read, Tiling::Whole);
-        visitor.read("b", &mut self.b, Tiling::Whole);
+        self.a.visit(visitor, Role::Read, Tiling::Whole);
+        visitor.read(&mut self.b, Tiling::Whole);
         self.requant.operands(visitor);
-        self.out.visit(visitor, "out", Role::Write, Tiling::Whole);
+        self.out.visit(visitor, Role::Write, Tiling::Whole);
     }
 
     /// One: it runs as a whole.

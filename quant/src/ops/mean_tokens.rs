@@ -34,8 +34,8 @@ pub struct MeanTokens {
 impl MeanTokens {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
-        self.out.visit(visitor, "out", Role::Write, Tiling::Whole);
+        self.x.visit(visitor, Role::Read, Tiling::Whole);
+        self.out.visit(visitor, Role::Write, Tiling::Whole);
     }
 
     /// One: it runs as a whole.

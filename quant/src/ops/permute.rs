@@ -45,8 +45,8 @@ impl Permute {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let width = self.width().unwrap_or(u32::MAX);
-        self.x.visit(visitor, "x", Role::Read, Tiling::Whole);
-        self.out.visit(visitor, "out", Role::Write, Tiling::rows(width));
+        self.x.visit(visitor, Role::Read, Tiling::Whole);
+        self.out.visit(visitor, Role::Write, Tiling::rows(width));
     }
 
     /// The outermost dimension.

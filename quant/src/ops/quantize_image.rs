@@ -29,8 +29,8 @@ pub struct QuantizeImage {
 impl QuantizeImage {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.slot("image", Role::Update(DType::I8), &mut self.x, Tiling::rows(self.channels));
-        visitor.constant("tables", &mut self.tables);
+        visitor.slot(Role::Update(DType::I8), &mut self.x, Tiling::rows(self.channels));
+        visitor.constant(&mut self.tables);
     }
 
     /// Pixels.

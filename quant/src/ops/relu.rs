@@ -23,7 +23,7 @@ impl Relu {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let role = Role::Update(self.x.dtype());
-        self.x.visit(visitor, "x", role, Tiling::rows(self.width));
+        self.x.visit(visitor, role, Tiling::rows(self.width));
     }
 
     /// Rows (tokens).

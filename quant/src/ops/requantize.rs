@@ -32,9 +32,9 @@ pub struct Requantize {
 impl Requantize {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "x", Role::Read, Tiling::rows(self.width));
+        self.x.visit(visitor, Role::Read, Tiling::rows(self.width));
         self.requant.operands(visitor);
-        self.out.visit(visitor, "out", Role::Write, Tiling::rows(self.width));
+        self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }
 
     /// Rows (tokens).

@@ -51,8 +51,8 @@ pub struct ShiftGelu {
 impl ShiftGelu {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.update("x", &mut self.x, Tiling::rows(self.width));
-        visitor.constant("exp", &mut self.exp);
+        visitor.update(&mut self.x, Tiling::rows(self.width));
+        visitor.constant(&mut self.exp);
     }
 
     /// Rows (tokens).

@@ -79,11 +79,11 @@ fn uniform(first: u32, width: u32, out: &Act) -> u32 {
 impl Shiftmax {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, "scores", Role::Read, Tiling::rows(self.width));
+        self.x.visit(visitor, Role::Read, Tiling::rows(self.width));
         if let Exponential::Table(table) = &mut self.exp {
-            visitor.constant("exp", table);
+            visitor.constant(table);
         }
-        self.out.visit(visitor, "probabilities", Role::Write, Tiling::rows(self.width));
+        self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }
 
     /// Rows.
