@@ -202,7 +202,7 @@ impl Tally {
         row.dtype = written.name();
         row.shape = match slot.tiling {
             Tiling::Rows { width, .. } => vec![rows, width],
-            Tiling::Whole => vec![slot.len],
+            Tiling::Whole | Tiling::All { .. } => vec![slot.len],
         };
     }
 

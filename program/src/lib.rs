@@ -4,19 +4,24 @@
 //! encodes it as a container that the runtime's checker has admitted. [`Container::read`] takes a
 //! checked container apart again, and [`repack`] changes the layout of its weights.
 
+mod dataflow;
 mod draft;
 mod error;
+mod place;
 mod plan;
 mod repack;
+mod replan;
 mod widths;
 mod write;
 
+pub use dataflow::{Access, Dataflow, Definition, Rows, Storage, Use, Value, View};
 pub use draft::{BlobStore, Draft, InputSpec, Named, OutputSpec, Region};
 pub use error::ProgramError;
 pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
 pub use repack::repack;
+pub use replan::{ReplanOptions, replan};
 pub use widths::ProductBits;
-pub use write::{Container, write};
+pub use write::{Container, write, write_as};
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -14,6 +14,7 @@ use quant::operand::{Role, Tiling};
 use quant::ops::Tile;
 
 use super::draft::{ALIGN, Draft, Named, map_slots, slots};
+use super::place::{Block, place};
 
 /// Multiply-accumulates a step should not exceed, so that a slow core can feed its
 /// watchdog between steps; tiles are never smaller than 8 rows on its account.
@@ -48,11 +49,11 @@ pub fn plan(draft: &mut Draft, options: PlanOptions) -> u32 {
     for g in &mut groups {
         g.tile = g.rows.min(MIN_TILE);
     }
-    let target = place(draft, &groups, &uses).1.max(options.arena.unwrap_or(0));
+    let target = place_regions(draft, &groups, &uses).1.max(options.arena.unwrap_or(0));
     for at in 0..groups.len() {
         grow(draft, &mut groups, at, &uses, target);
     }
-    let (offsets, arena) = place(draft, &groups, &uses);
+    let (offsets, arena) = place_regions(draft, &groups, &uses);
     relocate(draft, &groups, &uses, &offsets);
     insert_tiles(draft, &groups);
     arena
@@ -170,7 +171,7 @@ fn grow(draft: &Draft, groups: &mut [Group], at: usize, uses: &[Uses], target: u
     while fits + 1 < fails {
         let middle = fits + (fails - fits) / 2;
         groups[at].tile = middle;
-        if place(draft, groups, uses).1 <= target {
+        if place_regions(draft, groups, uses).1 <= target {
             fits = middle;
         } else {
             fails = middle;
@@ -192,45 +193,15 @@ fn bytes(draft: &Draft, region: usize, groups: &[Group], uses: &[Uses]) -> u32 {
     }
 }
 
-/// Offsets of all regions, and the arena's bytes: first fit, in the better of two orders.
-fn place(draft: &Draft, groups: &[Group], uses: &[Uses]) -> (Vec<u32>, u32) {
-    let sizes: Vec<u32> =
-        (0..uses.len()).map(|r| bytes(draft, r, groups, uses).next_multiple_of(ALIGN)).collect();
-    let mut by_size: Vec<usize> = (0..uses.len()).collect();
-    by_size.sort_by_key(|&r| std::cmp::Reverse(sizes[r]));
-    let mut by_life = by_size.clone();
-    by_life.sort_by_key(|&r| std::cmp::Reverse(uses[r].life.len() as u64 * u64::from(sizes[r])));
-    [by_size, by_life]
-        .map(|order| first_fit(&order, &sizes, uses))
-        .into_iter()
-        .min_by_key(|(_, arena)| *arena)
-        .unwrap_or_default()
-}
-
-fn first_fit(order: &[usize], sizes: &[u32], uses: &[Uses]) -> (Vec<u32>, u32) {
-    let mut offsets = vec![0u32; sizes.len()];
-    let mut placed: Vec<usize> = Vec::new();
-    let mut arena = 0;
-    for &region in order {
-        let life = &uses[region].life;
-        let mut taken: Vec<Range<u32>> = placed
-            .iter()
-            .filter(|&&p| uses[p].life.start < life.end && life.start < uses[p].life.end)
-            .map(|&p| offsets[p]..offsets[p] + sizes[p])
-            .collect();
-        taken.sort_by_key(|r| r.start);
-        let mut at = 0;
-        for range in taken {
-            if at + sizes[region] <= range.start {
-                break;
-            }
-            at = at.max(range.end);
-        }
-        offsets[region] = at;
-        arena = arena.max(at + sizes[region]);
-        placed.push(region);
-    }
-    (offsets, arena)
+/// Offsets of all regions, and the arena's bytes.
+fn place_regions(draft: &Draft, groups: &[Group], uses: &[Uses]) -> (Vec<u32>, u32) {
+    let block = |region: usize| Block {
+        bytes: bytes(draft, region, groups, uses).into(),
+        life: uses[region].life.clone(),
+    };
+    let (offsets, arena) = place(&(0..uses.len()).map(block).collect::<Vec<_>>(), ALIGN.into());
+    // Never more than the virtual memory of the draft.
+    (offsets.into_iter().map(|offset| offset as u32).collect(), arena as u32)
 }
 
 /// Rewrites every slot from virtual to arena addresses, tile-sized where it is local.

@@ -64,13 +64,25 @@ impl Container {
 /// the SHA-256 of the same content with weights in their canonical layouts, no names, and zeros for the
 /// identity itself.
 pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
-    check(&encode(container, [0; 32], true)?).map_err(|error| {
-        let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
-        ProgramError::Check { error, instruction: named.map(|n| n.name.clone()) }
-    })?;
+    write_as(container, [0; 32])?;
     let canonical = super::repack(container, quant::pack::Packs::CANONICAL);
     let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
     encode(container, identity, true)
+}
+
+/// Encodes `container`, admitted as by [`write()`], under an identity that is known: for a
+/// program that was rebuilt in memory.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_as(container: &Container, identity: [u8; 32]) -> Result<Vec<u8>, ProgramError> {
+    let bytes = encode(container, identity, true)?;
+    check(&bytes).map_err(|error| {
+        let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
+        ProgramError::Check { error, instruction: named.map(|n| n.name.clone()) }
+    })?;
+    Ok(bytes)
 }
 
 /// Loads `bytes` as the runtime would.

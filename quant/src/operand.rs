@@ -27,6 +27,13 @@ pub enum Role {
 pub enum Tiling {
     /// The same for every row.
     Whole,
+    /// The same for every row, and itself rows of `width` elements, `stride` apart.
+    All {
+        /// Elements from one row to the next.
+        stride: u32,
+        /// Elements of one row, at most `stride`.
+        width: u32,
+    },
     /// Row `r` occupies elements `r · stride .. r · stride + width`.
     Rows {
         /// Elements from one row to the next.
@@ -42,10 +49,10 @@ impl Tiling {
         Tiling::Rows { stride: width, width }
     }
 
-    /// Elements that `rows` rows occupy; `None` for [`Tiling::Whole`] or out of range.
+    /// Elements that `rows` rows occupy; `None` where they all use the same elements, or out of range.
     pub const fn span(self, rows: u32) -> Option<u32> {
         match self {
-            Tiling::Whole => None,
+            Tiling::Whole | Tiling::All { .. } => None,
             Tiling::Rows { stride, width } => span(rows, stride, width),
         }
     }

@@ -179,7 +179,7 @@ fn written(op: &Op) -> Option<(DType, usize)> {
         };
         let len = match slot.tiling {
             Tiling::Rows { width, .. } => rows * width as usize,
-            Tiling::Whole => slot.len as usize,
+            Tiling::Whole | Tiling::All { .. } => slot.len as usize,
         };
         found = Some((dtype, len));
     });

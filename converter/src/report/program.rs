@@ -206,7 +206,7 @@ impl InstructionFacts {
             self.dtype = dtype.name();
             self.shape = match slot.tiling {
                 Tiling::Rows { width, .. } => [self.shape[0], width.into()],
-                Tiling::Whole => [1, slot.len.into()],
+                Tiling::Whole | Tiling::All { .. } => [1, slot.len.into()],
             };
         }
         Use { role: slot.role, dtype, offset: slot.offset.into(), bytes: slot.bytes() }

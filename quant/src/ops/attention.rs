@@ -64,8 +64,9 @@ impl Attention {
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let width = self.width().unwrap_or(u32::MAX);
         visitor.read(&mut self.q, Tiling::Rows { stride: self.q_stride, width });
-        visitor.read(&mut self.k, Tiling::Whole);
-        visitor.read(&mut self.v, Tiling::Whole);
+        let every = Tiling::All { stride: self.kv_stride, width };
+        visitor.read(&mut self.k, every);
+        visitor.read(&mut self.v, every);
         self.score.operands(visitor);
         visitor.constant(&mut self.exp);
         self.requant.operands(visitor);

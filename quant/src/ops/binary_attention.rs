@@ -82,7 +82,7 @@ impl BinaryAttention {
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
         let (width, words) = (self.width().unwrap_or(u32::MAX), self.words().unwrap_or(u32::MAX));
         visitor.read(&mut self.q, Tiling::Rows { stride: self.q_stride, width: words });
-        visitor.read(&mut self.k, Tiling::Whole);
+        visitor.read(&mut self.k, Tiling::All { stride: self.k_stride, width: words });
         visitor.read(&mut self.v, Tiling::Whole);
         visitor.constant(&mut self.distance);
         match &mut self.out {

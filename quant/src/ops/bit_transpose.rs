@@ -34,7 +34,8 @@ pub struct BitTranspose {
 impl BitTranspose {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        visitor.read(&mut self.x, Tiling::Whole);
+        let words = row_words(self.width, self.group).unwrap_or(u32::MAX);
+        visitor.read(&mut self.x, Tiling::All { stride: self.stride, width: words });
         visitor.slot(Role::Write, &mut self.out, Tiling::Whole);
     }
 

@@ -29,7 +29,7 @@ pub struct Gather {
 impl Gather {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, Role::Read, Tiling::Whole);
+        self.x.visit(visitor, Role::Read, Tiling::All { stride: self.width, width: self.width });
         visitor.constant(&mut self.index);
         self.out.visit(visitor, Role::Write, Tiling::rows(self.width));
     }

@@ -34,7 +34,7 @@ pub struct MeanTokens {
 impl MeanTokens {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        self.x.visit(visitor, Role::Read, Tiling::Whole);
+        self.x.visit(visitor, Role::Read, Tiling::All { stride: self.width, width: self.width });
         self.out.visit(visitor, Role::Write, Tiling::Whole);
     }
 

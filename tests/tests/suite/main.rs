@@ -16,4 +16,5 @@ mod golden_bivit;
 mod golden_bivit_recipe;
 mod golden_bytes;
 mod planner;
+mod replan;
 mod same_bytes;
