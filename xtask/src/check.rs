@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn firmware_is_checked_after_a_change_of_what_it_depends_on() {
-        for folder in ["boards", "link", "quant", "runtime", "wire"] {
+        for folder in ["boards", "link", "quant", "runtime", "targets/mcu", "wire"] {
             assert!(tested(&[&format!("{folder}/src/lib.rs")]).firmware, "{folder}");
         }
         for folder in ["converter", "targets/cpu", "xtask"] {
