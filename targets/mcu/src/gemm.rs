@@ -53,25 +53,37 @@ pub(crate) trait Core {
     ) -> Result<(), Fault>;
     /// Requantizes the first channels of `row` to int8, with shifts of at least 33.
     fn finish(sums: &Self::Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]);
-    /// Requantizes sums with their bias, `up` bits higher, to int16, and adds them to what `out`
-    /// holds where there is a `residual`. Two loops: each keeps its constants in registers.
+    /// As [`finish_i16`].
     #[inline(always)]
     fn finish_i16(
-        (sums, bias): (&[i32], &[i32]),
+        sums: (&[i32], &[i32]),
         up: u32,
         requant: &ChannelsRef<'_>,
         residual: Option<Sum>,
         out: &mut [i16],
     ) {
-        let mut scaled = [0i16; CHANNELS];
-        let constants = requant.mantissa.iter().zip(requant.shift);
-        for ((t, (&z, &b)), (&m, &e)) in scaled.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
-            *t = requantize_i16((z + b) << up, m, e.wrapping_add(up as u8));
-        }
-        match residual {
-            Some(sum) => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = sum.apply(*y, t)),
-            None => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = t),
-        }
+        finish_i16(sums, up, requant, residual, out);
+    }
+}
+
+/// Requantizes sums with their bias, `up` bits higher, to int16, and adds them to what `out`
+/// holds where there is a `residual`. Two loops: each keeps its constants in registers.
+#[inline(always)]
+pub(crate) fn finish_i16(
+    (sums, bias): (&[i32], &[i32]),
+    up: u32,
+    requant: &ChannelsRef<'_>,
+    residual: Option<Sum>,
+    out: &mut [i16],
+) {
+    let mut scaled = [0i16; CHANNELS];
+    let constants = requant.mantissa.iter().zip(requant.shift);
+    for ((t, (&z, &b)), (&m, &e)) in scaled.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
+        *t = requantize_i16((z + b) << up, m, e.wrapping_add(up as u8));
+    }
+    match residual {
+        Some(sum) => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = sum.apply(*y, t)),
+        None => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = t),
     }
 }
 

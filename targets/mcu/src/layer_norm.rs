@@ -34,9 +34,25 @@ fn statistics(row: &[i16], eps: u64) -> RowStatistics {
     row_statistics(row, eps)
 }
 
-/// One row in plain Rust.
+/// One row to int8 in plain Rust.
 #[inline(always)]
-pub(crate) fn normalize<T>(
+pub(crate) fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
+    normalize(args, row, statistics, out, |v| v.clamp(-128, 127) as i8);
+}
+
+/// One row to int16 in plain Rust.
+#[inline(always)]
+pub(crate) fn normalize_i16(
+    args: &LayerNormArgs<'_>,
+    row: &[i16],
+    statistics: RowStatistics,
+    out: &mut [i16],
+) {
+    normalize(args, row, statistics, out, |v| v.clamp(-32768, 32767) as i16);
+}
+
+#[inline(always)]
+fn normalize<T>(
     args: &LayerNormArgs<'_>,
     row: &[i16],
     RowStatistics { mean, factor }: RowStatistics,

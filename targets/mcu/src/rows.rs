@@ -31,11 +31,11 @@ pub(crate) trait RowOps {
 
     /// The steps of LayerNorm behind the statistics, to int8.
     fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
-        layer_norm::normalize(args, row, statistics, out, |v| v.clamp(-128, 127) as i8);
+        layer_norm::normalize_i8(args, row, statistics, out);
     }
 
     /// The same to int16.
     fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
-        layer_norm::normalize(args, row, statistics, out, |v| v.clamp(-32768, 32767) as i16);
+        layer_norm::normalize_i16(args, row, statistics, out);
     }
 }
