@@ -2,7 +2,8 @@
 //!
 //! Three kernel sets, each with the weight layout it likes:
 //!
-//! * [`Plain`]: Armv6-M, RV32 and whatever else; safe Rust that keeps sums in registers.
+//! * [`Plain`]: Armv6-M, RV32 and whatever else; safe Rust that keeps sums in registers. On RV32
+//!   with Zbb it counts the ones of a word in one instruction.
 //! * [`Dsp`]: dual 16-bit products of Armv7E-M and Armv8-M with DSP (Cortex-M4, M7, M33).
 //! * [`Mve`]: 128-bit vectors of Armv8.1-M (Cortex-M55, M85).
 //!
@@ -26,6 +27,7 @@ mod requantize;
 mod rows;
 mod shift_gelu;
 mod shiftmax;
+mod zbb;
 
 pub use dsp::Dsp;
 pub use mve::Mve;

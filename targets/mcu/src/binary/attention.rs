@@ -5,9 +5,9 @@ use quant::bits::WORD;
 use quant::ops::{BinaryAttentionArgs, BinaryAttentionOut};
 use quant::slice::{at, chunks, rows, window, window_mut};
 
-use super::counts::{COUNTED, Rows};
 use super::signs::Negatives;
 use super::subsets::{Inputs, LOW, Tables};
+use crate::zbb::{COUNTED, Rows};
 
 /// Most keys whose distances are held.
 const HELD: usize = 640;

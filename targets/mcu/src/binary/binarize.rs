@@ -34,7 +34,7 @@ fn all<T: Copy + Into<i32>>(width: usize, x: &[T], out: &mut BitsOut<'_>) -> Res
 
 /// Bit `i` says whether `x[i]`, below 2³⁰ in magnitude, is at least its limit and `more`; the bits behind are anything.
 #[inline(never)]
-pub(super) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
+pub(crate) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
     let mut signs = Negatives::default();
     for (&x, &limit) in x.iter().zip(limits) {
         signs.push(near(limit) + more - 1 - x.into());

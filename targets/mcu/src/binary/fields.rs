@@ -1,7 +1,7 @@
 //! Sums of several rows in one word.
 
 /// Sums of `R` rows in one word.
-pub(super) trait Fields<const R: usize> {
+pub(crate) trait Fields<const R: usize> {
     /// What sums are multiplied with.
     const FACTOR: i32;
     /// Whether a field may be negative.
@@ -12,19 +12,15 @@ pub(super) trait Fields<const R: usize> {
     const SIGNED: bool;
 
     /// The sums in an entry.
-    #[cfg_attr(
-        all(target_arch = "arm", feature = "mve"),
-        expect(dead_code, reason = "vectors take them out themselves")
-    )]
     fn fields(entry: u32) -> [i32; R];
 }
 
 /// Rows that are computed together.
-pub(super) struct Block<const R: usize> {
+pub(crate) struct Block<const R: usize> {
     /// What is added to the sums of each, behind their factor.
-    pub(super) offsets: [i32; R],
+    pub(crate) offsets: [i32; R],
     /// How many of them there are.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
     /// Bits by which both are shifted up.
-    pub(super) up: u32,
+    pub(crate) up: u32,
 }

@@ -7,22 +7,16 @@ use quant::bits::{BitPack, BitWeights};
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
 use quant::slice::{window, window_mut};
 
-use super::counts::{COUNTED, Rows};
 use super::epilogue::Epilogue;
 use super::fields::{Block, Fields};
-#[cfg(all(target_arch = "arm", feature = "mve"))]
-use super::mve::Sums;
+use super::isa::{self, PANELS, Sums};
 use super::subsets::{Inputs, Tables, WORDS};
-#[cfg(not(all(target_arch = "arm", feature = "mve")))]
-use super::sums::Sums;
+use crate::zbb::{COUNTED, Rows};
 
-/// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
-/// tables looking them up is, and of the stack.
-const PANELS: usize = if cfg!(all(target_arch = "arm", feature = "mve")) { 32 } else { 12 };
 /// Channels of a panel.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 /// Channels that share the tables of a word.
-pub(super) const CHANNELS: usize = PANELS * LANES;
+pub(crate) const CHANNELS: usize = PANELS * LANES;
 
 /// The activations of a layer, `R` rows of which share an entry of a table.
 pub(super) trait Activations<const R: usize>: Fields<R> {
@@ -94,22 +88,16 @@ pub(super) fn layer<A: Activations<R>, const R: usize>(
     Ok(())
 }
 
-/// Adds the sums of word `word` with the channels from `channel` on; to 0 if `fresh`.
+/// Adds the sums of word `at.1` with the channels from `at.0` on; to 0 if `fresh`.
 #[inline(never)]
 fn add(
     tables: &Tables,
     weights: &BitWeights<'_>,
-    (channel, word): (usize, usize),
+    at: (usize, usize),
     fresh: bool,
     packed: &mut [[u32; LANES]],
 ) -> Result<(), Fault> {
-    #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
-    if weights.pack == BitPack::Panel16 {
-        let from = weights.data.get(weights.pack.index(weights.words, channel, word)..);
-        let done = super::isa::add(tables, from.unwrap_or(&[]), LANES * weights.words, fresh, packed);
-        return if done { Ok(()) } else { Err(Fault::Bounds) };
-    }
-    panels(weights, (channel, word), fresh, packed, |weights, sums| tables.add(weights, sums))
+    isa::add(tables, weights, at, fresh, packed)
 }
 
 /// As [`add`], of signs that are counted.
@@ -126,7 +114,7 @@ fn add_counts(
 
 /// Calls `add` with the weights and the sums of each panel.
 #[inline(always)]
-fn panels(
+pub(crate) fn panels(
     weights: &BitWeights<'_>,
     (channel, word): (usize, usize),
     fresh: bool,

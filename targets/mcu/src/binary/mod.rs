@@ -1,19 +1,21 @@
 //! Ops on bits, for any core: sums looked up, and counted only where that is one instruction.
 
 mod attention;
-mod binarize;
-mod counts;
-mod epilogue;
-mod fields;
+pub(crate) mod binarize;
+pub(crate) mod epilogue;
+pub(crate) mod fields;
+pub(crate) mod linear;
 #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
-mod isa;
-mod linear;
+pub(crate) mod panels;
+pub(crate) mod signs;
+pub(crate) mod subsets;
+
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+use crate::dsp::binary as isa;
 #[cfg(all(target_arch = "arm", feature = "mve"))]
-mod mve;
-mod signs;
-mod subsets;
-#[cfg(not(all(target_arch = "arm", feature = "mve")))]
-mod sums;
+use crate::mve::binary as isa;
+#[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
+use crate::plain::binary as isa;
 
 use quant::Fault;
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut};

@@ -7,6 +7,8 @@
 
 use quant::slice::{chunks, chunks_mut};
 
+use super::isa;
+
 /// Words of weights after which sums of 32 inputs each must be taken out of an entry:
 /// `7 · 32 < 2⁸` counts, `7 · 32 · 2⁷ < 2¹⁵` sums of int8.
 pub(crate) const WORDS: usize = 7;
@@ -18,9 +20,9 @@ pub(crate) const LOW: usize = 17;
 #[repr(C)]
 pub(crate) struct Inputs {
     /// All of them together where every weight is −1.
-    all_minus: u32,
+    pub(crate) all_minus: u32,
     /// Each of them, how much more where its weight is +1.
-    more: [u32; 32],
+    pub(crate) more: [u32; 32],
 }
 
 impl Inputs {
@@ -33,25 +35,7 @@ impl Inputs {
     #[inline(always)]
     pub(crate) fn count(&mut self, signs: [u32; 4], nonzero: [u32; 4]) {
         let (signs, nonzero) = (bytes_of(signs), bytes_of(nonzero));
-        #[cfg(all(target_arch = "arm", feature = "mve"))]
-        super::mve::count(&[signs, nonzero], self);
-        #[cfg(not(all(target_arch = "arm", feature = "mve")))]
-        self.count_plain(signs, nonzero);
-    }
-
-    // One copy: it is a long line of instructions.
-    #[cfg(not(all(target_arch = "arm", feature = "mve")))]
-    #[inline(never)]
-    fn count_plain(&mut self, signs: [u32; 4], nonzero: [u32; 4]) {
-        self.all_minus = 0;
-        let bytes = chunks_mut::<8, _>(&mut self.more).0.iter_mut().zip(signs.iter().zip(nonzero));
-        for (more, (&sign, nonzero)) in bytes {
-            for (more, bit) in more.iter_mut().zip(0..8) {
-                let (sign, nonzero) = (sign >> bit & 0x0101_0101, nonzero >> bit & 0x0101_0101);
-                self.all_minus = self.all_minus.wrapping_add(sign);
-                *more = nonzero.wrapping_sub(2 * sign);
-            }
-        }
+        isa::count(self, signs, nonzero);
     }
 
     /// Of integers, packed by the caller: their sum.
@@ -76,7 +60,7 @@ fn bytes_of(rows: [u32; 4]) -> [u32; 4] {
 #[repr(C)]
 pub(crate) struct Tables {
     six: [[u32; 64]; 2],
-    five: [[u32; 32]; 4],
+    pub(crate) five: [[u32; 32]; 4],
 }
 
 impl Tables {
@@ -88,21 +72,7 @@ impl Tables {
     // One copy for all kinds of inputs.
     #[inline(never)]
     pub(crate) fn fill(&mut self, inputs: &Inputs) {
-        #[cfg(all(target_arch = "arm", feature = "mve"))]
-        super::mve::fill(self, inputs);
-        #[cfg(not(all(target_arch = "arm", feature = "mve")))]
-        self.fill_plain(inputs);
-    }
-
-    #[cfg(not(all(target_arch = "arm", feature = "mve")))]
-    #[inline(always)]
-    fn fill_plain(&mut self, inputs: &Inputs) {
-        self.fill_low(inputs);
-        let [_, d, e, f] = &mut self.five;
-        let [.., d0, d1, d2, d3, d4, e0, e1, e2, e3, e4, f0, f1, f2, f3, f4] = inputs.more;
-        spread(d, &subsets(0, [d0, d1, d2]), &subsets(0, [d3, d4, 0]));
-        spread(e, &subsets(0, [e0, e1, e2]), &subsets(0, [e3, e4, 0]));
-        spread(f, &subsets(0, [f0, f1, f2]), &subsets(0, [f3, f4, 0]));
+        isa::fill(self, inputs);
     }
 
     /// The tables of the first [`LOW`] inputs; there must be no others.
@@ -148,7 +118,7 @@ impl Tables {
 
 /// The sums of every subset of three, and `first`.
 #[inline(always)]
-fn subsets(first: u32, [a, b, c]: [u32; 3]) -> [u32; 8] {
+pub(crate) fn subsets(first: u32, [a, b, c]: [u32; 3]) -> [u32; 8] {
     let a = [first, first.wrapping_add(a)];
     let [p, q] = a;
     let ab = [p, q, p.wrapping_add(b), q.wrapping_add(b)];
@@ -157,7 +127,7 @@ fn subsets(first: u32, [a, b, c]: [u32; 3]) -> [u32; 8] {
 
 /// `low + high` of every pair, as far as there is room.
 #[inline(always)]
-fn spread<const N: usize>(table: &mut [u32; N], low: &[u32; 8], high: &[u32; 8]) {
+pub(crate) fn spread<const N: usize>(table: &mut [u32; N], low: &[u32; 8], high: &[u32; 8]) {
     for (entries, &high) in chunks_mut::<8, _>(table).0.iter_mut().zip(high) {
         *entries = low.map(|low| low.wrapping_add(high));
     }

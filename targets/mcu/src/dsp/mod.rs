@@ -6,6 +6,8 @@ mod linear;
 
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
 mod asm;
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+pub(crate) mod binary;
 #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 mod portable;
 

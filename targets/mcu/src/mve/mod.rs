@@ -5,6 +5,8 @@ mod linear;
 
 #[cfg(all(target_arch = "arm", feature = "mve"))]
 mod asm;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+pub(crate) mod binary;
 #[cfg(not(all(target_arch = "arm", feature = "mve")))]
 mod portable;
 
@@ -17,9 +19,6 @@ use quant::arith::Multiplier;
 use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
-
-#[cfg(all(target_arch = "arm", feature = "mve"))]
-pub(crate) use asm::{finish, finish_i16};
 
 use crate::requantize::Scale16;
 use crate::rows::RowOps;

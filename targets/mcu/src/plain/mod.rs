@@ -1,5 +1,11 @@
 //! Cores without wide multiplies: Armv6-M, RV32.
 
+#[cfg_attr(
+    all(target_arch = "arm", feature = "mve"),
+    allow(dead_code, unused_imports, reason = "vectors take its place, but for weights in rows")
+)]
+pub(crate) mod binary;
+
 use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::{Pack, Packs};
 use quant::slice::{rows, window};

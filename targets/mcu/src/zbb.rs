@@ -1,19 +1,19 @@
-//! Sums of signs by counting ones, on cores with an instruction for that.
+//! RISC-V with Zbb, which counts ones in one instruction: sums of signs by counting.
 
-/// Whether signs are counted, not looked up: RISC-V with Zbb.
-pub(super) const COUNTED: bool = cfg!(target_feature = "zbb");
+/// Whether the core has it: signs are then counted, not looked up.
+pub(crate) const COUNTED: bool = cfg!(target_feature = "zbb");
 
 /// 32 signs of each of four rows.
-pub(super) struct Rows {
-    pub(super) signs: [u32; 4],
+pub(crate) struct Rows {
+    pub(crate) signs: [u32; 4],
     /// Which are not 0, where some are.
-    pub(super) nonzero: Option<[u32; 4]>,
+    pub(crate) nonzero: Option<[u32; 4]>,
 }
 
 impl Rows {
     /// In how many places each row differs from `w`, in the bytes of a word, the first row lowest.
     #[inline(always)]
-    pub(super) fn differ(&self, w: u32) -> u32 {
+    pub(crate) fn differ(&self, w: u32) -> u32 {
         let kept = self.nonzero.unwrap_or([u32::MAX; 4]);
         let [a, b, c, d] = core::array::from_fn(|lane| ((self.signs[lane] ^ w) & kept[lane]).count_ones());
         a | b << 8 | c << 16 | d << 24
@@ -21,7 +21,7 @@ impl Rows {
 
     /// Adds to each sum what [`differ`](Self::differ) says of its word of weights.
     #[inline(always)]
-    pub(super) fn add(&self, weights: &[u32], sums: &mut [u32]) {
+    pub(crate) fn add(&self, weights: &[u32], sums: &mut [u32]) {
         for (sum, &w) in sums.iter_mut().zip(weights) {
             *sum = sum.wrapping_add(self.differ(w));
         }
@@ -32,8 +32,8 @@ impl Rows {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::subsets::{Inputs, Tables};
     use super::*;
+    use crate::binary::subsets::{Inputs, Tables};
 
     proptest! {
         #[test]

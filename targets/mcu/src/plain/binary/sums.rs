@@ -1,29 +1,29 @@
 //! Sums of several rows in one word: taken out, and on to what is done to them.
 
 use quant::Fault;
-use quant::ops::{BinaryLinearOut, ChannelsRef, Planes};
+use quant::ops::{BinaryLinearOut, ChannelsRef, LinearOut, Planes};
 use quant::slice::{window, window_mut};
 
-use super::epilogue::{Epilogue, store_as_reference};
-use super::fields::{Block, Fields};
-use super::linear::CHANNELS;
-use super::signs::{Negatives, near};
+use crate::binary::epilogue::{Epilogue, store_as_reference};
+use crate::binary::fields::{Block, Fields};
+use crate::binary::linear::CHANNELS;
+use crate::binary::signs::{Negatives, near};
 use crate::requantize::requantize;
 
 /// Channels that are finished at once: a word of bits.
 const BLOCK: usize = 32;
 
 /// The sums of the rows of a block.
-pub(super) struct Sums<const R: usize>([[i32; R]; CHANNELS]);
+pub(crate) struct Sums<const R: usize>([[i32; R]; CHANNELS]);
 
 impl<const R: usize> Sums<R> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self([[0; R]; CHANNELS])
     }
 
     /// Takes the sums out of `packed`, where they are not the last ones: those stay there.
     #[inline(always)]
-    pub(super) fn take<F: Fields<R>>(
+    pub(crate) fn take<F: Fields<R>>(
         &mut self,
         packed: &[u32],
         (first, last): (bool, bool),
@@ -43,7 +43,7 @@ impl<const R: usize> Sums<R> {
 
     /// Stores the sums of consecutive channels, from `(row, channel)` on: the last ones in
     /// `packed`, and what was taken before, if those are not the `only` ones.
-    pub(super) fn store<F: Fields<R>>(
+    pub(crate) fn store<F: Fields<R>>(
         &self,
         packed: &[u32],
         only: bool,
@@ -66,7 +66,7 @@ impl<const R: usize> Sums<R> {
                     let requant = requant.window(channel, count)?;
                     requantize_block::<F, R>(&sums, rows, bias, &requant, &mut block);
                     for (lane, block) in block.iter().enumerate().take(rows.rows) {
-                        epilogue.write(window(block, 0, count)?, (row + lane) * *n + channel, out)?;
+                        write(epilogue, window(block, 0, count)?, (row + lane) * *n + channel, out)?;
                     }
                 }
                 (BinaryLinearOut::Bits(out), _) => {
@@ -152,6 +152,33 @@ fn requantize_block<F: Fields<R>, const R: usize>(
             place[i] = requantize(z, m, e);
         }
     });
+}
+
+/// Saturates and writes what was requantized.
+#[inline(never)]
+fn write(epilogue: &Epilogue, from: &[i32], at: usize, to: &mut LinearOut<'_>) -> Result<(), Fault> {
+    match (to, epilogue.residual()) {
+        (LinearOut::I8 { out, table: None }, _) => {
+            let out = window_mut(out, at, from.len())?;
+            out.iter_mut().zip(from).for_each(|(y, &t)| *y = t.clamp(-128, 127) as i8);
+        }
+        (LinearOut::I8 { out, table: Some(table) }, _) => {
+            let out = window_mut(out, at, from.len())?;
+            let index = |t: i32| (t.clamp(-128, 127) + 128) as u8;
+            out.iter_mut().zip(from).for_each(|(y, &t)| *y = table[usize::from(index(t))]);
+        }
+        (LinearOut::I16 { out, residual: None }, _) => {
+            let out = window_mut(out, at, from.len())?;
+            out.iter_mut().zip(from).for_each(|(y, &t)| *y = t.clamp(-32768, 32767) as i16);
+        }
+        (LinearOut::I16 { out, residual: Some(_) }, Some(sum)) => {
+            let out = window_mut(out, at, from.len())?;
+            let branch = |t: i32| t.clamp(-32768, 32767) as i16;
+            out.iter_mut().zip(from).for_each(|(y, &t)| *y = sum.apply(*y, branch(t)));
+        }
+        (LinearOut::I16 { .. } | LinearOut::I32 { .. }, _) => return Err(Fault::Instruction),
+    }
+    Ok(())
 }
 
 /// For each row, which of up to 32 channels from `channel` on are +1, and which −1.
