@@ -85,8 +85,8 @@ mod tests {
             let manifest = root().join("firmware/boards").join(board.name).join("Cargo.toml");
             let manifest = fs::read_to_string(manifest).unwrap();
             let line = match board.core.kernels().feature() {
-                Some(feature) => format!("kernels = {{ workspace = true, features = [\"{feature}\"] }}"),
-                None => "kernels = { workspace = true }".to_owned(),
+                Some(feature) => format!("mcu = {{ workspace = true, features = [\"{feature}\"] }}"),
+                None => "mcu = { workspace = true }".to_owned(),
             };
             assert!(manifest.lines().any(|found| found == line), "{}: {line}", board.name);
         }

@@ -12,7 +12,7 @@ use crate::record::{Record, git};
 use crate::steps;
 use crate::test::Scope;
 
-/// What `cargo metadata` says of the workspace.
+/// What `cargo metadata` says of a workspace.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -58,6 +58,10 @@ struct Affected {
     fuzz: bool,
 }
 
+/// The manifests of the main workspace and of the firmware's.
+const MANIFEST: &str = "Cargo.toml";
+const FIRMWARE: &str = "firmware/Cargo.toml";
+
 /// Folders of other workspaces.
 const ELSEWHERE: &[&str] = &["firmware/", "fuzz/"];
 
@@ -68,13 +72,17 @@ const READERS: &[&str] = &["shiftformer-cli", "shiftformer-tests"];
 pub fn run(since: Option<&str>) -> Outcome {
     let base = base(since)?;
     let changed = changed(&base)?;
-    let affected = affected(&metadata()?, &changed);
-    println!("{} files differ from {base}", changed.len());
+    let workspace = metadata(MANIFEST)?;
+    let affected = affected(&workspace, &metadata(FIRMWARE)?, &changed);
+    match changed.len() {
+        1 => println!("1 file differs from {base}"),
+        count => println!("{count} files differ from {base}"),
+    }
     println!("to be tested: {}", Vec::from_iter(affected.packages.iter().cloned()).join(", "));
     steps::format()?;
     if !affected.packages.is_empty() {
         steps::clippy_workspace()?;
-        for program in programs(&affected.packages)? {
+        for program in programs(&workspace, &affected.packages)? {
             let mut test = command(&program.path.display().to_string(), &["--quiet"]);
             test.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
             process::run(test.env(steps::CASES, Scope::Change.cases()))?;
@@ -111,21 +119,36 @@ fn changed(base: &str) -> Result<Vec<String>, String> {
     Ok(differ.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-fn metadata() -> Result<Metadata, String> {
-    let text = stdout(&mut cargo(&["metadata", "--no-deps", "--format-version=1", "--locked"]));
-    let text = text.ok_or("`cargo metadata --no-deps --locked` fails")?;
-    serde_json::from_str(&text).map_err(|error| format!("`cargo metadata`: {error}"))
+/// The packages of the workspace whose manifest is `manifest`.
+fn metadata(manifest: &str) -> Result<Metadata, String> {
+    let metadata = ["metadata", "--no-deps", "--format-version=1", "--locked", "--manifest-path", manifest];
+    let text = stdout(&mut cargo(&metadata));
+    let text = text.ok_or_else(|| format!("`cargo {}` fails", metadata.join(" ")))?;
+    serde_json::from_str(&text).map_err(|error| format!("`cargo metadata` of {manifest}: {error}"))
+}
+
+impl Metadata {
+    /// Whether one of the packages depends on one that lies in `folders`.
+    fn depend_on(&self, folders: &BTreeSet<&Path>) -> bool {
+        self.packages.iter().any(|package| package.depends_on(folders))
+    }
 }
 
 impl Package {
     fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("/"))
     }
+
+    /// Whether it depends on a package that lies in one of `folders`.
+    fn depends_on(&self, folders: &BTreeSet<&Path>) -> bool {
+        let mut paths = self.dependencies.iter().filter_map(|dependency| dependency.path.as_deref());
+        paths.any(|path| folders.contains(path))
+    }
 }
 
 /// The packages that `changed` files belong to, and those that depend on them.
-fn affected(metadata: &Metadata, changed: &[String]) -> Affected {
-    let packages = &metadata.packages;
+fn affected(workspace: &Metadata, firmware: &Metadata, changed: &[String]) -> Affected {
+    let packages = &workspace.packages;
     let within = |folder: &str| changed.iter().any(|file| file.starts_with(folder));
     let readers = packages.iter().filter(|package| READERS.contains(&&*package.name)).map(Package::folder);
     let mut touched: BTreeSet<&Path> = BTreeSet::new();
@@ -143,11 +166,8 @@ fn affected(metadata: &Metadata, changed: &[String]) -> Affected {
         }
     }
     loop {
-        let reads = |package: &&Package| {
-            let mut paths = package.dependencies.iter().filter_map(|dependency| dependency.path.as_deref());
-            paths.any(|path| touched.contains(path))
-        };
-        let more: Vec<&Path> = packages.iter().filter(reads).map(Package::folder).collect();
+        let more = packages.iter().filter(|package| package.depends_on(&touched));
+        let more: Vec<&Path> = more.map(Package::folder).collect();
         let before = touched.len();
         touched.extend(more);
         if touched.len() == before {
@@ -156,13 +176,12 @@ fn affected(metadata: &Metadata, changed: &[String]) -> Affected {
     }
     let packages = packages.iter().filter(|package| touched.contains(package.folder()));
     let packages: BTreeSet<String> = packages.map(|package| package.name.clone()).collect();
-    let runtime = packages.contains("shiftformer-link") || packages.contains("shiftformer-cortex-m");
-    Affected { packages, firmware: within("firmware/") || runtime, fuzz: within("fuzz/") }
+    let firmware = within("firmware/") || firmware.depend_on(&touched);
+    Affected { packages, firmware, fuzz: within("fuzz/") }
 }
 
 /// Builds the tests of the workspace and returns the programs of `packages`.
-fn programs(packages: &BTreeSet<String>) -> Result<Vec<TestProgram>, String> {
-    let metadata = metadata()?;
+fn programs(workspace: &Metadata, packages: &BTreeSet<String>) -> Result<Vec<TestProgram>, String> {
     let format = ["--tests", "--no-run", "--message-format=json-render-diagnostics"];
     let build = [&["test"], MOST, &[NO_PROBES], &format].concat();
     eprintln!("    $ cargo {}", build.join(" "));
@@ -178,7 +197,7 @@ fn programs(packages: &BTreeSet<String>) -> Result<Vec<TestProgram>, String> {
         let (Some(manifest), Some(path), true) = (message.manifest_path, message.executable, tests) else {
             continue;
         };
-        let package = metadata.packages.iter().find(|package| package.manifest_path == manifest);
+        let package = workspace.packages.iter().find(|package| package.manifest_path == manifest);
         if let Some(package) = package.filter(|package| packages.contains(&package.name)) {
             programs.push(TestProgram { path, folder: package.folder().to_owned() });
         }
@@ -192,7 +211,7 @@ mod tests {
 
     fn tested(changed: &[&str]) -> Affected {
         let changed: Vec<String> = changed.iter().map(|file| (*file).to_owned()).collect();
-        affected(&metadata().unwrap(), &changed)
+        affected(&metadata(MANIFEST).unwrap(), &metadata(FIRMWARE).unwrap(), &changed)
     }
 
     #[test]
@@ -212,10 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn firmware_is_checked_after_a_change_of_what_it_depends_on() {
+        for folder in ["boards", "link", "quant", "runtime", "targets/mcu", "wire"] {
+            assert!(tested(&[&format!("{folder}/src/lib.rs")]).firmware, "{folder}");
+        }
+        for folder in ["converter", "targets/cpu", "xtask"] {
+            assert!(!tested(&[&format!("{folder}/src/lib.rs")]).firmware, "{folder}");
+        }
+    }
+
+    #[test]
     fn nested_packages_own_their_files_and_shared_files_concern_all() {
         let log = tested(&["tests/log/src/lib.rs"]);
         assert_eq!(Vec::from_iter(log.packages), ["shiftformer-log-tests"]);
-        assert_eq!(tested(&["Cargo.lock"]).packages.len(), metadata().unwrap().packages.len());
+        let all = metadata(MANIFEST).unwrap().packages;
+        assert_eq!(tested(&["Cargo.lock"]).packages.len(), all.len());
         assert!(tested(&[]).packages.is_empty());
     }
 }

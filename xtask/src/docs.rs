@@ -118,7 +118,7 @@ fn written() -> Vec<Vec<String>> {
 }
 
 fn cores() -> Vec<Vec<String>> {
-    let mut rows = vec![row(["core", "target", "`target-cpu`", "`kernels`", "boards"])];
+    let mut rows = vec![row(["core", "target", "`target-cpu`", "`mcu`", "boards"])];
     for core in Core::ALL {
         let boards = BOARDS.iter().filter(|board| board.core == core).map(|board| code(board.name));
         rows.push(vec![

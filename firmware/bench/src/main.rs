@@ -84,7 +84,7 @@ fn jobs(memory: &mut Memory) -> Result<(), Stop> {
         let model = Model::new(container).map_err(Stop::Model)?;
         let session = Session::new(&model, &mut memory.arena.0).map_err(Stop::Arena)?;
         if fast {
-            measure(job, session, inputs, &mut kernels::Fastest::default())?;
+            measure(job, session, inputs, &mut mcu::Fastest::default())?;
         } else {
             measure(job, session, inputs, &mut Reference)?;
         }

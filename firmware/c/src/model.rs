@@ -1,6 +1,6 @@
 //! An opened model, and the memory it lives in.
 
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::{Model, Session};
 
 use crate::memory::result;

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 use core::{ptr, slice};
 
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::{Model, Session, container_in};
 
 use crate::memory::{bytes, overlap, place, result};

@@ -34,9 +34,9 @@ pub type MakeKernels = fn() -> Box<dyn KernelSet>;
 /// Every kernel set that runs on this machine, the reference first.
 pub const KERNEL_SETS: &[MakeKernels] = &[
     || Box::new(quant::Reference),
-    || Box::new(cortex_m_kernels::Plain),
-    || Box::new(cortex_m_kernels::Dsp),
-    || Box::new(cortex_m_kernels::Mve),
+    || Box::new(mcu::Plain),
+    || Box::new(mcu::Dsp),
+    || Box::new(mcu::Mve),
     || Box::new(cpu::Portable),
 ];
 

@@ -13,7 +13,7 @@ use esp_hal::time::Duration;
 use esp_hal::timer::systimer::{SystemTimer, Unit};
 use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_hal::uart::{self, Uart};
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

@@ -5,7 +5,7 @@
 use app::{Board, NoWatchdog, serve};
 use boards::{MPS2_AN500, Region};
 use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

@@ -5,7 +5,7 @@
 use app::{Board, NoWatchdog, serve};
 use boards::{MPS3_AN547, Region};
 use drivers::{CmsdkUart, PaintedStack, RegisterLight, Registers, SerialLog, SysTick, region};
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

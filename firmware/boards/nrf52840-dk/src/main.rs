@@ -12,7 +12,7 @@ use embassy_nrf::Peri;
 use embassy_nrf::config::{Config, HfclkSource};
 use embassy_nrf::gpio::{AnyPin, Input, Level, Output, OutputDrive, Pull};
 use embassy_nrf::wdt::{self, HaltConfig, WatchdogHandle};
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

@@ -17,7 +17,7 @@ use embassy_stm32::rcc::{
 };
 use embassy_stm32::usart::{self, BufferedInterruptHandler, BufferedUart};
 use embassy_stm32::wdg::IndependentWatchdog;
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

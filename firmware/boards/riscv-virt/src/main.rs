@@ -7,7 +7,7 @@ use core::arch::global_asm;
 use app::{Board, NoWatchdog, serve};
 use boards::{RISCV_VIRT, Region};
 use drivers::{InstructionClock, Ns16550, PaintedStack, RegisterLight, Registers, SerialLog, region};
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

@@ -16,7 +16,7 @@ use embassy_stm32::rcc::{APBPrescaler, Hse, HseMode, Pll, PllMul, PllPDiv, PllPr
 use embassy_stm32::time::Hertz;
 use embassy_stm32::usart::{self, BufferedInterruptHandler, BufferedUart};
 use embassy_stm32::wdg::IndependentWatchdog;
-use kernels::Fastest;
+use mcu::Fastest;
 use runtime::Arena;
 
 /// Where the model lies, which is read in place.

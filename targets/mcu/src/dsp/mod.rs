@@ -1,0 +1,63 @@
+//! Dual 16-bit products: Armv7E-M, and Armv8-M with the DSP extension.
+
+mod attention;
+mod bytes;
+mod linear;
+
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+mod asm;
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+pub(crate) mod binary;
+#[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
+mod portable;
+
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+use asm as isa;
+#[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
+use portable as isa;
+
+use quant::arith::Multiplier;
+use quant::ops::{LinearArgs, LinearOut};
+use quant::pack::{Pack, Packs};
+use quant::{Fault, Kernels};
+
+pub(crate) use bytes::max;
+pub(crate) use isa::sub4;
+
+/// Kernels of dual 16-bit multiply-accumulates, for weights in [`Pack::Panel2x4`].
+///
+/// Three rows at a time are widened to 16 bits once, in a scratch of 3 KiB on the stack; two
+/// channels share each pass over them. A step of the loop takes 20 instructions for 24
+/// products.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dsp;
+
+impl Kernels for Dsp {
+    fn name(&self) -> &'static str {
+        "dsp"
+    }
+
+    fn preferred_packs(&self) -> Packs {
+        Packs::DSP
+    }
+
+    fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+        match args.weights.pack {
+            Pack::Panel2x4 => crate::gemm::gemm::<linear::DualProducts>(args, x, out),
+            Pack::RowMajor => crate::plain::linear(args, x, out),
+            Pack::Panel16x4 | Pack::Panel2x16 => quant::Reference.linear_i8(args, x, out),
+        }
+    }
+
+    crate::shared_kernels!();
+}
+
+impl crate::rows::RowOps for Dsp {
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        attention::scores(q, k, stride, scale, scores)
+    }
+
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        attention::values(p, v, stride, scale, out)
+    }
+}

@@ -1,0 +1,158 @@
+//! Sums to int8 and int16.
+
+use core::arch::naked_asm;
+
+use quant::ops::ChannelsRef;
+
+use crate::requantize::{Scale16, Sum};
+
+/// As [`requantize`](crate::requantize::requantize_i8), for as many elements as the shortest slice has.
+#[inline(always)]
+pub(crate) fn finish(sums: &[i32], bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
+    let count = sums.len().min(bias.len()).min(mantissa.len()).min(shift.len()).min(out.len());
+    if count == 0 {
+        return;
+    }
+    // SAFETY: every slice holds `count` elements, and the predicated loop touches no others.
+    unsafe {
+        requantize(sums.as_ptr(), bias.as_ptr(), mantissa.as_ptr(), shift.as_ptr(), out.as_mut_ptr(), count);
+    }
+}
+
+/// `VRSHL` adds its rounding term in unbounded integers: one rounding.
+#[unsafe(naked)]
+unsafe extern "C" fn requantize(
+    sums: *const i32,
+    bias: *const i32,
+    mantissa: *const i32,
+    shift: *const u8,
+    out: *mut i8,
+    count: usize,
+) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4, lr}}",
+        "ldr r4, [sp, #8]",
+        "ldr r12, [sp, #12]",
+        "vmov.i32 q3, #32",
+        "dlstp.32 lr, r12",
+        "2:",
+        "vldrw.u32 q0, [r0], #16",
+        "vldrw.u32 q1, [r1], #16",
+        "vadd.i32 q0, q0, q1",
+        "vldrw.u32 q1, [r2], #16",
+        "vldrb.u32 q2, [r3], #4",
+        "vmulh.s32 q0, q0, q1",
+        "vsub.i32 q2, q3, q2",
+        "vrshl.s32 q0, q0, q2",
+        "vqmovnb.s32 q0, q0",
+        "vqmovnb.s16 q0, q0",
+        "vstrb.32 q0, [r4], #4",
+        "letp lr, 2b",
+        "pop {{r4, pc}}",
+    )
+}
+
+/// Constants of a row: of its channels, and of the addition.
+#[repr(C)]
+struct Epilogue {
+    mantissa: *const i32,
+    shift: *const u8,
+    up: u32,
+    stream: Scaled,
+    branch: Scaled,
+    bias: *const i32,
+}
+
+/// A multiplier: bits up, product, bits up, which is a negative number.
+#[repr(C)]
+#[derive(Default)]
+struct Scaled {
+    mantissa: i32,
+    up: u32,
+    down: i32,
+}
+
+impl From<Scale16> for Scaled {
+    fn from(scale: Scale16) -> Self {
+        let (mantissa, up, down) = scale.parts();
+        Self { mantissa, up, down: (down as i32).wrapping_neg() }
+    }
+}
+
+/// As the plain loops, for as many elements as the shortest slice has.
+#[inline(always)]
+pub(crate) fn finish_i16(
+    (sums, bias): (&[i32], &[i32]),
+    up: u32,
+    requant: &ChannelsRef<'_>,
+    residual: Option<Sum>,
+    out: &mut [i16],
+) {
+    let constants = requant.mantissa.len().min(requant.shift.len());
+    let count = sums.len().min(bias.len()).min(out.len()).min(constants);
+    let [stream, branch] = match &residual {
+        Some(sum) => sum.parts().map(Scaled::from),
+        None => Default::default(),
+    };
+    let (mantissa, shift) = (requant.mantissa.as_ptr(), requant.shift.as_ptr());
+    let epilogue = Epilogue { mantissa, shift, up, stream, branch, bias: bias.as_ptr() };
+    // SAFETY: every slice holds `count` elements; the predicated loops touch no others.
+    unsafe {
+        match residual {
+            Some(_) => add_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
+            None => store_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
+        }
+    }
+}
+
+macro_rules! epilogue {
+    ($name:ident, $($add:literal),*) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(z: *const i32, out: *mut i16, count: usize, epilogue: *const Epilogue) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r3-r11, lr}}",
+                "vpush {{d8-d11}}",
+                "ldm r3, {{r4, r5, r6, r7, r8, r9, r10, r11, r12}}",
+                "vdup.32 q4, r7",
+                "vdup.32 q5, r10",
+                "rsb r7, r6, #32",
+                "vdup.32 q3, r7",
+                "ldr r3, [r3, #36]",
+                "wlstp.32 lr, r2, 3f",
+                "2:",
+                "vldrw.u32 q0, [r0], #16",
+                "vldrw.u32 q1, [r3], #16",
+                "vadd.i32 q0, q0, q1",
+                "vshl.s32 q0, r6",
+                "vldrw.u32 q1, [r4], #16",
+                "vldrb.u32 q2, [r5], #4",
+                "vmulh.s32 q0, q0, q1",
+                "vsub.i32 q2, q3, q2",
+                "vrshl.s32 q0, q0, q2",
+                "vqmovnb.s32 q0, q0",
+                $($add,)*
+                "vstrh.32 q0, [r1], #8",
+                "letp lr, 2b",
+                "3:",
+                "vpop {{d8-d11}}",
+                "pop {{r3-r11, pc}}",
+            )
+        }
+    };
+}
+epilogue!(store_i16,);
+epilogue!(
+    add_i16,
+    "vmovlb.s16 q0, q0",
+    "vshl.s32 q0, r11",
+    "vmulh.s32 q0, q0, q5",
+    "vrshl.s32 q0, r12",
+    "vldrh.s32 q1, [r1]",
+    "vshl.s32 q1, r8",
+    "vmulh.s32 q1, q1, q4",
+    "vrshl.s32 q1, r9",
+    "vadd.i32 q0, q0, q1",
+    "vqmovnb.s32 q0, q0"
+);

@@ -1,0 +1,22 @@
+//! The instructions themselves.
+#![expect(unsafe_code, reason = "instructions without an intrinsic")]
+
+mod attention;
+mod epilogue;
+mod fields;
+mod layer_norm;
+mod linear;
+mod panels;
+mod shift_gelu;
+mod shiftmax;
+mod tables;
+
+pub(crate) use attention::{key_products, requantize, weighted};
+pub(crate) use epilogue::{finish, finish_i16};
+pub(crate) use fields::{Field, Products};
+pub(crate) use layer_norm::{normalize_i8, normalize_i16};
+pub(crate) use linear::{copy, multiply};
+pub(crate) use panels::add_panels;
+pub(crate) use shift_gelu::gelu;
+pub(crate) use shiftmax::probabilities;
+pub(crate) use tables::{count, fill};

@@ -1,0 +1,74 @@
+//! 128-bit vectors: Armv8.1-M with MVE.
+
+mod attention;
+mod linear;
+
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+mod asm;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+pub(crate) mod binary;
+#[cfg(not(all(target_arch = "arm", feature = "mve")))]
+mod portable;
+
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+use asm as isa;
+#[cfg(not(all(target_arch = "arm", feature = "mve")))]
+use portable as isa;
+
+use quant::arith::Multiplier;
+use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
+use quant::pack::{Pack, Packs};
+use quant::{Fault, Kernels};
+
+use crate::requantize::Scale16;
+use crate::rows::RowOps;
+
+/// Kernels of 16-way int8 multiply-accumulates, for weights in [`Pack::Panel2x16`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mve;
+
+impl Kernels for Mve {
+    fn name(&self) -> &'static str {
+        "mve"
+    }
+
+    fn preferred_packs(&self) -> Packs {
+        Packs::MVE
+    }
+
+    fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+        match args.weights.pack {
+            Pack::Panel2x16 => crate::gemm::gemm::<linear::Vectors>(args, x, out),
+            Pack::RowMajor => crate::plain::linear(args, x, out),
+            Pack::Panel16x4 | Pack::Panel2x4 => quant::Reference.linear_i8(args, x, out),
+        }
+    }
+
+    crate::shared_kernels!();
+}
+
+impl RowOps for Mve {
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        attention::scores(q, k, stride, scale, scores)
+    }
+
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        attention::values(p, v, stride, scale, out)
+    }
+
+    fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {
+        isa::probabilities(scores, exp, out);
+    }
+
+    fn gelu(x: &mut [i8], exp: &[u32; 256], out: Scale16) {
+        isa::gelu(x, exp, out);
+    }
+
+    fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
+        isa::normalize_i8(args, row, statistics, out);
+    }
+
+    fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
+        isa::normalize_i16(args, row, statistics, out);
+    }
+}

@@ -1,0 +1,41 @@
+//! What a core brings to the ops that go row by row; all but the names is optional.
+
+use quant::Fault;
+use quant::arith::Multiplier;
+use quant::ops::{LayerNormArgs, RowStatistics};
+
+use crate::requantize::Scale16;
+use crate::{attention, layer_norm, shift_gelu, shiftmax};
+
+/// The innermost loops. Every override returns what the default does.
+pub(crate) trait RowOps {
+    /// `scores[j] = saturate(scale · Σ_i q[i] · k[j · stride + i])`.
+    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
+        attention::scores(q, k, stride, scale, scores)
+    }
+
+    /// `out[c] = saturate(scale · Σ_j p[j] · v[j · stride + c])`.
+    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
+        attention::values(p, v, stride, scale, out)
+    }
+
+    /// 16-bit probabilities of one row of scores.
+    fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {
+        shiftmax::probabilities(scores, exp, out);
+    }
+
+    /// ShiftGELU of one row in place.
+    fn gelu(x: &mut [i8], exp: &[u32; 256], out: Scale16) {
+        shift_gelu::row(x, exp, out);
+    }
+
+    /// The steps of LayerNorm behind the statistics, to int8.
+    fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
+        layer_norm::normalize_i8(args, row, statistics, out);
+    }
+
+    /// The same to int16.
+    fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
+        layer_norm::normalize_i16(args, row, statistics, out);
+    }
+}
