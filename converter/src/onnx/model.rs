@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::error::OnnxError;
-use crate::error::ConvertError;
 
 /// Most dimensions of an array.
 pub const MAX_RANK: usize = 8;
@@ -197,13 +196,13 @@ impl Node {
     }
 
     /// The error that it breaks the rules of its op.
-    pub fn invalid(&self, reason: impl Into<String>) -> ConvertError {
-        OnnxError::Node { node: self.name.clone(), op: self.full_op(), reason: reason.into() }.into()
+    pub fn invalid(&self, reason: impl Into<String>) -> OnnxError {
+        OnnxError::Node { node: self.name.clone(), op: self.full_op(), reason: reason.into() }
     }
 
     /// The error that it cannot be imported; `hint` says what would be accepted.
-    pub fn unsupported(&self, hint: impl Into<String>) -> ConvertError {
-        OnnxError::Unsupported { node: self.name.clone(), op: self.full_op(), hint: hint.into() }.into()
+    pub fn unsupported(&self, hint: impl Into<String>) -> OnnxError {
+        OnnxError::Unsupported { node: self.name.clone(), op: self.full_op(), hint: hint.into() }
     }
 }
 
@@ -405,16 +404,15 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`ConvertError::Value`] with `name` and the first such element.
-    pub fn check_finite(&self, name: &str) -> Result<(), ConvertError> {
+    /// [`OnnxError::NotFinite`] with `name` and the first such element.
+    pub fn check_finite(&self, name: &str) -> Result<(), OnnxError> {
         let bad = self.f32s().and_then(|values| values.iter().position(|value| !value.is_finite()));
         match bad {
             None => Ok(()),
-            Some(index) => Err(ConvertError::Value {
-                name: name.into(),
+            Some(index) => Err(OnnxError::NotFinite {
+                tensor: name.into(),
                 index,
                 value: self.f32s().map_or(f64::NAN, |values| f64::from(values[index])),
-                expected: "a finite number",
             }),
         }
     }

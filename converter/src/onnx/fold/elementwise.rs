@@ -1,6 +1,7 @@
 //! Operations on every element, with broadcasting.
 
 use super::{Args, Folded, View, broadcast};
+use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Array, Data, Element};
 use crate::onnx::tensor;
 
@@ -115,7 +116,7 @@ fn zip<A: Copy, B: Copy, T>(
     Ok((shape, values))
 }
 
-fn mixed(args: &Args) -> crate::error::ConvertError {
+fn mixed(args: &Args) -> OnnxError {
     args.invalid("its inputs have different or unfit element types")
 }
 

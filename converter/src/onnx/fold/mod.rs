@@ -16,14 +16,13 @@ mod view;
 
 use super::error::OnnxError;
 use super::model::{Array, Data, Node, elements};
-use crate::error::ConvertError;
 
 pub use view::{View, broadcast, broadcast_to};
 
 /// Most elements of a computed constant.
 pub const MAX_ELEMENTS: usize = 1 << 26;
 
-type Folded<T> = Result<T, ConvertError>;
+type Folded<T> = Result<T, OnnxError>;
 
 /// The outputs of `node` for constant `inputs` (none where one is absent); none if its op
 /// is not one that is evaluated here. Trailing outputs that the op computes but the
@@ -158,7 +157,7 @@ impl<'a> Args<'a> {
         array.f32s().ok_or_else(|| self.invalid(format!("input {index} must hold floats")))
     }
 
-    fn invalid(&self, reason: impl Into<String>) -> ConvertError {
+    fn invalid(&self, reason: impl Into<String>) -> OnnxError {
         self.node.invalid(reason)
     }
 
@@ -187,8 +186,7 @@ impl<'a> Args<'a> {
                 what: format!("elements of a constant, at node `{}`", self.node.name),
                 found: len as u64,
                 limit: MAX_ELEMENTS as u64,
-            }
-            .into()),
+            }),
             None => Err(self.invalid(format!("the shape {shape:?} is too large"))),
         }
     }

@@ -5,6 +5,7 @@ use super::store::Order;
 use super::view::{Axis, Dim, View, coalesce, dense, length, split};
 use super::{Importer, Result, Value};
 use crate::float::{Node, Strided};
+use crate::onnx::error::OnnxError;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
 
@@ -150,7 +151,7 @@ impl Importer<'_> {
         Ok(out.with_axes(axes))
     }
 
-    pub fn empty(&self) -> crate::error::ConvertError {
+    pub fn empty(&self) -> OnnxError {
         self.node.invalid("its constant is empty")
     }
 

@@ -48,15 +48,14 @@ mod view;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+pub use input::Normalisation;
 use names::Names;
 use view::View;
 
 use super::error::OnnxError;
 use super::fold::{Budget, axis_of};
 use super::model::{Array, Model, Node};
-use crate::error::ConvertError;
 use crate::float::{Graph, TensorId};
-use crate::import::ImportOptions;
 
 /// Most elements of a tensor.
 const MAX_ELEMENTS: usize = 1 << 26;
@@ -64,7 +63,7 @@ const MAX_ELEMENTS: usize = 1 << 26;
 /// Most elements of all constants that are brought into another layout.
 const MAX_WORK: usize = 1 << 29;
 
-type Result<T> = std::result::Result<T, ConvertError>;
+type Result<T> = std::result::Result<T, OnnxError>;
 
 /// A value of the model.
 #[derive(Clone, Debug)]
@@ -90,15 +89,15 @@ impl From<Array> for Value {
 /// Makes the float graph of `model`.
 ///
 /// The frame of the graph is the model's image input in height × width × channel order.
-/// `options` give its normalisation; without one the model gets pixels in 0..=1, or in
+/// Without a normalisation the model gets pixels in 0..=1, or in
 /// 0..=255 where it takes bytes, divides by 255 itself, or subtracts means above 2.
 ///
 /// # Errors
 ///
-/// [`ConvertError::Onnx`] naming the first node, input or output that cannot be imported,
+/// [`OnnxError`] naming the first node, input or output that cannot be imported,
 /// with what would be accepted.
-pub fn build(model: Model, options: &ImportOptions) -> Result<Graph> {
-    let (graph, image) = input::frame(&model, options)?;
+pub fn build(model: Model, normalisation: Normalisation) -> Result<Graph> {
+    let (graph, image) = input::frame(&model, normalisation)?;
     let live = live_nodes(&model);
     let mut importer = Importer::new(&model, &live, graph)?;
     importer.values.insert(model.inputs[0].name.clone(), image.into());
@@ -354,13 +353,12 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    fn too_large(&self) -> ConvertError {
+    fn too_large(&self) -> OnnxError {
         OnnxError::Limit {
             what: format!("elements of a tensor, at node `{}`", self.node.name),
             found: u64::MAX,
             limit: MAX_ELEMENTS as u64,
         }
-        .into()
     }
 
     /// Names the tensors of the node after the weights at input `at`, if their name is a
@@ -389,7 +387,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The error for an op that is not known, with what to do about the usual ones.
-    fn unknown(&self) -> ConvertError {
+    fn unknown(&self) -> OnnxError {
         let hint = match self.node.op.as_str() {
             "GroupNormalization" | "InstanceNormalization" => {
                 "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm"
@@ -417,6 +415,6 @@ impl<'a> Importer<'a> {
     }
 }
 
-fn interface(what: &'static str, name: &str, reason: impl Into<String>) -> ConvertError {
-    OnnxError::Interface { what, name: name.into(), reason: reason.into() }.into()
+fn interface(what: &'static str, name: &str, reason: impl Into<String>) -> OnnxError {
+    OnnxError::Interface { what, name: name.into(), reason: reason.into() }
 }

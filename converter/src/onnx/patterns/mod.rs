@@ -22,8 +22,8 @@ mod tests;
 
 use std::collections::HashMap;
 
+use super::error::OnnxError;
 use super::model::{Array, Model, Node};
-use crate::error::ConvertError;
 use matcher::Matcher;
 
 /// Rewrites `model` as the module describes; what it computes stays the same.
@@ -34,7 +34,7 @@ use matcher::Matcher;
 ///
 /// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
 /// constants.
-pub fn fuse(model: &mut Model) -> Result<(), ConvertError> {
+pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     straight::remove(model);
     noops::prune(model);
     let mut budget = constants::budget(model);

@@ -2,8 +2,7 @@
 
 use super::{Sketch, close, noise, ops};
 use crate::float::Node;
-use crate::import::ImportOptions;
-use crate::onnx::import::build;
+use crate::onnx::import::{Normalisation, build};
 use crate::onnx::model::{Array, Attribute, Element, Output};
 use runtime::OutputKind;
 
@@ -344,7 +343,7 @@ fn outputs_are_named_by_what_they_are() {
     let mut model = sketch.model.clone();
     let output = |name: &str| Output { name: name.into(), shape: Vec::new() };
     model.outputs = vec![output(&pooled), output(&soft), output(&map)];
-    let graph = build(model, &ImportOptions::default()).unwrap();
+    let graph = build(model, Normalisation::default()).unwrap();
     let kinds: Vec<_> = graph.outputs.iter().map(|output| (output.kind, output.shape)).collect();
     assert_eq!(
         kinds,
@@ -401,8 +400,9 @@ fn other_image_layouts_are_understood() {
 #[test]
 fn the_bundled_model_computes_its_golden_logits() {
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
-    let options = ImportOptions { mean: vec![0.2860], std: vec![0.3530], ..ImportOptions::default() };
-    let graph = crate::onnx::import(&data.join("vit_fmnist_fp32.onnx"), &options).unwrap();
+    let bytes = std::fs::read(data.join("vit_fmnist_fp32.onnx")).unwrap();
+    let normalisation = Normalisation { mean: &[0.2860], std: &[0.3530] };
+    let graph = crate::onnx::read(bytes.into(), None, normalisation).unwrap();
     let file = std::fs::File::open(data.join("fmnist-test-1000-images-idx3-ubyte.gz")).unwrap();
     let mut images = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut images).unwrap();
@@ -562,7 +562,7 @@ fn an_embedding_of_unit_length_is_left_as_it_is() {
     let unit = sketch.node("LpNormalization", &[&x], &[]);
     let mut model = sketch.model.clone();
     model.outputs = vec![Output { name: unit.clone(), shape: Vec::new() }];
-    let graph = build(model, &ImportOptions::default()).unwrap();
+    let graph = build(model, Normalisation::default()).unwrap();
     assert_eq!((graph.outputs[0].kind, graph.outputs[0].shape), (OutputKind::Embedding, [24, 1, 1, 1]));
     let half = sketch.constant(Array::scalar(0.5));
     let out = sketch.node("Add", &[&unit, &half], &[]);
