@@ -1,6 +1,6 @@
 //! Constants, shapes and ranges.
 
-use super::{Args, Folded};
+use super::args::{Args, Folded};
 use crate::onnx::model::{Array, Attribute, Data};
 
 /// `Constant`: one of its attributes.

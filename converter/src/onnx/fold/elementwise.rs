@@ -1,6 +1,7 @@
 //! Operations on every element, with broadcasting.
 
-use super::{Args, Folded, View, broadcast};
+use super::args::{Args, Folded};
+use super::view::{View, broadcast};
 use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Array, Data, Element};
 use crate::onnx::tensor;

@@ -1,6 +1,7 @@
 //! Operations that move elements without changing them.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded, axis_of};
+use super::view::{View, broadcast};
 use crate::onnx::model::{Array, Data, MAX_RANK};
 
 /// `Reshape`: 0 keeps a dimension unless `allowzero`, one −1 is what is left.
@@ -107,7 +108,7 @@ pub(super) fn expand(args: &Args) -> Folded<Array> {
     let target = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     let target: Vec<usize> = target.iter().map(|&dim| args.dim(dim)).collect::<Folded<_>>()?;
     let mismatch = || args.invalid(format!("{:?} does not broadcast with {target:?}", input.shape));
-    let shape = super::broadcast(&input.shape, &target).ok_or_else(mismatch)?;
+    let shape = broadcast(&input.shape, &target).ok_or_else(mismatch)?;
     args.check(&shape)?;
     let view = View::broadcast(&input.shape, &shape).ok_or_else(mismatch)?;
     args.show(input, &view)
@@ -191,7 +192,7 @@ pub(super) fn gather(args: &Args) -> Folded<Array> {
     let list = args.integers(1)?.unwrap_or(&[]);
     let picks: Vec<usize> = list
         .iter()
-        .map(|&at| super::axis_of(at, dim).ok_or_else(|| args.invalid(format!("index {at} of {dim}"))))
+        .map(|&at| axis_of(at, dim).ok_or_else(|| args.invalid(format!("index {at} of {dim}"))))
         .collect::<Folded<_>>()?;
     let (before, after) = (&input.shape[..axis], &input.shape[axis + 1..]);
     let shape = [before, &indices.shape, after].concat();

@@ -1,6 +1,7 @@
 //! Matrix products of constants.
 
-use super::{Args, Folded, View, broadcast};
+use super::args::{Args, Folded};
+use super::view::{View, broadcast};
 use crate::onnx::model::Array;
 
 /// Most multiplications of one product.

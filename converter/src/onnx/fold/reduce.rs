@@ -1,6 +1,7 @@
 //! Sums, means, products and extremes over axes.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded};
+use super::view::View;
 use crate::onnx::model::{Array, Data};
 
 /// `ReduceSum`, `ReduceMean`, `ReduceProd`, `ReduceMax`, `ReduceMin`.

@@ -1,6 +1,7 @@
 //! `Resize` of constants: position embeddings interpolated to another grid.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded};
+use super::view::View;
 use crate::onnx::model::Array;
 
 /// How an output position maps to an input position.

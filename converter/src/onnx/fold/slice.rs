@@ -1,6 +1,7 @@
 //! `Slice` and `Split`.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded};
+use super::view::View;
 use crate::onnx::model::Array;
 
 /// `Slice` with any steps.

@@ -1,7 +1,7 @@
 //! Every op against values computed by hand or with NumPy.
 
 use super::*;
-use crate::onnx::model::Attribute;
+use crate::onnx::model::{Attribute, Data, elements};
 
 fn f(shape: &[usize], values: &[f32]) -> Array {
     Array::new(shape.to_vec(), values.to_vec()).unwrap()

@@ -149,9 +149,8 @@ fn normalisation(
     };
     let mean = spread(given.mean, 0.0, "the mean")?;
     let std = spread(given.std, unit, "the std")?;
-    let refuse = |what, reason: &str| -> Result<_> {
-        Err(OnnxError::Normalisation { what, reason: reason.into() })
-    };
+    let refuse =
+        |what, reason: &str| -> Result<_> { Err(OnnxError::Normalisation { what, reason: reason.into() }) };
     if mean.iter().any(|mean| !mean.is_finite()) {
         return refuse("the mean", "must be finite");
     }

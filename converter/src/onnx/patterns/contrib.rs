@@ -2,13 +2,9 @@
 //!
 //! A node in a form that is not known here stays for the walk to refuse, or to import.
 
-use std::collections::HashMap;
-
 use super::attention;
+use super::parts::{Transposes, inside, like};
 use crate::onnx::model::{Array, Attribute, Model, Node};
-
-/// What each `Transpose` so far turns, and how, by its output.
-pub(super) type Transposes = HashMap<String, (String, Vec<i64>)>;
 
 /// Replaces the nodes of `com.microsoft` that are known.
 pub(super) fn expand(model: &mut Model) {
@@ -48,16 +44,6 @@ fn parts(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<
         "FusedMatMul" | "TransposeMatMul" => matmul(node, model, transposes)?,
         _ => return None,
     })
-}
-
-/// A node of ONNX's own with the name of `node`.
-pub(super) fn like(node: &Node, op: &str, inputs: Vec<String>, output: &str) -> Node {
-    Node { name: node.name.clone(), ..Node::new(op, inputs, output) }
-}
-
-/// A name for a value inside of what `node` becomes.
-pub(super) fn inside(node: &Node, part: &str) -> String {
-    format!("{}/{part}", node.output())
 }
 
 /// GELU after a bias, if there is one.

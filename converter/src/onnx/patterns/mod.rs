@@ -11,11 +11,13 @@ mod attention;
 mod binary;
 mod constants;
 mod contrib;
+mod fusion;
 mod gates;
 mod length;
 mod matcher;
 mod noops;
 mod norm;
+mod parts;
 mod straight;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,8 @@ mod tests;
 use std::collections::HashMap;
 
 use super::error::OnnxError;
-use super::model::{Array, Model, Node};
+use super::model::Model;
+use fusion::Fusion;
 use matcher::Matcher;
 
 /// Rewrites `model` as the module describes; what it computes stays the same.
@@ -45,18 +48,6 @@ pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     join(model);
     noops::prune(model);
     Ok(())
-}
-
-/// Several nodes that one replaces.
-struct Fusion {
-    /// The node whose output stays.
-    root: usize,
-    /// The others.
-    interior: Vec<usize>,
-    /// What replaces them; it has the root's outputs.
-    node: Node,
-    /// Constants that it needs.
-    constants: Vec<(String, Array)>,
 }
 
 /// Joins decomposed operations.
