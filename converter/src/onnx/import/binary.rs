@@ -1,7 +1,7 @@
 //! Signs, chosen keys, and weights that are signs.
 
+use super::importer::{Importer, Result};
 use super::view::View;
-use super::{Importer, Result};
 use crate::float::{Dense, Function, Node, TensorId};
 
 /// How far weights of one magnitude may be from it, as part of it: what their scale loses in

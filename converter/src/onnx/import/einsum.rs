@@ -1,8 +1,8 @@
 //! `Einsum`: products and rearrangements by an equation.
 
+use super::importer::{Importer, Result, Value};
 use super::linear::Matrix;
 use super::view::{Axis, View, dense, split};
-use super::{Importer, Result, Value};
 
 impl Importer<'_> {
     /// `Einsum` of one or two operands.

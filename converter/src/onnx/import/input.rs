@@ -3,8 +3,8 @@
 use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 
+use super::importer::{MAX_ELEMENTS, Result, interface};
 use super::view::{View, dense};
-use super::{MAX_ELEMENTS, Result, interface};
 use crate::float::{Graph, Node};
 use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Element, Input, Model};

@@ -1,9 +1,9 @@
 //! Matrix products, with a constant and of two tensors.
 
+use super::importer::{Importer, Result, Value};
 use super::linear::Matrix;
 use super::store::Order;
 use super::view::{Axis, Dim, View, coalesce, dense, length, split};
-use super::{Importer, Result, Value};
 use crate::float::{Node, Strided};
 use crate::onnx::error::OnnxError;
 use crate::onnx::fold::broadcast;

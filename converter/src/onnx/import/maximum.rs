@@ -1,9 +1,9 @@
 //! Maxima, as sums and ReLUs: `max(a, b) = a + relu(b − a)`.
 
-use super::conv::unimage;
+use super::importer::{Importer, Result, Value};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
-use super::{Importer, Result, Value};
+use super::window::unimage;
 use crate::float::{Function, Node};
 
 /// Most taps of a pooling window in one direction: each costs four instructions.

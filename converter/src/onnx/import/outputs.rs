@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use runtime::OutputKind;
 
+use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
-use super::{Importer, Result, Value, interface};
 use crate::float::{self, Graph};
 use crate::onnx::model::{Model, Node};
 
