@@ -1,11 +1,27 @@
 //! Operations that move elements without changing them.
 
 use super::args::{Args, Folded, axis_of};
+use super::op::FoldOp;
 use super::view::{View, broadcast};
 use crate::onnx::model::{Array, Data, MAX_RANK};
 
+pub(super) const OPS: &[FoldOp] = &[
+    FoldOp::one("Identity", |args| args.required(0).cloned()),
+    FoldOp::one("Reshape", reshape),
+    FoldOp::one("Flatten", flatten),
+    FoldOp::one("Squeeze", squeeze),
+    FoldOp::one("Unsqueeze", unsqueeze),
+    FoldOp::one("Transpose", transpose),
+    FoldOp::one("Expand", expand),
+    FoldOp::one("Tile", tile),
+    FoldOp::one("Concat", concat),
+    FoldOp::one("Gather", gather),
+    FoldOp::one("Pad", pad),
+    FoldOp::one("Trilu", trilu),
+];
+
 /// `Reshape`: 0 keeps a dimension unless `allowzero`, one −1 is what is left.
-pub(super) fn reshape(args: &Args) -> Folded<Array> {
+fn reshape(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let target = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     if target.len() > MAX_RANK {
@@ -38,7 +54,7 @@ pub(super) fn reshape(args: &Args) -> Folded<Array> {
 }
 
 /// `Flatten` to two dimensions.
-pub(super) fn flatten(args: &Args) -> Folded<Array> {
+fn flatten(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let axis = match args.node.int("axis", 1) {
@@ -50,7 +66,7 @@ pub(super) fn flatten(args: &Args) -> Folded<Array> {
 }
 
 /// `Squeeze`: axes from the attribute or the input; all of length 1 without either.
-pub(super) fn squeeze(args: &Args) -> Folded<Array> {
+fn squeeze(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let gone = match args.list("axes", 1)? {
         Some(axes) => args.axes(axes, input.rank())?,
@@ -68,7 +84,7 @@ pub(super) fn squeeze(args: &Args) -> Folded<Array> {
 }
 
 /// `Unsqueeze`: axes of the result, from the attribute or the input.
-pub(super) fn unsqueeze(args: &Args) -> Folded<Array> {
+fn unsqueeze(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let axes = args.list("axes", 1)?.ok_or_else(|| args.invalid("its axes are missing"))?;
     let rank = input.rank() + axes.len();
@@ -82,7 +98,7 @@ pub(super) fn unsqueeze(args: &Args) -> Folded<Array> {
 }
 
 /// `Transpose`: reverses the dimensions unless told otherwise.
-pub(super) fn transpose(args: &Args) -> Folded<Array> {
+fn transpose(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let order: Vec<usize> = match args.node.ints("perm") {
@@ -103,7 +119,7 @@ pub(super) fn transpose(args: &Args) -> Folded<Array> {
 }
 
 /// `Expand`: broadcasting with a shape, in both directions.
-pub(super) fn expand(args: &Args) -> Folded<Array> {
+fn expand(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let target = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     let target: Vec<usize> = target.iter().map(|&dim| args.dim(dim)).collect::<Folded<_>>()?;
@@ -115,7 +131,7 @@ pub(super) fn expand(args: &Args) -> Folded<Array> {
 }
 
 /// `Tile`: every dimension repeated.
-pub(super) fn tile(args: &Args) -> Folded<Array> {
+fn tile(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let repeats = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     if repeats.len() != input.rank() {
@@ -141,7 +157,7 @@ pub(super) fn tile(args: &Args) -> Folded<Array> {
 }
 
 /// `Concat` along an axis.
-pub(super) fn concat(args: &Args) -> Folded<Array> {
+fn concat(args: &Args) -> Folded<Array> {
     let parts: Vec<&Array> =
         (0..args.inputs.len()).map(|index| args.required(index)).collect::<Folded<_>>()?;
     let first = args.required(0)?;
@@ -185,7 +201,7 @@ fn join<T: Copy>(
 }
 
 /// `Gather`: slices along an axis picked by indices.
-pub(super) fn gather(args: &Args) -> Folded<Array> {
+fn gather(args: &Args) -> Folded<Array> {
     let (input, indices) = (args.required(0)?, args.required(1)?);
     let axis = args.axis(args.node.int("axis", 0), input.rank())?;
     let dim = input.shape[axis];
@@ -210,7 +226,7 @@ pub(super) fn gather(args: &Args) -> Folded<Array> {
 }
 
 /// `Pad` of all axes with a constant; negative pads and other modes are refused.
-pub(super) fn pad(args: &Args) -> Folded<Array> {
+fn pad(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let pads = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
@@ -248,7 +264,7 @@ pub(super) fn pad(args: &Args) -> Folded<Array> {
 }
 
 /// `Trilu`: the upper or lower triangle of each matrix, zero elsewhere.
-pub(super) fn trilu(args: &Args) -> Folded<Array> {
+fn trilu(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let &[.., rows, columns] = input.shape.as_slice() else {
         return Err(args.invalid("its input is no matrix"));

@@ -8,6 +8,7 @@ mod create;
 mod elementwise;
 mod layout;
 mod matmul;
+mod op;
 mod reduce;
 mod resize;
 mod slice;
@@ -18,6 +19,7 @@ mod view;
 use super::error::OnnxError;
 use super::model::{Array, Node};
 use args::{Args, Folded};
+use op::FoldOp;
 
 pub use args::{MAX_ELEMENTS, axis_of};
 pub use view::{View, broadcast, broadcast_to};
@@ -31,37 +33,18 @@ pub use view::{View, broadcast, broadcast_to};
 /// [`OnnxError::Node`] if the inputs break the rules of the op, [`OnnxError::Limit`] if an
 /// output would exceed [`MAX_ELEMENTS`].
 pub fn evaluate(node: &Node, inputs: &[Option<&Array>], opset: i64) -> Folded<Option<Vec<Array>>> {
-    if !node.domain.is_empty() {
-        return Ok(None);
+    match find(node) {
+        Some(op) => op.run(&Args { node, inputs, opset }),
+        None => Ok(None),
     }
-    let args = Args { node, inputs, opset };
-    let one = match node.op.as_str() {
-        "Constant" => create::constant(&args)?,
-        "ConstantOfShape" => create::constant_of_shape(&args)?,
-        "Range" => create::range(&args)?,
-        "Shape" => create::shape(&args)?,
-        "Size" => Array::integer(args.required(0)?.len() as i64),
-        "Identity" => args.required(0)?.clone(),
-        "Reshape" => layout::reshape(&args)?,
-        "Flatten" => layout::flatten(&args)?,
-        "Squeeze" => layout::squeeze(&args)?,
-        "Unsqueeze" => layout::unsqueeze(&args)?,
-        "Transpose" => layout::transpose(&args)?,
-        "Expand" => layout::expand(&args)?,
-        "Tile" => layout::tile(&args)?,
-        "Concat" => layout::concat(&args)?,
-        "Gather" => layout::gather(&args)?,
-        "Pad" => layout::pad(&args)?,
-        "Trilu" => layout::trilu(&args)?,
-        "Slice" => slice::slice(&args)?,
-        "Split" => return slice::split(&args).map(Some),
-        "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" => reduce::reduce(&args)?,
-        "MatMul" => matmul::matmul(&args)?,
-        "Gemm" => matmul::gemm(&args)?,
-        "Resize" => return resize::resize(&args).map(|array| array.map(|array| vec![array])),
-        _ => return elementwise::evaluate(&args).map(|array| array.map(|array| vec![array])),
-    };
-    Ok(Some(vec![one]))
+}
+
+/// The operators that are evaluated, by family.
+const FAMILIES: &[&[FoldOp]] =
+    &[create::OPS, elementwise::OPS, layout::OPS, matmul::OPS, reduce::OPS, resize::OPS, slice::OPS];
+
+fn find(node: &Node) -> Option<&'static FoldOp> {
+    FAMILIES.iter().copied().flatten().find(|op| node.is(op.name))
 }
 
 /// What constants may cost in all, so that a small file cannot ask for hours or for all
@@ -94,8 +77,8 @@ impl Budget {
         opset: i64,
     ) -> Folded<Option<Vec<Array>>> {
         let before = inputs.iter().flatten().map(|array| array.len() as u64).sum::<u64>();
-        let columns = match (node.op.as_str(), inputs.get(1)) {
-            ("MatMul" | "Gemm", Some(Some(b))) => b.shape.iter().copied().max().unwrap_or(1) as u64,
+        let columns = match (find(node), inputs.get(1)) {
+            (Some(op), Some(Some(b))) if op.product => b.shape.iter().copied().max().unwrap_or(1) as u64,
             _ => 1,
         };
         self.spend(node, before.saturating_mul(columns), 0)?;

@@ -6,6 +6,34 @@ use super::attention;
 use super::parts::{Transposes, inside, like};
 use crate::onnx::model::{Array, Attribute, Model, Node};
 
+/// What replaces a fused node; none in a form that is not known.
+type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
+
+/// An operator of `com.microsoft` that is taken apart.
+struct Fused {
+    /// Its name.
+    name: &'static str,
+    parts: Parts,
+}
+
+const fn fused(name: &'static str, parts: Parts) -> Fused {
+    Fused { name, parts }
+}
+
+/// The operators that are taken apart.
+const OPS: &[Fused] = &[
+    fused("Attention", |node, model, _| attention::packed(node, model)),
+    fused("BiasGelu", |node, _, _| gelu(node, "none")),
+    fused("FastGelu", |node, _, _| gelu(node, "tanh")),
+    fused("FusedMatMul", matmul),
+    fused("Gelu", |node, _, _| gelu(node, "none")),
+    fused("LayerNormalization", |node, _, _| Some(own(node))),
+    fused("MultiHeadAttention", attention::separate),
+    fused("QuickGelu", |node, _, _| quick_gelu(node)),
+    fused("SkipLayerNormalization", |node, _, _| skip_norm(node)),
+    fused("TransposeMatMul", matmul),
+];
+
 /// Replaces the nodes of `com.microsoft` that are known.
 pub(super) fn expand(model: &mut Model) {
     let mut transposes = Transposes::new();
@@ -13,37 +41,26 @@ pub(super) fn expand(model: &mut Model) {
         if let (true, Some(source), Some(perm)) = (node.is("Transpose"), node.input(0), node.ints("perm")) {
             transposes.insert(node.output().into(), (source.into(), perm.to_vec()));
         }
-        let known = node.domain == "com.microsoft";
-        match known.then(|| parts(&node, model, &transposes)).flatten() {
+        let row = OPS.iter().find(|row| node.domain == "com.microsoft" && node.op == row.name);
+        match row.and_then(|row| (row.parts)(&node, model, &transposes)) {
             Some(parts) => model.nodes.extend(parts),
             None => model.nodes.push(node),
         }
     }
 }
 
-fn parts(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
-    Some(match node.op.as_str() {
-        "Gelu" | "BiasGelu" => gelu(node, "none")?,
-        "FastGelu" => gelu(node, "tanh")?,
-        "QuickGelu" => {
-            let op = match node.float("alpha", 1.702) {
-                1.702 => "QuickGelu",
-                1.0 => "Silu",
-                _ => return None,
-            };
-            vec![like(node, op, vec![node.input(0)?.into()], node.output())]
-        }
-        "LayerNormalization" => {
-            let mut own = node.clone();
-            own.domain.clear();
-            vec![own]
-        }
-        "SkipLayerNormalization" => skip_norm(node)?,
-        "Attention" => attention::packed(node, model)?,
-        "MultiHeadAttention" => attention::separate(node, model, transposes)?,
-        "FusedMatMul" | "TransposeMatMul" => matmul(node, model, transposes)?,
+/// The same node of ONNX's own operator set.
+fn own(node: &Node) -> Vec<Node> {
+    vec![Node { domain: String::new(), ..node.clone() }]
+}
+
+fn quick_gelu(node: &Node) -> Option<Vec<Node>> {
+    let op = match node.float("alpha", 1.702) {
+        1.702 => "QuickGelu",
+        1.0 => "Silu",
         _ => return None,
-    })
+    };
+    Some(vec![like(node, op, vec![node.input(0)?.into()], node.output())])
 }
 
 /// GELU after a bias, if there is one.
