@@ -47,6 +47,17 @@ fn find(node: &Node) -> Option<&'static FoldOp> {
     FAMILIES.iter().copied().flatten().find(|op| node.is(op.name))
 }
 
+/// Whether the node's operator is one that is evaluated.
+pub(super) fn folds(node: &Node) -> bool {
+    find(node).is_some()
+}
+
+/// The names of the operators that are evaluated.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().copied().flatten().map(|op| op.name)
+}
+
 /// What constants may cost in all, so that a small file cannot ask for hours or for all
 /// memory.
 #[derive(Clone, Debug)]

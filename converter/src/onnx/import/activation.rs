@@ -1,19 +1,90 @@
 //! Element-wise functions.
 
 use super::importer::{Importer, Result};
+use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::View;
 use crate::float::{Function, Node};
 
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Gelu", Handler::View(|i| i.gelu()), "exact and `tanh`"),
+    OnnxOp::new("QuickGelu", Handler::View(|i| i.swish(1.702)), "x · σ(1.702 x), from `Sigmoid` and `Mul`")
+        .of(Domain::Joined),
+    OnnxOp::new("QuickGelu", Handler::View(|i| i.swish(1.702)), "factors of 1 and 1.702")
+        .of(Domain::Microsoft),
+    OnnxOp::new("Silu", Handler::View(|i| i.activate(Function::Silu)), "x · σ(x), from `Sigmoid` and `Mul`")
+        .of(Domain::Joined),
+    OnnxOp::new("Swish", Handler::View(|i| i.swish(1.0)), "factors of 1 and 1.702"),
+    OnnxOp::new("Relu", Handler::View(|i| i.activate(Function::Relu)), "all of it"),
+    OnnxOp::new("LeakyRelu", Handler::View(|i| i.leaky_relu()), "all of it"),
+    OnnxOp::new("Elu", Handler::View(|i| i.elu()), "all of it"),
+    OnnxOp::new("Clip", Handler::View(|i| i.clip()), "constant limits"),
+    OnnxOp::new("Sigmoid", Handler::View(|i| i.activate(Function::Sigmoid)), "all of it"),
+    OnnxOp::new("Tanh", Handler::View(|i| i.activate(Function::Tanh)), "all of it"),
+    OnnxOp::new("HardSwish", Handler::View(|i| i.activate(Function::HardSwish)), "all of it"),
+    OnnxOp::new("HardSigmoid", Handler::View(|i| i.hard_sigmoid()), "all of it"),
+];
+
+pub(super) const REFUSED: &[Refused] = &[
+    Refused {
+        names: &["Erf"],
+        instead: "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
+    },
+    Refused {
+        names: &["Exp", "Log", "Pow", "Reciprocal", "Sqrt"],
+        instead: "element-wise functions are supported as part of LayerNorm, GELU, SiLU and Softmax only",
+    },
+];
+
 impl Importer<'_> {
-    /// Element-wise functions.
-    pub fn activate(&mut self) -> Result<View> {
-        let mut view = self.view(0)?;
-        if matches!(self.node.op.as_str(), "BiasGelu" | "FastGelu") && self.node.input(1).is_some() {
-            let bias = self.weights(1, "bias")?;
-            view = self.affine(&view, None, Some(&bias), 1)?;
-        }
-        let function = self.function()?;
+    /// `function` of the only input.
+    pub fn activate(&mut self, function: Function) -> Result<View> {
+        let view = self.view(0)?;
         self.apply(&view, function)
+    }
+
+    fn gelu(&mut self) -> Result<View> {
+        let tanh = self.node.string("approximate", "none") == "tanh";
+        self.activate(if tanh { Function::GeluTanh } else { Function::Gelu })
+    }
+
+    /// `x · σ(alpha · x)`, with `alpha` unless the node says otherwise.
+    fn swish(&mut self, alpha: f32) -> Result<View> {
+        let function = match self.node.float("alpha", alpha) {
+            1.0 => Function::Silu,
+            alpha if (alpha - 1.702).abs() < 1e-3 => Function::QuickGelu,
+            alpha => {
+                let hint = format!("x · σ({alpha} x); factors of 1 and 1.702 are supported");
+                return Err(self.node.unsupported(hint));
+            }
+        };
+        self.activate(function)
+    }
+
+    fn leaky_relu(&mut self) -> Result<View> {
+        let slope = self.node.float("alpha", 0.01);
+        self.activate(Function::LeakyRelu { slope })
+    }
+
+    fn elu(&mut self) -> Result<View> {
+        let alpha = self.node.float("alpha", 1.0);
+        self.activate(Function::Elu { alpha })
+    }
+
+    fn hard_sigmoid(&mut self) -> Result<View> {
+        let (alpha, beta) = (self.node.float("alpha", 0.2), self.node.float("beta", 0.5));
+        self.activate(Function::HardSigmoid { alpha, beta })
+    }
+
+    fn clip(&mut self) -> Result<View> {
+        let limit = |at: usize, default: f32| match self.node.input(at) {
+            None => Ok(default),
+            Some(_) => self.weights(at, "limits").map(|array| array.scalar_f32().unwrap_or(default)),
+        };
+        let (min, max) = (limit(1, f32::MIN)?, limit(2, f32::MAX)?);
+        if min.is_nan() || max.is_nan() || min > max {
+            return Err(self.node.invalid("its limits are not a range"));
+        }
+        self.activate(Function::Clip { min: min.max(f32::MIN), max: max.min(f32::MAX) })
     }
 
     /// `function` of every element.
@@ -30,45 +101,5 @@ impl Importer<'_> {
         };
         let tensor = self.emit("", rows, width, |out| Node::Activate { x, out, function })?;
         Ok(View { factor: view.factor, ..View::laid_out(tensor, view.axes) })
-    }
-
-    fn function(&self) -> Result<Function> {
-        let node = self.node;
-        Ok(match node.op.as_str() {
-            "Gelu" if node.string("approximate", "none") == "tanh" => Function::GeluTanh,
-            "Gelu" | "BiasGelu" => Function::Gelu,
-            "FastGelu" => Function::GeluTanh,
-            "Silu" | "Swish" => Function::Silu,
-            "QuickGelu" => match node.float("alpha", 1.702) {
-                1.0 => Function::Silu,
-                alpha if (alpha - 1.702).abs() < 1e-3 => Function::QuickGelu,
-                alpha => {
-                    return Err(
-                        node.unsupported(format!("x · σ({alpha} x); factors of 1 and 1.702 are supported"))
-                    );
-                }
-            },
-            "Relu" => Function::Relu,
-            "LeakyRelu" => Function::LeakyRelu { slope: node.float("alpha", 0.01) },
-            "Elu" => Function::Elu { alpha: node.float("alpha", 1.0) },
-            "Sigmoid" => Function::Sigmoid,
-            "Tanh" => Function::Tanh,
-            "HardSwish" => Function::HardSwish,
-            "HardSigmoid" => {
-                Function::HardSigmoid { alpha: node.float("alpha", 0.2), beta: node.float("beta", 0.5) }
-            }
-            "Clip" => {
-                let limit = |at: usize, default: f32| match node.input(at) {
-                    None => Ok(default),
-                    Some(_) => self.weights(at, "limits").map(|array| array.scalar_f32().unwrap_or(default)),
-                };
-                let (min, max) = (limit(1, f32::MIN)?, limit(2, f32::MAX)?);
-                if min.is_nan() || max.is_nan() || min > max {
-                    return Err(node.invalid("its limits are not a range"));
-                }
-                Function::Clip { min: min.max(f32::MIN), max: max.min(f32::MAX) }
-            }
-            _ => return Err(self.unknown()),
-        })
     }
 }

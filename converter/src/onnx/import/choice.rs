@@ -1,9 +1,26 @@
 //! Choices by a condition, and tests of elements.
 
 use super::importer::{Importer, MAX_ELEMENTS, Result, Value};
+use super::op::{Handler, OnnxOp, Refused};
 use super::view::dense;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "Where",
+        Handler::Value(|i| i.choose()),
+        "a constant condition that picks the same side everywhere",
+    ),
+    OnnxOp::new("IsNaN", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights"),
+    OnnxOp::new("IsInf", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights"),
+];
+
+pub(super) const REFUSED: &[Refused] = &[Refused {
+    names: &["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"],
+    instead: "comparisons are supported as where(x >= 0, 1, -1), the sign of x, and as where(p >= ratio · max, 1, 0) \
+              of a softmax p and its largest element along the same axis, in binarized models",
+}];
 
 impl Importer<'_> {
     /// `Where` with a constant condition that picks one side everywhere.

@@ -1,9 +1,23 @@
 //! Convolutions and average pooling.
 
 use super::importer::{Importer, MAX_ELEMENTS, Result};
+use super::op::{Handler, OnnxOp};
 use super::view::View;
 use super::window::{Kernel, unimage};
 use crate::float::Dense;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "Conv",
+        Handler::View(|i| i.conv()),
+        "constant weights; one or two dimensions, any groups, strides, padding and dilation",
+    ),
+    OnnxOp::new(
+        "AveragePool",
+        Handler::View(|i| i.average_pool()),
+        "one or two dimensions; no dilation, `ceil_mode` or padding that does not count",
+    ),
+];
 
 impl Importer<'_> {
     /// `Conv` in one or two dimensions, with any groups, strides, padding and dilation.

@@ -2,11 +2,28 @@
 
 use super::importer::{Importer, Result, Value};
 use super::names;
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::View;
 use crate::float::Node;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Add", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),
+    OnnxOp::new("Sub", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),
+    OnnxOp::new(
+        "Mul",
+        Handler::View(|i| i.multiply()),
+        "with a constant that may differ from channel to channel, not from row to row",
+    ),
+    OnnxOp::new(
+        "Div",
+        Handler::View(|i| i.multiply()),
+        "by a constant that may differ from channel to channel, not from row to row",
+    ),
+    OnnxOp::new("Neg", Handler::View(|i| i.negate()), "all of it"),
+];
 
 /// What is added after a product, in a layout of the storage.
 enum Offset {

@@ -161,8 +161,8 @@ impl<'a> Importer<'a> {
                 view.exclusive &= self.reads.get(name) == Some(&1);
                 Ok(view)
             }
-            Some(Value::Constant(_)) => Err(self.unknown()),
-            None if self.model.constant(name).is_some() => Err(self.unknown()),
+            Some(Value::Constant(_)) => Err(self.not_computed(name)),
+            None if self.model.constant(name).is_some() => Err(self.not_computed(name)),
             None => Err(self.node.invalid(format!("input `{name}` is not made before it is read"))),
         }
     }
@@ -227,32 +227,13 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The error for an op that is not known, with what to do about the usual ones.
+    fn not_computed(&self, name: &str) -> OnnxError {
+        self.node.unsupported(format!("its input `{name}` is constant, and must be computed from the image"))
+    }
+
+    /// The error for inputs that the node's handler has no way to compute.
     pub(super) fn unknown(&self) -> OnnxError {
-        let hint = match self.node.op.as_str() {
-            "GroupNormalization" | "InstanceNormalization" => {
-                "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm"
-            }
-            "LpNormalization" | "ReduceL2" => {
-                "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there"
-            }
-            "RMSNormalization" | "SimplifiedLayerNormalization" => "use LayerNorm instead of RMSNorm",
-            "Erf" => "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
-            "Pow" | "Sqrt" | "Exp" | "Log" | "Reciprocal" => {
-                "element-wise functions are supported as part of LayerNorm, GELU, SiLU and Softmax only"
-            }
-            "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" => {
-                "comparisons are supported as where(x >= 0, 1, -1), the sign of x, and as where(p >= ratio · max, 1, 0) \
-                 of a softmax p and its largest element along the same axis, in binarized models"
-            }
-            "If" | "Loop" | "Scan" => "control flow is not supported; export with fixed shapes, by tracing",
-            _ => {
-                "accepted are MatMul, Gemm, Conv, ConvTranspose, AveragePool, MaxPool, LayerNormalization, \
-                 BatchNormalization, Softmax, Gelu, Relu and other activations, Add, Max, Resize, ReduceMean, Sub, \
-                 Mul and Div with constants, and ops that move data"
-            }
-        };
-        self.node.unsupported(hint)
+        self.node.unsupported("inputs of these shapes, or in this order, are not supported")
     }
 }
 

@@ -4,24 +4,9 @@
 //! or a `View` of a tensor; movement of data is arithmetic on views for as
 //! long as strides can express it, and a copy after that. Batches are of one image.
 //!
-//! # Accepted ops
-//!
-//! * products: `MatMul`, `Gemm`, `Einsum` of one or two operands, `FusedMatMul`, `Attention`
-//!   (opset 23, without past keys); `Conv`, `ConvTranspose`, `AveragePool`,
-//!   `GlobalAveragePool`, all with constant weights;
-//! * normalisation: `LayerNormalization`, `SkipLayerNormalization`, `BatchNormalization`;
-//! * `Softmax`; `Gelu`, `FastGelu`, `BiasGelu`, `QuickGelu`, `Silu`, `Relu`, `LeakyRelu`,
-//!   `Elu`, `Clip`, `Sigmoid`, `Tanh`, `HardSwish`, `HardSigmoid`;
-//! * `Sign`, a choice of 1 or −1 by `x ≥ 0`, and a choice of 1 or 0 by `p ≥ ratio · max p` of
-//!   a softmax, straight-through estimators around them left out;
-//! * `Add`, `Sub`, `Mul`, `Div` with a constant, `Neg`; `Add` and `Sub` of two tensors;
-//! * movement: `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`,
-//!   `Gather` with constant indices, `Expand`, `Tile`, `Concat`, `Pad` with a constant,
-//!   `DepthToSpace`, `SpaceToDepth`, `Identity`, `Cast`, `CastLike`, `Dropout`, `Where` with a constant
-//!   condition that picks one side, `Resize`;
-//! * `ReduceMean`, `ReduceSum`; `MaxPool`, `ReduceMax`, `ReduceMin`, `Max` and `Min`;
-//! * any op that [`fold`](super::fold) evaluates, where its inputs are constant; `Shape` and
-//!   `Size` always are.
+//! Each family of operators is a file whose `OPS` are its rows: name, handler, and what of the
+//! operator is accepted. `ops` joins them. Any node that [`fold`](super::fold) evaluates is accepted
+//! where its inputs are constant.
 //!
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
@@ -42,6 +27,8 @@ mod maximum;
 mod movement;
 mod names;
 mod norm;
+mod op;
+mod ops;
 mod outputs;
 mod pad;
 mod pick;
@@ -108,13 +95,16 @@ impl Importer<'_> {
         let values = if known {
             let arrays: Vec<Option<&Array>> = inputs.iter().map(Option::as_ref).collect();
             let folded = self.folding.evaluate(node, &arrays, self.model.opset)?;
-            let Some(arrays) = folded else { return Err(self.unknown()) };
+            let Some(arrays) = folded else { return Err(ops::refusal(node)) };
             self.note_origin(&inputs);
             arrays.into_iter().map(Value::Constant).collect()
         } else if self.endings.contains(&index) && outputs::droppable(node, &self.view(0)?) {
             vec![self.view(0)?.into()]
         } else {
-            self.dispatch()?
+            match ops::find(node) {
+                Some(op) => op.run(self)?,
+                None => return Err(ops::refusal(node)),
+            }
         };
         if let Some(name) =
             node.outputs.iter().skip(values.len()).find(|name| self.reads.contains_key(name.as_str()))
@@ -136,50 +126,5 @@ impl Importer<'_> {
             self.values.insert(name.clone(), value);
         }
         Ok(())
-    }
-
-    fn dispatch(&mut self) -> Result<Vec<Value>> {
-        let one = match self.node.op.as_str() {
-            "MatMul" | "FusedMatMul" => self.matmul()?.into(),
-            "Gemm" => self.gemm()?.into(),
-            "Einsum" => self.einsum()?.into(),
-            "Attention" if self.node.domain.is_empty() => self.attention()?.into(),
-            "Conv" => self.conv()?.into(),
-            "ConvTranspose" => self.conv_transpose()?.into(),
-            "AveragePool" => self.average_pool()?.into(),
-            "GlobalAveragePool" => self.global_average_pool()?.into(),
-            "BatchNormalization" => self.batch_norm()?.into(),
-            "LayerNormalization" => self.layer_norm()?.into(),
-            "SkipLayerNormalization" => return self.skip_layer_norm(),
-            "Softmax" => self.softmax()?.into(),
-            "ReduceMean" => self.reduce_mean()?.into(),
-            "ReduceSum" => self.reduce_sum()?.into(),
-            "ReduceMax" | "ReduceMin" => self.reduce_max()?.into(),
-            "MaxPool" => self.max_pool()?.into(),
-            "Max" | "Min" => self.extreme()?.into(),
-            "Add" | "Sub" => self.add()?.into(),
-            "Mul" | "Div" => self.multiply()?.into(),
-            "Neg" => self.negate()?.into(),
-            "Sign" => self.sign()?.into(),
-            "AtLeast" if self.node.domain.is_empty() => self.at_least()?.into(),
-            "Gelu" | "FastGelu" | "BiasGelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu"
-            | "Elu" | "Clip" | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" => self.activate()?.into(),
-            "Where" => self.choose()?,
-            "IsNaN" | "IsInf" => self.never()?.into(),
-            "Concat" => self.concat()?.into(),
-            "Pad" => self.pad()?.into(),
-            "Gather" => self.gather()?.into(),
-            "Slice" => self.slice()?.into(),
-            "Split" => return self.split(),
-            "Resize" => self.resize()?.into(),
-            "CastLike" => self.cast_like()?,
-            "Shape" => self.shape_of()?.into(),
-            "Size" => Array::integer(self.view(0)?.shape().iter().product::<usize>() as i64).into(),
-            _ => match self.movement()? {
-                Some(view) => view.into(),
-                None => return Err(self.unknown()),
-            },
-        };
-        Ok(vec![one])
     }
 }

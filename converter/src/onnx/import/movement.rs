@@ -1,28 +1,35 @@
 //! Shapes and the order of axes: arithmetic on views, and copies where that ends.
 
 use super::importer::{Importer, Result, Value};
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::{Array, MAX_RANK};
 
-impl Importer<'_> {
-    /// Ops that only move data; none if the op is not one of them.
-    pub fn movement(&mut self) -> Result<Option<View>> {
-        match self.node.op.as_str() {
-            "Identity" | "Cast" | "Dropout" => self.view(0).map(Some),
-            "Reshape" => self.reshape().map(Some),
-            "Flatten" => self.flatten().map(Some),
-            "Squeeze" => self.squeeze().map(Some),
-            "Unsqueeze" => self.unsqueeze().map(Some),
-            "Transpose" => self.transpose().map(Some),
-            "Expand" => self.expand().map(Some),
-            "Tile" => self.tile().map(Some),
-            "DepthToSpace" | "SpaceToDepth" => self.depth_space(),
-            _ => Ok(None),
-        }
-    }
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Identity", Handler::View(|i| i.view(0)), "all of it"),
+    OnnxOp::new("Cast", Handler::View(|i| i.view(0)), "all of it: what is computed is float, and stays so"),
+    OnnxOp::new(
+        "CastLike",
+        Handler::Value(|i| i.cast_like()),
+        "all of it: what is computed is float, and stays so",
+    ),
+    OnnxOp::new("Dropout", Handler::View(|i| i.view(0)), "in evaluation mode: it does nothing"),
+    OnnxOp::new("Reshape", Handler::View(|i| i.reshape()), "a constant shape of up to 8 dimensions"),
+    OnnxOp::new("Flatten", Handler::View(|i| i.flatten()), "all of it"),
+    OnnxOp::new("Squeeze", Handler::View(|i| i.squeeze()), "constant axes"),
+    OnnxOp::new("Unsqueeze", Handler::View(|i| i.unsqueeze()), "constant axes, up to 8 dimensions"),
+    OnnxOp::new("Transpose", Handler::View(|i| i.transpose()), "all of it"),
+    OnnxOp::new("Expand", Handler::View(|i| i.expand()), "a constant shape"),
+    OnnxOp::new("Tile", Handler::View(|i| i.tile()), "constant repeats"),
+    OnnxOp::new("DepthToSpace", Handler::View(|i| i.depth_space()), "both modes"),
+    OnnxOp::new("SpaceToDepth", Handler::View(|i| i.depth_space()), "all of it"),
+    OnnxOp::new("Shape", Handler::Value(|i| i.shape_of().map(Value::from)), "all of it: shapes are constant"),
+    OnnxOp::new("Size", Handler::Value(|i| i.size_of().map(Value::from)), "all of it: shapes are constant"),
+];
 
+impl Importer<'_> {
     /// `CastLike`: what is computed from an image is float.
     pub fn cast_like(&mut self) -> Result<Value> {
         match (self.value(0)?, self.value(1)?) {
@@ -153,8 +160,8 @@ impl Importer<'_> {
         Ok(view)
     }
 
-    /// `DepthToSpace` and `SpaceToDepth`; none if strides cannot express it.
-    pub fn depth_space(&mut self) -> Result<Option<View>> {
+    /// `DepthToSpace` and `SpaceToDepth`.
+    fn depth_space(&mut self) -> Result<View> {
         let node = self.node;
         let view = self.view(0)?;
         let b = self.positive("blocksize", 0)?;
@@ -177,7 +184,7 @@ impl Importer<'_> {
             (vec![n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4], [n, c * b * b, h / b, w / b])
         };
         let cut = self.reshaped(&view, &cut)?;
-        self.reshaped(&cut.transpose(&perm), &shape).map(Some)
+        self.reshaped(&cut.transpose(&perm), &shape)
     }
 
     /// `Shape`, from `start` to `end`.
@@ -189,5 +196,10 @@ impl Importer<'_> {
         let lens: Vec<i64> =
             shape.get(start..end).unwrap_or_default().iter().map(|&len| len as i64).collect();
         Ok(Array::vector(lens))
+    }
+
+    /// `Size`.
+    fn size_of(&self) -> Result<Array> {
+        Ok(Array::integer(self.view(0)?.shape().iter().product::<usize>() as i64))
     }
 }

@@ -2,9 +2,53 @@
 
 use super::importer::{Importer, Result, Value};
 use super::names;
+use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::{View, stored_places};
 use crate::float::Node;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "LayerNormalization",
+        Handler::View(|i| i.layer_norm()),
+        "over the last axes; constant scale and bias",
+    ),
+    OnnxOp::new(
+        "SkipLayerNormalization",
+        Handler::Values(|i| i.skip_layer_norm()),
+        "of a sum, which may be an output too; constant scale and biases",
+    )
+    .of(Domain::Microsoft),
+    OnnxOp::new(
+        "BatchNormalization",
+        Handler::View(|i| i.batch_norm()),
+        "constant parameters: exported in evaluation mode",
+    ),
+    OnnxOp::new(
+        "Softmax",
+        Handler::View(|i| i.softmax()),
+        "over any axis; before opset 13 over all axes from one on",
+    ),
+];
+
+pub(super) const REFUSED: &[Refused] = &[
+    Refused {
+        names: &["ArgMax", "LogSoftmax"],
+        instead: "it is only supported at the end of a model, and is left out there",
+    },
+    Refused {
+        names: &["GroupNormalization", "InstanceNormalization"],
+        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
+    },
+    Refused {
+        names: &["LpNormalization", "ReduceL2"],
+        instead: "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there",
+    },
+    Refused {
+        names: &["RMSNormalization", "SimplifiedLayerNormalization"],
+        instead: "use LayerNorm instead of RMSNorm",
+    },
+];
 
 impl Importer<'_> {
     /// `LayerNormalization` over the last axes.

@@ -1,8 +1,15 @@
 //! Padding.
 
 use super::importer::{Importer, MAX_ELEMENTS, Result};
+use super::op::{Handler, OnnxOp};
 use super::view::View;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "Pad",
+    Handler::View(|i| i.pad()),
+    "constant pads and value; neither cropping nor reflection",
+)];
 
 impl Importer<'_> {
     /// `Pad` with a constant: part of the convolution that reads it, else a concatenation.

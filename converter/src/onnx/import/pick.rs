@@ -1,10 +1,17 @@
 //! Parts of an axis: slices, splits and gathered indices.
 
 use super::importer::{Importer, Result, Value};
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, for_each, length};
 use crate::float::Node;
 use crate::onnx::model::MAX_RANK;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Slice", Handler::View(|i| i.slice()), "constant bounds, any steps; not empty"),
+    OnnxOp::new("Split", Handler::Values(|i| i.split()), "constant parts, none of them empty"),
+    OnnxOp::new("Gather", Handler::View(|i| i.gather()), "constant indices"),
+];
 
 impl Importer<'_> {
     /// Some indices of an axis, copied if strides cannot express them.

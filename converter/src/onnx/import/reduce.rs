@@ -1,9 +1,16 @@
 //! Sums and means over axes.
 
 use super::importer::{Importer, Result};
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::View;
 use crate::float::Node;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),
+    OnnxOp::new("ReduceSum", Handler::View(|i| i.reduce_sum()), "over constant axes"),
+    OnnxOp::new("GlobalAveragePool", Handler::View(|i| i.global_average_pool()), "all of it"),
+];
 
 impl Importer<'_> {
     /// `ReduceMean`.

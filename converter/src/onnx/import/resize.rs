@@ -3,10 +3,17 @@
 
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::linear::Matrix;
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{View, dense};
 use crate::float::Node;
 use crate::onnx::model::{Array, Attribute};
+
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "Resize",
+    Handler::View(|i| i.resize()),
+    "constant sizes or scales; nearest, linear and cubic, no antialiasing where it shrinks",
+)];
 
 impl Importer<'_> {
     /// `Resize` of the spatial axes.

@@ -1,9 +1,16 @@
 //! Transposed convolutions.
 
 use super::importer::{Importer, MAX_ELEMENTS, Result};
+use super::op::{Handler, OnnxOp};
 use super::view::{Dim, View, coalesce};
 use super::window::Kernel;
 use crate::float::Dense;
+
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "ConvTranspose",
+    Handler::View(|i| i.conv_transpose()),
+    "constant weights; two dimensions, any groups, strides and `pads`; no dilation",
+)];
 
 impl Importer<'_> {
     /// `ConvTranspose`, as a convolution whose channels are the pixels between those of the

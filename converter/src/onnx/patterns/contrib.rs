@@ -10,28 +10,42 @@ use crate::onnx::model::{Array, Attribute, Model, Node};
 type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
 
 /// An operator of `com.microsoft` that is taken apart.
-struct Fused {
+pub(in crate::onnx) struct Fused {
     /// Its name.
-    name: &'static str,
+    pub(in crate::onnx) name: &'static str,
     parts: Parts,
+    /// What of it is taken apart.
+    pub(in crate::onnx) accepts: &'static str,
 }
 
-const fn fused(name: &'static str, parts: Parts) -> Fused {
-    Fused { name, parts }
+const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused {
+    Fused { name, parts, accepts }
 }
 
 /// The operators that are taken apart.
-const OPS: &[Fused] = &[
-    fused("Attention", |node, model, _| attention::packed(node, model)),
-    fused("BiasGelu", |node, _, _| gelu(node, "none")),
-    fused("FastGelu", |node, _, _| gelu(node, "tanh")),
-    fused("FusedMatMul", matmul),
-    fused("Gelu", |node, _, _| gelu(node, "none")),
-    fused("LayerNormalization", |node, _, _| Some(own(node))),
-    fused("MultiHeadAttention", attention::separate),
-    fused("QuickGelu", |node, _, _| quick_gelu(node)),
-    fused("SkipLayerNormalization", |node, _, _| skip_norm(node)),
-    fused("TransposeMatMul", matmul),
+pub(in crate::onnx) const OPS: &[Fused] = &[
+    fused(
+        "Attention",
+        |node, model, _| attention::packed(node, model),
+        "packed weights without masks, past keys or rotation; all heads of one size",
+    ),
+    fused("BiasGelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("FastGelu", |node, _, _| gelu(node, "tanh"), "all of it"),
+    fused("FusedMatMul", matmul, "either side transposed, times `alpha`; no transposed batches"),
+    fused("Gelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("LayerNormalization", |node, _, _| Some(own(node)), "as ONNX's own"),
+    fused(
+        "MultiHeadAttention",
+        attention::separate,
+        "three operands of three dimensions, with a constant bias or a stated `scale`; no masks, past keys or rotation",
+    ),
+    fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
+    fused(
+        "SkipLayerNormalization",
+        |node, _, _| skip_norm(node),
+        "of a sum, which may be an output too; mean and deviation may not",
+    ),
+    fused("TransposeMatMul", matmul, "as `FusedMatMul`, where the rank of the transposed side is known"),
 ];
 
 /// Replaces the nodes of `com.microsoft` that are known.

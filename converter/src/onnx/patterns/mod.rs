@@ -24,6 +24,8 @@ mod tests;
 
 use std::collections::HashMap;
 
+pub(super) use contrib::OPS as FUSED;
+
 use super::error::OnnxError;
 use super::model::Model;
 use fusion::Fusion;

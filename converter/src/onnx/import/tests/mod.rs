@@ -2,6 +2,7 @@
 //! [`fold`], or of the op's definition written out.
 
 mod binary;
+mod documented;
 mod ops;
 mod run;
 

@@ -368,6 +368,21 @@ fn refusals_name_the_node_and_what_would_work() {
     assert!(message("Mul", &["x", "x"]).contains("one side must be constant"));
     assert!(message("InstanceNormalization", &["x"]).contains("BatchNorm"));
     assert!(message("Erf", &["x"]).contains("GELU"));
+    assert!(message("ArgMax", &["x"]).contains("at the end"));
+    assert!(message("Abs", &["x"]).contains("of constants only"));
+    let accepted = message("GridSample", &["x"]);
+    assert!(accepted.contains("accepted are Add, Attention, AveragePool,"), "{accepted}");
+    assert!(!accepted.contains("AtLeast") && !accepted.contains("FusedMatMul"), "{accepted}");
+
+    let mut sketch = Sketch::new([1, 3, 4, 4]);
+    let weights = sketch.floats(&[4, 2]);
+    let product = sketch.node("Gather", &[&weights, "x"], &[]);
+    assert!(sketch.build(&product).unwrap_err().to_string().contains("`c0` is constant"));
+    let mut sketch = Sketch::new([1, 3, 4, 4]);
+    let out = sketch.node("Relu", &["x"], &[]);
+    sketch.model.nodes[0].domain = "com.example".into();
+    let foreign = sketch.build(&out).unwrap_err().to_string();
+    assert!(foreign.contains("(com.example::Relu)") && foreign.contains("accepted are"), "{foreign}");
 
     let mut sketch = Sketch::new([1, 3, 4, 4]);
     let out = sketch.node("Relu", &["x"], &[]);
