@@ -2,7 +2,9 @@
 //! [`fold`], or of the op's definition written out.
 
 mod binary;
+mod conv;
 mod documented;
+mod matmul;
 mod ops;
 mod run;
 
@@ -122,6 +124,10 @@ impl Sketch {
     pub fn check(&self, x: &str) {
         close(&self.run(x), &self.truth(x));
     }
+}
+
+pub fn ints(values: &[i64]) -> Attribute {
+    Attribute::Ints(values.to_vec())
 }
 
 pub fn noise(shape: &[usize], seed: usize) -> Array {
