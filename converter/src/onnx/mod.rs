@@ -18,6 +18,7 @@
 //! file and its external data (a bool or integer of one byte becomes eight, in a list that
 //! grows by doubling, and is copied once), and 512 bytes for every message: 1 GiB.
 
+mod array;
 pub mod error;
 pub mod fold;
 mod functions;

@@ -1,11 +1,8 @@
 //! A node to evaluate, and what it asks of its inputs.
 
-use super::view::View;
+use super::view::{MAX_ELEMENTS, View};
 use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Array, Data, Node, elements};
-
-/// Most elements of a computed constant.
-pub const MAX_ELEMENTS: usize = 1 << 26;
 
 pub(super) type Folded<T> = Result<T, OnnxError>;
 

@@ -21,8 +21,8 @@ use super::model::{Array, Node};
 use args::{Args, Folded};
 use op::FoldOp;
 
-pub use args::{MAX_ELEMENTS, axis_of};
-pub use view::{View, broadcast, broadcast_to};
+pub use args::axis_of;
+pub use view::{MAX_ELEMENTS, View, broadcast, broadcast_to};
 
 /// The outputs of `node` for constant `inputs` (none where one is absent); none if its op
 /// is not one that is evaluated here. Trailing outputs that the op computes but the

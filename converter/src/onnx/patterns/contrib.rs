@@ -10,12 +10,12 @@ use crate::onnx::model::{Array, Attribute, Model, Node};
 type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
 
 /// An operator of `com.microsoft` that is taken apart.
-pub(in crate::onnx) struct Fused {
+pub(crate) struct Fused {
     /// Its name.
-    pub(in crate::onnx) name: &'static str,
+    pub(crate) name: &'static str,
     parts: Parts,
     /// What of it is taken apart.
-    pub(in crate::onnx) accepts: &'static str,
+    pub(crate) accepts: &'static str,
 }
 
 const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused {
@@ -23,7 +23,7 @@ const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused
 }
 
 /// The operators that are taken apart.
-pub(in crate::onnx) const OPS: &[Fused] = &[
+pub(crate) const OPS: &[Fused] = &[
     fused(
         "Attention",
         |node, model, _| attention::packed(node, model),
