@@ -26,8 +26,8 @@ pub enum OnnxError {
     #[error(
         "the model uses ONNX opset {found}; {} to {} are read: export it again with \
          `opset_version=17`, or convert it with `onnx.version_converter`",
-        super::OPSETS.start(),
-        super::OPSETS.end()
+        super::limits::OPSETS.start(),
+        super::limits::OPSETS.end()
     )]
     Opset {
         /// The model's; 0 if it states none.
@@ -64,6 +64,16 @@ pub enum OnnxError {
         tensor: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A tensor holds an element that is NaN or infinite.
+    #[error("tensor `{tensor}` holds {value} at element {index}; expected a finite number")]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// The element.
+        index: usize,
+        /// Its value.
+        value: f64,
     },
     /// A value has no producer, or two.
     #[error("value `{value}`, {role}, {problem}")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::error::OnnxError;
-use super::parse::{MAX_NODES, clean, too_many_nodes};
+use super::limits::{MAX_NODES, clean};
 use super::proto::{AttributeProto, FunctionProto, NodeProto};
 
 /// Deepest nesting of calls.
@@ -42,7 +42,11 @@ impl<'a> Functions<'a> {
     fn expand(&mut self, node: NodeProto, depth: usize, flat: &mut Vec<NodeProto>) -> Result<(), OnnxError> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(too_many_nodes(self.nodes));
+            return Err(OnnxError::Limit {
+                what: "nodes of the model".into(),
+                found: self.nodes as u64,
+                limit: MAX_NODES as u64,
+            });
         }
         let key = (node.domain.as_str(), node.op_type.as_str(), node.overload.as_str());
         let Some(&function) = self.functions.get(&key) else {

@@ -18,10 +18,12 @@
 //! file and its external data (a bool or integer of one byte becomes eight, in a list that
 //! grows by doubling, and is copied once), and 512 bytes for every message: 1 GiB.
 
+mod array;
 pub mod error;
 pub mod fold;
 mod functions;
 pub mod import;
+mod limits;
 pub mod model;
 pub mod parse;
 pub mod patterns;
@@ -31,20 +33,18 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use bytes::Bytes;
 
 pub use error::OnnxError;
+pub use import::Normalisation;
+pub use limits::OPSETS;
 pub use model::Model;
 
 use crate::error::ConvertError;
 use crate::float;
 use crate::import::ImportOptions;
-
-/// Versions of the default operator set that are read.
-pub const OPSETS: RangeInclusive<i64> = 11..=23;
 
 /// Reads the ONNX model at `path`, with external data from its directory.
 ///
@@ -53,10 +53,10 @@ pub const OPSETS: RangeInclusive<i64> = 11..=23;
 /// [`ConvertError::Read`] if the file cannot be read, [`ConvertError::Onnx`] and
 /// [`ConvertError::Value`] naming the tensor or node that cannot be imported.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<float::Graph, ConvertError> {
-    let read = |source| ConvertError::Read { path: path.display().to_string(), source };
-    let len = std::fs::metadata(path).map_err(read)?.len();
+    let unread = |source| ConvertError::Read { path: path.display().to_string(), source };
+    let len = std::fs::metadata(path).map_err(unread)?.len();
     parse::check_file_len(len)?;
-    let bytes = std::fs::read(path).map_err(read)?;
+    let bytes = std::fs::read(path).map_err(unread)?;
     let directory =
         path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
     import_bytes(bytes.into(), directory, options)
@@ -73,7 +73,26 @@ pub fn import_bytes(
     directory: Option<&Path>,
     options: &ImportOptions,
 ) -> Result<float::Graph, ConvertError> {
+    let normalisation = Normalisation { mean: &options.mean, std: &options.std };
+    read(bytes, directory, normalisation).map_err(|error| match error {
+        OnnxError::NotFinite { tensor: name, index, value } => {
+            ConvertError::Value { name, index, value, expected: "a finite number" }
+        }
+        error => error.into(),
+    })
+}
+
+/// Reads an ONNX model from memory, as [`import_bytes`] does.
+///
+/// # Errors
+///
+/// What is wrong with the model, naming the tensor or node.
+pub fn read(
+    bytes: Bytes,
+    directory: Option<&Path>,
+    normalisation: Normalisation,
+) -> Result<float::Graph, OnnxError> {
     let mut model = parse::parse(bytes, directory)?;
     patterns::fuse(&mut model)?;
-    import::build(model, options)
+    import::build(model, normalisation)
 }

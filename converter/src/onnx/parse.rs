@@ -7,23 +7,16 @@ use std::path::Path;
 use bytes::Bytes;
 use prost::Message;
 
-use super::OPSETS;
 use super::error::OnnxError;
 use super::functions::Functions;
+use super::limits::{OPSETS, clean};
 use super::model::{Array, Attribute, Input, Model, Node, Output};
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto};
 use super::scan;
 use super::tensor::{self, External};
-use crate::error::ConvertError;
-
-/// Most nodes of a model.
-pub(super) const MAX_NODES: usize = 1 << 16;
 
 /// Most bytes of a file: protobuf allows no more.
 const MAX_FILE: u64 = 1 << 31;
-
-/// Most characters of a name that messages show.
-const MAX_NAME: usize = 120;
 
 /// Refuses files that are too large to read.
 pub(super) fn check_file_len(len: u64) -> Result<(), OnnxError> {
@@ -33,31 +26,19 @@ pub(super) fn check_file_len(len: u64) -> Result<(), OnnxError> {
     Ok(())
 }
 
-/// The error of more than [`MAX_NODES`] nodes.
-pub(super) fn too_many_nodes(found: usize) -> OnnxError {
-    OnnxError::Limit { what: "nodes of the model".into(), found: found as u64, limit: MAX_NODES as u64 }
-}
-
-/// `name` as messages show it: without a leading slash and control characters, of bounded
-/// length.
-pub fn clean(name: &str) -> String {
-    let shown = name.trim_start_matches('/').chars().take(MAX_NAME);
-    shown.map(|c| if c.is_control() { '_' } else { c }).collect()
-}
-
 /// Reads a model, with external data from `directory`.
 ///
 /// # Errors
 ///
-/// [`ConvertError::Onnx`] with what is wrong, and [`ConvertError::Value`] for an
+/// [`OnnxError`] with what is wrong, and [`OnnxError::NotFinite`] for an
 /// initializer of more than one element that holds NaN or an infinity.
-pub fn parse(bytes: Bytes, directory: Option<&Path>) -> Result<Model, ConvertError> {
+pub fn parse(bytes: Bytes, directory: Option<&Path>) -> Result<Model, OnnxError> {
     check_file_len(bytes.len() as u64)?;
     scan::check(&bytes)?;
     let not_onnx = |reason: String| OnnxError::NotOnnx { reason };
     let proto = ModelProto::decode(bytes).map_err(|error| not_onnx(error.to_string()))?;
     let Some(mut graph) = proto.graph else {
-        return Err(not_onnx("it holds no graph".into()).into());
+        return Err(not_onnx("it holds no graph".into()));
     };
     let opset = default_opset(&proto.opset_import)?;
     for function in &proto.functions {
@@ -91,11 +72,11 @@ fn default_opset(imports: &[OperatorSetIdProto]) -> Result<i64, OnnxError> {
     if OPSETS.contains(&found) { Ok(found) } else { Err(OnnxError::Opset { found }) }
 }
 
-fn initializers(graph: &GraphProto, external: &mut External) -> Result<HashMap<String, Array>, ConvertError> {
+fn initializers(graph: &GraphProto, external: &mut External) -> Result<HashMap<String, Array>, OnnxError> {
     if let Some(sparse) = graph.sparse_initializer.first() {
         let tensor = sparse.values.as_ref().map_or("", |values| &values.name);
         let reason = "sparse tensors are not read; store it dense".into();
-        return Err(OnnxError::Tensor { tensor: clean(tensor), reason }.into());
+        return Err(OnnxError::Tensor { tensor: clean(tensor), reason });
     }
     let mut constants = HashMap::new();
     for tensor in &graph.initializer {
@@ -105,7 +86,7 @@ fn initializers(graph: &GraphProto, external: &mut External) -> Result<HashMap<S
             array.check_finite(&clean(&tensor.name))?;
         }
         if tensor.name.is_empty() || constants.insert(tensor.name.clone(), array).is_some() {
-            return Err(value_error(&tensor.name, "an initializer", "has no name of its own").into());
+            return Err(value_error(&tensor.name, "an initializer", "has no name of its own"));
         }
     }
     Ok(constants)
@@ -115,7 +96,7 @@ fn value_error(value: &str, role: impl Into<String>, problem: &'static str) -> O
     OnnxError::Value { value: clean(value), role: role.into(), problem }
 }
 
-fn node(proto: NodeProto, external: &mut External) -> Result<Node, ConvertError> {
+fn node(proto: NodeProto, external: &mut External) -> Result<Node, OnnxError> {
     let label = |text: &String| Some(clean(text)).filter(|text| !text.is_empty());
     let op = clean(&proto.op_type);
     let name = label(&proto.name)
@@ -130,7 +111,7 @@ fn node(proto: NodeProto, external: &mut External) -> Result<Node, ConvertError>
             None => {
                 let hint = "subgraphs (If, Loop, Scan) and sparse tensors are not read; simplify the model \
                             with onnxsim, or export it for fixed shapes";
-                return Err(OnnxError::Unsupported { node: name, op, hint: hint.into() }.into());
+                return Err(OnnxError::Unsupported { node: name, op, hint: hint.into() });
             }
         };
         attributes.insert(proto.name, value);

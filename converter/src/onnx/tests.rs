@@ -22,9 +22,9 @@ fn binarized() -> Vec<u8> {
 }
 
 fn import_damaged(bytes: Vec<u8>) {
-    let options = ImportOptions { mean: vec![0.286], std: vec![0.353], ..ImportOptions::default() };
+    let normalisation = Normalisation { mean: &[0.286], std: &[0.353] };
     // Any answer will do; a panic will not.
-    let _ = import_bytes(bytes.into(), None, &options);
+    let _ = read(bytes.into(), None, normalisation);
 }
 
 #[test]

@@ -1,10 +1,19 @@
 //! Constants, shapes and ranges.
 
-use super::{Args, Folded};
+use super::args::{Args, Folded};
+use super::op::FoldOp;
 use crate::onnx::model::{Array, Attribute, Data};
 
+pub(super) const OPS: &[FoldOp] = &[
+    FoldOp::one("Constant", constant),
+    FoldOp::one("ConstantOfShape", constant_of_shape),
+    FoldOp::one("Range", range),
+    FoldOp::one("Shape", shape),
+    FoldOp::one("Size", |args| Ok(Array::integer(args.required(0)?.len() as i64))),
+];
+
 /// `Constant`: one of its attributes.
-pub(super) fn constant(args: &Args) -> Folded<Array> {
+fn constant(args: &Args) -> Folded<Array> {
     let value = |name: &str| args.node.attributes.get(name);
     let names = ["value", "value_float", "value_floats", "value_int", "value_ints"];
     match names.iter().find_map(|name| value(name)) {
@@ -18,7 +27,7 @@ pub(super) fn constant(args: &Args) -> Folded<Array> {
 }
 
 /// `ConstantOfShape`: one value repeated.
-pub(super) fn constant_of_shape(args: &Args) -> Folded<Array> {
+fn constant_of_shape(args: &Args) -> Folded<Array> {
     let dims = args.integers(0)?.ok_or_else(|| args.invalid("input 0 is missing"))?;
     let shape: Vec<usize> = dims.iter().map(|&dim| args.dim(dim)).collect::<Folded<_>>()?;
     let len = args.check(&shape)?;
@@ -33,7 +42,7 @@ pub(super) fn constant_of_shape(args: &Args) -> Folded<Array> {
 }
 
 /// `Range`: from a start, before a limit, by a step.
-pub(super) fn range(args: &Args) -> Folded<Array> {
+fn range(args: &Args) -> Folded<Array> {
     let (start, limit, step) = (args.required(0)?, args.required(1)?, args.required(2)?);
     if let (Some(start), Some(limit), Some(step)) =
         (start.scalar_i64(), limit.scalar_i64(), step.scalar_i64())
@@ -62,7 +71,7 @@ pub(super) fn range(args: &Args) -> Folded<Array> {
 }
 
 /// `Shape`: the dimensions, from `start` to before `end`.
-pub(super) fn shape(args: &Args) -> Folded<Array> {
+fn shape(args: &Args) -> Folded<Array> {
     let shape = &args.required(0)?.shape;
     let rank = shape.len() as i64;
     let bound = |name: &str, default: i64| {

@@ -1,10 +1,27 @@
 //! Operations that move elements without changing them.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded, axis_of};
+use super::op::FoldOp;
+use super::view::{View, broadcast};
 use crate::onnx::model::{Array, Data, MAX_RANK};
 
+pub(super) const OPS: &[FoldOp] = &[
+    FoldOp::one("Identity", |args| args.required(0).cloned()),
+    FoldOp::one("Reshape", reshape),
+    FoldOp::one("Flatten", flatten),
+    FoldOp::one("Squeeze", squeeze),
+    FoldOp::one("Unsqueeze", unsqueeze),
+    FoldOp::one("Transpose", transpose),
+    FoldOp::one("Expand", expand),
+    FoldOp::one("Tile", tile),
+    FoldOp::one("Concat", concat),
+    FoldOp::one("Gather", gather),
+    FoldOp::one("Pad", pad),
+    FoldOp::one("Trilu", trilu),
+];
+
 /// `Reshape`: 0 keeps a dimension unless `allowzero`, one −1 is what is left.
-pub(super) fn reshape(args: &Args) -> Folded<Array> {
+fn reshape(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let target = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     if target.len() > MAX_RANK {
@@ -37,7 +54,7 @@ pub(super) fn reshape(args: &Args) -> Folded<Array> {
 }
 
 /// `Flatten` to two dimensions.
-pub(super) fn flatten(args: &Args) -> Folded<Array> {
+fn flatten(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let axis = match args.node.int("axis", 1) {
@@ -49,7 +66,7 @@ pub(super) fn flatten(args: &Args) -> Folded<Array> {
 }
 
 /// `Squeeze`: axes from the attribute or the input; all of length 1 without either.
-pub(super) fn squeeze(args: &Args) -> Folded<Array> {
+fn squeeze(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let gone = match args.list("axes", 1)? {
         Some(axes) => args.axes(axes, input.rank())?,
@@ -67,7 +84,7 @@ pub(super) fn squeeze(args: &Args) -> Folded<Array> {
 }
 
 /// `Unsqueeze`: axes of the result, from the attribute or the input.
-pub(super) fn unsqueeze(args: &Args) -> Folded<Array> {
+fn unsqueeze(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let axes = args.list("axes", 1)?.ok_or_else(|| args.invalid("its axes are missing"))?;
     let rank = input.rank() + axes.len();
@@ -81,7 +98,7 @@ pub(super) fn unsqueeze(args: &Args) -> Folded<Array> {
 }
 
 /// `Transpose`: reverses the dimensions unless told otherwise.
-pub(super) fn transpose(args: &Args) -> Folded<Array> {
+fn transpose(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let order: Vec<usize> = match args.node.ints("perm") {
@@ -102,19 +119,19 @@ pub(super) fn transpose(args: &Args) -> Folded<Array> {
 }
 
 /// `Expand`: broadcasting with a shape, in both directions.
-pub(super) fn expand(args: &Args) -> Folded<Array> {
+fn expand(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let target = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     let target: Vec<usize> = target.iter().map(|&dim| args.dim(dim)).collect::<Folded<_>>()?;
     let mismatch = || args.invalid(format!("{:?} does not broadcast with {target:?}", input.shape));
-    let shape = super::broadcast(&input.shape, &target).ok_or_else(mismatch)?;
+    let shape = broadcast(&input.shape, &target).ok_or_else(mismatch)?;
     args.check(&shape)?;
     let view = View::broadcast(&input.shape, &shape).ok_or_else(mismatch)?;
     args.show(input, &view)
 }
 
 /// `Tile`: every dimension repeated.
-pub(super) fn tile(args: &Args) -> Folded<Array> {
+fn tile(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let repeats = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
     if repeats.len() != input.rank() {
@@ -140,7 +157,7 @@ pub(super) fn tile(args: &Args) -> Folded<Array> {
 }
 
 /// `Concat` along an axis.
-pub(super) fn concat(args: &Args) -> Folded<Array> {
+fn concat(args: &Args) -> Folded<Array> {
     let parts: Vec<&Array> =
         (0..args.inputs.len()).map(|index| args.required(index)).collect::<Folded<_>>()?;
     let first = args.required(0)?;
@@ -184,14 +201,14 @@ fn join<T: Copy>(
 }
 
 /// `Gather`: slices along an axis picked by indices.
-pub(super) fn gather(args: &Args) -> Folded<Array> {
+fn gather(args: &Args) -> Folded<Array> {
     let (input, indices) = (args.required(0)?, args.required(1)?);
     let axis = args.axis(args.node.int("axis", 0), input.rank())?;
     let dim = input.shape[axis];
     let list = args.integers(1)?.unwrap_or(&[]);
     let picks: Vec<usize> = list
         .iter()
-        .map(|&at| super::axis_of(at, dim).ok_or_else(|| args.invalid(format!("index {at} of {dim}"))))
+        .map(|&at| axis_of(at, dim).ok_or_else(|| args.invalid(format!("index {at} of {dim}"))))
         .collect::<Folded<_>>()?;
     let (before, after) = (&input.shape[..axis], &input.shape[axis + 1..]);
     let shape = [before, &indices.shape, after].concat();
@@ -209,7 +226,7 @@ pub(super) fn gather(args: &Args) -> Folded<Array> {
 }
 
 /// `Pad` of all axes with a constant; negative pads and other modes are refused.
-pub(super) fn pad(args: &Args) -> Folded<Array> {
+fn pad(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let pads = args.integers(1)?.ok_or_else(|| args.invalid("input 1 is missing"))?;
@@ -247,7 +264,7 @@ pub(super) fn pad(args: &Args) -> Folded<Array> {
 }
 
 /// `Trilu`: the upper or lower triangle of each matrix, zero elsewhere.
-pub(super) fn trilu(args: &Args) -> Folded<Array> {
+fn trilu(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let &[.., rows, columns] = input.shape.as_slice() else {
         return Err(args.invalid("its input is no matrix"));

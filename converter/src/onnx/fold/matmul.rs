@@ -1,13 +1,18 @@
 //! Matrix products of constants.
 
-use super::{Args, Folded, View, broadcast};
+use super::args::{Args, Folded};
+use super::op::FoldOp;
+use super::view::{View, broadcast};
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[FoldOp] =
+    &[FoldOp::one("MatMul", matmul).product(), FoldOp::one("Gemm", gemm).product()];
 
 /// Most multiplications of one product.
 const MAX_WORK: usize = 1 << 31;
 
 /// `MatMul`, of stacks of matrices too; vectors are not multiplied.
-pub(super) fn matmul(args: &Args) -> Folded<Array> {
+fn matmul(args: &Args) -> Folded<Array> {
     let (a, b) = (args.required(0)?, args.required(1)?);
     let (x, y) = (args.floats(0)?, args.floats(1)?);
     let mismatch = || args.invalid(format!("{:?} times {:?}", a.shape, b.shape));
@@ -34,7 +39,7 @@ pub(super) fn matmul(args: &Args) -> Folded<Array> {
 }
 
 /// `Gemm`: `alpha · A·B + beta · C` of matrices.
-pub(super) fn gemm(args: &Args) -> Folded<Array> {
+fn gemm(args: &Args) -> Folded<Array> {
     let matrix = |index: usize, name: &str| -> Folded<(Vec<f32>, usize, usize)> {
         let array = args.required(index)?;
         let values = args.floats(index)?;

@@ -3,10 +3,12 @@
 //! Floats are computed in 32 bits and integers in 64 whatever their width in the model:
 //! nothing is rounded to 16 bits, and narrow integers do not wrap.
 
+mod args;
 mod create;
 mod elementwise;
 mod layout;
 mod matmul;
+mod op;
 mod reduce;
 mod resize;
 mod slice;
@@ -15,15 +17,12 @@ mod tests;
 mod view;
 
 use super::error::OnnxError;
-use super::model::{Array, Data, Node, elements};
-use crate::error::ConvertError;
+use super::model::{Array, Node};
+use args::{Args, Folded};
+use op::FoldOp;
 
-pub use view::{View, broadcast, broadcast_to};
-
-/// Most elements of a computed constant.
-pub const MAX_ELEMENTS: usize = 1 << 26;
-
-type Folded<T> = Result<T, ConvertError>;
+pub use args::axis_of;
+pub use view::{MAX_ELEMENTS, View, broadcast, broadcast_to};
 
 /// The outputs of `node` for constant `inputs` (none where one is absent); none if its op
 /// is not one that is evaluated here. Trailing outputs that the op computes but the
@@ -34,37 +33,29 @@ type Folded<T> = Result<T, ConvertError>;
 /// [`OnnxError::Node`] if the inputs break the rules of the op, [`OnnxError::Limit`] if an
 /// output would exceed [`MAX_ELEMENTS`].
 pub fn evaluate(node: &Node, inputs: &[Option<&Array>], opset: i64) -> Folded<Option<Vec<Array>>> {
-    if !node.domain.is_empty() {
-        return Ok(None);
+    match find(node) {
+        Some(op) => op.run(&Args { node, inputs, opset }),
+        None => Ok(None),
     }
-    let args = Args { node, inputs, opset };
-    let one = match node.op.as_str() {
-        "Constant" => create::constant(&args)?,
-        "ConstantOfShape" => create::constant_of_shape(&args)?,
-        "Range" => create::range(&args)?,
-        "Shape" => create::shape(&args)?,
-        "Size" => Array::integer(args.required(0)?.len() as i64),
-        "Identity" => args.required(0)?.clone(),
-        "Reshape" => layout::reshape(&args)?,
-        "Flatten" => layout::flatten(&args)?,
-        "Squeeze" => layout::squeeze(&args)?,
-        "Unsqueeze" => layout::unsqueeze(&args)?,
-        "Transpose" => layout::transpose(&args)?,
-        "Expand" => layout::expand(&args)?,
-        "Tile" => layout::tile(&args)?,
-        "Concat" => layout::concat(&args)?,
-        "Gather" => layout::gather(&args)?,
-        "Pad" => layout::pad(&args)?,
-        "Trilu" => layout::trilu(&args)?,
-        "Slice" => slice::slice(&args)?,
-        "Split" => return slice::split(&args).map(Some),
-        "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" => reduce::reduce(&args)?,
-        "MatMul" => matmul::matmul(&args)?,
-        "Gemm" => matmul::gemm(&args)?,
-        "Resize" => return resize::resize(&args).map(|array| array.map(|array| vec![array])),
-        _ => return elementwise::evaluate(&args).map(|array| array.map(|array| vec![array])),
-    };
-    Ok(Some(vec![one]))
+}
+
+/// The operators that are evaluated, by family.
+const FAMILIES: &[&[FoldOp]] =
+    &[create::OPS, elementwise::OPS, layout::OPS, matmul::OPS, reduce::OPS, resize::OPS, slice::OPS];
+
+fn find(node: &Node) -> Option<&'static FoldOp> {
+    FAMILIES.iter().copied().flatten().find(|op| node.is(op.name))
+}
+
+/// Whether the node's operator is one that is evaluated.
+pub(super) fn folds(node: &Node) -> bool {
+    find(node).is_some()
+}
+
+/// The names of the operators that are evaluated.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().copied().flatten().map(|op| op.name)
 }
 
 /// What constants may cost in all, so that a small file cannot ask for hours or for all
@@ -97,8 +88,8 @@ impl Budget {
         opset: i64,
     ) -> Folded<Option<Vec<Array>>> {
         let before = inputs.iter().flatten().map(|array| array.len() as u64).sum::<u64>();
-        let columns = match (node.op.as_str(), inputs.get(1)) {
-            ("MatMul" | "Gemm", Some(Some(b))) => b.shape.iter().copied().max().unwrap_or(1) as u64,
+        let columns = match (find(node), inputs.get(1)) {
+            (Some(op), Some(Some(b))) if op.product => b.shape.iter().copied().max().unwrap_or(1) as u64,
             _ => 1,
         };
         self.spend(node, before.saturating_mul(columns), 0)?;
@@ -120,104 +111,4 @@ impl Budget {
         self.memory = take(self.memory, memory, "elements of computed constants")?;
         Ok(())
     }
-}
-
-/// A node with its inputs.
-struct Args<'a> {
-    node: &'a Node,
-    inputs: &'a [Option<&'a Array>],
-    opset: i64,
-}
-
-impl<'a> Args<'a> {
-    fn optional(&self, index: usize) -> Option<&'a Array> {
-        self.inputs.get(index).copied().flatten()
-    }
-
-    fn required(&self, index: usize) -> Folded<&'a Array> {
-        self.optional(index).ok_or_else(|| self.invalid(format!("input {index} is missing")))
-    }
-
-    /// The integers of input `index`; none if it is absent.
-    fn integers(&self, index: usize) -> Folded<Option<&'a [i64]>> {
-        let Some(array) = self.optional(index) else { return Ok(None) };
-        array.i64s().map(Some).ok_or_else(|| self.invalid(format!("input {index} must hold integers")))
-    }
-
-    /// The integers of attribute `name` or else of input `index`.
-    fn list(&self, name: &str, index: usize) -> Folded<Option<&'a [i64]>> {
-        match self.node.ints(name) {
-            Some(list) => Ok(Some(list)),
-            None => self.integers(index),
-        }
-    }
-
-    /// The floats of input `index`.
-    fn floats(&self, index: usize) -> Folded<&'a [f32]> {
-        let array = self.required(index)?;
-        array.f32s().ok_or_else(|| self.invalid(format!("input {index} must hold floats")))
-    }
-
-    fn invalid(&self, reason: impl Into<String>) -> ConvertError {
-        self.node.invalid(reason)
-    }
-
-    /// An axis of `rank` dimensions, counted from the end if negative.
-    fn axis(&self, axis: i64, rank: usize) -> Folded<usize> {
-        axis_of(axis, rank).ok_or_else(|| self.invalid(format!("axis {axis} of {rank} dimensions")))
-    }
-
-    /// Which of `rank` dimensions `axes` names.
-    fn axes(&self, axes: &[i64], rank: usize) -> Folded<Vec<bool>> {
-        let mut named = vec![false; rank];
-        for &axis in axes {
-            let axis = self.axis(axis, rank)?;
-            if std::mem::replace(&mut named[axis], true) {
-                return Err(self.invalid(format!("axis {axis} is named twice")));
-            }
-        }
-        Ok(named)
-    }
-
-    /// Checks the shape of an output before it is allocated; returns its elements.
-    fn check(&self, shape: &[usize]) -> Folded<usize> {
-        match elements(shape) {
-            Some(len) if len <= MAX_ELEMENTS => Ok(len),
-            Some(len) => Err(OnnxError::Limit {
-                what: format!("elements of a constant, at node `{}`", self.node.name),
-                found: len as u64,
-                limit: MAX_ELEMENTS as u64,
-            }
-            .into()),
-            None => Err(self.invalid(format!("the shape {shape:?} is too large"))),
-        }
-    }
-
-    /// A dimension from an integer.
-    fn dim(&self, value: i64) -> Folded<usize> {
-        usize::try_from(value).map_err(|_| self.invalid(format!("a dimension of {value}")))
-    }
-
-    /// The elements of `array` that `view` shows, as an array of its shape.
-    fn show(&self, array: &Array, view: &View) -> Folded<Array> {
-        self.check(&view.shape)?;
-        self.array(view.shape.clone(), view.pick(&array.data))
-    }
-
-    /// `array` under another shape.
-    fn reshaped(&self, array: &Array, shape: Vec<usize>) -> Folded<Array> {
-        let reason = || self.invalid(format!("{:?} does not reshape to {shape:?}", array.shape));
-        array.reshape(shape.clone()).ok_or_else(reason)
-    }
-
-    fn array(&self, shape: Vec<usize>, data: impl Into<Data>) -> Folded<Array> {
-        Array::new(shape, data).ok_or_else(|| self.invalid("its output has no consistent shape"))
-    }
-}
-
-/// An axis of `rank` dimensions, counted from the end if negative; none if there is no
-/// such axis.
-pub fn axis_of(axis: i64, rank: usize) -> Option<usize> {
-    let from_start = if axis < 0 { axis.checked_add(rank as i64)? } else { axis };
-    usize::try_from(from_start).ok().filter(|&axis| axis < rank)
 }

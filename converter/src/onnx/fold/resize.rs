@@ -1,7 +1,11 @@
 //! `Resize` of constants: position embeddings interpolated to another grid.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded};
+use super::op::{Evaluate, FoldOp};
+use super::view::View;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[FoldOp] = &[FoldOp::new("Resize", Evaluate::Maybe(resize))];
 
 /// How an output position maps to an input position.
 #[derive(Clone, Copy)]
@@ -14,7 +18,7 @@ enum Mapping {
 
 /// `Resize` with linear, cubic or nearest interpolation; none for a mode that is not
 /// computed here (antialiasing, cropping).
-pub(super) fn resize(args: &Args) -> Folded<Option<Array>> {
+fn resize(args: &Args) -> Folded<Option<Array>> {
     let node = args.node;
     let mapping = match node.string("coordinate_transformation_mode", "half_pixel") {
         "half_pixel" => Mapping::HalfPixel,

@@ -1,10 +1,14 @@
 //! `Slice` and `Split`.
 
-use super::{Args, Folded, View};
+use super::args::{Args, Folded};
+use super::op::{Evaluate, FoldOp};
+use super::view::View;
 use crate::onnx::model::Array;
 
+pub(super) const OPS: &[FoldOp] = &[FoldOp::one("Slice", slice), FoldOp::new("Split", Evaluate::Many(split))];
+
 /// `Slice` with any steps.
-pub(super) fn slice(args: &Args) -> Folded<Array> {
+fn slice(args: &Args) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
     let needed =
@@ -47,7 +51,7 @@ fn bounds(dim: usize, start: i64, end: i64, step: i64) -> (usize, usize) {
 }
 
 /// `Split` into parts of given or equal lengths.
-pub(super) fn split(args: &Args) -> Folded<Vec<Array>> {
+fn split(args: &Args) -> Folded<Vec<Array>> {
     let input = args.required(0)?;
     let axis = args.axis(args.node.int("axis", 0), input.rank())?;
     let dim = input.shape[axis];

@@ -1,6 +1,9 @@
 //! Strided views of arrays: slices, transposes and broadcasts are all of this kind.
 
-use crate::onnx::model::Data;
+use crate::onnx::model::{Data, elements};
+
+/// Most elements of a computed constant.
+pub const MAX_ELEMENTS: usize = 1 << 26;
 
 /// A strided view of row-major elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,10 +114,9 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 
 /// The floats of an array of `shape` repeated to `target`; none if it does not broadcast
 /// to that, has other than as many values, or `target` exceeds
-/// [`MAX_ELEMENTS`](super::MAX_ELEMENTS).
+/// [`MAX_ELEMENTS`].
 pub fn broadcast_to(values: &[f32], shape: &[usize], target: &[usize]) -> Option<Vec<f32>> {
-    let small =
-        |shape: &[usize]| crate::onnx::model::elements(shape).filter(|&len| len <= super::MAX_ELEMENTS);
+    let small = |shape: &[usize]| elements(shape).filter(|&len| len <= MAX_ELEMENTS);
     small(target)?;
     if small(shape)? != values.len() {
         return None;

@@ -1,8 +1,19 @@
 //! Signs, chosen keys, and weights that are signs.
 
+use super::importer::{Importer, Result};
+use super::op::{Domain, Handler, OnnxOp};
 use super::view::View;
-use super::{Importer, Result};
 use crate::float::{Dense, Function, Node, TensorId};
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Sign", Handler::View(|i| i.sign()), "all of it, in binarized models"),
+    OnnxOp::new(
+        "AtLeast",
+        Handler::View(|i| i.at_least()),
+        "1 where `p ≥ ratio · max p` of a softmax `p`, else 0, in binarized models",
+    )
+    .of(Domain::Joined),
+];
 
 /// How far weights of one magnitude may be from it, as part of it: what their scale loses in
 /// floats of 32 bits.

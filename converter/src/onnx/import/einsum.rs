@@ -1,8 +1,15 @@
 //! `Einsum`: products and rearrangements by an equation.
 
+use super::importer::{Importer, Result, Value};
 use super::linear::Matrix;
+use super::op::{Handler, OnnxOp};
 use super::view::{Axis, View, dense, split};
-use super::{Importer, Result, Value};
+
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "Einsum",
+    Handler::View(|i| i.einsum()),
+    "a matrix product of two operands; one operand with axes reordered and summed",
+)];
 
 impl Importer<'_> {
     /// `Einsum` of one or two operands.

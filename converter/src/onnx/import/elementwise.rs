@@ -1,10 +1,29 @@
-//! Sums, products with constants, and element-wise functions.
+//! Sums, and products with constants.
 
-use super::view::{View, dense};
-use super::{Importer, Result, Value, names};
-use crate::float::{Function, Node};
+use super::importer::{Importer, Result, Value};
+use super::names;
+use super::op::{Handler, OnnxOp};
+use super::store::Order;
+use super::view::View;
+use crate::float::Node;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("Add", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),
+    OnnxOp::new("Sub", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),
+    OnnxOp::new(
+        "Mul",
+        Handler::View(|i| i.multiply()),
+        "with a constant that may differ from channel to channel, not from row to row",
+    ),
+    OnnxOp::new(
+        "Div",
+        Handler::View(|i| i.multiply()),
+        "by a constant that may differ from channel to channel, not from row to row",
+    ),
+    OnnxOp::new("Neg", Handler::View(|i| i.negate()), "all of it"),
+];
 
 /// What is added after a product, in a layout of the storage.
 enum Offset {
@@ -235,8 +254,8 @@ impl Importer<'_> {
             None => {
                 let rows: Vec<usize> = (0..shape.len().saturating_sub(1)).collect();
                 let width: Vec<usize> = (shape.len().saturating_sub(1)..shape.len()).collect();
-                x = self.pack(&x, &rows, &width, super::store::Order::Logical)?;
-                y = self.pack(&y, &rows, &width, super::store::Order::Logical)?;
+                x = self.pack(&x, &rows, &width, Order::Logical)?;
+                y = self.pack(&y, &rows, &width, Order::Logical)?;
             }
         }
         let (rows, width) = {
@@ -246,113 +265,6 @@ impl Importer<'_> {
         let (a, b) = (x.tensor, y.tensor);
         let tensor = self.emit("", rows, width, |out| Node::Add { x: a, y: b, out })?;
         Ok(View { factor: common, ..View::laid_out(tensor, x.axes) })
-    }
-
-    /// Element-wise functions.
-    pub fn activate(&mut self) -> Result<View> {
-        let mut view = self.view(0)?;
-        if matches!(self.node.op.as_str(), "BiasGelu" | "FastGelu") && self.node.input(1).is_some() {
-            let bias = self.weights(1, "bias")?;
-            view = self.affine(&view, None, Some(&bias), 1)?;
-        }
-        let function = self.function()?;
-        self.apply(&view, function)
-    }
-
-    /// `function` of every element.
-    pub fn apply(&mut self, view: &View, function: Function) -> Result<View> {
-        let view = self.whole(view)?;
-        let view = match function {
-            // Positive factors pass through.
-            Function::Relu | Function::LeakyRelu { .. } if view.factor > 0.0 => view,
-            _ => self.settle(&view)?,
-        };
-        let (x, rows, width) = {
-            let tensor = &self.graph.tensors[view.tensor];
-            (view.tensor, tensor.rows, tensor.width)
-        };
-        let tensor = self.emit("", rows, width, |out| Node::Activate { x, out, function })?;
-        Ok(View { factor: view.factor, ..View::laid_out(tensor, view.axes) })
-    }
-
-    fn function(&self) -> Result<Function> {
-        let node = self.node;
-        Ok(match node.op.as_str() {
-            "Gelu" if node.string("approximate", "none") == "tanh" => Function::GeluTanh,
-            "Gelu" | "BiasGelu" => Function::Gelu,
-            "FastGelu" => Function::GeluTanh,
-            "Silu" | "Swish" => Function::Silu,
-            "QuickGelu" => match node.float("alpha", 1.702) {
-                1.0 => Function::Silu,
-                alpha if (alpha - 1.702).abs() < 1e-3 => Function::QuickGelu,
-                alpha => {
-                    return Err(
-                        node.unsupported(format!("x · σ({alpha} x); factors of 1 and 1.702 are supported"))
-                    );
-                }
-            },
-            "Relu" => Function::Relu,
-            "LeakyRelu" => Function::LeakyRelu { slope: node.float("alpha", 0.01) },
-            "Elu" => Function::Elu { alpha: node.float("alpha", 1.0) },
-            "Sigmoid" => Function::Sigmoid,
-            "Tanh" => Function::Tanh,
-            "HardSwish" => Function::HardSwish,
-            "HardSigmoid" => {
-                Function::HardSigmoid { alpha: node.float("alpha", 0.2), beta: node.float("beta", 0.5) }
-            }
-            "Clip" => {
-                let limit = |at: usize, default: f32| match node.input(at) {
-                    None => Ok(default),
-                    Some(_) => self.weights(at, "limits").map(|array| array.scalar_f32().unwrap_or(default)),
-                };
-                let (min, max) = (limit(1, f32::MIN)?, limit(2, f32::MAX)?);
-                if min.is_nan() || max.is_nan() || min > max {
-                    return Err(node.invalid("its limits are not a range"));
-                }
-                Function::Clip { min: min.max(f32::MIN), max: max.min(f32::MAX) }
-            }
-            _ => return Err(self.unknown()),
-        })
-    }
-
-    /// `Where` with a constant condition that picks one side everywhere.
-    pub fn choose(&mut self) -> Result<Value> {
-        let condition = self.weights(0, "condition")?;
-        let picks = condition.to_i64s();
-        let at = if picks.iter().all(|&pick| pick != 0) {
-            1
-        } else if picks.iter().all(|&pick| pick == 0) {
-            2
-        } else {
-            return Err(self.node.unsupported("masks that differ from element to element are not supported"));
-        };
-        let shape = |value: &Value| match value {
-            Value::Constant(array) => array.shape.clone(),
-            Value::View(view) => view.shape(),
-        };
-        let (x, y) = (self.value(1)?, self.value(2)?);
-        let joint = broadcast(&shape(&x), &shape(&y)).and_then(|joint| broadcast(&joint, &condition.shape));
-        let Some(joint) = joint else { return Err(self.node.invalid("its inputs do not broadcast")) };
-        match if at == 1 { x } else { y } {
-            Value::View(view) => view.expand(&joint).map(Value::View).ok_or_else(|| self.unknown()),
-            Value::Constant(array) => {
-                let len = joint.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim));
-                let Some(len) = len.filter(|&len| len <= super::MAX_ELEMENTS) else {
-                    return Err(self.too_large());
-                };
-                let order: Vec<usize> = (0..joint.len()).collect();
-                let values = self.to_storage(&dense(&joint, &order), len, &array)?;
-                Ok(Array { shape: joint, data: values.into() }.into())
-            }
-        }
-    }
-
-    /// `IsNaN` and `IsInf` of what is computed from an image: never, for finite weights.
-    pub fn never(&mut self) -> Result<Array> {
-        let shape = self.view(0)?.shape();
-        let len = shape.iter().product();
-        self.spend(len)?;
-        Ok(Array { shape, data: vec![false; len].into() })
     }
 
     /// Names the layer that made `view` after its bias, which is about to be folded into it.

@@ -3,12 +3,20 @@
 use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 
-use super::super::error::OnnxError;
+use super::importer::{MAX_ELEMENTS, Result, interface};
 use super::view::{View, dense};
-use super::{MAX_ELEMENTS, Result, interface};
 use crate::float::{Graph, Node};
-use crate::import::ImportOptions;
+use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Element, Input, Model};
+
+/// What the user says about the pixels that the model was trained with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Normalisation<'a> {
+    /// Mean of pixels scaled to \[0, 1\], one for each channel or one for all; empty if not stated.
+    pub mean: &'a [f32],
+    /// Standard deviation, likewise.
+    pub std: &'a [f32],
+}
 
 /// Dimensions of the image, and the value of the model that it is.
 struct Layout {
@@ -21,7 +29,7 @@ struct Layout {
 }
 
 /// A graph with the frame and its pixels, and the model's input.
-pub(super) fn frame(model: &Model, options: &ImportOptions) -> Result<(Graph, View)> {
+pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)> {
     let [input] = model.inputs.as_slice() else {
         let names: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
         let reason = format!("the model must have one input, an image; it has {} ({names:?})", names.len());
@@ -29,7 +37,7 @@ pub(super) fn frame(model: &Model, options: &ImportOptions) -> Result<(Graph, Vi
     };
     let layout = layout(input)?;
     let [height, width, channels] = layout.size;
-    let (mean, std) = normalisation(model, input, channels, options)?;
+    let (mean, std) = normalisation(model, input, channels, given)?;
     let bits = |values: &[f32]| {
         let mut all = [Bits(0); 4];
         all.iter_mut().zip(values).for_each(|(bits, value)| *bits = Bits(value.to_bits()));
@@ -119,11 +127,11 @@ fn normalisation(
     model: &Model,
     input: &Input,
     channels: usize,
-    options: &ImportOptions,
+    given: Normalisation,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let raw = input.element == Element::U8 || takes_bytes(model, &input.name);
-    let given = !options.mean.is_empty() || !options.std.is_empty();
-    let unit = if raw && !given { 1.0 / 255.0 } else { 1.0 };
+    let stated = !given.mean.is_empty() || !given.std.is_empty();
+    let unit = if raw && !stated { 1.0 / 255.0 } else { 1.0 };
     let spread = |values: &[f32], default: f32, what: &'static str| -> Result<Vec<f32>> {
         match values {
             [] => Ok(vec![default; channels]),
@@ -135,15 +143,14 @@ fn normalisation(
                     "has {} values, the image has {count}; give one for each, or one for all",
                     values.len()
                 );
-                Err(OnnxError::Normalisation { what, reason }.into())
+                Err(OnnxError::Normalisation { what, reason })
             }
         }
     };
-    let mean = spread(&options.mean, 0.0, "the mean")?;
-    let std = spread(&options.std, unit, "the std")?;
-    let refuse = |what, reason: &str| -> Result<_> {
-        Err(OnnxError::Normalisation { what, reason: reason.into() }.into())
-    };
+    let mean = spread(given.mean, 0.0, "the mean")?;
+    let std = spread(given.std, unit, "the std")?;
+    let refuse =
+        |what, reason: &str| -> Result<_> { Err(OnnxError::Normalisation { what, reason: reason.into() }) };
     if mean.iter().any(|mean| !mean.is_finite()) {
         return refuse("the mean", "must be finite");
     }

@@ -1,9 +1,9 @@
 //! Dense layers: products with a constant matrix.
 
 use super::binary::snap;
+use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, stored_places};
-use super::{Importer, Result};
 use crate::float::{Dense, Geometry, Node};
 
 /// A constant matrix: `n` outputs of `k` inputs, row-major.

@@ -1,12 +1,34 @@
 //! Matrix products, with a constant and of two tensors.
 
+use super::importer::{Importer, Result, Value};
 use super::linear::Matrix;
+use super::op::{Domain, Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Axis, Dim, View, coalesce, dense, length, split};
-use super::{Importer, Result, Value};
 use crate::float::{Node, Strided};
+use crate::onnx::error::OnnxError;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "MatMul",
+        Handler::View(|i| i.matmul()),
+        "with a constant, or of two computed tensors; batches broadcast",
+    ),
+    OnnxOp::new(
+        "FusedMatMul",
+        Handler::View(|i| i.matmul()),
+        "as `MatMul`, either side transposed, times `alpha`; no transposed batches",
+    )
+    .of(Domain::Microsoft),
+    OnnxOp::new("Gemm", Handler::View(|i| i.gemm()), "either side transposed; `alpha`, `beta` and a bias"),
+    OnnxOp::new(
+        "Attention",
+        Handler::View(|i| i.attention()),
+        "a constant mask that is added; no causal mask, past keys, soft cap or grouped queries",
+    ),
+];
 
 impl Importer<'_> {
     /// `MatMul` and `FusedMatMul`.
@@ -150,7 +172,7 @@ impl Importer<'_> {
         Ok(out.with_axes(axes))
     }
 
-    pub fn empty(&self) -> crate::error::ConvertError {
+    pub fn empty(&self) -> OnnxError {
         self.node.invalid("its constant is empty")
     }
 

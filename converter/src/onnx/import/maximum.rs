@@ -1,10 +1,23 @@
 //! Maxima, as sums and ReLUs: `max(a, b) = a + relu(b − a)`.
 
-use super::conv::unimage;
+use super::importer::{Importer, Result, Value};
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
-use super::{Importer, Result, Value};
+use super::window::unimage;
 use crate::float::{Function, Node};
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "MaxPool",
+        Handler::View(|i| i.max_pool()),
+        "one or two dimensions, windows of up to 16 in each; the values, not the indices",
+    ),
+    OnnxOp::new("ReduceMax", Handler::View(|i| i.reduce_max()), "over constant axes"),
+    OnnxOp::new("ReduceMin", Handler::View(|i| i.reduce_max()), "over constant axes"),
+    OnnxOp::new("Max", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
+    OnnxOp::new("Min", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
+];
 
 /// Most taps of a pooling window in one direction: each costs four instructions.
 const MAX_TAPS: usize = 16;

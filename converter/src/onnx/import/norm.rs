@@ -1,10 +1,54 @@
-//! Normalisation, softmax and means.
+//! Normalisation and softmax.
 
-use super::store::Order;
+use super::importer::{Importer, Result, Value};
+use super::names;
+use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::{View, stored_places};
-use super::{Importer, Result, Value};
 use crate::float::Node;
 use crate::onnx::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "LayerNormalization",
+        Handler::View(|i| i.layer_norm()),
+        "over the last axes; constant scale and bias",
+    ),
+    OnnxOp::new(
+        "SkipLayerNormalization",
+        Handler::Values(|i| i.skip_layer_norm()),
+        "of a sum, which may be an output too; constant scale and biases",
+    )
+    .of(Domain::Microsoft),
+    OnnxOp::new(
+        "BatchNormalization",
+        Handler::View(|i| i.batch_norm()),
+        "constant parameters: exported in evaluation mode",
+    ),
+    OnnxOp::new(
+        "Softmax",
+        Handler::View(|i| i.softmax()),
+        "over any axis; before opset 13 over all axes from one on",
+    ),
+];
+
+pub(super) const REFUSED: &[Refused] = &[
+    Refused {
+        names: &["ArgMax", "LogSoftmax"],
+        instead: "it is only supported at the end of a model, and is left out there",
+    },
+    Refused {
+        names: &["GroupNormalization", "InstanceNormalization"],
+        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
+    },
+    Refused {
+        names: &["LpNormalization", "ReduceL2"],
+        instead: "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there",
+    },
+    Refused {
+        names: &["RMSNormalization", "SimplifiedLayerNormalization"],
+        instead: "use LayerNorm instead of RMSNorm",
+    },
+];
 
 impl Importer<'_> {
     /// `LayerNormalization` over the last axes.
@@ -76,31 +120,6 @@ impl Importer<'_> {
         Ok(View::laid_out(out, view.axes))
     }
 
-    pub fn size(&self, view: &View) -> (usize, usize, usize) {
-        let tensor = &self.graph.tensors[view.tensor];
-        (view.tensor, tensor.rows, tensor.width)
-    }
-
-    /// The view over a whole tensor with the axes `group` consecutive.
-    pub fn grouped(&mut self, view: &View, group: &[usize]) -> Result<View> {
-        let whole = self.whole_if_grouped(view, group);
-        if let Some(view) = whole {
-            return self.whole(&view);
-        }
-        let others: Vec<usize> = (0..view.rank()).filter(|axis| !group.contains(axis)).collect();
-        self.pack(view, &others, group, Order::Stored)
-    }
-
-    /// The view, if bringing it into one piece leaves the axes `group` consecutive.
-    fn whole_if_grouped(&self, view: &View, group: &[usize]) -> Option<View> {
-        let width = self.graph.tensors[view.tensor].width;
-        let len: usize = group.iter().map(|&axis| view.len(axis)).product();
-        let fits = view.consecutive(group)
-            && width.is_multiple_of(len)
-            && !view.dims().iter().any(|d| d.stride == 0);
-        fits.then(|| view.clone())
-    }
-
     /// `Softmax`; before opset 13 of all axes from `axis` on.
     pub fn softmax(&mut self) -> Result<View> {
         let view = self.view(0)?;
@@ -146,82 +165,7 @@ impl Importer<'_> {
         let mut shape = vec![1; view.rank() - 1];
         shape[0] = channels;
         let array = |values: Vec<f32>| Array { shape: shape.clone(), data: values.into() };
-        self.name = super::names::clean(&self.node.name, &self.node.op, true);
+        self.name = names::clean(&self.node.name, &self.node.op, true);
         self.affine(&view, Some(&array(scales)), Some(&array(offsets)), 1)
-    }
-
-    /// `ReduceMean`.
-    pub fn reduce_mean(&mut self) -> Result<View> {
-        let view = self.view(0)?;
-        match self.reduced_axes(&view)? {
-            Some(axes) => {
-                let out = self.mean_kept(&view, &axes)?;
-                Ok(self.squeezed(out, &axes))
-            }
-            None => Ok(view),
-        }
-    }
-
-    /// `ReduceSum`: the mean times the number of elements.
-    pub fn reduce_sum(&mut self) -> Result<View> {
-        let view = self.view(0)?;
-        let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
-        let out = self.sum_kept(&view, &axes)?;
-        Ok(self.squeezed(out, &axes))
-    }
-
-    /// The sum over `axes`, which are kept at length 1.
-    pub fn sum_kept(&mut self, view: &View, axes: &[usize]) -> Result<View> {
-        let count: usize = axes.iter().map(|&axis| view.len(axis)).product();
-        let mut out = self.mean_kept(view, axes)?;
-        out.factor *= count as f32;
-        Ok(out)
-    }
-
-    /// `GlobalAveragePool`.
-    pub fn global_average_pool(&mut self) -> Result<View> {
-        let view = self.view(0)?;
-        let axes: Vec<usize> = (2..view.rank()).collect();
-        let mut out = self.mean_kept(&view, &axes)?;
-        out.axes.resize(view.rank(), Vec::new());
-        Ok(out)
-    }
-
-    /// The axes that a reduction is over; none if it does nothing.
-    pub fn reduced_axes(&self, view: &View) -> Result<Option<Vec<usize>>> {
-        let listed = self.integers("axes", 1)?.unwrap_or_default();
-        if listed.is_empty() {
-            let none = self.node.int("noop_with_empty_axes", 0) != 0;
-            return Ok((!none).then(|| (0..view.rank()).collect()));
-        }
-        let mut axes = listed.iter().map(|&axis| self.axis(axis, view.rank())).collect::<Result<Vec<_>>>()?;
-        axes.sort_unstable();
-        axes.dedup();
-        Ok(Some(axes))
-    }
-
-    /// `view` without the reduced axes, if the node does not keep them.
-    pub fn squeezed(&self, mut view: View, axes: &[usize]) -> View {
-        if self.node.int("keepdims", 1) == 0 {
-            let kept = (0..view.rank()).filter(|axis| !axes.contains(axis));
-            view.axes = kept.map(|axis| view.axes[axis].clone()).collect();
-        }
-        view
-    }
-
-    /// The mean with its reduced axes kept, at length 1.
-    fn mean_kept(&mut self, view: &View, axes: &[usize]) -> Result<View> {
-        let kept: Vec<usize> = (0..view.rank()).filter(|axis| !axes.contains(axis)).collect();
-        let mut out = self.pack(view, axes, &kept, Order::Stored)?;
-        let (x, rows, width) = self.size(&out);
-        for &axis in axes {
-            out.axes[axis] = Vec::new();
-        }
-        if rows > 1 {
-            let factor = out.factor;
-            let tensor = self.emit("", 1, width, |out| Node::Mean { x, out })?;
-            out = View { factor, ..View::laid_out(tensor, out.axes) };
-        }
-        Ok(out)
     }
 }

@@ -4,20 +4,24 @@ use std::collections::HashSet;
 
 use runtime::OutputKind;
 
+use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
-use super::{Importer, Result, Value, interface};
 use crate::float::{self, Graph};
 use crate::onnx::model::{Model, Node};
 
+/// Operators that only rescale an answer, and are left out where nothing but outputs is behind them.
+pub(super) const ENDINGS: &[&str] = &["ArgMax", "LogSoftmax", "LpNormalization", "Sigmoid", "Softmax"];
+
 /// Nodes that only rescale an answer, with nothing but outputs behind them.
 pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
-    let ops = ["Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "LpNormalization"];
     // What something other than an ending reads.
     let mut busy: HashSet<&str> = HashSet::new();
     let mut endings = HashSet::new();
     for (index, node) in model.nodes.iter().enumerate().rev().filter(|&(index, _)| live[index]) {
-        if ops.contains(&node.op.as_str()) && !node.outputs.iter().any(|name| busy.contains(name.as_str())) {
+        if ENDINGS.iter().any(|op| node.is(op))
+            && !node.outputs.iter().any(|name| busy.contains(name.as_str()))
+        {
             endings.insert(index);
         } else {
             busy.extend(node.inputs.iter().map(String::as_str));

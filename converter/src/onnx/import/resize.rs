@@ -1,12 +1,19 @@
 //! `Resize`: rows picked for the nearest neighbour, a constant product along each axis for
 //! linear and cubic interpolation.
 
+use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::linear::Matrix;
+use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{View, dense};
-use super::{Importer, Result};
 use crate::float::Node;
 use crate::onnx::model::{Array, Attribute};
+
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "Resize",
+    Handler::View(|i| i.resize()),
+    "constant sizes or scales; nearest, linear and cubic, no antialiasing where it shrinks",
+)];
 
 impl Importer<'_> {
     /// `Resize` of the spatial axes.
@@ -50,8 +57,7 @@ impl Importer<'_> {
                     .map(|row| row.iter().position(|&weight| weight != 0.0).unwrap_or(0) as u32)
                     .collect(),
             };
-            let Some(count) = rows.len().checked_mul(sources.len()).filter(|&n| n <= super::MAX_ELEMENTS)
-            else {
+            let Some(count) = rows.len().checked_mul(sources.len()).filter(|&n| n <= MAX_ELEMENTS) else {
                 return Err(self.too_large());
             };
             self.spend(count)?;
@@ -102,7 +108,7 @@ impl Importer<'_> {
             if size == Some(len as i64) || (size.is_none() && scale == Some(1.0)) {
                 continue;
             }
-            let Some(square) = len.checked_mul(len).filter(|&square| square <= super::MAX_ELEMENTS) else {
+            let Some(square) = len.checked_mul(len).filter(|&square| square <= MAX_ELEMENTS) else {
                 return Err(self.too_large());
             };
             self.spend(square)?;

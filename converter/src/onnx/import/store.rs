@@ -1,7 +1,7 @@
 //! Bringing views into the layouts that nodes need: copies only where there is no other way.
 
+use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::view::{Axis, Dim, View, coalesce, for_each, length, refine};
-use super::{Importer, MAX_ELEMENTS, Result};
 use crate::float::{Node, TensorId};
 use crate::onnx::model::Array;
 
@@ -222,6 +222,31 @@ impl Importer<'_> {
             self.emit("permute", outer, len / outer, |out| Node::Permute { x, out, offset, shape, strides })?;
         let (shape, strides) = four(&coalesce(&stored_as(dims, &order)));
         self.emit("permute", rows, width, |out| Node::Permute { x: between, out, offset: 0, shape, strides })
+    }
+
+    pub fn size(&self, view: &View) -> (usize, usize, usize) {
+        let tensor = &self.graph.tensors[view.tensor];
+        (view.tensor, tensor.rows, tensor.width)
+    }
+
+    /// The view over a whole tensor with the axes `group` consecutive.
+    pub fn grouped(&mut self, view: &View, group: &[usize]) -> Result<View> {
+        let whole = self.whole_if_grouped(view, group);
+        if let Some(view) = whole {
+            return self.whole(&view);
+        }
+        let others: Vec<usize> = (0..view.rank()).filter(|axis| !group.contains(axis)).collect();
+        self.pack(view, &others, group, Order::Stored)
+    }
+
+    /// The view, if bringing it into one piece leaves the axes `group` consecutive.
+    fn whole_if_grouped(&self, view: &View, group: &[usize]) -> Option<View> {
+        let width = self.graph.tensors[view.tensor].width;
+        let len: usize = group.iter().map(|&axis| view.len(axis)).product();
+        let fits = view.consecutive(group)
+            && width.is_multiple_of(len)
+            && !view.dims().iter().any(|d| d.stride == 0);
+        fits.then(|| view.clone())
     }
 
     /// A new tensor and the node that makes it.

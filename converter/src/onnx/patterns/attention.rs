@@ -3,7 +3,7 @@
 //! Only what vision transformers need: no masks, no caches, no rotation, three-dimensional
 //! operands.
 
-use super::contrib::{Transposes, inside, like};
+use super::parts::{Transposes, inside, like};
 use crate::onnx::model::{Array, Attribute, Model, Node};
 
 /// `Attention`: queries, keys and values of one product with packed weights.

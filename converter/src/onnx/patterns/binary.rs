@@ -1,6 +1,6 @@
 //! Binarization: signs, and the softmax-aware choice of keys (BiViT, arXiv 2211.07091).
 
-use super::Fusion;
+use super::fusion::Fusion;
 use super::matcher::Matcher;
 use crate::onnx::model::{Attribute, Node};
 

@@ -1,6 +1,6 @@
 //! Computes the nodes whose inputs are all constants.
 
-use crate::error::ConvertError;
+use crate::onnx::error::OnnxError;
 use crate::onnx::fold::Budget;
 use crate::onnx::model::{Array, Attribute, Model};
 
@@ -16,7 +16,7 @@ pub(super) fn budget(model: &Model) -> Budget {
 }
 
 /// Replaces nodes by the constants they make.
-pub(super) fn propagate(model: &mut Model, budget: &mut Budget) -> Result<(), ConvertError> {
+pub(super) fn propagate(model: &mut Model, budget: &mut Budget) -> Result<(), OnnxError> {
     let nodes = std::mem::take(&mut model.nodes);
     for node in nodes {
         let constant = |name: &String| name.is_empty() || model.constants.contains_key(name);

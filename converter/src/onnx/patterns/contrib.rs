@@ -2,13 +2,51 @@
 //!
 //! A node in a form that is not known here stays for the walk to refuse, or to import.
 
-use std::collections::HashMap;
-
 use super::attention;
+use super::parts::{Transposes, inside, like};
 use crate::onnx::model::{Array, Attribute, Model, Node};
 
-/// What each `Transpose` so far turns, and how, by its output.
-pub(super) type Transposes = HashMap<String, (String, Vec<i64>)>;
+/// What replaces a fused node; none in a form that is not known.
+type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
+
+/// An operator of `com.microsoft` that is taken apart.
+pub(crate) struct Fused {
+    /// Its name.
+    pub(crate) name: &'static str,
+    parts: Parts,
+    /// What of it is taken apart.
+    pub(crate) accepts: &'static str,
+}
+
+const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused {
+    Fused { name, parts, accepts }
+}
+
+/// The operators that are taken apart.
+pub(crate) const OPS: &[Fused] = &[
+    fused(
+        "Attention",
+        |node, model, _| attention::packed(node, model),
+        "packed weights without masks, past keys or rotation; all heads of one size",
+    ),
+    fused("BiasGelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("FastGelu", |node, _, _| gelu(node, "tanh"), "all of it"),
+    fused("FusedMatMul", matmul, "either side transposed, times `alpha`; no transposed batches"),
+    fused("Gelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("LayerNormalization", |node, _, _| Some(own(node)), "as ONNX's own"),
+    fused(
+        "MultiHeadAttention",
+        attention::separate,
+        "three operands of three dimensions, with a constant bias or a stated `scale`; no masks, past keys or rotation",
+    ),
+    fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
+    fused(
+        "SkipLayerNormalization",
+        |node, _, _| skip_norm(node),
+        "of a sum, which may be an output too; mean and deviation may not",
+    ),
+    fused("TransposeMatMul", matmul, "as `FusedMatMul`, where the rank of the transposed side is known"),
+];
 
 /// Replaces the nodes of `com.microsoft` that are known.
 pub(super) fn expand(model: &mut Model) {
@@ -17,47 +55,26 @@ pub(super) fn expand(model: &mut Model) {
         if let (true, Some(source), Some(perm)) = (node.is("Transpose"), node.input(0), node.ints("perm")) {
             transposes.insert(node.output().into(), (source.into(), perm.to_vec()));
         }
-        let known = node.domain == "com.microsoft";
-        match known.then(|| parts(&node, model, &transposes)).flatten() {
+        let row = OPS.iter().find(|row| node.domain == "com.microsoft" && node.op == row.name);
+        match row.and_then(|row| (row.parts)(&node, model, &transposes)) {
             Some(parts) => model.nodes.extend(parts),
             None => model.nodes.push(node),
         }
     }
 }
 
-fn parts(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
-    Some(match node.op.as_str() {
-        "Gelu" | "BiasGelu" => gelu(node, "none")?,
-        "FastGelu" => gelu(node, "tanh")?,
-        "QuickGelu" => {
-            let op = match node.float("alpha", 1.702) {
-                1.702 => "QuickGelu",
-                1.0 => "Silu",
-                _ => return None,
-            };
-            vec![like(node, op, vec![node.input(0)?.into()], node.output())]
-        }
-        "LayerNormalization" => {
-            let mut own = node.clone();
-            own.domain.clear();
-            vec![own]
-        }
-        "SkipLayerNormalization" => skip_norm(node)?,
-        "Attention" => attention::packed(node, model)?,
-        "MultiHeadAttention" => attention::separate(node, model, transposes)?,
-        "FusedMatMul" | "TransposeMatMul" => matmul(node, model, transposes)?,
+/// The same node of ONNX's own operator set.
+fn own(node: &Node) -> Vec<Node> {
+    vec![Node { domain: String::new(), ..node.clone() }]
+}
+
+fn quick_gelu(node: &Node) -> Option<Vec<Node>> {
+    let op = match node.float("alpha", 1.702) {
+        1.702 => "QuickGelu",
+        1.0 => "Silu",
         _ => return None,
-    })
-}
-
-/// A node of ONNX's own with the name of `node`.
-pub(super) fn like(node: &Node, op: &str, inputs: Vec<String>, output: &str) -> Node {
-    Node { name: node.name.clone(), ..Node::new(op, inputs, output) }
-}
-
-/// A name for a value inside of what `node` becomes.
-pub(super) fn inside(node: &Node, part: &str) -> String {
-    format!("{}/{part}", node.output())
+    };
+    Some(vec![like(node, op, vec![node.input(0)?.into()], node.output())])
 }
 
 /// GELU after a bias, if there is one.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::Fusion;
+use super::fusion::Fusion;
 use super::matcher::{Matcher, close};
 use crate::onnx::model::{Attribute, Node};
 

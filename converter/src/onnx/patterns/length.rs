@@ -1,6 +1,6 @@
 //! Normalisation to unit length: `x / max(‖x‖, ε)`, as `LpNormalization`.
 
-use super::Fusion;
+use super::fusion::Fusion;
 use super::matcher::Matcher;
 use super::norm::{root_of, squared};
 use crate::onnx::model::{Attribute, Node};

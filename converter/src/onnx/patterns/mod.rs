@@ -11,19 +11,24 @@ mod attention;
 mod binary;
 mod constants;
 mod contrib;
+mod fusion;
 mod gates;
 mod length;
 mod matcher;
 mod noops;
 mod norm;
+mod parts;
 mod straight;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use super::model::{Array, Model, Node};
-use crate::error::ConvertError;
+pub(super) use contrib::OPS as FUSED;
+
+use super::error::OnnxError;
+use super::model::Model;
+use fusion::Fusion;
 use matcher::Matcher;
 
 /// Rewrites `model` as the module describes; what it computes stays the same.
@@ -34,7 +39,7 @@ use matcher::Matcher;
 ///
 /// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
 /// constants.
-pub fn fuse(model: &mut Model) -> Result<(), ConvertError> {
+pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     straight::remove(model);
     noops::prune(model);
     let mut budget = constants::budget(model);
@@ -45,18 +50,6 @@ pub fn fuse(model: &mut Model) -> Result<(), ConvertError> {
     join(model);
     noops::prune(model);
     Ok(())
-}
-
-/// Several nodes that one replaces.
-struct Fusion {
-    /// The node whose output stays.
-    root: usize,
-    /// The others.
-    interior: Vec<usize>,
-    /// What replaces them; it has the root's outputs.
-    node: Node,
-    /// Constants that it needs.
-    constants: Vec<(String, Array)>,
 }
 
 /// Joins decomposed operations.

@@ -1,7 +1,7 @@
 //! LayerNorm written as its steps:
 //! `d = x − mean(x)`, `d / √(mean(d²) + ε) · γ + β`.
 
-use super::Fusion;
+use super::fusion::Fusion;
 use super::matcher::Matcher;
 use crate::onnx::model::{Array, Attribute, Node};
 

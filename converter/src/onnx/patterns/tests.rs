@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::onnx::model::{Attribute, Element, Input, Output};
+use crate::onnx::model::{Array, Attribute, Element, Input, Node, Output};
 
 /// A model from lines `output = Op input input key=int,int`; numbers among the inputs are
 /// scalar constants, and `w4` a vector of four.

@@ -2,6 +2,9 @@
 //! [`fold`], or of the op's definition written out.
 
 mod binary;
+mod conv;
+mod documented;
+mod matmul;
 mod ops;
 mod run;
 
@@ -9,10 +12,9 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::build;
-use crate::error::ConvertError;
+use super::{Normalisation, build};
 use crate::float::{Graph, Node as FloatNode};
-use crate::import::ImportOptions;
+use crate::onnx::error::OnnxError;
 use crate::onnx::fold;
 use crate::onnx::model::{Array, Attribute, Element, Input, Model, Node, Output};
 
@@ -74,12 +76,12 @@ impl Sketch {
     }
 
     /// The graph with `x` flattened as the output.
-    pub fn build(&self, x: &str) -> Result<Graph, ConvertError> {
+    pub fn build(&self, x: &str) -> Result<Graph, OnnxError> {
         let mut model = self.model.clone();
         model.constants.insert("flat".into(), Array::vector(vec![1_i64, -1]));
         model.nodes.push(Node::new("Reshape", vec![x.into(), "flat".into()], "embedding"));
         model.outputs = vec![Output { name: "embedding".into(), shape: Vec::new() }];
-        build(model, &ImportOptions::default())
+        build(model, Normalisation::default())
     }
 
     /// The image that tests use, channels first, values in 0..1.
@@ -122,6 +124,10 @@ impl Sketch {
     pub fn check(&self, x: &str) {
         close(&self.run(x), &self.truth(x));
     }
+}
+
+pub fn ints(values: &[i64]) -> Attribute {
+    Attribute::Ints(values.to_vec())
 }
 
 pub fn noise(shape: &[usize], seed: usize) -> Array {
