@@ -7,7 +7,7 @@
 //! * [`arith`]: dyadic multipliers, rounding, saturation, square root, shift-exp.
 //! * [`mod@ops`]: one file per op: its record, operands, bounds and reference.
 //! * [`op`]: the closed set of ops, [`Op`].
-//! * [`kernels`]: the seam that targets override with faster code.
+//! * [`kernels`]: the seam that targets override with faster code; [`KernelSet`]: a row for each.
 //! * [`mem`]: typed handles into the arena and the constants.
 //! * [`pack`]: the registered weight layouts; [`bits`]: rows of bits and theirs.
 //! * [`image`]: the integer resize and crop rule.
@@ -27,6 +27,7 @@ pub mod error;
 pub mod hash;
 pub mod image;
 mod included;
+mod kernel_set;
 pub mod kernels;
 pub mod mem;
 pub mod op;
@@ -36,6 +37,7 @@ pub mod pack;
 pub mod slice;
 
 pub use error::{Fault, Reject};
+pub use kernel_set::{KernelSet, REFERENCE};
 pub use kernels::{Kernels, Reference};
 pub use op::Op;
 

@@ -2,7 +2,7 @@
 
 use quant::mem::Memory;
 use quant::ops::Tensor;
-use quant::{Fault, Kernels};
+use quant::{Fault, KernelSet, Kernels};
 
 use crate::arena::ARENA_ALIGN;
 use crate::error::ArenaError;
@@ -78,12 +78,24 @@ impl<'m, 'a> Session<'m, 'a> {
     /// Runs one instruction, or one tile of it. Never panics; a [`Fault`] is unreachable
     /// while the model's bytes are unchanged.
     pub fn step<K: Kernels>(&mut self, kernels: &mut K) -> Result<Progress, Fault> {
+        self.step_by(|step, memory| step.op.run(kernels, memory, step.window))
+    }
+
+    /// As [`step`](Self::step), with the kernels of a row.
+    pub fn step_on(&mut self, kernels: &KernelSet) -> Result<Progress, Fault> {
+        self.step_by(|step, memory| kernels.run(&step.op, memory, step.window))
+    }
+
+    /// Gives the next step to `run`, or starts over.
+    fn step_by(
+        &mut self,
+        run: impl FnOnce(&Step, &mut Memory<'_>) -> Result<(), Fault>,
+    ) -> Result<Progress, Fault> {
         let Some(step) = self.schedule.next().transpose()? else {
             self.restart();
             return Ok(Progress::Done);
         };
-        let mut memory = Memory::new(self.arena, self.model.blobs());
-        step.op.run(kernels, &mut memory, step.window)?;
+        run(&step, &mut Memory::new(self.arena, self.model.blobs()))?;
         Ok(Progress::Ran(step))
     }
 

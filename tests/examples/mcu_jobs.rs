@@ -119,7 +119,7 @@ impl Jobs {
         }
         self.count += 1;
         writeln!(self.expected, "job|{about}")?;
-        for written in run::trace(&file, inputs, &mut quant::Reference, 0xa5).written {
+        for written in run::trace(&file, inputs, &quant::REFERENCE, 0xa5).written {
             writeln!(self.expected, "{:016x}", written.hash)?;
         }
         Ok(())

@@ -11,6 +11,10 @@ extern crate std;
 mod portable;
 
 pub use portable::Portable;
+use quant::KernelSet;
+
+/// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
+pub static KERNEL_SETS: &[KernelSet] = &[KernelSet::of::<Portable>(|| true)];
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -32,6 +32,11 @@ mod zbb;
 pub use dsp::Dsp;
 pub use mve::Mve;
 pub use plain::Plain;
+use quant::KernelSet;
+
+/// All three, for tests on a host.
+pub static KERNEL_SETS: &[KernelSet] =
+    &[KernelSet::of::<Plain>(|| true), KernelSet::of::<Dsp>(|| true), KernelSet::of::<Mve>(|| true)];
 
 /// The kernel set for the core that the crate's features describe.
 #[cfg(feature = "mve")]

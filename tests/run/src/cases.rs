@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use quant::Reference;
+use quant::{KernelSet, REFERENCE};
 use runtime::Model;
 
-use crate::kernels::{KERNEL_SETS, KernelSet};
+use crate::kernels::kernel_sets;
 use crate::memory::Aligned;
 use crate::run::{outputs, trace};
 
@@ -40,7 +40,7 @@ impl Case {
     /// A case with what the reference computes here.
     pub fn new(compared: Compared, container: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
         let mut case = Self { compared, container, inputs, expected: Vec::new() };
-        case.expected = case.values(&mut Reference, || Box::new(Reference), 1);
+        case.expected = case.values(&REFERENCE, 1);
         case
     }
 
@@ -54,12 +54,12 @@ impl Case {
             Compared::Outputs => &THREADS[..],
             Compared::Trace => &THREADS[..1],
         };
-        for make in KERNEL_SETS {
+        for kernels in kernel_sets() {
             for &threads in threads {
-                let found = self.values(&mut *make(), *make, threads);
+                let found = self.values(kernels, threads);
                 if found != self.expected {
                     let at = found.iter().zip(&self.expected).position(|(found, want)| found != want);
-                    let name = make().name();
+                    let name = kernels.name();
                     return Err(format!("{name}, {threads} threads: other values from {at:?} on"));
                 }
             }
@@ -67,17 +67,12 @@ impl Case {
         Ok(())
     }
 
-    fn values(
-        &self,
-        kernels: &mut dyn KernelSet,
-        make: fn() -> Box<dyn KernelSet>,
-        threads: usize,
-    ) -> Vec<i32> {
+    fn values(&self, kernels: &KernelSet, threads: usize) -> Vec<i32> {
         match self.compared {
             Compared::Outputs => {
                 let file = Aligned::copy(&self.container);
                 let model = Model::new(&file).expect("a container that was written");
-                outputs(&model, &self.inputs, make, threads).concat()
+                outputs(&model, &self.inputs, kernels, threads).concat()
             }
             Compared::Trace => {
                 let trace = trace(&self.container, &self.inputs, kernels, 0x3c);

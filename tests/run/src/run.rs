@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use quant::hash::hash_tensor;
 use quant::ops::Tensor;
-use quant::{Fault, Op};
+use quant::{Fault, KernelSet, Op};
 use runtime::{Model, Progress, Session};
 
-use crate::kernels::{KernelSet, MakeKernels};
 use crate::memory::Aligned;
 use crate::source::Source;
 
@@ -58,7 +57,7 @@ impl Trace {
 
 /// Runs `file` in an arena of exactly the length it asks for, filled with `fill`, and
 /// records every instruction.
-pub fn trace(file: &[u8], inputs: &[Vec<u8>], kernels: &mut dyn KernelSet, fill: u8) -> Trace {
+pub fn trace(file: &[u8], inputs: &[Vec<u8>], kernels: &KernelSet, fill: u8) -> Trace {
     let file = Aligned::copy(file);
     let model = Model::new(&file).expect("a container that was written");
     let names: Vec<&str> = model.instructions().map(|i| i.name).collect();
@@ -69,7 +68,7 @@ pub fn trace(file: &[u8], inputs: &[Vec<u8>], kernels: &mut dyn KernelSet, fill:
     }
     let mut written: Vec<Written> = Vec::new();
     let mut places = HashMap::new();
-    while let Progress::Ran(step) = kernels.step(&mut session).expect("a checked program does not fault") {
+    while let Progress::Ran(step) = session.step_on(kernels).expect("a checked program does not fault") {
         let place = *places.entry(step.instruction).or_insert_with(|| {
             let name = names[step.instruction as usize].to_owned();
             written.push(Written { name, values: Vec::new(), hash: 0 });
@@ -104,22 +103,21 @@ pub fn values(tensor: Tensor<'_>) -> Vec<i32> {
 }
 
 /// The first output of `model` for each of `frames`, over `threads` threads.
-pub fn outputs(model: &Model<'_>, frames: &[Vec<u8>], make: MakeKernels, threads: usize) -> Vec<Vec<i32>> {
+pub fn outputs(model: &Model<'_>, frames: &[Vec<u8>], kernels: &KernelSet, threads: usize) -> Vec<Vec<i32>> {
     let share = frames.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let work = |frames| move || one_thread(model, frames, make);
+        let work = |frames| move || one_thread(model, frames, kernels);
         let running: Vec<_> = frames.chunks(share).map(|part| scope.spawn(work(part))).collect();
         running.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     })
 }
 
-fn one_thread(model: &Model<'_>, frames: &[Vec<u8>], make: MakeKernels) -> Vec<Vec<i32>> {
-    let mut kernels = make();
+fn one_thread(model: &Model<'_>, frames: &[Vec<u8>], kernels: &KernelSet) -> Vec<Vec<i32>> {
     let mut arena = Aligned::filled(model.arena_len(), 0x5a);
     let mut session = Session::new(model, &mut arena).expect("an aligned arena of the right length");
     let mut run = |frame: &Vec<u8>| {
         session.input(0).expect("an image").copy_from_slice(frame);
-        while kernels.step(&mut session).expect("no fault") != Progress::Done {}
+        while session.step_on(kernels).expect("no fault") != Progress::Done {}
         values(session.output(0).expect("logits"))
     };
     frames.iter().map(&mut run).collect()

@@ -8,7 +8,7 @@ use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError, convert};
 use runtime::Model;
-use shiftformer_tests::kernels::KERNEL_SETS;
+use shiftformer_tests::kernels::kernel_sets;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::run::{self, Trace};
 
@@ -60,15 +60,15 @@ fn assert_same(file: &str, made: &[u8], wanted: &[u8]) {
         model.instructions().map(|instruction| instruction.op).collect::<Vec<_>>()
     };
     assert_eq!(ops(made), ops(wanted), "{file}");
-    for kernels in KERNEL_SETS {
+    for kernels in kernel_sets() {
         for seed in 0..3 {
-            let trace = |container| run::trace(container, &[noise(seed)], &mut *kernels(), 0x5a);
+            let trace = |container| run::trace(container, &[noise(seed)], kernels, 0x5a);
             let (made, wanted) = (trace(made), trace(wanted));
             let values = |trace: &Trace| {
                 trace.written.iter().map(|written| written.values.clone()).collect::<Vec<_>>()
             };
-            assert_eq!(made.outputs, wanted.outputs, "{file} on {}", kernels().name());
-            assert_eq!(values(&made), values(&wanted), "{file} on {}", kernels().name());
+            assert_eq!(made.outputs, wanted.outputs, "{file} on {}", kernels.name());
+            assert_eq!(values(&made), values(&wanted), "{file} on {}", kernels.name());
         }
     }
 }

@@ -8,7 +8,7 @@ use quant::bits::BitPack;
 use quant::op::OpKind;
 use quant::pack::{Pack, Packs};
 use shiftformer_tests::case::Case;
-use shiftformer_tests::kernels::KERNEL_SETS;
+use shiftformer_tests::kernels::kernel_sets;
 use shiftformer_tests::{config, ops, run};
 
 /// No tiles, single rows, a ragged last tile, one tile of all rows.
@@ -34,15 +34,14 @@ fn name(packs: Packs) -> String {
 fn conforms(case: &Case) -> Result<(), TestCaseError> {
     let plain = case.build(None);
     let file = write(&plain.container).map_err(|e| TestCaseError::fail(e.to_string()))?;
-    let want = run::trace(&file, &plain.inputs, &mut quant::Reference, 0xa5);
+    let want = run::trace(&file, &plain.inputs, &quant::REFERENCE, 0xa5);
     for tile in tiles(case.rows()) {
         let program = case.build(tile);
         for packs in layouts(&program.container) {
             let file =
                 write(&repack(&program.container, packs)).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            for make in KERNEL_SETS {
-                let mut kernels = make();
-                let got = run::trace(&file, &program.inputs, &mut *kernels, 0);
+            for kernels in kernel_sets() {
+                let got = run::trace(&file, &program.inputs, kernels, 0);
                 let what = || format!("{} with {} in tiles of {tile:?}", kernels.name(), name(packs));
                 prop_assert!(got == want, "{}: {:?}", what(), got.difference(&want));
             }
@@ -70,7 +69,7 @@ quant::ops!(one_test_per_op);
 
 #[test]
 fn the_table_holds_the_reference_and_another_set() {
-    let names: Vec<_> = KERNEL_SETS.iter().map(|make| make().name()).collect();
+    let names: Vec<_> = kernel_sets().map(|set| set.name()).collect();
     assert_eq!(names[0], "reference");
     let mut distinct = names.clone();
     distinct.dedup();

@@ -6,7 +6,7 @@ use quant::Op;
 use quant::mem::Slot;
 use quant::ops::{Act, Add, Addend, Destination, Exponential, Linear, MatMul, Residual, Shiftmax, Table};
 use shiftformer_tests::case::{Builder, multiplier};
-use shiftformer_tests::kernels::KERNEL_SETS;
+use shiftformer_tests::kernels::kernel_sets;
 use shiftformer_tests::ops::{AttentionShape, LinearShape, attention_shape, linear_shape};
 use shiftformer_tests::source::Source;
 use shiftformer_tests::{config, run};
@@ -17,11 +17,10 @@ fn results(make: impl Fn(&mut Builder)) -> Vec<Vec<i32>> {
     make(&mut builder);
     let program = builder.finish();
     let file = write(&program.container).expect("a sound program");
-    let result = |kernels: fn() -> _| {
-        let mut kernels: Box<dyn shiftformer_tests::kernels::KernelSet> = kernels();
-        run::trace(&file, &program.inputs, &mut *kernels, 0x3c).outputs.pop().expect("an output")
+    let result = |kernels: &'static quant::KernelSet| {
+        run::trace(&file, &program.inputs, kernels, 0x3c).outputs.pop().expect("an output")
     };
-    KERNEL_SETS.iter().map(|make| result(*make)).collect()
+    kernel_sets().map(result).collect()
 }
 
 fn table(b: &mut Builder, shape: LinearShape, seed: u64, fused: bool) {

@@ -9,7 +9,7 @@ use converter::BuildOptions;
 use converter::data::{Dataset, npz};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
-use shiftformer_tests::kernels::FASTEST;
+use shiftformer_tests::kernels::fastest;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::run;
 
@@ -18,7 +18,7 @@ fn score(images: &Dataset) -> Score {
     let model = Model::new(&file).unwrap();
     let frames = data::frames(images, images.len());
     let threads = available_parallelism().map_or(1, usize::from);
-    let logits = run::outputs(&model, &frames, FASTEST, threads);
+    let logits = run::outputs(&model, &frames, fastest(), threads);
     let score = data::score(&logits, images.labels().unwrap(), &data::golden_predictions("ivit_logits"));
     println!("{} images: {score:?}", frames.len());
     score
@@ -62,7 +62,7 @@ fn intermediates_up_to_the_first_scores() {
     let pixels: Vec<u8> = pixels.into_iter().map(|p| p as u8).collect();
     let file = data::qat(BuildOptions { fuse: false, arena: None });
     for (image, pixels) in pixels.chunks(pixels.len() / shape[0]).enumerate() {
-        let ours = run::trace(&file, &[pixels.to_vec()], &mut quant::Reference, 0);
+        let ours = run::trace(&file, &[pixels.to_vec()], &quant::REFERENCE, 0);
         for (name, array) in EXACT {
             let (shape, theirs) = npz::read_i32(&trace, array).unwrap();
             let theirs = theirs.chunks(theirs.len() / shape[0]).nth(image).unwrap();

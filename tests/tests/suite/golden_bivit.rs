@@ -10,7 +10,7 @@ use converter::data::Dataset;
 use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
-use shiftformer_tests::kernels::FASTEST;
+use shiftformer_tests::kernels::fastest;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::run;
 
@@ -28,7 +28,7 @@ fn score(container: &[u8], images: &Dataset) -> Score {
     let model = Model::new(&file).unwrap();
     let frames = data::frames(images, images.len());
     let threads = available_parallelism().map_or(1, usize::from);
-    let logits = run::outputs(&model, &frames, FASTEST, threads);
+    let logits = run::outputs(&model, &frames, fastest(), threads);
     let score = data::score(&logits, images.labels().unwrap(), &data::golden_binarized_predictions());
     println!("{} images, {} bytes: {score:?}", frames.len(), container.len());
     score

@@ -7,7 +7,7 @@ use converter::BuildOptions;
 use converter::data::Dataset;
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
-use shiftformer_tests::kernels::FASTEST;
+use shiftformer_tests::kernels::fastest;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::run;
 
@@ -22,7 +22,7 @@ fn score(images: &Dataset) -> Score {
     let model = Model::new(&file).unwrap();
     let frames = data::frames(images, images.len());
     let threads = available_parallelism().map_or(1, usize::from);
-    let logits = run::outputs(&model, &frames, FASTEST, threads);
+    let logits = run::outputs(&model, &frames, fastest(), threads);
     let (labels, golden) = (images.labels().unwrap(), data::golden_recipe_predictions());
     let Score { agreement, .. } = data::score(&logits[..golden.len()], labels, &golden);
     let score = Score { agreement, ..data::score(&logits, labels, &golden) };

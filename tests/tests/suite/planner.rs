@@ -7,7 +7,7 @@ use converter::{BuildOptions, build};
 use program::{Container, PlanOptions, plan, write};
 use proptest::prelude::*;
 use runtime::{ArenaError, Model, Session};
-use shiftformer_tests::kernels::{FASTEST, KERNEL_SETS};
+use shiftformer_tests::kernels::{fastest, kernel_sets};
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::source::Source;
 use shiftformer_tests::{config, data, run};
@@ -39,7 +39,7 @@ fn unplanned(graph: &Graph, fuse: bool, frame: &[Vec<u8>]) -> Vec<i32> {
     let draft = lower(graph, LowerOptions { fuse }).expect("a sound graph");
     let arena = draft.virtual_bytes();
     let file = write(&Container::new(draft, arena)).expect("a sound draft");
-    run::trace(&file, frame, &mut quant::Reference, 0xff).outputs.swap_remove(0)
+    run::trace(&file, frame, &quant::REFERENCE, 0xff).outputs.swap_remove(0)
 }
 
 /// The logits of the planned program in exactly its arena, and the arena's bytes.
@@ -47,10 +47,9 @@ fn planned(graph: &Graph, fuse: bool, options: PlanOptions, frame: &[Vec<u8>]) -
     let mut draft = lower(graph, LowerOptions { fuse }).expect("a sound graph");
     let arena = plan(&mut draft, options);
     let file = write(&Container::new(draft, arena)).expect("a sound plan");
-    let logits = |kernels: &shiftformer_tests::kernels::MakeKernels| {
-        run::trace(&file, frame, &mut *kernels(), 0xff).outputs.swap_remove(0)
-    };
-    (KERNEL_SETS.iter().map(logits).collect(), arena)
+    let logits =
+        |kernels: &'static quant::KernelSet| run::trace(&file, frame, kernels, 0xff).outputs.swap_remove(0);
+    (kernel_sets().map(logits).collect(), arena)
 }
 
 proptest! {
@@ -101,7 +100,7 @@ fn deit_tiny_fits_240_kib() {
     println!("arena {} bytes, container {} bytes", model.arena_len(), file.len());
     assert!(model.arena_len() <= 240 << 10);
     // The frame is inside, and the arena suffices.
-    let logits = run::outputs(&model, &frame(&graph, 1), FASTEST, 1).remove(0);
+    let logits = run::outputs(&model, &frame(&graph, 1), fastest(), 1).remove(0);
     assert_eq!(logits.len(), 1000);
     assert!(logits.iter().any(|&l| l != logits[0]));
 }

@@ -9,7 +9,7 @@ use quant::op::OpKind;
 use quant::operand::Role;
 use runtime::Model;
 use shiftformer_tests::case::Case;
-use shiftformer_tests::kernels::{FASTEST, KERNEL_SETS};
+use shiftformer_tests::kernels::fastest;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::{config, data, ops, run};
 
@@ -28,11 +28,11 @@ fn layouts() -> impl Iterator<Item = ReplanOptions> {
 }
 
 fn same_results(file: &[u8], inputs: &[Vec<u8>]) -> Result<(), TestCaseError> {
-    let want = run::trace(file, inputs, &mut quant::Reference, 0xa5);
+    let want = run::trace(file, inputs, &quant::REFERENCE, 0xa5);
     for options in layouts() {
         let file = replanned(file, options);
-        for make in [KERNEL_SETS[0], FASTEST] {
-            let got = run::trace(&file, inputs, &mut *make(), 0x5a);
+        for kernels in [&quant::REFERENCE, fastest()] {
+            let got = run::trace(&file, inputs, kernels, 0x5a);
             prop_assert!(got == want, "{options:?}: {:?}", got.difference(&want));
         }
     }
