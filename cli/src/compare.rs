@@ -1,17 +1,17 @@
-//! An engine against the reference, instruction by instruction.
+//! A session against the reference, instruction by instruction.
 
 use std::path::Path;
 
 use converter::data;
 use serde::Serialize;
-use shiftformer::runtime::Model;
-use shiftformer::{Backend, Engine, EngineOptions, ModelFile, engine};
+use shiftformer::{Event, Model, Session, Verifier};
 
 use crate::bundled::TestImages;
 use crate::failure::Failure;
 use crate::frames::{self, FrameSource};
 use crate::output::hex;
 use crate::progress::Progress;
+use crate::stream::failed;
 
 /// How an engine compares with the reference.
 #[derive(Debug, Serialize)]
@@ -27,7 +27,7 @@ pub struct Verification {
 }
 
 /// What an instruction wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Output {
     pub index: u32,
     pub name: String,
@@ -74,36 +74,33 @@ impl Verification {
     }
 }
 
-/// Runs the model of `file` on `tested` and on the reference, until they differ or after
-/// `count` frames: every other one is random, the rest are the images of `data`, or those
-/// that come with the program.
+/// Runs `session` beside the reference until they differ or after `count` frames: every other
+/// one is random, the rest are the images of `data`, or those that come with the program. `model`
+/// is as the file has it.
 pub fn compare(
-    file: &ModelFile,
-    tested: &mut dyn Engine,
+    model: &Model,
+    session: &mut Session,
     count: u32,
     data: Option<&Path>,
 ) -> Result<Verification, Failure> {
-    let model = file.model()?;
-    let mut expected = engine(&model, EngineOptions { backend: Backend::Reference, kernels: None })?;
-    let frames = Frames::new(data, &model, file.name())?;
+    let mut verifier = Verifier::new(model)?;
+    let frames = Frames::new(data, model)?;
     let mut result = Verification {
         identical: true,
         frames: count,
-        backend: tested.name().to_owned(),
-        kernels: tested.kernels().to_owned(),
+        backend: session.backend().to_owned(),
+        kernels: session.kernels().to_owned(),
         first_difference: None,
-        instructions: Vec::new(),
+        instructions: instructions(
+            model,
+            verifier.expected(&frames.get(0)?).map_err(|e| failed(session, e))?,
+        ),
     };
     let progress = Progress::bar("verifying", count as usize);
-    for index in 0..count {
-        let frame = frames.get(index)?;
-        let want = outputs(expected.as_mut(), &frame, file.name())?;
-        let found = outputs(tested, &frame, file.name())?;
-        result.first_difference = first_difference(index, &want, &found);
-        if index == 0 {
-            result.instructions = want;
-        }
-        if result.first_difference.is_some() {
+    for frame in 0..count {
+        let compared = verifier.compare(session, &frames.get(frame)?);
+        if let Some(difference) = compared.map_err(|error| failed(session, error))? {
+            result.first_difference = Some(Difference::new(frame, difference));
             result.identical = false;
             break;
         }
@@ -112,9 +109,29 @@ pub fn compare(
     Ok(result)
 }
 
+/// `events` with the names of their instructions.
+fn instructions(model: &Model, events: &[Event]) -> Vec<Output> {
+    let container = model.container();
+    let named: Vec<_> = container.instructions().collect();
+    let output = |event: &Event| {
+        let instruction = &named[event.instruction as usize];
+        let (name, op) = (instruction.name.to_owned(), instruction.op.kind().name());
+        Output { index: event.instruction, name, op, hash: hex(event.hash) }
+    };
+    events.iter().map(output).collect()
+}
+
+impl Difference {
+    fn new(frame: u32, difference: shiftformer::Difference) -> Self {
+        let shiftformer::Difference { instruction, name, kind, expected, found } = difference;
+        let found = found.map_or_else(|| "nothing".to_owned(), hex);
+        Self { frame, index: instruction, name, op: kind.name(), expected: hex(expected), found }
+    }
+}
+
 /// Where frames come from.
 struct Frames<'a> {
-    model: &'a Model<'a>,
+    model: &'a Model,
     images: Option<(FrameSource, Images)>,
 }
 
@@ -124,8 +141,8 @@ enum Images {
 }
 
 impl<'a> Frames<'a> {
-    fn new(data: Option<&Path>, model: &'a Model<'a>, name: &str) -> Result<Self, Failure> {
-        let source = FrameSource::of(model, name);
+    fn new(data: Option<&Path>, model: &'a Model) -> Result<Self, Failure> {
+        let source = FrameSource::of(model);
         let images = match (data, source) {
             (Some(path), source) => Some((source?, Images::Given(data::open(path)?))),
             (None, Ok(source)) => Some((source, Images::Bundled(TestImages::read()?))),
@@ -145,23 +162,4 @@ impl<'a> Frames<'a> {
             _ => Ok(frames::random(self.model, index.into())),
         }
     }
-}
-
-fn outputs(engine: &mut dyn Engine, frame: &[u8], name: &str) -> Result<Vec<Output>, Failure> {
-    let mut all = Vec::new();
-    let mut observer = |event: &shiftformer::TraceEvent<'_>| {
-        let (index, name, op) = (event.index, event.name.to_owned(), event.kind.name());
-        all.push(Output { index, name, op, hash: hex(event.hash) });
-    };
-    engine.trace(frame, &mut observer).map_err(|e| Failure::new(format!("{name}: {e}")))?;
-    Ok(all)
-}
-
-/// The first instruction whose hashes differ, or that only the reference ran.
-fn first_difference(frame: u32, expected: &[Output], found: &[Output]) -> Option<Difference> {
-    let at = expected.iter().enumerate().find(|(at, want)| found.get(*at) != Some(want));
-    let (at, want) = at?;
-    let found = found.get(at).map_or_else(|| "nothing".to_owned(), |other| other.hash.clone());
-    let (index, name, op, expected) = (want.index, want.name.clone(), want.op, want.hash.clone());
-    Some(Difference { frame, index, name, op, expected, found })
 }

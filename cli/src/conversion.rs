@@ -7,8 +7,7 @@ use converter::facts::{Comparison, Facts, Fidelity};
 use converter::float::Graph;
 use converter::report::{self, ProgramFacts, Report};
 use converter::{BuildOptions, Conversion, ConvertError, measure};
-use shiftformer::ModelFile;
-use shiftformer::runtime::Model;
+use shiftformer::Model;
 
 use crate::calibration::{Calibration, last};
 use crate::failure::Failure;
@@ -70,11 +69,11 @@ fn measured(
 /// first is written.
 pub fn save(
     output: &Path,
-    file: &ModelFile,
+    file: &Model,
     facts: Option<Facts>,
     report: Option<&Path>,
 ) -> Result<Option<Facts>, Failure> {
-    let identity = identity(&file.model()?);
+    let identity = identity(file);
     let facts = facts.map(|facts| Facts { identity, ..facts });
     let page = match (report, &facts) {
         (Some(path), Some(facts)) => Some((path, page(file, facts)?)),
@@ -92,13 +91,13 @@ pub fn save(
     Ok(facts)
 }
 
-fn page(file: &ModelFile, facts: &Facts) -> Result<String, Failure> {
+fn page(file: &Model, facts: &Facts) -> Result<String, Failure> {
     let program =
         ProgramFacts::new(file.bytes()).map_err(|e| Failure::new(format!("{}: {e}", file.name())))?;
     Ok(report::html(&Report { model: &facts.model, facts, program: &program }))
 }
 
 /// The identity of a model in hexadecimal.
-pub fn identity(model: &Model<'_>) -> String {
+pub fn identity(model: &Model) -> String {
     model.identity().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,11 +6,11 @@ use boards::{BOARDS, Board};
 use converter::facts::Facts;
 use program::{Container, ProductBits, write};
 use serde::Serialize;
-use shiftformer::ModelFile;
+use shiftformer::Model;
 use shiftformer::quant::Op;
 use shiftformer::quant::image::Fit;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
-use shiftformer::runtime::{Bits, Input, InputKind, Model, Output};
+use shiftformer::runtime::{Bits, Input, InputKind, Output};
 
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
@@ -115,9 +115,9 @@ pub struct OpRow {
     pub pack: Option<&'static str>,
 }
 
-/// Describes the container in `file`.
-pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
-    let model = file.model()?;
+/// Describes the container of `file`.
+pub fn describe(file: &Model) -> Result<Description, Failure> {
+    let model = file.container();
     let mut tally = Tally::default();
     let (mut ops, mut tile_groups, mut kinds) = (Vec::new(), Vec::new(), BTreeSet::new());
     for instruction in model.instructions() {
@@ -134,14 +134,14 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
     Ok(Description {
         file: file.name().to_owned(),
         identity: model.identity().iter().map(|byte| format!("{byte:02x}")).collect(),
-        identity_verified: identity_is_right(&model, file.name())?,
+        identity_verified: identity_is_right(file)?,
         flash_bytes: file.bytes().len() as u64,
         weight_bytes: tally.weights.values().sum(),
         constant_bytes: model.blobs().len() as u64,
         arena_bytes: model.arena_len() as u64,
         macs: ops.iter().map(|op| op.macs).sum(),
         instructions: instructions(&model),
-        packs: packs(&model),
+        packs: packs(file),
         activation_types: tally.activations.into_iter().collect(),
         weight_types: tally.weight_types.into_iter().collect(),
         inputs: model.inputs().map(input).collect(),
@@ -149,22 +149,21 @@ pub fn describe(file: &ModelFile) -> Result<Description, Failure> {
         tile_groups,
         op_kinds: kinds.into_iter().collect(),
         ops,
-        boards: BOARDS.iter().map(|board| room(board, file, &model)).collect(),
+        boards: BOARDS.iter().map(|board| room(board, file)).collect(),
         conversion: None,
     })
 }
 
-fn room(board: &Board, file: &ModelFile, model: &Model<'_>) -> BoardRow {
-    let fit = board.fit(file.bytes().len() as u64, model.arena_len() as u64);
+fn room(board: &Board, file: &Model) -> BoardRow {
+    let fit = board.fit(file.bytes().len() as u64, file.container().arena_len() as u64);
     let (flash_left, ram_left) = (fit.flash_left, fit.ram_left);
     BoardRow { name: board.name, emulated: board.is_emulated(), fits: fit.fits(), flash_left, ram_left }
 }
 
 /// Whether the canonical content hashes to the stored identity.
-pub fn identity_is_right(model: &Model<'_>, name: &str) -> Result<bool, Failure> {
-    let bytes = write(&Container::read(model)).map_err(Failure::convert(name))?;
-    let again = ModelFile::from_bytes(name, &bytes);
-    Ok(again.model()?.identity() == model.identity())
+pub fn identity_is_right(model: &Model) -> Result<bool, Failure> {
+    let bytes = write(&Container::read(&model.container())).map_err(Failure::convert(model.name()))?;
+    Ok(Model::from_bytes(model.name(), &bytes)?.identity() == model.identity())
 }
 
 /// What is gathered over all instructions.

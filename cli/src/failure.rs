@@ -6,8 +6,8 @@ use converter::ConvertError;
 use converter::data::DataError;
 use converter::onnx::OnnxError;
 use program::ProgramError;
-use shiftformer::device::{ConnectError, EmulatorError, SerialError};
-use shiftformer::{OpenError, OptionsError};
+use shiftformer::device::SerialError;
+use shiftformer::{NotInThisBuild, OpenError, PrepareError};
 
 /// A command failed.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -117,26 +117,20 @@ impl From<OpenError> for Failure {
     }
 }
 
-impl From<OptionsError> for Failure {
-    fn from(error: OptionsError) -> Self {
-        Self::new(error.to_string()).help("leave --kernels out, or choose --backend cpu")
+impl From<PrepareError> for Failure {
+    fn from(error: PrepareError) -> Self {
+        Self::new(error.to_string()).help(error.hint())
     }
 }
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
-        Self::new(error.to_string()).help(error.hint())
+impl From<NotInThisBuild> for Failure {
+    fn from(error: NotInThisBuild) -> Self {
+        Self::new(error.to_string())
     }
 }
 
 impl From<SerialError> for Failure {
     fn from(error: SerialError) -> Self {
         Self::new(error.to_string()).help("check its name, that nobody else uses it, and its permissions")
-    }
-}
-
-impl From<EmulatorError> for Failure {
-    fn from(error: EmulatorError) -> Self {
-        Self::new(error.to_string()).help(error.hint())
     }
 }

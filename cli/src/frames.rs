@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use converter::data::{DataError, Dataset, FrameSpec, read_image};
-use shiftformer::runtime::{ChannelOrder, Image, InputKind, Model};
+use shiftformer::Model;
+use shiftformer::runtime::{ChannelOrder, Image};
 
 use crate::failure::Failure;
 
@@ -15,16 +16,12 @@ pub struct FrameSource {
 }
 
 impl FrameSource {
-    /// That of `model`, whose only input must be an image; `name` is for messages.
-    pub fn of(model: &Model<'_>, name: &str) -> Result<Self, Failure> {
-        let mut inputs = model.inputs();
-        match (inputs.next().map(|input| input.kind), inputs.next()) {
-            (Some(InputKind::Image(image)), None) => Ok(Self::of_image(&image)),
-            _ => {
-                Err(Failure::new(format!("{name} does not take one image"))
-                    .help("`inspect` lists its inputs"))
-            }
-        }
+    /// That of `model`, whose only input must be an image.
+    pub fn of(model: &Model) -> Result<Self, Failure> {
+        model.image().map(|image| Self::of_image(&image)).ok_or_else(|| {
+            Failure::new(format!("{} does not take one image", model.name()))
+                .help("`inspect` lists its inputs")
+        })
     }
 
     /// That of a model that takes `image`.
@@ -62,8 +59,8 @@ impl FrameSource {
 }
 
 /// Random bytes for all inputs of `model`, the same for the same `seed` (SplitMix64).
-pub fn random(model: &Model<'_>, seed: u64) -> Vec<u8> {
-    let len = model.inputs().map(|input| input.slot.bytes() as usize).sum();
+pub fn random(model: &Model, seed: u64) -> Vec<u8> {
+    let len = model.frame_len();
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

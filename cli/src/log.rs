@@ -10,9 +10,10 @@ mod with_texts {
     use std::fs;
     use std::io::IsTerminal;
     use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
     use shiftformer::device::link::Line;
-    use shiftformer::device::{Heard, LogTable, LogTableError, Logged};
+    use shiftformer::device::{Heard, LogSink, LogTable, LogTableError, Logged};
 
     use crate::failure::Failure;
 
@@ -43,11 +44,20 @@ mod with_texts {
 
         /// `line`, with what is logged on it printed.
         pub fn listen<L: Line>(&self, line: L) -> Logged<L> {
+            Logged::new(line, self.sink())
+        }
+
+        /// What prints the logs of several devices.
+        pub fn sinks(self) -> LogSink {
+            Arc::new(move || self.sink())
+        }
+
+        fn sink(&self) -> Box<dyn FnMut(Heard<'_>) + Send> {
             let Self { elf, table } = self.clone();
             // A progress bar may stand in the line; it comes back by itself.
             let clear = if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
             let mut strange = false;
-            Logged::new(line, move |heard| match heard {
+            Box::new(move |heard: Heard<'_>| match heard {
                 Heard::Frame(frame) => match table.line(frame) {
                     Some(line) => eprintln!("{clear}{line}"),
                     None if strange => {}
@@ -70,8 +80,8 @@ mod without_texts {
     use std::convert::Infallible;
     use std::path::Path;
 
-    use shiftformer::device::Logged;
     use shiftformer::device::link::Line;
+    use shiftformer::device::{LogSink, Logged};
 
     use crate::failure::Failure;
 
@@ -88,6 +98,11 @@ mod without_texts {
 
         /// Never called.
         pub fn listen<L: Line>(&self, _: L) -> Logged<L> {
+            match self.0 {}
+        }
+
+        /// Never called.
+        pub fn sinks(self) -> LogSink {
             match self.0 {}
         }
     }

@@ -18,7 +18,7 @@ mod model;
 mod output;
 mod place;
 mod progress;
-mod workers;
+mod stream;
 
 use std::process::ExitCode;
 

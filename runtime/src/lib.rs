@@ -47,7 +47,7 @@ pub use container::{
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
 pub use executor::{Progress, Session};
 pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
-pub use model::{Instruction, Model};
+pub use model::{Checked, Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;
 pub use schedule::{Schedule, Step, Written};

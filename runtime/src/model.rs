@@ -21,6 +21,13 @@ pub struct Model<'m> {
     blobs: &'m [u8],
 }
 
+/// That a container was checked, and where its sections are.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    header: Header,
+    len: usize,
+}
+
 /// An instruction with its index and name.
 #[derive(Clone, Copy, Debug)]
 pub struct Instruction<'m> {
@@ -49,17 +56,38 @@ impl<'m> Model<'m> {
             return Err(LoadError::Misaligned);
         }
         let header = Header::decode(bytes, crc)?;
+        let model = Self::sections(bytes, header)?;
+        check::model(&model)?;
+        Ok(model)
+    }
+
+    /// What is needed to read the same bytes again with [`again`](Self::again).
+    pub fn checked(&self) -> Checked {
+        Checked { header: self.header, len: self.file.len() }
+    }
+
+    /// Reads `bytes`, which must be those that `checked` is of, without checking them again: for
+    /// owners of bytes that cannot keep what borrows them. `None` where length, alignment or
+    /// sections show that they are others; of others that it cannot tell, running is as safe, and
+    /// ends in a [`Fault`](crate::Fault) or in wrong values.
+    pub fn again(bytes: &'m [u8], checked: &Checked) -> Option<Self> {
+        if bytes.len() != checked.len || bytes.as_ptr().addr() % 4 != 0 {
+            return None;
+        }
+        Self::sections(bytes, checked.header).ok()
+    }
+
+    /// The sections of `bytes` as `header` has them, unchecked.
+    fn sections(bytes: &'m [u8], header: Header) -> Result<Self, LoadError> {
         let section = |s: crate::Section, kind| s.of(bytes).ok_or(LoadError::Section(kind));
-        let model = Self {
+        Ok(Self {
             header,
             file: bytes,
             io: section(header.io, SectionKind::Io)?,
             program: section(header.program, SectionKind::Program)?,
             names: section(header.names, SectionKind::Names)?,
             blobs: section(header.blobs, SectionKind::Blobs)?,
-        };
-        check::model(&model)?;
-        Ok(model)
+        })
     }
 
     /// The container.

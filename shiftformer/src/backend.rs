@@ -1,161 +1,116 @@
-//! Which engine, with which kernels.
+//! One face for every engine that runs a model.
 
-use std::fmt;
-use std::str::FromStr;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
 
-use quant::pack::Packs;
-use quant::{Kernels, Reference};
-use runtime::Model;
-use thiserror::Error;
+use crate::blocking;
+use crate::error::{PrepareError, RunError};
+use crate::model::Model;
+use crate::ticket::Ticket;
 
-use crate::engine::{Engine, KernelEngine};
+/// An engine that can run models: the processor, a device at a serial port, an emulator.
+pub trait Backend: Send + Sync {
+    /// The name in reports.
+    fn name(&self) -> String;
 
-/// Where a model runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// The scalar reference on this machine: the specification, slow.
-    Reference,
-    /// Fast kernels on this machine.
-    #[default]
-    Cpu,
+    /// What it can do at once.
+    fn limits(&self) -> Limits;
+
+    /// Lays `model` out for this engine and makes a run of it. The future may be pending where
+    /// the engine prepares in the background; [`Model::session_on`] waits for it.
+    fn prepare<'a>(&'a self, model: &'a Model) -> Preparing<'a>;
 }
 
-/// A set of CPU kernels. All give the same results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum KernelSet {
-    /// The scalar reference.
-    Reference,
-    /// Safe Rust that any compiler vectorises.
-    #[default]
-    Portable,
+/// A [`Run`] in the making.
+pub type Preparing<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Run>, PrepareError>> + 'a>>;
+
+/// What an engine can do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Frames that it works on at the same time. Submissions may hold more: they wait their turn.
+    pub parallel: usize,
 }
 
-/// A name that is not known, or of something left out of this build.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("this build has no `{name}` {what}; it has: {known}")]
-pub struct NotInThisBuild {
-    /// What was asked for.
-    pub name: String,
-    /// The kind of thing.
-    pub what: &'static str,
-    /// What there is, comma-separated.
-    pub known: String,
-}
+/// A model on an engine: frames go in, tickets come out.
+///
+/// Several tickets may be in flight. A ticket's outputs live as long as the ticket.
+pub trait Run: Send {
+    /// The kernels in use.
+    fn kernels(&self) -> &str;
 
-macro_rules! named {
-    ($type:ident, $what:literal, $($variant:ident = $name:literal),*) => {
-        impl $type {
-            /// Every one in this build.
-            pub const ALL: &[$type] = &[$($type::$variant),*];
+    /// The memory that frame number `frame` of the next submission is written into: the bytes of
+    /// all inputs, one after another. Its content before is undefined.
+    fn input(&mut self, frame: usize) -> &mut [u8];
 
-            /// The name on the command line and in reports.
-            pub const fn name(self) -> &'static str {
-                match self { $($type::$variant => $name,)* }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = NotInThisBuild;
-
-            fn from_str(name: &str) -> Result<Self, NotInThisBuild> {
-                $type::ALL.iter().copied().find(|item| item.name() == name).ok_or_else(|| NotInThisBuild {
-                    name: name.to_owned(),
-                    what: $what,
-                    known: $type::ALL.iter().map(|item| item.name()).collect::<Vec<_>>().join(", "),
-                })
-            }
-        }
-    };
-}
-
-named!(Backend, "backend", Reference = "reference", Cpu = "cpu");
-named!(KernelSet, "kernel set", Reference = "reference", Portable = "portable");
-
-impl KernelSet {
-    /// The weight layouts that this set is fastest on; it runs every other one too.
-    pub fn preferred_packs(self) -> Packs {
-        match self {
-            KernelSet::Reference => Reference.preferred_packs(),
-            KernelSet::Portable => cpu::Portable.preferred_packs(),
-        }
-    }
-}
-
-/// What to run a model with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// Where.
-    pub backend: Backend,
-    /// With which kernels; the backend's best where `None`.
-    pub kernels: Option<KernelSet>,
-}
-
-/// Options that exclude each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the backend `{backend}` has no kernel set `{kernels}`")]
-pub struct OptionsError {
-    /// The backend asked for.
-    pub backend: Backend,
-    /// The kernel set asked for.
-    pub kernels: KernelSet,
-}
-
-impl EngineOptions {
-    /// The kernel set these options mean.
+    /// Runs the first `frames` frames that were written.
     ///
     /// # Errors
     ///
-    /// [`OptionsError`] where the backend does not run the kernels asked for.
-    pub fn kernel_set(&self) -> Result<KernelSet, OptionsError> {
-        match (self.backend, self.kernels) {
-            (Backend::Reference, None | Some(KernelSet::Reference)) => Ok(KernelSet::Reference),
-            (backend @ Backend::Reference, Some(kernels)) => Err(OptionsError { backend, kernels }),
-            (Backend::Cpu, kernels) => Ok(kernels.unwrap_or_default()),
+    /// [`RunError::NoFrames`] for none.
+    fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError>;
+
+    /// Whether all frames of `ticket` are done. Otherwise the waker of `context` is called when
+    /// they are. An engine without a thread of its own does the work in this call.
+    ///
+    /// # Errors
+    ///
+    /// That of the first frame that failed.
+    fn poll(&mut self, ticket: &Ticket, context: &mut Context<'_>) -> Poll<Result<(), RunError>>;
+
+    /// Waits until all frames of `ticket` are done.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    fn wait(&mut self, ticket: &Ticket) -> Result<(), RunError> {
+        let waker = blocking::waker();
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match self.poll(ticket, &mut context) {
+                Poll::Ready(done) => return done,
+                Poll::Pending => thread::park(),
+            }
         }
     }
 }
 
-/// An engine for `model`, with an arena of its own of exactly
-/// [`Model::arena_len`] bytes. Cheap but for that allocation: make one for each thread.
-///
-/// # Errors
-///
-/// [`OptionsError`] for options that exclude each other.
-pub fn engine<'m>(model: &Model<'m>, options: EngineOptions) -> Result<Box<dyn Engine + 'm>, OptionsError> {
-    let backend = options.backend.name();
-    Ok(match options.kernel_set()? {
-        KernelSet::Reference => Box::new(KernelEngine::new(model, backend, Reference)),
-        KernelSet::Portable => Box::new(KernelEngine::new(model, backend, cpu::Portable)),
-    })
+/// What is noted of a run beside its outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Observe {
+    /// Nothing: the fastest.
+    #[default]
+    Nothing,
+    /// The time of every instruction.
+    Times,
+    /// The time of every instruction, and the hash of its output.
+    Hashes,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An instruction whose output is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its index in the program.
+    pub instruction: u32,
+    /// Hash of its output, as [`quant::hash`] defines it: the same on every engine. 0 where only
+    /// times were asked for.
+    pub hash: u64,
+    /// Time spent in it, in nanoseconds.
+    pub nanoseconds: u64,
+}
 
-    #[test]
-    fn names_round_trip_and_others_are_explained() {
-        for backend in Backend::ALL {
-            assert_eq!(backend.name().parse(), Ok(*backend));
-        }
-        for kernels in KernelSet::ALL {
-            assert_eq!(kernels.name().parse(), Ok(*kernels));
-        }
-        let error = "gpu".parse::<Backend>().unwrap_err().to_string();
-        assert_eq!(error, "this build has no `gpu` backend; it has: reference, cpu");
-    }
-
-    #[test]
-    fn the_reference_runs_only_reference_kernels() {
-        let options = EngineOptions { backend: Backend::Reference, kernels: Some(KernelSet::Portable) };
-        assert!(options.kernel_set().is_err());
-        let options = EngineOptions { backend: Backend::Cpu, kernels: Some(KernelSet::Reference) };
-        assert_eq!(options.kernel_set(), Ok(KernelSet::Reference));
+impl Event {
+    /// Adds this step to what is known of its instruction in `open`, and moves the instruction to
+    /// `events` where `is_complete`.
+    pub(crate) fn note(self, open: &mut Vec<Event>, events: &mut Vec<Event>, is_complete: bool) {
+        let found = open.iter().position(|other| other.instruction == self.instruction);
+        let before = found.map(|at| open.swap_remove(at));
+        let sum = Event {
+            hash: self.hash.wrapping_add(before.map_or(0, |event| event.hash)),
+            nanoseconds: self.nanoseconds.saturating_add(before.map_or(0, |event| event.nanoseconds)),
+            ..self
+        };
+        if is_complete { events.push(sum) } else { open.push(sum) }
     }
 }

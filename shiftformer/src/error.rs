@@ -1,5 +1,9 @@
 //! Errors in words for people.
 
+use std::io::ErrorKind;
+
+use program::ProgramError;
+use quant::image::FitError;
 use runtime::{ArenaError, Fault, LoadError};
 use thiserror::Error;
 
@@ -67,7 +71,7 @@ fn load_hint(error: &LoadError) -> &'static str {
 /// A run failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum EngineError {
+pub enum RunError {
     /// The frame has not the size of the model's inputs.
     #[error("the frame has {found} bytes, the model's inputs take {expected}")]
     Frame {
@@ -85,11 +89,86 @@ pub enum EngineError {
     /// The device gave no answer.
     #[cfg(feature = "device")]
     #[error("{0}")]
-    Device(link::HostError<std::io::ErrorKind>),
+    Device(link::HostError<ErrorKind>),
     /// An instruction's output cannot be observed.
-    #[error("the output of instruction {index} cannot be traced; please report this with the container")]
+    #[error(
+        "the output of instruction {instruction} cannot be traced; please report this with the container"
+    )]
     Untraceable {
         /// The instruction.
-        index: u32,
+        instruction: u32,
     },
+    /// There is nothing to run.
+    #[error("a submission needs at least one frame")]
+    NoFrames,
+    /// The ticket was cancelled or dropped before the frame was done.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// The engine panicked.
+    #[error("the engine failed; please report this with the container")]
+    Panicked,
+}
+
+/// A backend cannot run a model.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The model cannot be laid out for it.
+    #[error("the model cannot be laid out for this backend: {0}")]
+    Layout(#[from] ProgramError),
+    /// The system gives it no thread.
+    #[error("cannot start a thread: {0}")]
+    Threads(ErrorKind),
+    /// There is no device to run it, or it does not run it.
+    #[cfg(feature = "device")]
+    #[error("{0}")]
+    Connect(#[from] crate::device::ConnectError),
+    /// The serial port cannot be opened.
+    #[cfg(feature = "device")]
+    #[error("{0}")]
+    Serial(#[from] crate::device::SerialError),
+    /// The emulator cannot be started.
+    #[cfg(feature = "device")]
+    #[error("{0}")]
+    Emulator(#[from] crate::device::EmulatorError),
+}
+
+impl PrepareError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            PrepareError::Layout(_) => "the model is too large for this machine: use a smaller one".into(),
+            PrepareError::Threads(_) => "use fewer threads".into(),
+            #[cfg(feature = "device")]
+            PrepareError::Connect(error) => error.hint().into(),
+            #[cfg(feature = "device")]
+            PrepareError::Serial(_) => "check its name, that nobody else uses it, and its permissions".into(),
+            #[cfg(feature = "device")]
+            PrepareError::Emulator(error) => error.hint(),
+        }
+    }
+}
+
+/// A name that is not known, or of something left out of this build.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("this build has no `{name}` {what}; it has: {known}")]
+pub struct NotInThisBuild {
+    /// What was asked for.
+    pub name: String,
+    /// The kind of thing.
+    pub what: &'static str,
+    /// What there is, comma-separated.
+    pub known: String,
+}
+
+/// A picture cannot become a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The model takes other things than one image.
+    #[error("the model does not take one image")]
+    NoImage,
+    /// The picture is not what it says, or cannot be brought to the model's size and channels.
+    #[error("{0}")]
+    Fit(FitError),
 }

@@ -1,39 +1,48 @@
 //! Integer-only vision transformers, with the same answer on every target.
 //!
-//! A [`ModelFile`] holds the bytes of a container; [`ModelFile::model`] checks them; an
-//! [`Engine`] runs the checked model. Every engine returns the same integers.
+//! A [`Model`] is a checked container. A [`Session`] runs it: on this machine's processor
+//! ([`Cpu`]), on a device at a serial port, in an emulator. All of them return the same integers.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let frame: &[u8] = &[];
-//! use shiftformer::{EngineOptions, ModelFile, engine, top_k};
+//! use shiftformer::Model;
 //!
-//! let file = ModelFile::open("model.shf".as_ref())?;
-//! let model = file.model()?;
-//! let mut engine = engine(&model, EngineOptions::default())?;
-//! let mut outputs = Vec::new();
-//! engine.run(frame, &mut outputs)?;
-//! println!("class {}", top_k(&outputs[0], 1)[0]);
+//! let model = Model::open("model.shf")?;
+//! let mut session = model.session()?;
+//! let outputs = session.run(frame)?;
+//! println!("class {:?}", outputs.logits().and_then(|logits| logits.best()));
 //! # Ok(()) }
 //! ```
+//!
+//! Every engine has one face: a [`Backend`] prepares a [`Run`], which takes frames and gives a
+//! [`Ticket`] for each submission; several may be in flight.
 
 mod aligned;
 mod backend;
+mod blocking;
+mod cpu;
 #[cfg(feature = "device")]
 pub mod device;
-mod engine;
 mod error;
-mod file;
 mod logits;
+mod model;
+mod picture;
+mod pool;
+mod session;
+mod ticket;
+mod verify;
 
-pub use backend::{Backend, EngineOptions, KernelSet, NotInThisBuild, OptionsError, engine};
-#[cfg(feature = "device")]
-pub use engine::DeviceFacts;
-pub use engine::{Engine, KernelEngine, TraceEvent};
-pub use error::{EngineError, OpenError, OpenProblem};
-pub use file::{MAX_FILE_BYTES, ModelFile};
-pub use logits::{probabilities, top_k};
-pub use {quant, runtime};
+pub use backend::{Backend, Event, Limits, Observe, Preparing, Run};
+pub use cpu::Cpu;
+pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
+pub use logits::{Logits, Ranked, labels, probabilities, top_k};
+pub use model::{MAX_FILE_BYTES, Model};
+pub use picture::Picture;
+pub use session::{Batch, Outputs, Session};
+pub use ticket::{Frame, Ticket};
+pub use verify::{Difference, Verifier};
+pub use {program, quant, runtime};
 
 /// The code in the README is tested.
 #[cfg(doctest)]

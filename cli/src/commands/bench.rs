@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use converter::BuildOptions;
 use converter::arch::{ARCHS, Arch};
 use serde::Serialize;
-use shiftformer::runtime::Model;
-use shiftformer::{DeviceFacts, ModelFile};
+use shiftformer::device::DeviceFacts;
+use shiftformer::{Model, Observe, Session};
 
 use crate::failure::Failure;
 use crate::frames;
 use crate::output::{bytes, emit};
-use crate::place::{EngineArgs, Engines};
+use crate::place::EngineArgs;
 use crate::progress::Progress;
-use crate::workers::{ThreadArgs, Workers};
+use crate::stream::{ThreadArgs, failed};
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -118,52 +118,51 @@ fn arch(name: &str) -> Result<Arch, String> {
 
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let engines = args.engine.engines()?;
-    let file = open(args)?;
-    let model = file.model()?;
-    let batch = args.batch.get();
-    let workers = Workers::new(&model, &engines, args.threads.count())?;
+    let backend = args.engine.backend(args.threads.count())?;
+    let model = open(args)?;
+    let mut session = model.session_on(backend.as_ref())?;
     let frame = frames::random(&model, SEED);
-    let times = time_batches(args, &workers, &frame, file.name())?;
-    let median_ms = times[times.len() / 2];
+    let times = time_batches(args, &mut session, &frame)?;
+    let (batch, median_ms) = (args.batch.get(), times[times.len() / 2]);
+    let (costs, device) = costs(args, &mut session, &frame)?;
     let speed = Speed {
-        model: file.name().to_owned(),
+        model: model.name().to_owned(),
         median_ms,
         min_ms: times[0],
         images_per_s: batch as f64 * 1e3 / median_ms,
         batch,
-        threads: workers.count(),
+        threads: backend.limits().parallel,
         runs: times.len(),
-        backend: workers.backend(),
-        kernels: workers.kernels(),
-        arena_bytes: model.arena_len(),
-        device: workers.device()?.map(OnDevice::of),
-        profile: if args.profile { profile(&engines, &model, &frame, file.name())? } else { Vec::new() },
+        backend: session.backend().to_owned(),
+        kernels: session.kernels().to_owned(),
+        arena_bytes: model.container().arena_len(),
+        device,
+        profile: if args.profile { costs } else { Vec::new() },
     };
     emit(json, &speed, text)
 }
 
-/// The container to measure, packed as the engine likes.
-fn open(args: &Args) -> Result<ModelFile, Failure> {
+/// The container to measure.
+fn open(args: &Args) -> Result<Model, Failure> {
     match (&args.model, args.arch) {
-        (Some(path), _) => args.engine.open(path),
+        (Some(path), _) => Ok(Model::open(path)?),
         (None, Some(arch)) => {
             let _progress = Progress::spinner(format!("building {}", arch.name));
             let container = converter::build(&arch.random(SEED), BuildOptions::default());
             let container = container.map_err(Failure::convert(arch.name))?;
-            args.engine.pack(ModelFile::from_bytes(arch.name, &container))
+            Ok(Model::from_bytes(arch.name, &container)?)
         }
         (None, None) => Err(Failure::new("there is nothing to measure").help("give a container or --arch")),
     }
 }
 
 /// Milliseconds of every batch after the first, ascending; at least one.
-fn time_batches(args: &Args, workers: &Workers<'_>, frame: &[u8], name: &str) -> Result<Vec<f64>, Failure> {
-    let _progress = Progress::spinner(format!("measuring {name}"));
-    let run = || {
-        workers.run(args.batch.get(), |engine, _| {
-            engine.run(frame, &mut Vec::new()).map_err(|e| Failure::new(format!("{name}: {e}")))
-        })
+fn time_batches(args: &Args, session: &mut Session, frame: &[u8]) -> Result<Vec<f64>, Failure> {
+    let _progress = Progress::spinner(format!("measuring {}", session.model().name()));
+    let frames = vec![frame; args.batch.get()];
+    let mut run = || match session.run_batch(&frames) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(failed(session, error)),
     };
     run()?;
     let (begin, mut times) = (Instant::now(), Vec::new());
@@ -180,26 +179,33 @@ fn time_batches(args: &Args, workers: &Workers<'_>, frame: &[u8], name: &str) ->
     Ok(times)
 }
 
-/// The cost of every instruction: the fastest of three runs.
-fn profile(engines: &Engines, model: &Model<'_>, frame: &[u8], name: &str) -> Result<Vec<Cost>, Failure> {
-    let macs: Vec<u64> = model.instructions().map(|instruction| instruction.op.macs()).collect();
-    let mut engine = engines.engine(model)?;
-    let mut costs: BTreeMap<u32, Cost> = BTreeMap::new();
-    for _ in 0..MIN_RUNS {
-        let mut observer = |event: &shiftformer::TraceEvent<'_>| {
-            let ms = event.nanoseconds as f64 / 1e6;
-            let cost = costs.entry(event.index).or_insert_with(|| Cost {
-                index: event.index,
-                name: event.name.to_owned(),
-                op: event.kind.name(),
+/// The cost of every instruction, the fastest of three runs, and what a device says of the last;
+/// of one run where no profile is asked for.
+fn costs(args: &Args, session: &mut Session, frame: &[u8]) -> Result<(Vec<Cost>, Option<OnDevice>), Failure> {
+    let model = session.model().clone();
+    let container = model.container();
+    let instructions: Vec<_> = container.instructions().collect();
+    let (mut costs, mut device) = (BTreeMap::<u32, Cost>::new(), None);
+    for _ in 0..if args.profile { MIN_RUNS } else { 1 } {
+        let outputs = match session.run_observed(frame, Observe::Times) {
+            Ok(outputs) => outputs,
+            Err(error) => return Err(Failure::new(format!("{}: {error}", model.name()))),
+        };
+        for event in outputs.events() {
+            let (ms, instruction) =
+                (event.nanoseconds as f64 / 1e6, &instructions[event.instruction as usize]);
+            let cost = costs.entry(event.instruction).or_insert_with(|| Cost {
+                index: event.instruction,
+                name: instruction.name.to_owned(),
+                op: instruction.op.kind().name(),
                 ms,
-                macs: macs[event.index as usize],
+                macs: instruction.op.macs(),
             });
             cost.ms = cost.ms.min(ms);
-        };
-        engine.trace(frame, &mut observer).map_err(|e| Failure::new(format!("{name}: {e}")))?;
+        }
+        device = outputs.device().map(OnDevice::of);
     }
-    Ok(costs.into_values().collect())
+    Ok((costs.into_values().collect(), device))
 }
 
 fn text(speed: &Speed) -> String {

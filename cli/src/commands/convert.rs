@@ -12,12 +12,12 @@ use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError};
 use serde::Serialize;
 use shiftformer::quant::pack::Packs;
-use shiftformer::{KernelSet, ModelFile};
+use shiftformer::{Cpu, Model};
 
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
-use crate::model::{instructions, packed, packs};
+use crate::model::{instructions, packs};
 use crate::output::{bytes, emit};
 use crate::progress::Progress;
 
@@ -129,7 +129,7 @@ impl Target {
     fn packs(self) -> Packs {
         match self {
             Target::Generic => Packs::CANONICAL,
-            Target::Portable => KernelSet::Portable.preferred_packs(),
+            Target::Portable => Cpu::best().kernels().packs(),
             Target::Plain => Packs::PLAIN,
             Target::Dsp => Packs::DSP,
             Target::Mve => Packs::MVE,
@@ -222,7 +222,9 @@ fn takes_raw_pixels(model: &Graph) -> bool {
 }
 
 fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
-    let file = packed(ModelFile::from_bytes(name, &made.container), args.target.packs())?;
+    let file = Model::from_bytes(name, &made.container)?
+        .repacked(args.target.packs())
+        .map_err(Failure::convert(name))?;
     let flash_bytes = file.bytes().len() as u64;
     if let Some(limit) = args.max_flash.filter(|&limit| flash_bytes > limit) {
         let smallest = made.container.len() as u64;
@@ -233,14 +235,14 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         });
     }
     let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
-    let model = file.model()?;
+    let model = file.container();
     let converted = Converted {
         output: args.output.clone(),
         flash_bytes,
         arena_bytes: model.arena_len() as u64,
         instructions: instructions(&model),
-        pack: packs(&model).join(", "),
-        identity: identity(&model),
+        pack: packs(&file).join(", "),
+        identity: identity(&file),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),
     };

@@ -1,5 +1,6 @@
 //! `demo`: the whole way with the models and images that come with the program.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,8 +10,7 @@ use converter::facts::Comparison;
 use converter::import::{ImportOptions, import_safetensors};
 use converter::onnx;
 use serde::Serialize;
-use shiftformer::runtime::Model;
-use shiftformer::{Backend, EngineOptions, ModelFile};
+use shiftformer::{Backend, Cpu, Model};
 
 use super::eval::accuracy;
 use crate::bundled::{
@@ -22,9 +22,8 @@ use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::model::{Logits, instructions};
 use crate::output::{bytes, emit, pasted};
-use crate::place::{EngineArgs, Engines};
 use crate::progress::Progress;
-use crate::workers::{ThreadArgs, Workers};
+use crate::stream::{ThreadArgs, stream};
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -70,7 +69,7 @@ struct Demo {
     #[serde(flatten)]
     integer: Evaluated,
     binarized: Binarized,
-    backend: &'static str,
+    backend: String,
     kernels: &'static str,
     threads: usize,
     seconds: f64,
@@ -92,28 +91,27 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let output = args.output.clone().unwrap_or_else(default_output);
 
     let made = convert(&images)?;
-    let file = ModelFile::from_bytes(FLOAT_MODEL_NAME, &made.container);
+    let file = Model::from_bytes(FLOAT_MODEL_NAME, &made.container)?;
     let report = output.with_extension("html");
     let facts = save(&output, &file, made.facts, Some(&report))?;
     let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
     let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
     let integer = evaluate(&file, threads, &images, &output)?;
 
-    let file = ModelFile::from_bytes(BINARIZED_MODEL_NAME, &convert_binarized()?);
+    let file = Model::from_bytes(BINARIZED_MODEL_NAME, &convert_binarized()?)?;
     let binarized = beside(&output);
     save(&binarized, &file, None, None)?;
     let evaluated = evaluate(&file, threads, &images, &binarized)?;
 
-    let options = EngineOptions::default();
     let demo = Demo {
         output,
         report,
         comparison,
         integer,
         binarized: Binarized { output: binarized, evaluated },
-        backend: options.backend.name(),
-        kernels: options.kernel_set()?.name(),
-        threads,
+        backend: Cpu::best().name(),
+        kernels: Cpu::best().kernels().name(),
+        threads: threads.get(),
         seconds: start.elapsed().as_secs_f64(),
     };
     emit(json, &demo, text)
@@ -125,22 +123,18 @@ fn beside(output: &Path) -> PathBuf {
     output.with_file_name(format!("{stem}-bivit.shf"))
 }
 
-/// All images on the cpu backend, some of them on the reference; `path` is where `file` was
+/// All images on the cpu backend, some of them on the reference; `path` is where `model` was
 /// written.
 fn evaluate(
-    file: &ModelFile,
-    threads: usize,
+    model: &Model,
+    threads: NonZeroUsize,
     images: &TestImages,
     path: &Path,
 ) -> Result<Evaluated, Failure> {
-    let packed = EngineArgs::cpu().pack(ModelFile::from_bytes(file.name(), file.bytes()))?;
-    let (model, packed_model) = (file.model()?, packed.model()?);
     let evaluating = Instant::now();
-    let options = EngineOptions::default();
-    let rows = logits((&packed_model, file.name()), options, threads, images, images.len())?;
+    let rows = logits(model, Cpu::best().with_threads(threads), images, images.len())?;
     let ms_per_image = evaluating.elapsed().as_secs_f64() * 1e3 / rows.len() as f64;
-    let reference = EngineOptions { backend: Backend::Reference, kernels: None };
-    let expected = logits((&model, file.name()), reference, threads, images, COMPARED)?;
+    let expected = logits(model, Cpu::reference().with_threads(threads), images, COMPARED)?;
     if let Some(image) = expected.iter().zip(&rows).position(|(want, found)| want != found) {
         let message = format!("the cpu backend and the reference differ on bundled test image {image}");
         return Err(Failure::new(message)
@@ -151,9 +145,9 @@ fn evaluate(
         n: rows.len(),
         identical: expected.len(),
         ms_per_image,
-        instructions: instructions(&model),
-        flash_bytes: file.bytes().len() as u64,
-        arena_bytes: model.arena_len() as u64,
+        instructions: instructions(&model.container()),
+        flash_bytes: model.bytes().len() as u64,
+        arena_bytes: model.container().arena_len() as u64,
     })
 }
 
@@ -189,23 +183,17 @@ fn default_output() -> PathBuf {
 }
 
 /// The logits of the first `count` images.
-fn logits(
-    (model, name): (&Model<'_>, &str),
-    options: EngineOptions,
-    threads: usize,
-    images: &TestImages,
-    count: usize,
-) -> Result<Vec<Vec<i32>>, Failure> {
-    let logits = Logits::of(model, name)?;
-    let source = FrameSource::of(model, name)?;
-    let workers = Workers::new(model, &Engines::from(options), threads)?;
-    let progress = Progress::bar(format!("running on {}", options.backend), count);
-    workers.run(count, |engine, index| {
-        let frame = source.convert(&images.image(index)?, "the bundled test images")?;
-        let row = logits.run(engine, &frame, name);
+fn logits(model: &Model, cpu: Cpu, images: &TestImages, count: usize) -> Result<Vec<Vec<i32>>, Failure> {
+    let (output, source) = (Logits::of(model)?.output, FrameSource::of(model)?);
+    let mut session = model.session_on(&cpu)?;
+    let progress = Progress::bar(format!("running on {}", cpu.name()), count);
+    let load = |index| source.convert(&images.image(index)?, "the bundled test images");
+    let mut rows = Vec::with_capacity(count);
+    stream(&mut session, (count, cpu.limits().parallel), load, |outputs| {
+        rows.extend(outputs.values(output).map(<[i32]>::to_vec));
         progress.step();
-        row
-    })
+    })?;
+    Ok(rows)
 }
 
 fn text(demo: &Demo) -> String {

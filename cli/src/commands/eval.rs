@@ -9,8 +9,8 @@ use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
 use rayon::prelude::*;
 use serde::Serialize;
-use shiftformer::runtime::{Bits, InputKind, Model, OutputKind};
-use shiftformer::top_k;
+use shiftformer::runtime::{Bits, OutputKind};
+use shiftformer::{Model, top_k};
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
@@ -18,7 +18,7 @@ use crate::model::Logits;
 use crate::output::{emit, write_file};
 use crate::place::EngineArgs;
 use crate::progress::Progress;
-use crate::workers::{ThreadArgs, Workers};
+use crate::stream::{ThreadArgs, stream};
 
 /// Arguments of `eval`.
 #[derive(Debug, clap::Args)]
@@ -83,20 +83,20 @@ struct Against {
 
 /// Evaluates the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let file = args.engine.open(&args.model)?;
-    let model = file.model()?;
-    let logits = Logits::of(&model, file.name())?;
-    let source = FrameSource::of(&model, file.name())?;
+    let backend = args.engine.backend(args.threads.count())?;
+    let model = Model::open(&args.model)?;
+    let logits = Logits::of(&model)?;
+    let source = FrameSource::of(&model)?;
     let data = data::open(&args.data)?;
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let labels = labels(&data, n, logits.classes)?;
-    let workers = Workers::new(&model, &args.engine.engines()?, args.threads.count())?;
+    let (mut session, threads) = (model.session_on(backend.as_ref())?, backend.limits().parallel);
     let progress = Progress::bar("evaluating", n);
-    let start = Instant::now();
-    let rows = workers.run(n, |engine, index| {
-        let row = logits.run(engine, &source.load(&data, index)?, file.name());
+    let (start, mut rows) = (Instant::now(), Vec::with_capacity(n));
+    let load = |index| source.load(&data, index);
+    stream(&mut session, (n, threads), load, |outputs| {
+        rows.extend(outputs.values(logits.output).map(<[i32]>::to_vec));
         progress.step();
-        row
     })?;
     let seconds = start.elapsed().as_secs_f64();
     drop(progress);
@@ -113,9 +113,9 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         n,
         seconds,
         images_per_s: n as f64 / seconds,
-        backend: workers.backend(),
-        kernels: workers.kernels(),
-        threads: workers.count(),
+        backend: session.backend().to_owned(),
+        kernels: session.kernels().to_owned(),
+        threads,
         against,
     };
     emit(json, &evaluation, |e| {
@@ -133,7 +133,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
 /// Runs the float model at `path`, its pixels normalised as the container's are.
 fn compare(
     path: &Path,
-    model: &Model<'_>,
+    model: &Model,
     source: &FrameSource,
     data: &Dataset,
     rows: &[Vec<i32>],
@@ -161,9 +161,9 @@ fn compare(
 }
 
 /// The float graph at `path` with the normalisation of `model`.
-fn float_model(path: &Path, model: &Model<'_>) -> Result<Graph, Failure> {
+fn float_model(path: &Path, model: &Model) -> Result<Graph, Failure> {
     let mut options = ImportOptions::default();
-    if let Some(InputKind::Image(image)) = model.inputs().next().map(|input| input.kind) {
+    if let Some(image) = model.image() {
         let channels = usize::from(image.channels);
         let values = |bits: &[Bits]| bits[..channels].iter().map(|b| f32::from_bits(b.0)).collect();
         (options.mean, options.std) = (values(&image.mean), values(&image.std));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use boards::Loader;
 use serde::Serialize;
-use shiftformer::ModelFile;
+use shiftformer::Model;
 use shiftformer::device::DEFAULT_BAUD;
 
 use crate::conversion::identity;
@@ -15,7 +15,7 @@ use crate::firmware;
 use crate::flash::boards::{FLASH_BOARDS, FlashBoard};
 use crate::flash::{Image, Monitor, Region, Report, Target, segments, write};
 use crate::log::Log;
-use crate::model::{packed, packs};
+use crate::model::packs;
 use crate::output::{bytes, emit, write_file};
 
 /// Arguments of `flash`.
@@ -106,7 +106,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
             .help(board.advice()));
     }
     let file = for_board(&args.model, board)?;
-    let model = file.model()?;
+    let model = file.container();
     let elf = match &args.firmware {
         Some(path) => path.clone(),
         None => firmware::build(board.description, args.log)?,
@@ -122,8 +122,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let fit = board.description.fit(file.bytes().len() as u64, model.arena_len() as u64);
     let mut flashed = Flashed {
         board: board.name(),
-        identity: identity(&model),
-        pack: packs(&model).join(", "),
+        identity: identity(&file),
+        pack: packs(&file).join(", "),
         regions: image.regions().clone(),
         arena_bytes: model.arena_len() as u64,
         ram_left: fit.ram_left,
@@ -161,19 +161,17 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
 }
 
 /// The container at `path`, laid out as the kernels of `board` like it and checked again.
-fn for_board(path: &Path, board: &FlashBoard) -> Result<ModelFile, Failure> {
-    let file = ModelFile::open(path)?;
+fn for_board(path: &Path, board: &FlashBoard) -> Result<Model, Failure> {
+    let file = Model::open(path)?;
     let name = file.name().to_owned();
-    let before = *file.model()?.identity();
-    let file = packed(file, board.packs)?;
-    let model = file.model()?;
-    if *model.identity() != before || !identity_is_right(&model, &name)? {
+    let file = file.repacked(board.packs).map_err(Failure::convert(&name))?;
+    if !identity_is_right(&file)? {
         let message = format!("{name}: the stored identity is not that of the content");
         return Err(
             Failure::new(message).help("the file was altered after its conversion: convert the model again")
         );
     }
-    let missing = board.description.fit(0, model.arena_len() as u64).ram_left;
+    let missing = board.description.fit(0, file.container().arena_len() as u64).ram_left;
     if missing < 0 {
         let missing = bytes(missing.unsigned_abs());
         let message = format!("{name} needs {missing} more of RAM than {} has", board.name());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use boards::{BOARDS, Board};
 use converter::facts::{ChangeKind, Facts};
 use converter::report::read_facts;
-use shiftformer::ModelFile;
+use shiftformer::Model;
 
 use crate::describe::{BoardRow, Description, InputRow, OutputRow, describe};
 use crate::failure::Failure;
@@ -42,7 +42,7 @@ fn board(name: &str) -> Result<&'static Board, String> {
 
 /// Describes the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let file = ModelFile::open(&args.model)?;
+    let file = Model::open(&args.model)?;
     let mut description = describe(&file)?;
     if let Some(asked) = args.board {
         description.boards.retain(|board| board.name == asked.name);

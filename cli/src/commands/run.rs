@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use shiftformer::{probabilities, top_k};
+use shiftformer::{Model, labels};
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
@@ -56,28 +56,31 @@ struct Ranked {
     logit: i32,
 }
 
+impl From<shiftformer::Ranked<'_>> for Ranked {
+    fn from(ranked: shiftformer::Ranked<'_>) -> Self {
+        let shiftformer::Ranked { class, label, logit, probability } = ranked;
+        Self { class, label: label.map(str::to_owned), probability, logit }
+    }
+}
+
 /// Classifies the images.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let file = args.engine.open(&args.model)?;
-    let model = file.model()?;
-    let logits = Logits::of(&model, file.name())?;
-    let source = FrameSource::of(&model, file.name())?;
-    let names = args.labels.as_deref().map(|path| read_names(path, logits.classes)).transpose()?;
-    let mut engine = args.engine.engines()?.engine(&model)?;
+    let backend = args.engine.backend(NonZeroUsize::MIN)?;
+    let model = Model::open(&args.model)?;
+    let classes = Logits::of(&model)?.classes;
+    let source = FrameSource::of(&model)?;
+    let names = args.labels.as_deref().map(|path| read_names(path, classes)).transpose()?;
+    let names = names.unwrap_or_default();
+    let mut session = model.session_on(backend.as_ref())?;
     let mut classified = Vec::new();
     for image in &args.images {
         let frame = source.read(image)?;
         let start = Instant::now();
-        let row = logits.run(engine.as_mut(), &frame, file.name())?;
-        let ms = start.elapsed().as_secs_f64() * 1e3;
-        let shares = probabilities(&row, logits.scale);
-        let ranked = |class: u32| Ranked {
-            class,
-            label: names.as_ref().map(|names| names[class as usize].clone()),
-            probability: shares[class as usize],
-            logit: row[class as usize],
-        };
-        let top = top_k(&row, args.top.get()).into_iter().map(ranked).collect();
+        let ran = session.run(&frame).map(|outputs| (start.elapsed(), outputs.logits()));
+        let (time, logits) = ran.map_err(|error| Failure::new(format!("{}: {error}", model.name())))?;
+        let ms = time.as_secs_f64() * 1e3;
+        let best = logits.map(|logits| logits.top_k(args.top.get(), &names)).unwrap_or_default();
+        let top = best.into_iter().map(Ranked::from).collect();
         classified.push(Classified { image: image.clone(), ms, top });
     }
     emit(json, &classified, |all| all.iter().map(text).collect::<Vec<_>>().join("\n"))
@@ -96,10 +99,8 @@ fn text(classified: &Classified) -> String {
 /// One name for each class.
 fn read_names(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
     let text = fs::read_to_string(path).map_err(Failure::io("cannot read", path))?;
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-    if names.len() < classes {
-        let message = format!("{}: {} names, the model has {classes} classes", path.display(), names.len());
-        return Err(Failure::new(message).help("write one name a line, in the order of the classes"));
-    }
-    Ok(names)
+    labels(&text, classes).map_err(|found| {
+        let message = format!("{}: {found} names, the model has {classes} classes", path.display());
+        Failure::new(message).help("write one name a line, in the order of the classes")
+    })
 }

@@ -1,8 +1,9 @@
 //! `verify`: every instruction's output against the reference.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use shiftformer::ModelFile;
+use shiftformer::Model;
 
 use crate::compare::{Verification, compare};
 use crate::failure::Failure;
@@ -39,13 +40,11 @@ In an emulator, which `cargo xtask prepare` installs:
 
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let file = ModelFile::open(&args.model)?;
-    let packed = args.engine.open(&args.model)?;
-    let packed_model = packed.model()?;
-    let mut tested = args.engine.engines()?.engine(&packed_model)?;
-    let result = compare(&file, tested.as_mut(), args.frames, args.data.as_deref())?;
+    let model = Model::open(&args.model)?;
+    let mut session = model.session_on(args.engine.backend(NonZeroUsize::MIN)?.as_ref())?;
+    let result = compare(&model, &mut session, args.frames, args.data.as_deref())?;
     emit(json, &result, |result| text(result, args.list))?;
-    result.outcome(file.name())
+    result.outcome(model.name())
 }
 
 fn text(result: &Verification, list: bool) -> String {

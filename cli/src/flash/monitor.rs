@@ -4,9 +4,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use shiftformer::ModelFile;
+use shiftformer::Model;
 use shiftformer::device::link::{Line, Patience};
-use shiftformer::device::{DeviceEngine, SerialLine};
+use shiftformer::device::{SerialLine, connect};
 
 use crate::compare::{Verification, compare};
 use crate::failure::Failure;
@@ -51,31 +51,29 @@ impl Monitor {
         Ok(Self { port, line })
     }
 
-    /// Waits for the greeting of `board`, asks whether it has the model of `file`, and
+    /// Waits for the greeting of `board`, asks whether it has `model`, and
     /// compares its instructions with the reference; prints its `log` meanwhile.
-    pub fn watch(self, board: &str, file: &ModelFile, log: Option<&Log>) -> Result<Report, Failure> {
+    pub fn watch(self, board: &str, model: &Model, log: Option<&Log>) -> Result<Report, Failure> {
         match log {
-            Some(log) => watch(&self.port, log.listen(self.line), board, file),
-            None => watch(&self.port, self.line, board, file),
+            Some(log) => watch(&self.port, log.listen(self.line), board, model),
+            None => watch(&self.port, self.line, board, model),
         }
     }
 }
 
-fn watch<L: Line<Error = io::ErrorKind> + Send>(
+fn watch<L: Line<Error = io::ErrorKind> + Send + 'static>(
     port: &str,
     mut line: L,
     board: &str,
-    file: &ModelFile,
+    model: &Model,
 ) -> Result<Report, Failure> {
     let greeting = greeting(&mut line, GREETING);
-    let model = file.model()?;
-    let mut engine = DeviceEngine::connect(&model, format!("serial:{port}"), line, Patience::default())?;
-    let identity = engine.identity().clone();
+    let (mut session, identity) = connect(model, format!("serial:{port}"), line, Patience::default())?;
     if identity.board != board {
         return Err(Failure::new(format!("the board at {port} is a {}", identity.board))
             .help("give the port of the board that was written with --port"));
     }
-    let verification = compare(file, &mut engine, FRAMES, None)?;
+    let verification = compare(model, &mut session, FRAMES, None)?;
     Ok(Report {
         greeting,
         board: identity.board,

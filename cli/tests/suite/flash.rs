@@ -8,7 +8,7 @@ use object::elf::FileHeader32;
 use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSection};
 use program::{Container, write};
-use shiftformer::ModelFile;
+use shiftformer::Model;
 
 use crate::common::elf::{ARMV6S_M, ARMV7E_M, ARMV8M_MAIN, arm, riscv};
 use crate::common::{fails, json, model, run, stderr};
@@ -194,8 +194,8 @@ fn damaged_and_oversized_containers_are_refused() {
     fs::write(&path, &sound[..sound.len() - 9]).unwrap();
     fails(here, 1, &flash("nrf52840-dk", &["--dry-run"]), &["model.shf", "help"]);
 
-    let file = ModelFile::from_bytes("model", &sound);
-    let mut container = Container::read(&file.model().unwrap());
+    let file = Model::from_bytes("model", &sound).unwrap();
+    let mut container = Container::read(&file.container());
     container.arena_len = 256 << 10;
     fs::write(&path, write(&container).unwrap()).unwrap();
     fails(
@@ -206,7 +206,7 @@ fn damaged_and_oversized_containers_are_refused() {
     );
 
     // Constants that nothing refers to make it as large as wanted.
-    container.arena_len = file.model().unwrap().header().arena_len;
+    container.arena_len = file.container().header().arena_len;
     let room = (2 << 20) - (128 << 10);
     let others = sound.len() - container.blobs.len();
     container.blobs.resize(room - others, 0);

@@ -2,18 +2,16 @@
 //! firmware without it.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use converter::BuildOptions;
-use program::{Container, repack, write};
-use runtime::Model;
 use shiftformer::device::link::{Host, HostError, Line, Patience, Problem};
 use shiftformer::device::{
-    DeviceEngine, EmulatedBoard, FirmwareOptions, LogTable, LogTableError, build_firmware,
+    DeviceFacts, EmulatedBoard, FirmwareOptions, LogTable, LogTableError, build_firmware, connect,
 };
-use shiftformer::{Backend, Engine, EngineOptions, engine};
+use shiftformer::{Cpu, Model, Observe, Session};
 use shiftformer_tests::data;
-use shiftformer_tests::memory::Aligned;
 
 use crate::{Entry, Protocol};
 
@@ -37,38 +35,30 @@ fn firmware_with_log() -> (PathBuf, LogTable) {
     (elf, table)
 }
 
-fn hashes(engine: &mut dyn Engine, frame: &[u8]) -> Vec<(u32, u64)> {
-    let mut all = Vec::new();
-    engine.trace(frame, &mut |event| all.push((event.index, event.hash))).unwrap();
-    all
-}
-
-fn packed(model: &Model<'_>) -> Aligned {
-    Aligned::copy(&write(&repack(&Container::read(model), board().packs)).unwrap())
+fn hashes(session: &mut Session, frame: &[u8]) -> (Vec<(u32, u64)>, Option<DeviceFacts>) {
+    let outputs = session.run_observed(frame, Observe::Hashes).unwrap();
+    let hashes = outputs.events().iter().map(|event| (event.instruction, event.hash)).collect();
+    (hashes, outputs.device())
 }
 
 #[test]
 #[ignore = "builds firmware, needs qemu-system-arm"]
 fn the_log_tells_of_runs_and_changes_none() {
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
-    let model = Model::new(&file).unwrap();
+    let model = Model::from_bytes("the model", &data::qat(BuildOptions::default())).unwrap();
     let frame = data::frames(&data::test_images(), 1).remove(0);
-    let options = EngineOptions { backend: Backend::Reference, kernels: None };
-    let mut reference = engine(&model, options).unwrap();
-    let (mut logits, mut expected) = (Vec::new(), Vec::new());
-    reference.run(&frame, &mut expected).unwrap();
+    let mut reference = model.session_on(&Cpu::reference().with_threads(NonZeroUsize::MIN)).unwrap();
+    let expected = reference.run(&frame).unwrap().values(0).unwrap().to_vec();
 
     let ((elf, table), protocol) = (firmware_with_log(), Protocol::default());
-    let container = packed(&model);
-    let line = protocol.keep(board().start(&elf, &container).unwrap(), table);
-    let mut device = DeviceEngine::connect(&model, String::new(), line, Patience::default()).unwrap();
-    device.run(&frame, &mut logits).unwrap();
-    assert_eq!(logits, expected);
-    let ran = device.device().unwrap().unwrap();
-    assert_eq!(hashes(&mut device, &frame), hashes(reference.as_mut(), &frame));
-    let traced = device.device().unwrap().unwrap();
-    let identity = device.identity().clone();
+    let container = model.repacked(board().packs).unwrap();
+    let line = protocol.keep(board().start(&elf, container.bytes()).unwrap(), table);
+    let (mut device, identity) = connect(&model, BOARD, line, Patience::default()).unwrap();
+    assert_eq!(device.run(&frame).unwrap().values(0).unwrap(), expected);
+    let (found, traced) = hashes(&mut device, &frame);
+    assert_eq!(found, hashes(&mut reference, &frame).0);
+    let traced = traced.unwrap();
     drop(device);
+    let model = model.container();
 
     let lines = protocol.lines();
     println!("{}", lines.join("\n"));
@@ -85,32 +75,32 @@ fn the_log_tells_of_runs_and_changes_none() {
         )
     );
     // The stack as it was at the start, and at its deepest.
-    let deepest = ran.memory.stack.max(traced.memory.stack);
+    let deepest = traced.memory.stack;
     let stack: Vec<&String> = lines.iter().filter(|line| line.starts_with("info stack: ")).collect();
     assert_eq!(*stack[0], lines[2]);
     assert!(stack.len() > 1, "a run needs more than the start");
-    let size = ran.memory.stack_size;
+    let size = traced.memory.stack_size;
     assert!(stack.iter().all(|line| line.ends_with(&format!(" of {size} bytes were used"))));
     let last: u32 = stack[stack.len() - 1].split(' ').nth(2).unwrap().parse().unwrap();
     assert!(last <= deepest && last > deepest - 1024, "{last}, the device says {deepest}");
 
     let runs: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("info run ")).collect();
     let [begun, ended, begun_again, ended_again] = runs[..] else { panic!("{runs:?}") };
-    for (begun, ended, ticks) in [(begun, ended, ran.ticks), (begun_again, ended_again, traced.ticks)] {
+    for (begun, ended, ticks) in [(begun, ended, None), (begun_again, ended_again, Some(traced.ticks))] {
         let run = begun.strip_suffix(" begun").unwrap();
         let rest = ended.strip_prefix(&format!("{run} ended: ")).unwrap();
         let (steps, rest) = rest.split_once(" steps, ").unwrap();
         assert!(steps.parse::<u32>().unwrap() >= model.header().instructions / 2);
-        assert_eq!(rest, format!("{ticks} ticks"));
+        let counted: u64 = rest.strip_suffix(" ticks").unwrap().parse().unwrap();
+        assert!(ticks.is_none_or(|ticks| ticks == counted) && counted > 0, "{rest}");
     }
     assert_eq!(lines.len(), 2 + stack.len() + runs.len(), "nothing else, and nothing lost");
     assert_times_ascend(&protocol);
 
     // The same to a host that does not listen.
-    let line = board().start(&elf, &container).unwrap();
-    let mut deaf = DeviceEngine::connect(&model, String::new(), line, Patience::default()).unwrap();
-    deaf.run(&frame, &mut logits).unwrap();
-    assert_eq!(logits, expected);
+    let line = board().start(&elf, container.bytes()).unwrap();
+    let (mut deaf, _) = connect(reference.model(), BOARD, line, Patience::default()).unwrap();
+    assert_eq!(deaf.run(&frame).unwrap().values(0).unwrap(), expected);
 }
 
 fn assert_times_ascend(protocol: &Protocol) {

@@ -3,14 +3,11 @@
 use converter::arch::Arch;
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, build};
-use runtime::Model;
 use shiftformer_tests::data;
-use shiftformer_tests::memory::Aligned;
 
 use super::{
-    assert_memory, board, connect, every_instruction_equals_the_reference, hashes,
-    instructions_equal_the_reference, logits_equal_the_reference, reference,
-    the_ops_of_one_model_take_48_kib,
+    assert_memory, board, every_instruction_equals_the_reference, hashes, instructions_equal_the_reference,
+    logits_equal_the_reference, model, on, reference, the_ops_of_one_model_take_48_kib,
 };
 
 #[test]
@@ -58,13 +55,12 @@ fn firmware_for_one_model_on_a_cortex_m55() {
 #[ignore = "builds firmware, needs qemu-system-arm"]
 fn deit_tiny_reads_its_weights_from_psram_on_a_cortex_m7() {
     let graph = Arch::by_name("deit-tiny").unwrap().random(1);
-    let file = Aligned::copy(&build(&graph, BuildOptions::default()).unwrap());
-    let model = Model::new(&file).unwrap();
-    let pixels = model.inputs().next().unwrap().slot.bytes() as usize;
-    let frame: Vec<u8> = (0..pixels).map(|i| (i * i / 31 + i / 7) as u8).collect();
-    let mut device = connect(board("mps2-an500"), &model);
-    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
-    let memory = assert_memory(board("mps2-an500"), &mut device);
-    assert!(file.len() > 4 << 20 && memory.arena as usize == model.arena_len());
-    assert!(model.arena_len() <= 240 << 10);
+    let model = model(&build(&graph, BuildOptions::default()).unwrap());
+    let frame: Vec<u8> = (0..model.frame_len()).map(|i| (i * i / 31 + i / 7) as u8).collect();
+    let mut device = on(board("mps2-an500"), &model);
+    assert_eq!(hashes(&mut device, &frame), hashes(&mut reference(&model), &frame));
+    let memory = assert_memory(board("mps2-an500"), &mut device, &frame);
+    let arena = model.container().arena_len();
+    assert!(model.bytes().len() > 4 << 20 && memory.arena as usize == arena);
+    assert!(arena <= 240 << 10);
 }

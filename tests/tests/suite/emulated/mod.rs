@@ -4,20 +4,18 @@ mod c_firmware;
 mod full;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use converter::BuildOptions;
 use object::{Object, ObjectSection, SectionKind};
-use program::{Container, repack, write};
 use quant::op::OpKind;
-use runtime::Model;
 use shiftformer::device::link::{HostError, Line, MemoryUse, Patience};
 use shiftformer::device::{
-    ConnectError, DeviceEngine, EmulatedBoard, FirmwareOptions, PipeLine, build_firmware,
+    ConnectError, Emulated, EmulatedBoard, FirmwareOptions, PipeLine, build_firmware, connect,
 };
-use shiftformer::{Backend, Engine, EngineError, EngineOptions, engine};
+use shiftformer::{Cpu, Model, Observe, PrepareError, RunError, Session};
 use shiftformer_tests::data;
-use shiftformer_tests::memory::Aligned;
 
 fn firmware(board: &EmulatedBoard) -> PathBuf {
     firmware_with(board, None)
@@ -32,48 +30,64 @@ fn board(name: &str) -> &'static EmulatedBoard {
     EmulatedBoard::by_name(name).unwrap()
 }
 
-/// The container of `model` as the command line hands it to `board`.
-fn packed(board: &EmulatedBoard, model: &Model<'_>) -> Aligned {
-    Aligned::copy(&write(&repack(&Container::read(model), board.packs)).unwrap())
+fn model(container: &[u8]) -> Model {
+    Model::from_bytes("the model", container).unwrap()
 }
 
-fn connect<'m>(board: &EmulatedBoard, model: &Model<'m>) -> DeviceEngine<'m, PipeLine> {
-    let line = board.start(&firmware(board), &packed(board, model)).unwrap();
-    DeviceEngine::connect(model, board.name.to_owned(), line, Patience::default()).unwrap()
+/// `model` on an emulator of `board` whose flash holds `flash`.
+fn start(board: &EmulatedBoard, image: &Path, flash: &[u8], model: &Model) -> Result<Session, PrepareError> {
+    let line = board.start(image, flash).unwrap();
+    connect(model, board.name, line, Patience::default()).map(|(session, _)| session)
 }
 
-fn reference<'m>(model: &Model<'m>) -> Box<dyn Engine + 'm> {
-    engine(model, EngineOptions { backend: Backend::Reference, kernels: None }).unwrap()
+/// Why the model cannot run.
+fn refusal(started: Result<Session, PrepareError>) -> ConnectError {
+    match started {
+        Err(PrepareError::Connect(refused)) => refused,
+        other => panic!("{other:?}"),
+    }
 }
 
-fn hashes(engine: &mut dyn Engine, frame: &[u8]) -> Vec<(u32, u64)> {
-    let mut all = Vec::new();
-    engine.trace(frame, &mut |event| all.push((event.index, event.hash))).unwrap();
-    all
+/// As the command line runs it.
+fn on(board: &'static EmulatedBoard, model: &Model) -> Session {
+    model.session_on(&Emulated::new(board, firmware(board))).unwrap()
+}
+
+fn reference(model: &Model) -> Session {
+    model.session_on(&Cpu::reference().with_threads(NonZeroUsize::MIN)).unwrap()
+}
+
+fn hashes(session: &mut Session, frame: &[u8]) -> Vec<(u32, u64)> {
+    session.trace(frame).unwrap().iter().map(|event| (event.instruction, event.hash)).collect()
+}
+
+/// All outputs.
+fn outputs(session: &mut Session, frame: &[u8]) -> Result<Vec<Vec<i32>>, RunError> {
+    let outputs = session.run(frame)?;
+    Ok((0..outputs.len()).map(|index| outputs.values(index).unwrap().to_vec()).collect())
 }
 
 /// Every instruction of the int8 and of the 1-bit model.
-fn every_instruction_equals_the_reference(board: &EmulatedBoard) {
+fn every_instruction_equals_the_reference(board: &'static EmulatedBoard) {
     for container in [data::qat(BuildOptions::default()), data::recipe(BuildOptions::default())] {
         instructions_equal_the_reference(board, &container);
     }
 }
 
 /// Every instruction of a model on one image, and what the board says of its memory.
-fn instructions_equal_the_reference(board: &EmulatedBoard, container: &[u8]) {
-    let file = Aligned::copy(container);
-    let model = Model::new(&file).unwrap();
+fn instructions_equal_the_reference(board: &'static EmulatedBoard, container: &[u8]) {
+    let model = model(container);
     let frame = data::frames(&data::test_images(), 1).remove(0);
-    let expected = hashes(reference(&model).as_mut(), &frame);
+    let expected = hashes(&mut reference(&model), &frame);
     assert!(expected.len() > 40);
-    let mut device = connect(board, &model);
+    let mut device = on(board, &model);
     assert_eq!(hashes(&mut device, &frame), expected);
-    assert_eq!(assert_memory(board, &mut device).arena as usize, model.arena_len());
+    assert_eq!(assert_memory(board, &mut device, &frame).arena as usize, model.container().arena_len());
 }
 
 /// What the board says of its memory: the run took no more stack than firmware leaves.
-fn assert_memory(board: &EmulatedBoard, device: &mut DeviceEngine<'_, PipeLine>) -> MemoryUse {
-    let facts = device.device().unwrap().unwrap();
+fn assert_memory(board: &EmulatedBoard, device: &mut Session, frame: &[u8]) -> MemoryUse {
+    let facts = device.run_observed(frame, Observe::Times).unwrap().device().unwrap();
     let instructions = u128::from(facts.ticks) * 1_000_000_000 / u128::from(facts.hz);
     println!("{:12} {:?}, {instructions} instructions an image", board.name, facts.memory);
     assert!(instructions > 1_000_000);
@@ -101,15 +115,11 @@ fn an_rv32_core_equals_the_reference_in_every_instruction() {
 }
 
 /// The logits of the first `count` test images.
-fn logits_equal_the_reference(board: &EmulatedBoard, count: usize) {
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
-    let model = Model::new(&file).unwrap();
-    let (mut device, mut desk) = (connect(board, &model), reference(&model));
-    let (mut found, mut expected) = (Vec::new(), Vec::new());
+fn logits_equal_the_reference(board: &'static EmulatedBoard, count: usize) {
+    let model = model(&data::qat(BuildOptions::default()));
+    let (mut device, mut desk) = (on(board, &model), reference(&model));
     for (index, frame) in data::frames(&data::test_images(), count).iter().enumerate() {
-        device.run(frame, &mut found).unwrap();
-        desk.run(frame, &mut expected).unwrap();
-        assert_eq!(found, expected, "image {index}");
+        assert_eq!(outputs(&mut device, frame), outputs(&mut desk, frame), "image {index}");
     }
 }
 
@@ -131,14 +141,10 @@ fn with_word(mut bytes: Vec<u8>, offset: usize, word: u32) -> Vec<u8> {
 #[ignore = "builds firmware, needs qemu-system-arm"]
 fn models_that_cannot_run_are_refused_at_boot() {
     let sound = data::qat(BuildOptions::default());
-    let file = Aligned::copy(&sound);
-    let model = Model::new(&file).unwrap();
+    let model = model(&sound);
     let board = board("mps2-an386");
     let image = firmware(board);
-    let refusal = |flash: &[u8]| {
-        let line = board.start(&image, flash).unwrap();
-        DeviceEngine::connect(&model, String::new(), line, Patience::default()).map(|_| ()).unwrap_err()
-    };
+    let refusal = |flash: &[u8]| refusal(start(board, &image, flash, &model));
     let mut damaged = sound.clone();
     damaged[5000] ^= 1;
     let refused = refusal(&damaged);
@@ -170,31 +176,26 @@ fn flash_bytes(image: &Path) -> u64 {
 }
 
 /// The kinds of the instructions of `model`, each once.
-fn kinds(model: &Model<'_>) -> Vec<OpKind> {
-    let used = |kind: &OpKind| model.instructions().any(|instruction| instruction.op.kind() == *kind);
+fn kinds(model: &Model) -> Vec<OpKind> {
+    let used =
+        |kind: &OpKind| model.container().instructions().any(|instruction| instruction.op.kind() == *kind);
     OpKind::ALL.iter().copied().filter(used).collect()
 }
 
 /// An image with the ops of the int8 model runs that model, refuses one with other ops, and
 /// takes no more than 48 KiB of flash.
-fn the_ops_of_one_model_take_48_kib(board: &EmulatedBoard) {
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
-    let model = Model::new(&file).unwrap();
-    let other = Aligned::copy(&data::recipe(BuildOptions::default()));
-    let other = Model::new(&other).unwrap();
+fn the_ops_of_one_model_take_48_kib(board: &'static EmulatedBoard) {
+    let int8 = model(&data::qat(BuildOptions::default()));
+    let other = model(&data::recipe(BuildOptions::default()));
     let frame = data::frames(&data::test_images(), 1).remove(0);
-    let image = firmware_with(board, Some(&kinds(&model)));
+    let image = firmware_with(board, Some(&kinds(&int8)));
     let bytes = flash_bytes(&image);
     println!("{}: {bytes} bytes without the model", board.name);
     assert!((16 << 10..=48 << 10).contains(&bytes), "{bytes} bytes");
 
-    let line = board.start(&image, &packed(board, &model)).unwrap();
-    let mut device = DeviceEngine::connect(&model, board.name.to_owned(), line, Patience::default()).unwrap();
-    assert_eq!(hashes(&mut device, &frame), hashes(reference(&model).as_mut(), &frame));
-
-    let line = board.start(&image, &packed(board, &other)).unwrap();
-    let refused = DeviceEngine::connect(&other, board.name.to_owned(), line, Patience::default());
-    let refused = refused.map(|_| ()).unwrap_err();
+    let mut device = int8.session_on(&Emulated::new(board, &image)).unwrap();
+    assert_eq!(hashes(&mut device, &frame), hashes(&mut reference(&int8), &frame));
+    let refused = refusal(other.session_on(&Emulated::new(board, &image)));
     let reason = "an op is not included in this build";
     assert!(matches!(&refused, ConnectError::Refused { reason: r, .. } if r == reason), "{refused}");
 }
@@ -251,23 +252,21 @@ impl Line for BadLine {
 #[test]
 #[ignore = "builds firmware, needs qemu-system-arm"]
 fn a_bad_line_gives_right_answers_or_named_errors() {
-    let file = Aligned::copy(&data::qat(BuildOptions::default()));
-    let model = Model::new(&file).unwrap();
+    let model = model(&data::qat(BuildOptions::default()));
     let board = board("mps2-an386");
-    let line = board.start(&firmware(board), &packed(board, &model)).unwrap();
+    let packed = model.repacked(board.packs).unwrap();
+    let line = board.start(&firmware(board), packed.bytes()).unwrap();
     let line = BadLine { line, every: 2000, seed: 1 };
     let patience = Patience { repeat_ms: 60, repeats: 12 };
-    let mut device = DeviceEngine::connect(&model, String::new(), line, patience).unwrap();
-    let mut desk = reference(&model);
-    let (mut found, mut expected, mut right) = (Vec::new(), Vec::new(), 0);
+    let (mut device, _) = connect(&model, board.name, line, patience).unwrap();
+    let (mut desk, mut right) = (reference(&model), 0);
     for frame in data::frames(&data::test_images(), 20) {
-        desk.run(&frame, &mut expected).unwrap();
-        match device.run(&frame, &mut found) {
-            Ok(()) => {
-                assert_eq!(found, expected);
+        match outputs(&mut device, &frame) {
+            Ok(found) => {
+                assert_eq!(found, outputs(&mut desk, &frame).unwrap());
                 right += 1;
             }
-            Err(EngineError::Device(HostError::Silence | HostError::Device(_))) => {}
+            Err(RunError::Device(HostError::Silence | HostError::Device(_))) => {}
             Err(other) => panic!("{other}"),
         }
     }

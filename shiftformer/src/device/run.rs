@@ -1,0 +1,179 @@
+//! Runs whose work a device does.
+
+use std::io;
+
+use link::{Host, HostError, Line, ModelState, Patience};
+use thiserror::Error;
+
+use super::{AnyLine, DeviceFacts};
+use crate::backend::{Event, Observe};
+use crate::error::{PrepareError, RunError};
+use crate::model::Model;
+use crate::pool::{PoolRun, Worker};
+use crate::session::Session;
+use crate::ticket::Frame;
+
+/// What a device says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Its board, as on the command line.
+    pub board: String,
+    /// Its kernels.
+    pub kernels: String,
+    /// Ticks of its clock in a second.
+    pub hz: u32,
+    /// Bytes of its arena.
+    pub arena: u32,
+}
+
+/// A device cannot run the model.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// It does not answer, or not as it should.
+    #[error("{0}")]
+    Host(HostError<io::ErrorKind>),
+    /// It has no model.
+    #[error("the device has no model in its flash")]
+    Absent,
+    /// It refuses the model that it has.
+    #[error("the device refuses its model: {reason}{}", at(*.instruction))]
+    Refused {
+        /// Why, in the device's words.
+        reason: String,
+        /// The instruction concerned, if it is one.
+        instruction: Option<u32>,
+    },
+    /// Its memory is too small.
+    #[error("the model needs {needed} bytes of arena, the device has {available}")]
+    DoesNotFit {
+        /// Bytes of arena that the model needs.
+        needed: u32,
+        /// Bytes of arena that there are.
+        available: u32,
+    },
+    /// It has another model.
+    #[error("the device has another model in its flash")]
+    OtherModel,
+}
+
+fn at(instruction: Option<u32>) -> String {
+    instruction.map_or_else(String::new, |index| format!(", instruction {index}"))
+}
+
+impl ConnectError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ConnectError::Host(HostError::Silence) => {
+                "is it powered, running Shiftformer's firmware, and is this its port and speed?"
+            }
+            ConnectError::Host(_) => "check the line, and that firmware and program are of the same version",
+            ConnectError::Absent | ConnectError::OtherModel => "write this container to the device's flash",
+            ConnectError::Refused { .. } => {
+                "write the container again, with firmware that includes its ops; `shiftformer inspect` checks \
+                 the file and lists them"
+            }
+            ConnectError::DoesNotFit { .. } => {
+                "choose a board with more memory; `shiftformer inspect` lists them"
+            }
+        }
+    }
+}
+
+/// Has a device run a model that is in its flash.
+pub(super) struct DeviceWorker {
+    outputs: u16,
+    host: Host<AnyLine>,
+    identity: DeviceIdentity,
+    /// Instructions that have begun and are not complete: those of a tile group take turns.
+    open: Vec<Event>,
+}
+
+impl DeviceWorker {
+    /// Asks the device at the other end of `line` whether it has `model`.
+    pub(super) fn connect(model: &Model, line: AnyLine, patience: Patience) -> Result<Self, ConnectError> {
+        let nonce = std::process::id().rotate_left(16);
+        let mut host = Host::new(line, patience, nonce);
+        let wanted = model.identity();
+        let (identity, state) = host
+            .identify(|identity| {
+                let available = identity.arena;
+                let state = match identity.model {
+                    ModelState::Ready { identity, .. } if identity == wanted => Ok(()),
+                    ModelState::Ready { .. } => Err(ConnectError::OtherModel),
+                    ModelState::Absent => Err(ConnectError::Absent),
+                    ModelState::Refused { reason, instruction } => {
+                        Err(ConnectError::Refused { reason: reason.to_owned(), instruction })
+                    }
+                    ModelState::DoesNotFit { needed } => Err(ConnectError::DoesNotFit { needed, available }),
+                };
+                let (board, kernels) = (identity.board.to_owned(), identity.kernels.to_owned());
+                (DeviceIdentity { board, kernels, hz: identity.hz, arena: available }, state)
+            })
+            .map_err(ConnectError::Host)?;
+        state?;
+        let outputs = model.container().header().outputs;
+        Ok(Self { outputs, host, identity, open: Vec::new() })
+    }
+
+    /// Runs what was begun, step by step, and returns the ticks of the device's clock.
+    fn trace(&mut self, events: &mut Vec<Event>) -> Result<u64, RunError> {
+        let Self { host, identity, open, .. } = self;
+        let hz = u128::from(identity.hz.max(1));
+        events.clear();
+        open.clear();
+        let finished = host.trace(|step| {
+            let nanoseconds = (u128::from(step.ticks) * 1_000_000_000 / hz) as u64;
+            let event = Event { instruction: step.instruction, hash: step.hash, nanoseconds };
+            event.note(open, events, step.complete);
+        });
+        Ok(finished.map_err(RunError::Device)?.ticks)
+    }
+}
+
+impl Worker for DeviceWorker {
+    fn run(&mut self, frame: &mut Frame, observe: Observe, _: &dyn Fn() -> bool) -> Result<(), RunError> {
+        self.host.begin(&frame.input).map_err(RunError::Device)?;
+        frame.device = None;
+        if observe == Observe::Nothing {
+            frame.events.clear();
+            self.host.run().map_err(RunError::Device)?;
+        } else {
+            let ticks = self.trace(&mut frame.events)?;
+            let memory = self.host.memory().map_err(RunError::Device)?;
+            frame.device = Some(DeviceFacts { ticks, hz: self.identity.hz, memory });
+        }
+        frame.outputs.resize_with(self.outputs.into(), Vec::new);
+        for (index, values) in frame.outputs.iter_mut().enumerate() {
+            values.clear();
+            self.host.output(index as u16, |value| values.push(value)).map_err(RunError::Device)?;
+        }
+        Ok(())
+    }
+}
+
+/// A run of `model` on devices that have it.
+pub(super) fn run_on(model: &Model, devices: Vec<DeviceWorker>) -> Result<PoolRun, PrepareError> {
+    let kernels = devices.first().map(|device| device.identity.kernels.clone()).unwrap_or_default();
+    let boxed = |device| Box::new(device) as Box<dyn Worker>;
+    PoolRun::new(kernels, model.frame_len(), None, devices.into_iter().map(boxed).collect())
+}
+
+/// A session of `model` on the device at the other end of `line`, and what it says of itself;
+/// `backend` is the name that it goes by.
+///
+/// # Errors
+///
+/// [`ConnectError`] where it does not answer, or cannot run this model.
+pub fn connect<L: Line<Error = io::ErrorKind> + Send + 'static>(
+    model: &Model,
+    backend: impl Into<String>,
+    line: L,
+    patience: Patience,
+) -> Result<(Session, DeviceIdentity), PrepareError> {
+    let device = DeviceWorker::connect(model, AnyLine::new(line), patience)?;
+    let identity = device.identity.clone();
+    let run = run_on(model, vec![device])?;
+    Ok((Session::new(model.clone(), backend.into(), Box::new(run)), identity))
+}

@@ -1,0 +1,196 @@
+//! A model on an engine, one call at a time.
+
+use std::fmt;
+
+use runtime::OutputKind;
+
+use crate::backend::{Event, Observe, Run};
+use crate::error::RunError;
+use crate::logits::Logits;
+use crate::model::Model;
+use crate::ticket::{Frame, Ticket};
+
+/// A model on an engine. Nothing is allocated after the first [`run`](Self::run), and nothing
+/// after the first [`run_batch`](Self::run_batch) of the largest batch.
+pub struct Session {
+    model: Model,
+    backend: String,
+    run: Box<dyn Run>,
+    /// Holds what was lent out last.
+    ticket: Option<Ticket>,
+}
+
+impl Session {
+    pub(crate) fn new(model: Model, backend: String, run: Box<dyn Run>) -> Self {
+        Self { model, backend, run, ticket: None }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The backend's name.
+    pub fn backend(&self) -> &str {
+        &self.backend
+    }
+
+    /// The kernels in use.
+    pub fn kernels(&self) -> &str {
+        self.run.kernels()
+    }
+
+    /// Runs `frame`, the bytes of all inputs one after another. The outputs are lent until the
+    /// next run.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Frame`] for a frame of another size; others mean a defect, or a device that
+    /// does not answer.
+    pub fn run(&mut self, frame: &[u8]) -> Result<Outputs<'_>, RunError> {
+        Ok(self.batch(&[frame], Observe::Nothing)?.frame(0))
+    }
+
+    /// Runs every frame of `frames`, spread over what the engine has.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`RunError::NoFrames`] where there are none.
+    pub fn run_batch<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<Batch<'_>, RunError> {
+        self.batch(frames, Observe::Nothing)
+    }
+
+    /// Runs `frame` and notes what [`Outputs::events`] says of every instruction.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_observed(&mut self, frame: &[u8], observe: Observe) -> Result<Outputs<'_>, RunError> {
+        Ok(self.batch(&[frame], observe)?.frame(0))
+    }
+
+    /// Runs `frame` and gives the time and hash of every instruction, in the order in which they
+    /// were completed.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn trace(&mut self, frame: &[u8]) -> Result<&[Event], RunError> {
+        Ok(self.run_observed(frame, Observe::Hashes)?.events())
+    }
+
+    fn batch<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Batch<'_>, RunError> {
+        self.ticket = None;
+        for (index, frame) in frames.iter().enumerate() {
+            write(self.run.input(index), frame.as_ref())?;
+        }
+        let ticket = self.ticket.insert(self.run.submit(frames.len(), observe)?);
+        self.run.wait(ticket)?;
+        Ok(Batch { model: &self.model, ticket })
+    }
+
+    /// The engine's own face, for several submissions in flight and for frames that are written
+    /// where the engine reads them.
+    pub fn engine(&mut self) -> &mut dyn Run {
+        self.run.as_mut()
+    }
+
+    /// The outputs of frame number `frame` of `ticket`, which this session's engine gave; `None`
+    /// while it is not done, and where it failed.
+    pub fn outputs<'t>(&'t self, ticket: &'t Ticket, frame: usize) -> Option<Outputs<'t>> {
+        Some(Outputs { model: &self.model, frame: ticket.frame(frame)? })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {} ({} kernels)", self.model.name(), self.backend, self.kernels())
+    }
+}
+
+/// Copies `frame` to where the engine reads it.
+pub(crate) fn write(input: &mut [u8], frame: &[u8]) -> Result<(), RunError> {
+    if input.len() != frame.len() {
+        return Err(RunError::Frame { expected: input.len(), found: frame.len() });
+    }
+    input.copy_from_slice(frame);
+    Ok(())
+}
+
+/// What came of several frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'s> {
+    model: &'s Model,
+    ticket: &'s Ticket,
+}
+
+impl<'s> Batch<'s> {
+    /// Number of frames.
+    pub fn len(&self) -> usize {
+        self.ticket.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ticket.is_empty()
+    }
+
+    /// The outputs of frame number `index`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn frame(&self, index: usize) -> Outputs<'s> {
+        let frame = self.ticket.frame(index).expect("an index below the number of frames");
+        Outputs { model: self.model, frame }
+    }
+
+    /// The outputs of every frame, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Outputs<'s>> + use<'s> {
+        let batch = *self;
+        (0..self.len()).map(move |index| batch.frame(index))
+    }
+}
+
+/// What came of one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs<'s> {
+    model: &'s Model,
+    frame: &'s Frame,
+}
+
+impl<'s> Outputs<'s> {
+    /// Number of outputs.
+    pub fn len(&self) -> usize {
+        self.frame.outputs.len()
+    }
+
+    /// Whether there are none: never.
+    pub fn is_empty(&self) -> bool {
+        self.frame.outputs.is_empty()
+    }
+
+    /// The values of output number `index`, in the units of its scale.
+    pub fn values(&self, index: usize) -> Option<&'s [i32]> {
+        self.frame.outputs.get(index).map(Vec::as_slice)
+    }
+
+    /// The first output of logits; `None` where the model is no classifier.
+    pub fn logits(&self) -> Option<Logits<'s>> {
+        let container = self.model.container();
+        let mut outputs = container.outputs().enumerate();
+        let (index, output) = outputs.find(|(_, output)| output.kind == OutputKind::Logits)?;
+        Some(Logits::new(self.values(index)?, f32::from_bits(output.scale.0)))
+    }
+
+    /// Every instruction in the order in which they were completed, where they were observed.
+    pub fn events(&self) -> &'s [Event] {
+        &self.frame.events
+    }
+
+    /// What the device says of this run; `None` on this machine, and where nothing was observed.
+    #[cfg(feature = "device")]
+    pub fn device(&self) -> Option<crate::device::DeviceFacts> {
+        self.frame.device
+    }
+}
