@@ -1,6 +1,19 @@
 //! One file per op. Each holds the record, what it reads and writes, its bounds,
 //! how it runs, and the scalar reference that specifies it.
 
+/// Calls a macro with every op, in id order: `callback! { Tile, Linear, … }`.
+#[macro_export]
+macro_rules! ops {
+    ($callback:ident) => {
+        $callback! {
+            Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
+            Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
+            Binarize, BitTranspose, BinaryLinear, BinaryAttention,
+            Interpolate,
+        }
+    };
+}
+
 mod add;
 mod attention;
 mod binarize;

@@ -7,7 +7,7 @@ use quant::ops::{
 };
 use quant::pack::Pack;
 
-use super::size;
+use super::{Generated, size};
 use crate::case::{Builder, Case, multiplier};
 use crate::source::Source;
 
@@ -29,13 +29,15 @@ struct Chain {
     seed: u64,
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let start = prop::sample::select(&[Start::LayerNorm, Start::Conv2d, Start::Attention][..]);
-    let make = |(start, rows, width, n, seed): (Start, u32, u32, u32, u64)| {
-        let chain = Chain { start, rows, width, n, seed };
-        Case::new(format!("{chain:?}"), move |tile| chain.build(tile))
-    };
-    (start, size(), size(), size(), any::<u64>()).prop_map(make).boxed()
+impl Generated for Tile {
+    fn cases() -> BoxedStrategy<Case> {
+        let start = prop::sample::select(&[Start::LayerNorm, Start::Conv2d, Start::Attention][..]);
+        let make = |(start, rows, width, n, seed): (Start, u32, u32, u32, u64)| {
+            let chain = Chain { start, rows, width, n, seed };
+            Case::new(format!("{chain:?}"), move |tile| chain.build(tile))
+        };
+        (start, size(), size(), size(), any::<u64>()).prop_map(make).boxed()
+    }
 }
 
 impl Chain {
