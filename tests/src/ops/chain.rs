@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::ops::{
-    Act, Add, Addend, Attention, Conv2d, Destination, LayerNorm, Linear, Relu, Requantize, ShiftGelu, Tile,
+    Act, Add, Addend, Attention, Conv2d, Destination, LayerNorm, Linear, Mul, Relu, Requantize, ShiftGelu,
+    Spread, Tile,
 };
 use quant::pack::Pack;
 
@@ -73,6 +74,23 @@ impl Chain {
             requant: b.per_channel(s, width),
             out: Destination::I16 { out: wide, residual: None },
         }));
+        // Gates: of each channel, from outside of the group, and of each row, made in it.
+        let gate = b.slot::<i8>(held);
+        ops.push(Op::Linear(Linear {
+            rows,
+            k: n,
+            n: 1,
+            x: Act::I8(hidden),
+            weights: b.blob(&s.weights(n)),
+            pack: Pack::RowMajor,
+            requant: b.per_channel(s, 1),
+            out: Destination::I8 { out: gate, table: None },
+        }));
+        let channels = b.input(&s.values::<i16>(width));
+        for (y, spread) in [(Act::I16(channels), Spread::Channel), (Act::I8(gate), Spread::Row)] {
+            let x = Act::I16(wide);
+            ops.push(Op::Mul(Mul { rows, width, x, y, spread, scale: multiplier(s), out: None }));
+        }
         ops.push(Op::Requantize(Requantize {
             rows,
             width,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::DType;
-use quant::ops::{Act, Add, Addend, Interpolate, KNOTS, QuantizeImage, Relu, Requantize, Table};
+use quant::ops::{Act, Add, Addend, Interpolate, KNOTS, Mul, QuantizeImage, Relu, Requantize, Spread, Table};
 use runtime::SlotHandle;
 
 use super::{Generated, rows_and_width, size};
@@ -65,6 +65,39 @@ impl Generated for Add {
             })
         };
         (rows_and_width(), 0u8..3, any::<u64>()).prop_map(make).boxed()
+    }
+}
+
+impl Generated for Mul {
+    fn cases() -> BoxedStrategy<Case> {
+        let spread = prop::sample::select(&[Spread::Element, Spread::Channel, Spread::Row][..]);
+        let make =
+            |((rows, width), wide, apart, spread, seed): ((u32, u32), [bool; 3], bool, Spread, u64)| {
+                let about =
+                    format!("Mul {rows} x {width} {spread:?} 16 bits {wide:?} apart {apart} seed {seed}");
+                Case::one_op(about, move |b| {
+                    let s = &mut Source::new(seed);
+                    let dtype = |wide: bool| if wide { DType::I16 } else { DType::I8 };
+                    let [x_wide, y_wide, out_wide] = wide;
+                    let (x, out) = match (apart, x_wide) {
+                        (true, _) => {
+                            let x = b.act(s, dtype(x_wide), rows * width);
+                            (x, Some(b.act_out(dtype(out_wide), rows * width)))
+                        }
+                        (false, true) => (Act::I16(b.updated_values(s, rows * width)), None),
+                        (false, false) => (Act::I8(b.updated_values(s, rows * width)), None),
+                    };
+                    let factors = match spread {
+                        Spread::Element => rows * width,
+                        Spread::Channel => width,
+                        Spread::Row => rows,
+                    };
+                    let y = b.act(s, dtype(y_wide), factors);
+                    Op::Mul(Mul { rows, width, x, y, spread, scale: multiplier(s), out })
+                })
+            };
+        let wide = any::<[bool; 3]>();
+        (rows_and_width(), wide, any::<bool>(), spread, any::<u64>()).prop_map(make).boxed()
     }
 }
 
