@@ -186,6 +186,15 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
+    /// Product of two tensors.
+    Mul {
+        /// The first factor, of the output's shape.
+        x: TensorId,
+        /// The second: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
     /// Adds a constant of the tensor's shape (a position embedding).
     AddConstant {
         /// Input.
@@ -330,7 +339,7 @@ pub enum Node {
 macro_rules! tensors {
     ($node:expr) => {
         match $node {
-            Node::Add { x, y, out } => (vec![x, y], out),
+            Node::Add { x, y, out } | Node::Mul { x, y, out } => (vec![x, y], out),
             Node::MatMul {
                 a: Strided { tensor: a, .. },
                 b: Strided { tensor: b, .. },
@@ -468,6 +477,7 @@ impl Graph {
             | Node::LayerNorm { .. }
             | Node::Activate { .. }
             | Node::Add { .. }
+            | Node::Mul { .. }
             | Node::AddConstant { .. }
             | Node::Softmax { .. }
             | Node::Select { .. }

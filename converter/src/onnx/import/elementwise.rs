@@ -43,10 +43,10 @@ impl Importer<'_> {
         let (view, array) = match (self.value(0)?, self.value(1)?) {
             (Value::View(view), Value::Constant(array)) => (view, array),
             (Value::Constant(array), Value::View(view)) if !divide => (view, array),
+            (Value::View(x), Value::View(y)) if !divide => return self.multiply_views(&x, &y),
             _ => {
                 return Err(self.node.unsupported(
-                    "products and quotients of two computed tensors (gating, SwiGLU) are not supported; one \
-                     side must be constant",
+                    "a quotient by a computed tensor is not supported; products are, and quotients by constants",
                 ));
             }
         };

@@ -14,7 +14,7 @@
 //!   `Elu`, `Clip`, `Sigmoid`, `Tanh`, `HardSwish`, `HardSigmoid`;
 //! * `Sign`, a choice of 1 or −1 by `x ≥ 0`, and a choice of 1 or 0 by `p ≥ ratio · max p` of
 //!   a softmax, straight-through estimators around them left out;
-//! * `Add`, `Sub`, `Mul`, `Div` with a constant, `Neg`; `Add` and `Sub` of two tensors;
+//! * `Add`, `Sub`, `Mul`, `Div` with a constant, `Neg`; `Add`, `Sub` and `Mul` of two tensors;
 //! * movement: `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`,
 //!   `Gather` with constant indices, `Expand`, `Tile`, `Concat`, `Pad` with a constant,
 //!   `DepthToSpace`, `SpaceToDepth`, `Identity`, `Cast`, `CastLike`, `Dropout`, `Where` with a constant
@@ -39,6 +39,7 @@ mod movement;
 mod names;
 mod norm;
 mod outputs;
+mod product;
 mod resize;
 mod store;
 #[cfg(test)]
@@ -410,7 +411,7 @@ impl<'a> Importer<'a> {
             _ => {
                 "accepted are MatMul, Gemm, Conv, ConvTranspose, AveragePool, MaxPool, LayerNormalization, \
                  BatchNormalization, Softmax, Gelu, Relu and other activations, Add, Max, Resize, ReduceMean, Sub, \
-                 Mul and Div with constants, and ops that move data"
+                 Mul, Div by constants, and ops that move data"
             }
         };
         self.node.unsupported(hint)
