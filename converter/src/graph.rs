@@ -271,6 +271,15 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
+    /// Product of two tensors of any scales, int8 or int16.
+    Mul {
+        /// The first factor, of the output's shape.
+        x: TensorId,
+        /// The second: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
     /// Normalisation of consecutive groups of `gamma.len()` elements (usually a row).
     LayerNorm {
         /// Input, int16.
@@ -465,7 +474,7 @@ impl Node {
     /// The tensors it reads.
     pub fn inputs(&self) -> Vec<TensorId> {
         match self {
-            Node::Add { x, y, .. } => vec![*x, *y],
+            Node::Add { x, y, .. } | Node::Mul { x, y, .. } => vec![*x, *y],
             Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
                 vec![q.tensor, k.tensor, v.tensor]
             }
@@ -507,6 +516,7 @@ impl Node {
             | Node::Concat { out, .. }
             | Node::AddConstant { out, .. }
             | Node::Add { out, .. }
+            | Node::Mul { out, .. }
             | Node::LayerNorm { out, .. }
             | Node::Attention { out, .. }
             | Node::Softmax { out, .. }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use quant::Op;
-use quant::ops::Act;
+use quant::mem::DType;
+use quant::operand::{Layout, Operand, Role};
 
 /// Bits of the operands of a product; shown as `W1A16`, or `A1×A1` of two activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,42 +26,38 @@ pub enum ProductBits {
 }
 
 impl ProductBits {
-    /// Those of `op`, if it is a product.
+    /// Those of `op`, if it is a product: what has multiply-accumulates is one, of what it
+    /// reads and, where it has them, its weights.
     pub fn of(op: &Op) -> Option<Self> {
-        let weights = |weights, activations| Some(ProductBits::Weights { weights, activations });
-        let activations = |left, right| Some(ProductBits::Activations { left, right });
-        match op {
-            Op::Linear(linear) => weights(8, bits(&linear.x)),
-            Op::Conv2d(_) => weights(8, 8),
-            Op::BinaryLinear(linear) => weights(1, linear.x.bits()),
-            Op::MatMul(product) => activations(bits(&product.a), 8),
-            Op::Attention(_) => activations(8, 8),
-            Op::BinaryAttention(_) => activations(1, 1),
-            Op::Tile(_)
-            | Op::Shiftmax(_)
-            | Op::ShiftGelu(_)
-            | Op::Table(_)
-            | Op::Interpolate(_)
-            | Op::Relu(_)
-            | Op::LayerNorm(_)
-            | Op::Add(_)
-            | Op::Requantize(_)
-            | Op::MeanTokens(_)
-            | Op::QuantizeImage(_)
-            | Op::Permute(_)
-            | Op::Gather(_)
-            | Op::Load(_)
-            | Op::Binarize(_)
-            | Op::BitTranspose(_) => None,
+        if op.macs() == 0 {
+            return None;
+        }
+        let (mut read, mut weights) = (Vec::new(), None);
+        op.operands(&mut |operand| match operand {
+            Operand::Slot(slot) if slot.role == Role::Read => read.push(bits(slot.dtype)),
+            Operand::Slot(_) => {}
+            Operand::Blob(blob) => {
+                weights = weights.or(blob.matrix.map(|matrix| match matrix.layout {
+                    Layout::Int8(_) => 8,
+                    Layout::Bits(_) => 1,
+                }));
+            }
+        });
+        match (weights, read.as_slice()) {
+            // Ternary activations are two rows of bits.
+            (Some(weights), read) => Some(ProductBits::Weights { weights, activations: read.iter().sum() }),
+            (None, &[left, right, ..]) => Some(ProductBits::Activations { left, right }),
+            (None, [] | [_]) => None,
         }
     }
 }
 
-fn bits(x: &Act) -> u32 {
-    match x {
-        Act::I8(_) => 8,
-        Act::I16(_) => 16,
-        Act::I32(_) => 32,
+fn bits(dtype: DType) -> u32 {
+    match dtype {
+        DType::U8 | DType::I8 => 8,
+        DType::I16 => 16,
+        DType::I32 => 32,
+        DType::U32 => 1,
     }
 }
 
@@ -70,5 +67,39 @@ impl fmt::Display for ProductBits {
             ProductBits::Weights { weights, activations } => write!(f, "W{weights}A{activations}"),
             ProductBits::Activations { left, right } => write!(f, "A{left}×A{right}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Arch;
+    use crate::lower::{LowerOptions, lower};
+    use quant::bits::BitPack;
+    use quant::mem::{Blob, Slot};
+    use quant::ops::{BinaryLinear, BinaryOut, BitAct, BitOut};
+
+    #[test]
+    fn products_say_how_many_bits_meet() {
+        let graph = Arch::by_name("micro").expect("known").random(7);
+        let draft = lower(&graph, LowerOptions { fuse: true }).expect("a sound graph");
+        let of = |kind: &str| {
+            let op = draft.instructions.iter().map(|named| named.op).find(|op| op.kind().name() == kind);
+            ProductBits::of(&op.expect("it has one")).map(|bits| bits.to_string())
+        };
+        assert_eq!(of("Linear").as_deref(), Some("W8A8"));
+        assert_eq!(of("Attention").as_deref(), Some("A8×A8"));
+        assert_eq!(of("LayerNorm"), None);
+        let ternary = Op::BinaryLinear(BinaryLinear {
+            rows: 1,
+            k: 32,
+            n: 1,
+            group: 32,
+            x: BitAct::Ternary { sign: Slot::new(0, 1), nonzero: Slot::new(4, 1) },
+            weights: Blob::new(0, 1),
+            pack: BitPack::Rows,
+            out: BinaryOut::Bits(BitOut::Sign { out: Slot::new(8, 1), group: 1, high: Blob::new(4, 1) }),
+        });
+        assert_eq!(ProductBits::of(&ternary).map(|bits| bits.to_string()).as_deref(), Some("W1A2"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
-    BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs,
+    BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, MulArgs,
     PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::Packs;
@@ -101,6 +101,17 @@ pub trait Kernels {
     /// [`Add`](crate::ops::Add): `x ← x ⊕ y`, in place.
     fn add(&mut self, args: &AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
         reference::add(args, x, y)
+    }
+
+    /// [`Mul`](crate::ops::Mul) over rows of `args.width`; without `x`, `out` holds it.
+    fn mul(
+        &mut self,
+        args: &MulArgs,
+        x: Option<Tensor<'_>>,
+        y: Tensor<'_>,
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::mul(args, x, y, out)
     }
 
     /// [`Requantize`](crate::ops::Requantize) over rows of `args.width`.

@@ -1,27 +1,14 @@
 //! The closed set of ops.
 //!
-//! [`ops!`](crate::ops!) is the one list; [`Op`], its decoding table and
-//! whatever has an item for each op (the conformance tests) expand from it. **Append only**:
-//! an op's position is its id in the container.
+//! [`ops!`](crate::ops!), beside the files of the ops, is the one list; [`Op`], its decoding
+//! table and whatever has an item for each op (the conformance tests) expand from it.
+//! **Append only**: an op's position is its id in the container.
 
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{Memory, Window};
 use crate::operand::{Operand, Visitor};
 use crate::ops::*;
-
-/// Calls a macro with every op, in id order: `callback! { Tile, Linear, … }`.
-#[macro_export]
-macro_rules! ops {
-    ($callback:ident) => {
-        $callback! {
-            Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
-            Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
-            Binarize, BitTranspose, BinaryLinear, BinaryAttention,
-            Interpolate,
-        }
-    };
-}
 
 macro_rules! define {
     ($($name:ident),* $(,)?) => {
@@ -123,4 +110,4 @@ macro_rules! define {
 }
 
 use serde::{Deserialize, Serialize};
-ops!(define);
+crate::ops!(define);

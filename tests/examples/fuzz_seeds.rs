@@ -23,8 +23,9 @@ fn main() -> std::io::Result<()> {
     }
     let block = binary::program(Some(5)).container;
     std::fs::write(folder.join("binary-block"), write(&block).expect("a sound program"))?;
-    let mut runner = TestRunner::deterministic();
     for &kind in OpKind::ALL {
+        // One for each op: programs of one do not depend on those of others.
+        let mut runner = TestRunner::deterministic();
         let cases = ops::cases(kind);
         let file = loop {
             let case = cases.new_tree(&mut runner).expect("a case").current();

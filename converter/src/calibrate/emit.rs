@@ -129,6 +129,10 @@ impl Emitter<'_> {
                 let out = self.make(*out);
                 self.push(Node::Add { x: inputs[0], y: inputs[1], out })
             }
+            Float::Mul { out, .. } => {
+                let out = self.make(*out);
+                self.push(Node::Mul { x: inputs[0], y: inputs[1], out })
+            }
             Float::AddConstant { out, values, .. } => self.add_constant(inputs[0], *out, values),
             Float::Softmax { x, out, width } => {
                 let terms = *width as u32;

@@ -138,7 +138,7 @@ fn check(name: &str, precision: Precision, binary: bool, linear: bool) -> Result
 /// Whether the node that makes `x` can write more than int8.
 fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
     let can = |node: &Node| match node {
-        Node::LayerNorm { .. } | Node::Add { .. } => true,
+        Node::LayerNorm { .. } | Node::Add { .. } | Node::Mul { .. } => true,
         Node::Activate { function, .. } => binary && *function != Function::Sign,
         _ => false,
     };

@@ -51,6 +51,8 @@ impl WidthPlan {
             Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
                 all(Width::I16)
             }
+            // Factors are read as they come.
+            Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);
                 let wide = if probabilities { Width::I16 } else { Width::I8 };
@@ -132,6 +134,12 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         for (id, width) in plan.reads(model, index) {
             wanted[id].add(width);
         }
+        // A product is as fine as its factors.
+        if let Node::Mul { x, y, .. } = *node {
+            for id in [x, y] {
+                wanted[id].add(factor(plan.primary[out]));
+            }
+        }
     }
     for node in &model.nodes {
         if moves(node) {
@@ -151,6 +159,14 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
     plan
 }
 
+/// The type of a factor that is made in `width`.
+fn factor(width: Width) -> Width {
+    match width {
+        Width::I16 | Width::I32 => Width::I16,
+        Width::I8 | Width::Sign | Width::Ternary => Width::I8,
+    }
+}
+
 /// The widest wanted type that `node` can write.
 fn made(node: &Node, wanted: Wanted) -> Width {
     let widest = wanted.widest();
@@ -164,6 +180,7 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         // Probabilities of int8 would be too coarse: 2⁻⁷ a step.
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
+        | Node::Mul { .. }
         | Node::Rows { .. }
         | Node::Permute { .. }
         | Node::Gather { .. }
@@ -185,6 +202,7 @@ fn moves(node: &Node) -> bool {
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
         | Node::Add { .. }
+        | Node::Mul { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
@@ -236,6 +254,7 @@ fn writes_shifted(node: &Node) -> bool {
         | Node::Activate { .. } => true,
         Node::Rows { .. } | Node::Permute { .. } | Node::Gather { .. } | Node::Concat { .. } => true,
         Node::Add { .. }
+        | Node::Mul { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
@@ -255,6 +274,7 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
         | Node::Add { .. }
+        | Node::Mul { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }

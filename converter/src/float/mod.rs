@@ -186,6 +186,15 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
+    /// Product of two tensors.
+    Mul {
+        /// The first factor, of the output's shape.
+        x: TensorId,
+        /// The second: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
     /// Adds a constant of the tensor's shape (a position embedding).
     AddConstant {
         /// Input.
@@ -326,60 +335,73 @@ pub enum Node {
     },
 }
 
+/// The tensors that a node reads, and the one that it makes: borrowed as the node is.
+macro_rules! tensors {
+    ($node:expr) => {
+        match $node {
+            Node::Add { x, y, out } | Node::Mul { x, y, out } => (vec![x, y], out),
+            Node::MatMul {
+                a: Strided { tensor: a, .. },
+                b: Strided { tensor: b, .. },
+                out: Strided { tensor: out, .. },
+                ..
+            } => (vec![a, b], out),
+            Node::Attention {
+                q: Strided { tensor: q, .. },
+                k: Strided { tensor: k, .. },
+                v: Strided { tensor: v, .. },
+                out,
+                ..
+            }
+            | Node::BinaryAttention {
+                q: Strided { tensor: q, .. },
+                k: Strided { tensor: k, .. },
+                v: Strided { tensor: v, .. },
+                out,
+                ..
+            } => (vec![q, k, v], out),
+            Node::Concat { parts, out } => {
+                let mut read = Vec::new();
+                for part in parts {
+                    if let Part::Tensor(id) = part {
+                        read.push(id);
+                    }
+                }
+                (read, out)
+            }
+            Node::Pixels { x, out, .. }
+            | Node::Conv { x, out, .. }
+            | Node::Linear { x, out, .. }
+            | Node::Affine { x, out, .. }
+            | Node::LayerNorm { x, out, .. }
+            | Node::Activate { x, out, .. }
+            | Node::AddConstant { x, out, .. }
+            | Node::Softmax { x, out, .. }
+            | Node::Select { x, out, .. }
+            | Node::Mean { x, out }
+            | Node::Rows { x, out, .. }
+            | Node::Permute { x, out, .. }
+            | Node::Gather { x, out, .. } => (vec![x], out),
+        }
+    };
+}
+
 impl Node {
     /// The tensors it reads.
     pub fn inputs(&self) -> Vec<TensorId> {
-        match self {
-            Node::Add { x, y, .. } => vec![*x, *y],
-            Node::MatMul { a, b, .. } => vec![a.tensor, b.tensor],
-            Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
-                vec![q.tensor, k.tensor, v.tensor]
-            }
-            Node::Concat { parts, .. } => parts
-                .iter()
-                .filter_map(|part| match part {
-                    Part::Tensor(id) => Some(*id),
-                    Part::Constant(_) => None,
-                })
-                .collect(),
-            Node::Pixels { x, .. }
-            | Node::Conv { x, .. }
-            | Node::Linear { x, .. }
-            | Node::Affine { x, .. }
-            | Node::LayerNorm { x, .. }
-            | Node::Activate { x, .. }
-            | Node::AddConstant { x, .. }
-            | Node::Softmax { x, .. }
-            | Node::Select { x, .. }
-            | Node::Mean { x, .. }
-            | Node::Rows { x, .. }
-            | Node::Permute { x, .. }
-            | Node::Gather { x, .. } => vec![*x],
-        }
+        let (read, _): (Vec<&TensorId>, &TensorId) = tensors!(self);
+        read.into_iter().copied().collect()
     }
 
     /// The tensor it makes.
     pub fn output(&self) -> TensorId {
-        match self {
-            Node::MatMul { out, .. } => out.tensor,
-            Node::Pixels { out, .. }
-            | Node::Conv { out, .. }
-            | Node::Linear { out, .. }
-            | Node::Affine { out, .. }
-            | Node::LayerNorm { out, .. }
-            | Node::Activate { out, .. }
-            | Node::Add { out, .. }
-            | Node::AddConstant { out, .. }
-            | Node::Softmax { out, .. }
-            | Node::Select { out, .. }
-            | Node::Attention { out, .. }
-            | Node::BinaryAttention { out, .. }
-            | Node::Mean { out, .. }
-            | Node::Rows { out, .. }
-            | Node::Permute { out, .. }
-            | Node::Gather { out, .. }
-            | Node::Concat { out, .. } => *out,
-        }
+        let (_, out): (Vec<&TensorId>, &TensorId) = tensors!(self);
+        *out
+    }
+
+    /// What it reads, in the order of [`inputs`](Self::inputs), and what it makes.
+    fn tensors_mut(&mut self) -> (Vec<&mut TensorId>, &mut TensorId) {
+        tensors!(self)
     }
 }
 
@@ -455,6 +477,7 @@ impl Graph {
             | Node::LayerNorm { .. }
             | Node::Activate { .. }
             | Node::Add { .. }
+            | Node::Mul { .. }
             | Node::AddConstant { .. }
             | Node::Softmax { .. }
             | Node::Select { .. }

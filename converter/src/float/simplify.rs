@@ -51,26 +51,7 @@ fn only_reader(graph: &Graph, tensor: TensorId) -> Option<usize> {
 
 /// Makes `node` write `tensor` instead.
 fn redirect(node: &mut Node, tensor: TensorId) {
-    match node {
-        Node::MatMul { out, .. } => out.tensor = tensor,
-        Node::Pixels { out, .. }
-        | Node::Conv { out, .. }
-        | Node::Linear { out, .. }
-        | Node::Affine { out, .. }
-        | Node::LayerNorm { out, .. }
-        | Node::Activate { out, .. }
-        | Node::Add { out, .. }
-        | Node::AddConstant { out, .. }
-        | Node::Softmax { out, .. }
-        | Node::Select { out, .. }
-        | Node::Attention { out, .. }
-        | Node::BinaryAttention { out, .. }
-        | Node::Mean { out, .. }
-        | Node::Rows { out, .. }
-        | Node::Permute { out, .. }
-        | Node::Gather { out, .. }
-        | Node::Concat { out, .. } => *out = tensor,
-    }
+    *node.tensors_mut().1 = tensor;
 }
 
 /// `W·(scale·x + offset) + b` as a layer on `x`; `channel` tells which input channel a

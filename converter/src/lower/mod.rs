@@ -124,6 +124,7 @@ impl Lowering<'_> {
             Node::Concat { parts, out } => self.concat(parts, *out),
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
+            Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
             Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
             Node::Attention {
                 q,
@@ -528,8 +529,12 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::LayerNorm { out, gamma, .. } if gamma.len() != graph.tensors[*out].width as usize => {
                 (Wanted::All, false)
             }
+            Node::Mul { y, out, .. } if graph.tensors[*y].rows != graph.tensors[*out].rows => {
+                (Wanted::All, false)
+            }
             Node::Linear { .. }
             | Node::LayerNorm { .. }
+            | Node::Mul { .. }
             | Node::ShiftGelu { .. }
             | Node::Table { .. }
             | Node::Interpolate { .. }

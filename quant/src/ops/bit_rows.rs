@@ -40,16 +40,6 @@ impl BitAct {
             BitAct::I16(x) => visitor.read(x, Tiling::rows(k)),
         }
     }
-
-    /// Bits of one activation.
-    pub const fn bits(&self) -> u32 {
-        match self {
-            BitAct::Sign(_) => 1,
-            BitAct::Ternary { .. } => 2,
-            BitAct::I8(_) => 8,
-            BitAct::I16(_) => 16,
-        }
-    }
 }
 
 /// Where thresholded integers go: channel `c` of value `z` becomes +1 if `z ≥ high[c]`,

@@ -222,6 +222,15 @@ impl TensorMut<'_> {
         })
     }
 
+    /// What is there now.
+    pub fn held(&self) -> Tensor<'_> {
+        match self {
+            TensorMut::I8(x) => Tensor::I8(x),
+            TensorMut::I16(x) => Tensor::I16(x),
+            TensorMut::I32(x) => Tensor::I32(x),
+        }
+    }
+
     /// Stores `value` saturated to the element type; nothing outside.
     #[inline(always)]
     pub fn set(&mut self, index: usize, value: i64) {

@@ -1,6 +1,19 @@
 //! One file per op. Each holds the record, what it reads and writes, its bounds,
 //! how it runs, and the scalar reference that specifies it.
 
+/// Calls a macro with every op, in id order: `callback! { Tile, Linear, … }`.
+#[macro_export]
+macro_rules! ops {
+    ($callback:ident) => {
+        $callback! {
+            Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
+            Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
+            Binarize, BitTranspose, BinaryLinear, BinaryAttention,
+            Interpolate, Mul,
+        }
+    };
+}
+
 mod add;
 mod attention;
 mod binarize;
@@ -17,6 +30,7 @@ mod linear;
 mod load;
 mod matmul;
 mod mean_tokens;
+mod mul;
 mod permute;
 mod quantize_image;
 mod relu;
@@ -46,6 +60,7 @@ pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Re
 pub use load::{Const, Load};
 pub use matmul::{MatMul, MatMulArgs};
 pub use mean_tokens::{MeanTokens, MeanTokensArgs};
+pub use mul::{Mul, MulArgs, Spread};
 pub use permute::{Permute, PermuteArgs};
 pub use quantize_image::QuantizeImage;
 pub use relu::Relu;
@@ -73,6 +88,7 @@ pub(crate) mod reference {
     pub use super::load::load;
     pub use super::matmul::matmul;
     pub use super::mean_tokens::mean_tokens;
+    pub use super::mul::mul;
     pub use super::permute::permute;
     pub use super::quantize_image::quantize_image;
     pub use super::relu::{relu_i8, relu_i16};

@@ -3,7 +3,7 @@ use quant::Op;
 use quant::mem::{Slot, span};
 use quant::ops::Attention;
 
-use super::size;
+use super::{Generated, size};
 use crate::case::{Builder, Case};
 use crate::source::Source;
 
@@ -83,12 +83,14 @@ pub fn attention_shape() -> BoxedStrategy<AttentionShape> {
         .boxed()
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let make = |(shape, seed): (AttentionShape, u64)| {
-        Case::one_op(format!("{shape:?} seed {seed}"), move |b| {
-            let out = b.out(shape.queries * shape.width());
-            Op::Attention(shape.op(b, &mut Source::new(seed), out))
-        })
-    };
-    (attention_shape(), any::<u64>()).prop_map(make).boxed()
+impl Generated for Attention {
+    fn cases() -> BoxedStrategy<Case> {
+        let make = |(shape, seed): (AttentionShape, u64)| {
+            Case::one_op(format!("{shape:?} seed {seed}"), move |b| {
+                let out = b.out(shape.queries * shape.width());
+                Op::Attention(shape.op(b, &mut Source::new(seed), out))
+            })
+        };
+        (attention_shape(), any::<u64>()).prop_map(make).boxed()
+    }
 }

@@ -10,7 +10,7 @@ use quant::ops::{
     BitTranspose, MAX_BINARY_K_I16, MAX_BINARY_KEYS, MAX_K,
 };
 
-use super::size;
+use super::{Generated, size};
 use crate::case::{Builder, Case, Epilogue};
 use crate::source::Source;
 
@@ -72,32 +72,36 @@ fn bit_out(b: &mut Builder, s: &mut Source, rows: u32, row: Grouped, ternary: bo
     }
 }
 
-pub(super) fn binarize() -> BoxedStrategy<Case> {
-    let make = |(rows, row, wide, ternary, seed): (u32, Grouped, bool, bool, u64)| {
-        let about = format!("Binarize {rows} x {row:?} 16 bits {wide} ternary {ternary} seed {seed}");
-        Case::one_op(about, move |b| {
-            let s = &mut Source::new(seed);
-            let dtype = if wide { DType::I16 } else { DType::I8 };
-            let x = b.act(s, dtype, rows * row.width());
-            let out = bit_out(b, s, rows, row, ternary);
-            Op::Binarize(Binarize { rows, width: row.width(), x, out })
-        })
-    };
-    (size(), grouped(), any::<bool>(), any::<bool>(), any::<u64>()).prop_map(make).boxed()
+impl Generated for Binarize {
+    fn cases() -> BoxedStrategy<Case> {
+        let make = |(rows, row, wide, ternary, seed): (u32, Grouped, bool, bool, u64)| {
+            let about = format!("Binarize {rows} x {row:?} 16 bits {wide} ternary {ternary} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                let dtype = if wide { DType::I16 } else { DType::I8 };
+                let x = b.act(s, dtype, rows * row.width());
+                let out = bit_out(b, s, rows, row, ternary);
+                Op::Binarize(Binarize { rows, width: row.width(), x, out })
+            })
+        };
+        (size(), grouped(), any::<bool>(), any::<bool>(), any::<u64>()).prop_map(make).boxed()
+    }
 }
 
-pub(super) fn bit_transpose() -> BoxedStrategy<Case> {
-    let make = |(rows, row, gap, seed): (u32, Grouped, u32, u64)| {
-        Case::one_op(format!("BitTranspose {rows} x {row:?} gap {gap} seed {seed}"), move |b| {
-            let s = &mut Source::new(seed);
-            let stride = row.words() + gap;
-            let x = b.input(&bits(s, rows, stride, row));
-            b.updated(&[0i8]);
-            let out = b.slot(row.width() * rows.div_ceil(WORD));
-            Op::BitTranspose(BitTranspose { rows, width: row.width(), group: row.group, x, stride, out })
-        })
-    };
-    (size(), grouped(), 0u32..3, any::<u64>()).prop_map(make).boxed()
+impl Generated for BitTranspose {
+    fn cases() -> BoxedStrategy<Case> {
+        let make = |(rows, row, gap, seed): (u32, Grouped, u32, u64)| {
+            Case::one_op(format!("BitTranspose {rows} x {row:?} gap {gap} seed {seed}"), move |b| {
+                let s = &mut Source::new(seed);
+                let stride = row.words() + gap;
+                let x = b.input(&bits(s, rows, stride, row));
+                b.updated(&[0i8]);
+                let out = b.slot(row.width() * rows.div_ceil(WORD));
+                Op::BitTranspose(BitTranspose { rows, width: row.width(), group: row.group, x, stride, out })
+            })
+        };
+        (size(), grouped(), 0u32..3, any::<u64>()).prop_map(make).boxed()
+    }
 }
 
 /// The activations of a binary layer.
@@ -189,25 +193,27 @@ fn padded(s: &mut Source, n: u32, words: u32, row: Grouped) -> Vec<u32> {
     (0u32..).zip(values).map(|(at, word)| word & used(at % words, row.group)).collect()
 }
 
-pub(super) fn linear() -> BoxedStrategy<Case> {
-    let deepest = prop_oneof![Just(MAX_K), Just(MAX_K - 1), Just(MAX_BINARY_K_I16)];
-    let dims = prop_oneof![
-        12 => (size(), size(), grouped()),
-        1 => (1u32..=2, 1u32..=2, deepest.prop_map(|group| Grouped { groups: 1, group })),
-        1 => (150u32..300, 1u32..3, grouped()),
-        1 => (1u32..=2, 1000u32..1100, grouped()),
-    ];
-    let kind = prop::sample::select(&[Kind::Sign, Kind::Ternary, Kind::I8, Kind::I16][..]);
-    let behind = prop_oneof![
-        prop::sample::select(&Epilogue::ALL[..]).prop_map(Behind::Dense),
-        (any::<bool>(), any::<bool>()).prop_map(|(ternary, heads)| Behind::Bits { ternary, heads }),
-    ];
-    (dims, kind, behind, any::<u64>())
-        .prop_map(|((rows, n, k), x, behind, seed)| {
-            let shape = LinearShape { rows, n, k, x, behind, seed };
-            Case::one_op(format!("BinaryLinear {shape:?}"), move |b| Op::BinaryLinear(shape.op(b)))
-        })
-        .boxed()
+impl Generated for BinaryLinear {
+    fn cases() -> BoxedStrategy<Case> {
+        let deepest = prop_oneof![Just(MAX_K), Just(MAX_K - 1), Just(MAX_BINARY_K_I16)];
+        let dims = prop_oneof![
+            12 => (size(), size(), grouped()),
+            1 => (1u32..=2, 1u32..=2, deepest.prop_map(|group| Grouped { groups: 1, group })),
+            1 => (150u32..300, 1u32..3, grouped()),
+            1 => (1u32..=2, 1000u32..1100, grouped()),
+        ];
+        let kind = prop::sample::select(&[Kind::Sign, Kind::Ternary, Kind::I8, Kind::I16][..]);
+        let behind = prop_oneof![
+            prop::sample::select(&Epilogue::ALL[..]).prop_map(Behind::Dense),
+            (any::<bool>(), any::<bool>()).prop_map(|(ternary, heads)| Behind::Bits { ternary, heads }),
+        ];
+        (dims, kind, behind, any::<u64>())
+            .prop_map(|((rows, n, k), x, behind, seed)| {
+                let shape = LinearShape { rows, n, k, x, behind, seed };
+                Case::one_op(format!("BinaryLinear {shape:?}"), move |b| Op::BinaryLinear(shape.op(b)))
+            })
+            .boxed()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -272,31 +278,33 @@ fn distance(s: &mut Source, head_dim: u32) -> u32 {
     }
 }
 
-pub(super) fn attention() -> BoxedStrategy<Case> {
-    let rows = prop_oneof![
-        8 => (size(), size()),
-        1 => (1u32..3, 300u32..700),
-        1 => (Just(1), Just(MAX_BINARY_KEYS)),
-    ];
-    let row = prop_oneof![
-        6 => (1u32..=4, 1u32..=20),
-        3 => (1u32..=3, 30u32..=66),
-        1 => (Just(1), 250u32..260),
-    ];
-    let shape = (rows, row, 0u32..3, 1u32..=5, any::<[bool; 2]>(), any::<u64>()).prop_map(
-        |((queries, keys), (groups, group), gap, selected, [packed, ternary], seed)| {
-            // The most keys, but few words.
-            let row = if keys == MAX_BINARY_KEYS {
-                Grouped { groups: 1, group: 2 }
-            } else {
-                Grouped { groups, group }
-            };
-            AttentionShape { queries, keys, row, gap, selected, packed, ternary, seed }
-        },
-    );
-    shape
-        .prop_map(|shape| {
-            Case::one_op(format!("BinaryAttention {shape:?}"), move |b| Op::BinaryAttention(shape.op(b)))
-        })
-        .boxed()
+impl Generated for BinaryAttention {
+    fn cases() -> BoxedStrategy<Case> {
+        let rows = prop_oneof![
+            8 => (size(), size()),
+            1 => (1u32..3, 300u32..700),
+            1 => (Just(1), Just(MAX_BINARY_KEYS)),
+        ];
+        let row = prop_oneof![
+            6 => (1u32..=4, 1u32..=20),
+            3 => (1u32..=3, 30u32..=66),
+            1 => (Just(1), 250u32..260),
+        ];
+        let shape = (rows, row, 0u32..3, 1u32..=5, any::<[bool; 2]>(), any::<u64>()).prop_map(
+            |((queries, keys), (groups, group), gap, selected, [packed, ternary], seed)| {
+                // The most keys, but few words.
+                let row = if keys == MAX_BINARY_KEYS {
+                    Grouped { groups: 1, group: 2 }
+                } else {
+                    Grouped { groups, group }
+                };
+                AttentionShape { queries, keys, row, gap, selected, packed, ternary, seed }
+            },
+        );
+        shape
+            .prop_map(|shape| {
+                Case::one_op(format!("BinaryAttention {shape:?}"), move |b| Op::BinaryAttention(shape.op(b)))
+            })
+            .boxed()
+    }
 }

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::ops::{
-    Act, Add, Addend, Attention, Conv2d, Destination, LayerNorm, Linear, Relu, Requantize, ShiftGelu, Tile,
+    Act, Add, Addend, Attention, Conv2d, Destination, LayerNorm, Linear, Mul, Relu, Requantize, ShiftGelu,
+    Spread, Tile,
 };
 use quant::pack::Pack;
 
-use super::size;
+use super::{Generated, size};
 use crate::case::{Builder, Case, multiplier};
 use crate::source::Source;
 
@@ -29,13 +30,15 @@ struct Chain {
     seed: u64,
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let start = prop::sample::select(&[Start::LayerNorm, Start::Conv2d, Start::Attention][..]);
-    let make = |(start, rows, width, n, seed): (Start, u32, u32, u32, u64)| {
-        let chain = Chain { start, rows, width, n, seed };
-        Case::new(format!("{chain:?}"), move |tile| chain.build(tile))
-    };
-    (start, size(), size(), size(), any::<u64>()).prop_map(make).boxed()
+impl Generated for Tile {
+    fn cases() -> BoxedStrategy<Case> {
+        let start = prop::sample::select(&[Start::LayerNorm, Start::Conv2d, Start::Attention][..]);
+        let make = |(start, rows, width, n, seed): (Start, u32, u32, u32, u64)| {
+            let chain = Chain { start, rows, width, n, seed };
+            Case::new(format!("{chain:?}"), move |tile| chain.build(tile))
+        };
+        (start, size(), size(), size(), any::<u64>()).prop_map(make).boxed()
+    }
 }
 
 impl Chain {
@@ -71,6 +74,23 @@ impl Chain {
             requant: b.per_channel(s, width),
             out: Destination::I16 { out: wide, residual: None },
         }));
+        // Gates: of each channel, from outside of the group, and of each row, made in it.
+        let gate = b.slot::<i8>(held);
+        ops.push(Op::Linear(Linear {
+            rows,
+            k: n,
+            n: 1,
+            x: Act::I8(hidden),
+            weights: b.blob(&s.weights(n)),
+            pack: Pack::RowMajor,
+            requant: b.per_channel(s, 1),
+            out: Destination::I8 { out: gate, table: None },
+        }));
+        let channels = b.input(&s.values::<i16>(width));
+        for (y, spread) in [(Act::I16(channels), Spread::Channel), (Act::I8(gate), Spread::Row)] {
+            let x = Act::I16(wide);
+            ops.push(Op::Mul(Mul { rows, width, x, y, spread, scale: multiplier(s), out: None }));
+        }
         ops.push(Op::Requantize(Requantize {
             rows,
             width,

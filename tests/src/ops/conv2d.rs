@@ -3,6 +3,7 @@ use quant::Op;
 use quant::ops::Conv2d;
 use quant::pack::Pack;
 
+use super::Generated;
 use crate::case::{Case, Epilogue};
 use crate::source::Source;
 
@@ -19,37 +20,39 @@ fn axis() -> impl Strategy<Value = Axis> {
         })
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let channels = (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]);
-    let epilogue = prop::sample::select(&Epilogue::ALL[..]);
-    let make = |(v, h, channels, epilogue, seed): (Axis, Axis, (u32, u32, u32), Epilogue, u64)| {
-        let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");
-        Case::one_op(about, move |b| {
-            let s = &mut Source::new(seed);
-            let (groups, depth, filters) = channels;
-            let (in_channels, out_channels) = (groups * depth, groups * filters);
-            let out = b.destination(s, epilogue, v.4 * h.4 * out_channels);
-            Op::Conv2d(Conv2d {
-                in_height: v.0,
-                in_width: h.0,
-                in_channels,
-                out_channels,
-                kernel_h: v.1,
-                kernel_w: h.1,
-                stride_h: v.2,
-                stride_w: h.2,
-                pad_top: v.3,
-                pad_left: h.3,
-                out_height: v.4,
-                out_width: h.4,
-                groups,
-                x: b.input(&s.values::<i8>(v.0 * h.0 * in_channels)),
-                weights: b.blob(&s.weights(out_channels * v.1 * h.1 * depth)),
-                pack: Pack::RowMajor,
-                requant: b.per_channel(s, out_channels),
-                out,
+impl Generated for Conv2d {
+    fn cases() -> BoxedStrategy<Case> {
+        let channels = (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]);
+        let epilogue = prop::sample::select(&Epilogue::ALL[..]);
+        let make = |(v, h, channels, epilogue, seed): (Axis, Axis, (u32, u32, u32), Epilogue, u64)| {
+            let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                let (groups, depth, filters) = channels;
+                let (in_channels, out_channels) = (groups * depth, groups * filters);
+                let out = b.destination(s, epilogue, v.4 * h.4 * out_channels);
+                Op::Conv2d(Conv2d {
+                    in_height: v.0,
+                    in_width: h.0,
+                    in_channels,
+                    out_channels,
+                    kernel_h: v.1,
+                    kernel_w: h.1,
+                    stride_h: v.2,
+                    stride_w: h.2,
+                    pad_top: v.3,
+                    pad_left: h.3,
+                    out_height: v.4,
+                    out_width: h.4,
+                    groups,
+                    x: b.input(&s.values::<i8>(v.0 * h.0 * in_channels)),
+                    weights: b.blob(&s.weights(out_channels * v.1 * h.1 * depth)),
+                    pack: Pack::RowMajor,
+                    requant: b.per_channel(s, out_channels),
+                    out,
+                })
             })
-        })
-    };
-    (axis(), axis(), channels, epilogue, any::<u64>()).prop_map(make).boxed()
+        };
+        (axis(), axis(), channels, epilogue, any::<u64>()).prop_map(make).boxed()
+    }
 }

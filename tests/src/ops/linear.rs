@@ -4,7 +4,7 @@ use quant::mem::DType;
 use quant::ops::{Destination, Linear, MAX_K};
 use quant::pack::Pack;
 
-use super::size;
+use super::{Generated, size};
 use crate::case::{Builder, Case, Epilogue};
 use crate::source::Source;
 
@@ -49,14 +49,16 @@ pub fn linear_shape() -> BoxedStrategy<LinearShape> {
     (dims, any::<bool>()).prop_map(|((rows, n, k), wide)| LinearShape { rows, n, k, wide }).boxed()
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let epilogue = prop::sample::select(&Epilogue::ALL[..]);
-    let make = |(shape, epilogue, seed): (LinearShape, Epilogue, u64)| {
-        Case::one_op(format!("{shape:?} {epilogue:?} seed {seed}"), move |b| {
-            let mut s = Source::new(seed);
-            let out = b.destination(&mut s, epilogue, shape.rows * shape.n);
-            Op::Linear(shape.op(b, &mut s, out))
-        })
-    };
-    (linear_shape(), epilogue, any::<u64>()).prop_map(make).boxed()
+impl Generated for Linear {
+    fn cases() -> BoxedStrategy<Case> {
+        let epilogue = prop::sample::select(&Epilogue::ALL[..]);
+        let make = |(shape, epilogue, seed): (LinearShape, Epilogue, u64)| {
+            Case::one_op(format!("{shape:?} {epilogue:?} seed {seed}"), move |b| {
+                let mut s = Source::new(seed);
+                let out = b.destination(&mut s, epilogue, shape.rows * shape.n);
+                Op::Linear(shape.op(b, &mut s, out))
+            })
+        };
+        (linear_shape(), epilogue, any::<u64>()).prop_map(make).boxed()
+    }
 }

@@ -3,7 +3,7 @@ use quant::Op;
 use quant::mem::{DType, span};
 use quant::ops::{MAX_K, MatMul};
 
-use super::size;
+use super::{Generated, size};
 use crate::case::Case;
 use crate::source::Source;
 
@@ -60,36 +60,38 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-pub(super) fn cases() -> BoxedStrategy<Case> {
-    let out = prop::sample::select(&[DType::I8, DType::I16, DType::I32][..]);
-    let make = |(shape, out, seed): (Shape, DType, u64)| {
-        Case::one_op(format!("MatMul {shape:?} to {out:?} seed {seed}"), move |builder| {
-            let s = &mut Source::new(seed);
-            let Shape { batch, m, n, k, wide, transpose_b, .. } = shape;
-            let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
-            let a = shape.a.strides(batch, m, k);
-            let b = shape.b.strides(batch, b_rows, b_len);
-            let whole = if shape.interleave { Layout::Interleaved } else { Layout::Sequential(0) };
-            let (out_batch, out_row) = whole.strides(batch, m, n);
-            let a_type = if wide { DType::I16 } else { DType::I8 };
-            Op::MatMul(MatMul {
-                batch,
-                m,
-                n,
-                k,
-                a: builder.act(s, a_type, elements(batch, m, k, a)),
-                a_batch: a.0,
-                a_row: a.1,
-                b: builder.input(&s.values::<i8>(elements(batch, b_rows, b_len, b))),
-                b_batch: b.0,
-                b_row: b.1,
-                transpose_b,
-                out: builder.act_out(out, batch * m * n),
-                out_batch,
-                out_row,
-                requant: builder.channels(s, batch, 1),
+impl Generated for MatMul {
+    fn cases() -> BoxedStrategy<Case> {
+        let out = prop::sample::select(&[DType::I8, DType::I16, DType::I32][..]);
+        let make = |(shape, out, seed): (Shape, DType, u64)| {
+            Case::one_op(format!("MatMul {shape:?} to {out:?} seed {seed}"), move |builder| {
+                let s = &mut Source::new(seed);
+                let Shape { batch, m, n, k, wide, transpose_b, .. } = shape;
+                let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
+                let a = shape.a.strides(batch, m, k);
+                let b = shape.b.strides(batch, b_rows, b_len);
+                let whole = if shape.interleave { Layout::Interleaved } else { Layout::Sequential(0) };
+                let (out_batch, out_row) = whole.strides(batch, m, n);
+                let a_type = if wide { DType::I16 } else { DType::I8 };
+                Op::MatMul(MatMul {
+                    batch,
+                    m,
+                    n,
+                    k,
+                    a: builder.act(s, a_type, elements(batch, m, k, a)),
+                    a_batch: a.0,
+                    a_row: a.1,
+                    b: builder.input(&s.values::<i8>(elements(batch, b_rows, b_len, b))),
+                    b_batch: b.0,
+                    b_row: b.1,
+                    transpose_b,
+                    out: builder.act_out(out, batch * m * n),
+                    out_batch,
+                    out_row,
+                    requant: builder.channels(s, batch, 1),
+                })
             })
-        })
-    };
-    (shape(), out, any::<u64>()).prop_map(make).boxed()
+        };
+        (shape(), out, any::<u64>()).prop_map(make).boxed()
+    }
 }

@@ -20,33 +20,23 @@ use quant::op::OpKind;
 
 use crate::case::Case;
 
-/// Programs of one instruction of `kind`; for [`OpKind::Tile`], groups of several.
-pub fn cases(kind: OpKind) -> BoxedStrategy<Case> {
-    match kind {
-        OpKind::Tile => chain::cases(),
-        OpKind::Linear => linear::cases(),
-        OpKind::Conv2d => conv2d::cases(),
-        OpKind::MatMul => matmul::cases(),
-        OpKind::Attention => attention::cases(),
-        OpKind::Shiftmax => softmax::shiftmax(),
-        OpKind::ShiftGelu => softmax::shift_gelu(),
-        OpKind::Table => elementwise::table(),
-        OpKind::Relu => elementwise::relu(),
-        OpKind::LayerNorm => norm::layer_norm(),
-        OpKind::Add => elementwise::add(),
-        OpKind::Requantize => elementwise::requantize(),
-        OpKind::MeanTokens => norm::mean_tokens(),
-        OpKind::QuantizeImage => elementwise::quantize_image(),
-        OpKind::Permute => movement::permute(),
-        OpKind::Gather => movement::gather(),
-        OpKind::Load => movement::load(),
-        OpKind::Binarize => binary::binarize(),
-        OpKind::BitTranspose => binary::bit_transpose(),
-        OpKind::BinaryLinear => binary::linear(),
-        OpKind::BinaryAttention => binary::attention(),
-        OpKind::Interpolate => elementwise::interpolate(),
-    }
+/// An op that programs of one instruction are generated of.
+trait Generated {
+    /// The programs; for [`Tile`](quant::ops::Tile), groups of several instructions.
+    fn cases() -> BoxedStrategy<Case>;
 }
+
+macro_rules! by_kind {
+    ($($name:ident),* $(,)?) => {
+        /// Programs of one instruction of `kind`; for [`OpKind::Tile`], groups of several.
+        pub fn cases(kind: OpKind) -> BoxedStrategy<Case> {
+            match kind {
+                $(OpKind::$name => quant::ops::$name::cases(),)*
+            }
+        }
+    };
+}
+quant::ops!(by_kind);
 
 /// Sizes around those of vectors, panels and blocks.
 fn size() -> BoxedStrategy<u32> {

@@ -3,41 +3,51 @@ use quant::Op;
 use quant::mem::DType;
 use quant::ops::{LayerNorm, MeanTokens};
 
-use super::{rows_and_width, size};
+use super::{Generated, rows_and_width, size};
 use crate::case::{Case, multiplier};
 use crate::source::Source;
 
-pub(super) fn layer_norm() -> BoxedStrategy<Case> {
-    let shape = prop_oneof![12 => rows_and_width(), 1 => (1u32..=2, Just(1u32 << 15))];
-    let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 48), 0u64..1 << 20, 0u64..=1 << 48];
-    let make = |((rows, width), eps, wide, seed): ((u32, u32), u64, bool, u64)| {
-        let about = format!("LayerNorm {rows} x {width} eps {eps} to 16 bits {wide} seed {seed}");
-        Case::one_op(about, move |b| {
-            let s = &mut Source::new(seed);
-            Op::LayerNorm(LayerNorm {
-                rows,
-                width,
-                eps,
-                x: b.input(&s.values::<i16>(rows * width)),
-                scale: b.channels(s, width, 33),
-                offset: b.blob(&s.biases(width)),
-                out: b.act_out(if wide { DType::I16 } else { DType::I8 }, rows * width),
+impl Generated for LayerNorm {
+    fn cases() -> BoxedStrategy<Case> {
+        let shape = prop_oneof![12 => rows_and_width(), 1 => (1u32..=2, Just(1u32 << 15))];
+        let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 48), 0u64..1 << 20, 0u64..=1 << 48];
+        let make = |((rows, width), eps, wide, seed): ((u32, u32), u64, bool, u64)| {
+            let about = format!("LayerNorm {rows} x {width} eps {eps} to 16 bits {wide} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                Op::LayerNorm(LayerNorm {
+                    rows,
+                    width,
+                    eps,
+                    x: b.input(&s.values::<i16>(rows * width)),
+                    scale: b.channels(s, width, 33),
+                    offset: b.blob(&s.biases(width)),
+                    out: b.act_out(if wide { DType::I16 } else { DType::I8 }, rows * width),
+                })
             })
-        })
-    };
-    (shape, eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
+        };
+        (shape, eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
+    }
 }
 
-pub(super) fn mean_tokens() -> BoxedStrategy<Case> {
-    let shape = prop_oneof![8 => (size(), size()), 1 => (Just(65535u32), 1u32..=3)];
-    let x = prop::sample::select(&[DType::I8, DType::I16][..]);
-    let out = prop::sample::select(&[DType::I8, DType::I16, DType::I32][..]);
-    let make = |((tokens, width), x, out, seed): ((u32, u32), DType, DType, u64)| {
-        Case::one_op(format!("MeanTokens {tokens} x {width} {x:?} to {out:?} seed {seed}"), move |b| {
-            let s = &mut Source::new(seed);
-            let x = b.act(s, x, tokens * width);
-            Op::MeanTokens(MeanTokens { tokens, width, x, scale: multiplier(s), out: b.act_out(out, width) })
-        })
-    };
-    (shape, x, out, any::<u64>()).prop_map(make).boxed()
+impl Generated for MeanTokens {
+    fn cases() -> BoxedStrategy<Case> {
+        let shape = prop_oneof![8 => (size(), size()), 1 => (Just(65535u32), 1u32..=3)];
+        let x = prop::sample::select(&[DType::I8, DType::I16][..]);
+        let out = prop::sample::select(&[DType::I8, DType::I16, DType::I32][..]);
+        let make = |((tokens, width), x, out, seed): ((u32, u32), DType, DType, u64)| {
+            Case::one_op(format!("MeanTokens {tokens} x {width} {x:?} to {out:?} seed {seed}"), move |b| {
+                let s = &mut Source::new(seed);
+                let x = b.act(s, x, tokens * width);
+                Op::MeanTokens(MeanTokens {
+                    tokens,
+                    width,
+                    x,
+                    scale: multiplier(s),
+                    out: b.act_out(out, width),
+                })
+            })
+        };
+        (shape, x, out, any::<u64>()).prop_map(make).boxed()
+    }
 }

@@ -4,31 +4,33 @@ use quant::arith::ShiftExp;
 use quant::mem::DType;
 use quant::ops::{Act, Exponential, ShiftGelu, Shiftmax};
 
-use super::{rows_and_width, size};
+use super::{Generated, rows_and_width, size};
 use crate::case::{Builder, Case, multiplier};
 use crate::source::{Source, does_not_vanish};
 
 /// Largest row of which an 8-bit uniform probability is not 0.
 const WIDEST_I8: u32 = 255;
 
-pub(super) fn shiftmax() -> BoxedStrategy<Case> {
-    let width = prop_oneof![6 => size(), 2 => 120u32..=WIDEST_I8, 1 => 256u32..1500];
-    let make = |(rows, width, table, narrow, seed): (u32, u32, bool, bool, u64)| {
-        let narrow = narrow && width <= WIDEST_I8;
-        let about = format!("Shiftmax {rows} x {width} table {table} to 8 bits {narrow} seed {seed}");
-        Case::one_op(about, move |b| {
-            let s = &mut Source::new(seed);
-            let fraction = if narrow { 23 } else { 16 };
-            let (x, exp) = if table {
-                scores_i8(b, s, rows, width, fraction)
-            } else {
-                scores_i16(b, s, rows, width, fraction)
-            };
-            let out = b.act_out(if narrow { DType::I8 } else { DType::I16 }, rows * width);
-            Op::Shiftmax(Shiftmax { rows, width, x, exp, out })
-        })
-    };
-    (size(), width, any::<bool>(), any::<bool>(), any::<u64>()).prop_map(make).boxed()
+impl Generated for Shiftmax {
+    fn cases() -> BoxedStrategy<Case> {
+        let width = prop_oneof![6 => size(), 2 => 120u32..=WIDEST_I8, 1 => 256u32..1500];
+        let make = |(rows, width, table, narrow, seed): (u32, u32, bool, bool, u64)| {
+            let narrow = narrow && width <= WIDEST_I8;
+            let about = format!("Shiftmax {rows} x {width} table {table} to 8 bits {narrow} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                let fraction = if narrow { 23 } else { 16 };
+                let (x, exp) = if table {
+                    scores_i8(b, s, rows, width, fraction)
+                } else {
+                    scores_i16(b, s, rows, width, fraction)
+                };
+                let out = b.act_out(if narrow { DType::I8 } else { DType::I16 }, rows * width);
+                Op::Shiftmax(Shiftmax { rows, width, x, exp, out })
+            })
+        };
+        (size(), width, any::<bool>(), any::<bool>(), any::<u64>()).prop_map(make).boxed()
+    }
 }
 
 fn scores_i8(b: &mut Builder, s: &mut Source, rows: u32, width: u32, fraction: u32) -> (Act, Exponential) {
@@ -51,14 +53,16 @@ fn scores_i16(b: &mut Builder, s: &mut Source, rows: u32, width: u32, fraction: 
     (b.act(s, DType::I16, rows * width), Exponential::Shift(exp))
 }
 
-pub(super) fn shift_gelu() -> BoxedStrategy<Case> {
-    let make = |((rows, width), seed): ((u32, u32), u64)| {
-        Case::one_op(format!("ShiftGelu {rows} x {width} seed {seed}"), move |b| {
-            let s = &mut Source::new(seed);
-            let exp = b.blob(&s.exponentials(2, 1));
-            let x = b.updated_values(s, rows * width);
-            Op::ShiftGelu(ShiftGelu { rows, width, x, exp, out: multiplier(s) })
-        })
-    };
-    (rows_and_width(), any::<u64>()).prop_map(make).boxed()
+impl Generated for ShiftGelu {
+    fn cases() -> BoxedStrategy<Case> {
+        let make = |((rows, width), seed): ((u32, u32), u64)| {
+            Case::one_op(format!("ShiftGelu {rows} x {width} seed {seed}"), move |b| {
+                let s = &mut Source::new(seed);
+                let exp = b.blob(&s.exponentials(2, 1));
+                let x = b.updated_values(s, rows * width);
+                Op::ShiftGelu(ShiftGelu { rows, width, x, exp, out: multiplier(s) })
+            })
+        };
+        (rows_and_width(), any::<u64>()).prop_map(make).boxed()
+    }
 }

@@ -51,6 +51,11 @@ fn requantize(x: Act, out: Act) -> Op {
     Op::Requantize(Requantize { rows: 2, width: 3, x, requant: per_channel(1), channels: 1, out })
 }
 
+fn mul(y: Act, spread: Spread, out: Option<Act>) -> Op {
+    let x = Act::I16(slot(0, 3200));
+    Op::Mul(Mul { rows: 50, width: 64, x, y, spread, scale: MULTIPLIER, out })
+}
+
 fn signs() -> BitOut {
     BitOut::Sign { out: slot(12800, 200), group: 16, high: blob(64, 64) }
 }
@@ -266,6 +271,17 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 "3240008019ffbbc1960b2501404080808080081e",
             ),
         ],
+        OpKind::Mul => vec![
+            (
+                mul(Act::I8(slot(6400, 64)), Spread::Channel, Some(Act::I16(slot(6464, 3200)))),
+                "3240010080190080324001ffbbc1960b250101c0328019",
+            ),
+            (mul(Act::I16(slot(6400, 50)), Spread::Row, None), "3240010080190180323202ffbbc1960b2500"),
+            (
+                mul(Act::I16(slot(6400, 3200)), Spread::Element, None),
+                "324001008019018032801900ffbbc1960b2500",
+            ),
+        ],
         OpKind::Requantize => {
             vec![(requantize(Act::I32(slot(0, 6)), Act::I8(slot(24, 6))), "020302000600011001200101001806")]
         }
@@ -423,7 +439,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate"
+         Interpolate Mul"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

@@ -11,6 +11,7 @@ mod converted;
 mod damage;
 mod emulated;
 mod fused;
+mod gates;
 mod golden;
 mod golden_bivit;
 mod golden_bivit_recipe;

@@ -57,18 +57,22 @@ proptest! {
 
     #[test]
     fn plans_change_no_result(arch in arch(), seed in any::<u64>()) {
-        let graph = arch.random(seed);
-        let frame = frame(&graph, seed);
-        let want = unplanned(&graph, false, &frame);
-        prop_assert_eq!(&want, &unplanned(&graph, true, &frame));
-        for fuse in [true, false] {
-            let (_, smallest) = planned(&graph, fuse, PlanOptions::default(), &frame);
-            for arena in [None, Some(smallest + 100), Some(2 * smallest), Some(u32::MAX)] {
-                for whole in [false, true] {
-                    let (logits, bytes) = planned(&graph, fuse, PlanOptions { arena, whole }, &frame);
-                    prop_assert!(logits.iter().all(|l| *l == want), "fuse {fuse}, whole {whole}, arena {arena:?}");
-                    prop_assert!(whole || bytes <= smallest.max(arena.unwrap_or(0)));
-                }
+        plans_agree(&arch.random(seed), seed);
+    }
+}
+
+/// Every plan of `graph` gives what it computes in memory that is never reused.
+pub fn plans_agree(graph: &Graph, seed: u64) {
+    let frame = frame(graph, seed);
+    let want = unplanned(graph, false, &frame);
+    assert_eq!(want, unplanned(graph, true, &frame));
+    for fuse in [true, false] {
+        let (_, smallest) = planned(graph, fuse, PlanOptions::default(), &frame);
+        for arena in [None, Some(smallest + 100), Some(2 * smallest), Some(u32::MAX)] {
+            for whole in [false, true] {
+                let (logits, bytes) = planned(graph, fuse, PlanOptions { arena, whole }, &frame);
+                assert!(logits.iter().all(|l| *l == want), "fuse {fuse}, whole {whole}, arena {arena:?}");
+                assert!(whole || bytes <= smallest.max(arena.unwrap_or(0)));
             }
         }
     }

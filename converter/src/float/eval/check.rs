@@ -85,6 +85,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         }
         Node::Activate { x, .. } => check.same(*x),
         Node::Add { x, y, .. } => check.same(*x).and(check.same(*y)),
+        Node::Mul { x, y, .. } => check.same(*x).and(check.factor(*y)),
         Node::AddConstant { x, values, .. } => {
             check.same(*x)?;
             check.lengths("values of the constant", &[values], made.len())
@@ -129,6 +130,21 @@ impl Check<'_> {
 
     fn same(&self, x: TensorId) -> Checked {
         self.shape([self.tensors[x].rows, self.tensors[x].width])
+    }
+
+    /// A tensor of the node's shape, or of that with one row, one element of each row, or both.
+    fn factor(&self, y: TensorId) -> Checked {
+        let y = &self.tensors[y];
+        let fits = |have: usize, made: usize| have == 1 || have == made;
+        match fits(y.rows, self.made.rows) && fits(y.width, self.made.width) {
+            true => Ok(()),
+            false => Err(mismatch(
+                &self.made.name,
+                "the shape of the second factor",
+                &[y.rows, y.width],
+                &format!("1 or {} rows of 1 or {}", self.made.rows, self.made.width),
+            )),
+        }
     }
 
     fn lengths(&self, what: &'static str, all: &[&Vec<f32>], expected: usize) -> Checked {

@@ -17,6 +17,14 @@ pub(super) fn affine(x: &[f32], scale: &[f32], offset: &[f32], out: &mut Vec<f32
     }
 }
 
+/// `x · y` in rows of `width`; `y` has all rows or one, and all elements of each or one.
+pub(super) fn product(x: &[f32], y: &[f32], y_rows: usize, width: usize, out: &mut Vec<f32>) {
+    let factors = y.chunks_exact(y.len() / y_rows).cycle();
+    for (row, factors) in x.chunks_exact(width).zip(factors) {
+        out.extend(row.iter().zip(factors.iter().cycle()).map(|(x, y)| x * y));
+    }
+}
+
 /// Each group of `gamma.len()` elements with mean 0 and variance 1, then γ and β.
 pub(super) fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut Vec<f32>) {
     let n = gamma.len() as f64;

@@ -1,6 +1,6 @@
 //! What no output depends on.
 
-use crate::float::{Graph, Node, Part, TensorId};
+use crate::float::{Graph, TensorId};
 
 /// Removes nodes and tensors that no output depends on.
 pub(super) fn remove(graph: &mut Graph) {
@@ -26,43 +26,10 @@ pub(super) fn remove(graph: &mut Graph) {
     let mut keep = wanted.iter();
     graph.tensors.retain(|_| keep.next() == Some(&true));
     for node in &mut graph.nodes {
-        rename(node, &renamed);
+        let (read, made) = node.tensors_mut();
+        read.into_iter().chain([made]).for_each(|id| *id = renamed[*id]);
     }
     for output in &mut graph.outputs {
         output.tensor = renamed[output.tensor];
-    }
-}
-
-fn rename(node: &mut Node, renamed: &[TensorId]) {
-    let set = |id: &mut TensorId| *id = renamed[*id];
-    match node {
-        Node::Add { x, y, out } => [x, y, out].into_iter().for_each(set),
-        Node::MatMul { a, b, out, .. } => {
-            [&mut a.tensor, &mut b.tensor, &mut out.tensor].into_iter().for_each(set);
-        }
-        Node::Attention { q, k, v, out, .. } | Node::BinaryAttention { q, k, v, out, .. } => {
-            [&mut q.tensor, &mut k.tensor, &mut v.tensor, out].into_iter().for_each(set);
-        }
-        Node::Concat { parts, out } => {
-            for part in parts {
-                if let Part::Tensor(id) = part {
-                    set(id);
-                }
-            }
-            set(out);
-        }
-        Node::Pixels { x, out, .. }
-        | Node::Conv { x, out, .. }
-        | Node::Linear { x, out, .. }
-        | Node::Affine { x, out, .. }
-        | Node::LayerNorm { x, out, .. }
-        | Node::Activate { x, out, .. }
-        | Node::AddConstant { x, out, .. }
-        | Node::Softmax { x, out, .. }
-        | Node::Select { x, out, .. }
-        | Node::Mean { x, out }
-        | Node::Rows { x, out, .. }
-        | Node::Permute { x, out, .. }
-        | Node::Gather { x, out, .. } => [x, out].into_iter().for_each(set),
     }
 }

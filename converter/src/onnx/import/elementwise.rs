@@ -15,7 +15,7 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "Mul",
         Handler::View(|i| i.multiply()),
-        "with a constant that may differ from channel to channel, not from row to row",
+        "of two computed tensors that broadcast, or with a constant that may differ from channel to channel, not from row to row",
     ),
     OnnxOp::new(
         "Div",
@@ -62,10 +62,10 @@ impl Importer<'_> {
         let (view, array) = match (self.value(0)?, self.value(1)?) {
             (Value::View(view), Value::Constant(array)) => (view, array),
             (Value::Constant(array), Value::View(view)) if !divide => (view, array),
+            (Value::View(x), Value::View(y)) if !divide => return self.multiply_views(&x, &y),
             _ => {
                 return Err(self.node.unsupported(
-                    "products and quotients of two computed tensors (gating, SwiGLU) are not supported; one \
-                     side must be constant",
+                    "a quotient by a computed tensor is not supported; products are, and quotients by constants",
                 ));
             }
         };

@@ -32,6 +32,7 @@ mod ops;
 mod outputs;
 mod pad;
 mod pick;
+mod product;
 mod reduce;
 mod resize;
 mod store;

@@ -77,12 +77,7 @@ impl Importer<'_> {
     /// `view` stored as `like` is, which covers its tensor and has the same shape; none if
     /// strides cannot tell.
     pub fn align(&mut self, view: &View, like: &View) -> Result<Option<View>> {
-        let mut dims: Vec<(Dim, Dim)> = Vec::new();
-        for (have, want) in view.axes.iter().zip(&like.axes) {
-            let Some((have, want)) = refine(have, want) else { return Ok(None) };
-            dims.extend(have.into_iter().zip(want));
-        }
-        dims.sort_by_key(|(_, want)| std::cmp::Reverse(want.stride));
+        let Some(dims) = matched(view, like) else { return Ok(None) };
         let source: Vec<Dim> = dims.into_iter().map(|(have, _)| have).collect();
         let (rows, width) = {
             let tensor = &self.graph.tensors[like.tensor];
@@ -91,6 +86,28 @@ impl Importer<'_> {
         let tensor = self.copy(view.tensor, view.offset, &source, rows, width)?;
         let exclusive = view.exclusive || tensor != view.tensor;
         Ok(Some(View { tensor, offset: 0, axes: like.axes.clone(), factor: view.factor, exclusive }))
+    }
+
+    /// A tensor of `view`, stored as `like` is, with as few elements as it takes: one row where
+    /// all rows are alike, one element of each row where those are; none if strides cannot tell.
+    pub fn align_factor(&mut self, view: &View, like: &View) -> Result<Option<TensorId>> {
+        let Some(dims) = matched(view, like) else { return Ok(None) };
+        let (rows, width) = {
+            let tensor = &self.graph.tensors[like.tensor];
+            (tensor.rows, tensor.width)
+        };
+        let (across, along): (Vec<_>, Vec<_>) = dims.into_iter().partition(|(_, want)| want.stride >= width);
+        let source = |dims: &[(Dim, Dim)]| dims.iter().map(|&(have, _)| have).collect::<Vec<Dim>>();
+        let (across, along) = (source(&across), source(&along));
+        let alike = |dims: &[Dim]| dims.iter().all(|dim| dim.stride == 0);
+        let (x, offset) = (view.tensor, view.offset);
+        match (alike(&across), alike(&along)) {
+            (true, true) => self.copy(x, offset, &[], 1, 1),
+            (true, false) if length(&along) == width => self.copy(x, offset, &along, 1, width),
+            (false, true) if length(&across) == rows => self.copy(x, offset, &across, rows, 1),
+            _ => self.copy(x, offset, &[across, along].concat(), rows, width),
+        }
+        .map(Some)
     }
 
     /// The elements of `array`, broadcast to `axes`, in the order of a tensor of `len`
@@ -268,6 +285,18 @@ impl Importer<'_> {
         self.graph.nodes.push(node(out));
         Ok(out)
     }
+}
+
+/// The dims of `view` and of `like`, which has the same shape, in the order that `like` is
+/// stored in; none if strides cannot tell.
+fn matched(view: &View, like: &View) -> Option<Vec<(Dim, Dim)>> {
+    let mut dims: Vec<(Dim, Dim)> = Vec::new();
+    for (have, want) in view.axes.iter().zip(&like.axes) {
+        let (have, want) = refine(have, want)?;
+        dims.extend(have.into_iter().zip(want));
+    }
+    dims.sort_by_key(|(_, want)| std::cmp::Reverse(want.stride));
+    Some(dims)
 }
 
 /// At most four dims as a permutation; the first dim stays in front, where work is tiled.

@@ -4,11 +4,12 @@ mod attention;
 mod binary;
 mod layer_norm;
 mod linear;
+mod mul;
 
 use quant::bits::BitPack;
 use quant::ops::{
     AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
-    LinearArgs, LinearOut, TensorMut,
+    LinearArgs, LinearOut, MulArgs, Tensor, TensorMut,
 };
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
@@ -49,6 +50,16 @@ impl Kernels for Portable {
             TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
             TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
         }
+    }
+
+    fn mul(
+        &mut self,
+        args: &MulArgs,
+        x: Option<Tensor<'_>>,
+        y: Tensor<'_>,
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        mul::mul(args, x, y, out)
     }
 
     fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ mod conv;
 mod documented;
 mod matmul;
 mod ops;
+mod products;
 mod run;
 
 use std::collections::HashMap;
@@ -150,7 +151,7 @@ fn random_op(sketch: &mut Sketch, x: &str, shape: &mut Vec<usize>, kind: u8, see
     let rank = shape.len();
     let axis = seed % rank;
     let int = |value: usize| Attribute::Int(value as i64);
-    Some(match kind % 9 {
+    Some(match kind % 10 {
         0 => {
             let perm: Vec<usize> = (0..rank).map(|at| (at + seed) % rank).collect();
             *shape = perm.iter().map(|&at| shape[at]).collect();
@@ -209,6 +210,16 @@ fn random_op(sketch: &mut Sketch, x: &str, shape: &mut Vec<usize>, kind: u8, see
             shape[rank - 1] = n;
             sketch.node("MatMul", &[x, &weights], &[])
         }
+        9 => {
+            let axes = [axis, (axis + seed / 3) % rank].map(|axis| axis as i64);
+            let gate = sketch.node("ReduceMean", &[x], &[("axes", Attribute::Ints(vec![axes[0]]))]);
+            let gate = match seed % 2 {
+                0 => gate,
+                _ => sketch.node("ReduceMean", &[&gate], &[("axes", Attribute::Ints(vec![axes[1]]))]),
+            };
+            let factors = if seed.is_multiple_of(5) { [x, x] } else { [x, &gate] };
+            sketch.node("Mul", &factors, &[])
+        }
         _ => return None,
     })
 }
@@ -239,7 +250,7 @@ proptest! {
             "Reshape", "Slice", "Gather", "Split", "Concat", "Transpose", "Squeeze", "Unsqueeze", "Expand", "Tile",
             "Pad", "ReduceMean", "Softmax", "Flatten", "Conv", "ConvTranspose", "AveragePool", "Resize",
             "LayerNormalization", "BatchNormalization", "DepthToSpace", "MatMul", "Gemm", "Attention", "Clip",
-            "MaxPool", "ReduceMax", "Max", "LpNormalization",
+            "MaxPool", "ReduceMax", "Max", "LpNormalization", "Mul",
         ]),
         lists in prop::collection::vec(prop::collection::vec(
             prop_oneof![-3_i64..6, Just(i64::MAX), Just(i64::MIN), Just(1 << 33)], 0..5), 0..5),

@@ -107,6 +107,13 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
         Node::Add { x, y, .. } => {
             out.iter_mut().zip(values[*x].iter().zip(&values[*y])).for_each(|(out, (x, y))| *out = x + y);
         }
+        Node::Mul { x, y, .. } => {
+            let (y, have) = input(*y);
+            for (at, (out, x)) in out.iter_mut().zip(&values[*x]).enumerate() {
+                let (row, column) = (at / width, at % width);
+                *out = x * y[row % (y.len() / have) * have + column % have];
+            }
+        }
         Node::AddConstant { x, values: added, .. } => {
             out.iter_mut().zip(values[*x].iter().zip(added)).for_each(|(out, (x, y))| *out = x + y);
         }

@@ -1,0 +1,192 @@
+//! Products of two computed tensors: blocks with gates, quantized, against the float model.
+
+use converter::calibrate::QuantizeOptions;
+use converter::float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
+use converter::{BuildOptions, Conversion, convert, measure};
+use quant::Op;
+use quant::image::Fit;
+use quant::ops::Spread;
+use runtime::{Bits, ChannelOrder, Image, Model, OutputKind};
+use shiftformer_tests::memory::Aligned;
+use shiftformer_tests::source::Source;
+
+use crate::planner::plans_agree;
+
+/// Pixels of a side, and channels of the features.
+const SIDE: u32 = 8;
+const WIDTH: usize = 16;
+
+/// A float model under construction.
+struct Block {
+    graph: Graph,
+    source: Source,
+}
+
+impl Block {
+    /// A block on features of an image: the model, and the features.
+    fn new() -> (Self, TensorId) {
+        let image = Image {
+            height: SIDE as u16,
+            width: SIDE as u16,
+            channels: 3,
+            order: ChannelOrder::Rgb,
+            fit: Fit::Stretch,
+            mean: [Bits(0); 4],
+            std: [Bits(1f32.to_bits()); 4],
+        };
+        let mut block = Self { graph: Graph::new(image), source: Source::new(5) };
+        let pixels =
+            block.node("pixels", 3, |out| Node::Pixels { x: 0, out, mean: vec![0.5; 3], std: vec![0.3; 3] });
+        let geometry = Geometry {
+            input: [SIDE, SIDE, 3],
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            output: [SIDE, SIDE],
+            groups: 1,
+        };
+        let dense = block.weights(WIDTH, 27);
+        let features = block.node("features", WIDTH, |out| Node::Conv { x: pixels, out, geometry, dense });
+        (block, features)
+    }
+
+    fn weights(&mut self, n: usize, k: usize) -> Dense {
+        let reach = 2.0 / (k as f32).sqrt();
+        let mut value = || reach * (self.source.below(2001) as f32 / 1000.0 - 1.0);
+        Dense {
+            n,
+            k,
+            weights: (0..n * k).map(|_| value()).collect(),
+            bias: (0..n).map(|_| 0.1 * value()).collect(),
+        }
+    }
+
+    /// A tensor with a row for each pixel.
+    fn node(&mut self, name: &str, width: usize, node: impl FnOnce(TensorId) -> Node) -> TensorId {
+        self.made(name, (SIDE * SIDE) as usize, width, node)
+    }
+
+    fn made(
+        &mut self,
+        name: &str,
+        rows: usize,
+        width: usize,
+        node: impl FnOnce(TensorId) -> Node,
+    ) -> TensorId {
+        let out = self.graph.tensor(name, rows, width);
+        self.graph.nodes.push(node(out));
+        out
+    }
+
+    fn linear(&mut self, name: &str, x: TensorId, n: usize) -> TensorId {
+        let (rows, k) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
+        let dense = self.weights(n, k);
+        self.made(name, rows, n, |out| Node::Linear { x, out, dense })
+    }
+
+    fn activate(&mut self, name: &str, x: TensorId, function: Function) -> TensorId {
+        let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
+        self.made(name, rows, width, |out| Node::Activate { x, out, function })
+    }
+
+    fn product(&mut self, name: &str, x: TensorId, y: TensorId) -> TensorId {
+        let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
+        self.made(name, rows, width, |out| Node::Mul { x, y, out })
+    }
+
+    /// Converts the model with logits of `x`, compares every plan, and gives the signal over
+    /// noise of `x` in decibels and the products of the program.
+    fn converted(mut self, x: TensorId) -> (f64, Vec<(Spread, bool)>) {
+        let width = self.graph.tensors[x].width;
+        let mean = self.made("mean", 1, width, |out| Node::Mean { x, out });
+        let logits = self.linear("logits", mean, 10);
+        let shape = [10, 1, 1, 1];
+        self.graph.outputs.push(Output {
+            name: "logits".into(),
+            tensor: logits,
+            kind: OutputKind::Logits,
+            shape,
+        });
+        let mut source = Source::new(9);
+        let pixels = SIDE * SIDE * 3;
+        let mut frames =
+            (0..24).map(|_| (0..pixels).map(|_| source.bits() as u8).collect()).collect::<Vec<Vec<u8>>>();
+        let held_back = frames.split_off(16);
+        let name = self.graph.tensors[x].name.clone();
+        let Conversion { container, quantized } =
+            convert(self.graph, &frames, &QuantizeOptions::default(), BuildOptions::default(), &()).unwrap();
+        plans_agree(&quantized.graph, 3);
+        let facts =
+            measure::fidelity(&quantized.float, &quantized.graph, &container, &held_back, &()).unwrap();
+        let file = Aligned::copy(&container);
+        let model = Model::new(&file).unwrap();
+        let products = model.instructions().filter_map(|instruction| match instruction.op {
+            Op::Mul(op) => Some((op.spread, op.out.is_none())),
+            _ => None,
+        });
+        let snr = facts.iter().find(|fact| fact.name == name).expect("it is an instruction").snr_db;
+        println!("{name}: {snr:.1} dB");
+        (snr, products.collect())
+    }
+}
+
+#[test]
+fn squeeze_and_excitation() {
+    let (mut block, features) = Block::new();
+    let features = block.activate("silu", features, Function::Silu);
+    let squeezed = block.made("squeezed", 1, WIDTH, |out| Node::Mean { x: features, out });
+    let hidden = block.linear("hidden", squeezed, 4);
+    let hidden = block.activate("hidden.relu", hidden, Function::Relu);
+    let gate = block.linear("gate", hidden, WIDTH);
+    let gate = block.activate("gate.sigmoid", gate, Function::Sigmoid);
+    let gated = block.product("gated", features, gate);
+    let (snr, products) = block.converted(gated);
+    assert!(snr >= 30.0, "{snr}");
+    // Nothing else reads the features then: they are gated in place.
+    assert_eq!(products, [(Spread::Channel, true)]);
+}
+
+#[test]
+fn a_spatial_gate() {
+    let (mut block, features) = Block::new();
+    let gate = block.linear("gate", features, 1);
+    let gate = block.activate("gate.sigmoid", gate, Function::HardSigmoid { alpha: 0.2, beta: 0.5 });
+    let gated = block.product("gated", features, gate);
+    let sum = block.node("sum", WIDTH, |out| Node::Add { x: features, y: gated, out });
+    let (snr, products) = block.converted(sum);
+    assert!(snr >= 30.0, "{snr}");
+    assert_eq!(products, [(Spread::Row, false)]);
+}
+
+#[test]
+fn a_gated_mlp_and_a_square() {
+    let (mut block, features) = Block::new();
+    let normed = block.node("normed", WIDTH, |out| Node::LayerNorm {
+        x: features,
+        out,
+        gamma: vec![1.0; WIDTH],
+        beta: vec![0.0; WIDTH],
+        eps: 1e-5,
+    });
+    let gate = block.linear("gate", normed, 2 * WIDTH);
+    let gate = block.activate("gate.silu", gate, Function::Silu);
+    let value = block.linear("value", normed, 2 * WIDTH);
+    let hidden = block.product("hidden", gate, value);
+    let branch = block.linear("branch", hidden, WIDTH);
+    let stream = block.node("stream", WIDTH, |out| Node::Add { x: features, y: branch, out });
+    let square = block.product("square", stream, stream);
+    let (snr, products) = block.converted(square);
+    assert!(snr >= 25.0, "{snr}");
+    assert_eq!(products, [(Spread::Element, true), (Spread::Element, false)]);
+}
+
+#[test]
+fn one_factor_for_all() {
+    let (mut block, features) = Block::new();
+    let squeezed = block.made("squeezed", 1, WIDTH, |out| Node::Mean { x: features, out });
+    let gate = block.linear("gate", squeezed, 1);
+    let gated = block.product("gated", features, gate);
+    let (snr, products) = block.converted(gated);
+    assert!(snr >= 30.0, "{snr}");
+    assert_eq!(products, [(Spread::Row, true)]);
+}
