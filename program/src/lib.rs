@@ -1,6 +1,6 @@
 //! Builds and rebuilds programs.
 //!
-//! A [`Draft`] holds instructions over virtual memory; [`plan`] gives it an arena, [`write`]
+//! A [`Draft`] holds instructions over virtual memory; [`plan`] gives it an arena, [`write()`]
 //! encodes it as a container that the runtime's checker has admitted. [`Container::read`] takes a
 //! checked container apart again, and [`repack`] changes the layout of its weights.
 

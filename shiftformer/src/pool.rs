@@ -97,6 +97,8 @@ pub(crate) struct PoolRun {
     /// The next submission.
     next: VecDeque<Box<Frame>>,
     free: Vec<Box<Frame>>,
+    /// How many frames there are.
+    frames: usize,
 }
 
 impl PoolRun {
@@ -118,6 +120,7 @@ impl PoolRun {
             batches: Vec::new(),
             next: VecDeque::new(),
             free: Vec::new(),
+            frames: 0,
         };
         for mut worker in elsewhere {
             let shared = Arc::clone(&run.shared);
@@ -128,15 +131,23 @@ impl PoolRun {
         Ok(run)
     }
 
-    /// A batch that nobody holds, and its frames among the free ones.
+    /// Takes back the frames of batches that nobody holds.
+    fn reclaim(&mut self) {
+        for batch in self.batches.iter_mut().filter_map(Arc::get_mut) {
+            self.free.extend(batch.reclaim());
+        }
+    }
+
+    /// A batch that nobody holds.
     fn batch(&mut self, frames: usize, observe: Observe) -> Arc<Batch> {
+        self.reclaim();
         let unused = self.batches.iter_mut().position(|batch| Arc::get_mut(batch).is_some());
         let at = unused.unwrap_or_else(|| {
             self.batches.push(Arc::new(Batch::new()));
             self.batches.len() - 1
         });
         if let Some(batch) = Arc::get_mut(&mut self.batches[at]) {
-            self.free.extend(batch.reset(frames, observe));
+            batch.begin(frames, observe);
         }
         Arc::clone(&self.batches[at])
     }
@@ -165,7 +176,15 @@ impl Run for PoolRun {
 
     fn input(&mut self, frame: usize) -> &mut [u8] {
         while self.next.len() <= frame {
-            let mut frame = self.free.pop().unwrap_or_default();
+            if self.free.is_empty() {
+                self.reclaim();
+            }
+            let mut frame = self.free.pop().unwrap_or_else(|| {
+                self.frames += 1;
+                // Room for all there are, so that taking them back allocates nothing.
+                self.free.reserve(self.frames);
+                Box::default()
+            });
             frame.input.resize(self.frame_len, 0);
             self.next.push_back(frame);
         }

@@ -52,15 +52,19 @@ impl Batch {
         }
     }
 
-    /// Makes it ready for another submission, and gives back the frames of the last one.
-    pub(crate) fn reset(&mut self, frames: usize, observe: Observe) -> impl Iterator<Item = Box<Frame>> + '_ {
+    /// Gives back the frames of the last submission.
+    pub(crate) fn reclaim(&mut self) -> impl Iterator<Item = Box<Frame>> + '_ {
+        self.done.iter_mut().filter_map(|cell| cell.take().map(|done| done.frame))
+    }
+
+    /// Makes it ready for a submission of `frames`.
+    pub(crate) fn begin(&mut self, frames: usize, observe: Observe) {
         self.done.resize_with(self.done.len().max(frames), OnceLock::new);
         self.frames = frames;
         *self.left.get_mut() = frames;
         *self.cancelled.get_mut() = false;
         *self.waker.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         self.observe = observe;
-        self.done.iter_mut().filter_map(|cell| cell.take().map(|done| done.frame))
     }
 
     pub(crate) fn is_done(&self) -> bool {
