@@ -3,12 +3,14 @@
 use libfuzzer_sys::fuzz_target;
 use runtime::{Model, crc32};
 use shiftformer_tests::memory::Aligned;
+use shiftformer_tests::rebuilt::rebuild;
 use shiftformer_tests::run::{Budget, bounded};
 
 const BUDGET: Budget = Budget { arena: 1 << 16, macs: 1 << 20, steps: 512 };
 
 fn load(file: &[u8]) {
     if let Ok(model) = Model::new(file) {
+        rebuild(&model);
         bounded(&model, BUDGET).expect("a checked program does not fault");
     }
 }

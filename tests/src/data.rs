@@ -47,6 +47,11 @@ pub fn qat(options: BuildOptions) -> Vec<u8> {
     build(&qat_graph(), options).expect("the bundled checkpoint")
 }
 
+/// The bundled container: what [`qat`] makes.
+pub fn bundled() -> Vec<u8> {
+    std::fs::read(path("vit_fmnist.shf")).expect("the bundled container")
+}
+
 /// The training recipe's checkpoint as a container.
 pub fn recipe(options: BuildOptions) -> Vec<u8> {
     build(&recipe_graph(), options).expect("the bundled checkpoint")

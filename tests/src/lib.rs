@@ -1,5 +1,6 @@
 //! What the tests share: kernel sets, generated programs, runs that are compared whole.
 
+pub mod backend;
 pub mod binary;
 pub mod case;
 pub mod data;
@@ -7,6 +8,7 @@ pub mod elsewhere;
 pub mod ops;
 #[cfg(any(test, doctest))]
 mod readme;
+pub mod rebuilt;
 
 pub use shiftformer_test_run::{kernels, memory, run, source};
 

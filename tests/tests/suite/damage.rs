@@ -11,6 +11,7 @@ use quant::op::OpKind;
 use runtime::{LoadError, Model, crc32};
 use shiftformer_tests::case::Case;
 use shiftformer_tests::memory::Aligned;
+use shiftformer_tests::rebuilt::rebuild;
 use shiftformer_tests::run::{Budget, bounded};
 use shiftformer_tests::source::Source;
 use shiftformer_tests::{data, ops};
@@ -48,6 +49,9 @@ impl Tally {
         let stored = file.get(12..16).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let model = Model::with_crc(file, |_| stored).ok()?;
+            if run {
+                rebuild(&model);
+            }
             Some(!run || bounded(&model, BUDGET).expect("a checked program does not fault"))
         }));
         match outcome {

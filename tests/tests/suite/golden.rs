@@ -79,3 +79,9 @@ fn intermediates_up_to_the_first_scores() {
         }
     }
 }
+
+#[test]
+fn the_bundled_container_is_what_is_converted() {
+    let again = "shiftformer convert data/vit_fmnist_ivit_qat.safetensors -o data/vit_fmnist.shf";
+    assert!(data::bundled() == data::qat(BuildOptions::default()), "make it again: {again}");
+}

@@ -3,6 +3,7 @@
 //! Tests in modules called `emulated` and `full` are ignored unless asked for: `cargo xtask test`
 //! runs the former, which build firmware and need emulators, and `cargo xtask test --all` both.
 
+mod backends;
 mod binarized_onnx;
 mod checker;
 mod checker_binary;

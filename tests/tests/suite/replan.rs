@@ -1,7 +1,7 @@
 //! A program that is laid out anew gives the same results under the same instruction numbers.
 
 use converter::BuildOptions;
-use program::{Dataflow, Definition, ReplanOptions, Rows, replan, write, write_as};
+use program::{Dataflow, Definition, ReplanOptions, Rows, write};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use quant::Op;
@@ -11,15 +11,13 @@ use runtime::Model;
 use shiftformer_tests::case::Case;
 use shiftformer_tests::kernels::fastest;
 use shiftformer_tests::memory::Aligned;
-use shiftformer_tests::{config, data, ops, run};
+use shiftformer_tests::{config, data, ops, rebuilt, run};
 
 /// `file` laid out by `options`, under its own identity.
 fn replanned(file: &[u8], options: ReplanOptions) -> Vec<u8> {
     let file = Aligned::copy(file);
     let model = Model::new(&file).expect("a container that was written");
-    let flow = Dataflow::of(&model).expect("a small program");
-    let again = replan(&model, &flow, options).expect("a small program");
-    write_as(&again, *model.identity()).expect("the checker admits what replan makes")
+    rebuilt::replanned(&model, options).expect("a small program")
 }
 
 /// Every layout that is tried.
