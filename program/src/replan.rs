@@ -78,9 +78,9 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
 
 /// Instructions of each tile group.
 fn groups(container: &Container) -> Vec<Range<usize>> {
-    let tile = |(index, named): (usize, &crate::Named)| match named.op {
-        Op::Tile(tile) => Some(index + 1..index + 1 + usize::from(tile.count)),
-        _ => None,
+    let tile = |(index, named): (usize, &crate::Named)| {
+        let Op::Tile(tile) = named.op else { return None };
+        Some(index + 1..index + 1 + usize::from(tile.count))
     };
     container.instructions.iter().enumerate().filter_map(tile).collect()
 }

@@ -63,10 +63,7 @@ impl<'a, 'm> Trace<'a, 'm> {
     fn instruction(&mut self, index: usize, op: &Op) -> Result<Vec<Access>, ProgramError> {
         let mut slots = Vec::new();
         op.operands(&mut |operand| slots.extend(operand.slot()));
-        let rows = match op {
-            Op::Gather(gather) => self.listed(gather.index),
-            _ => None,
-        };
+        let rows = if let Op::Gather(gather) = op { self.listed(gather.index) } else { None };
         // Everything is read before anything is written.
         let accesses: Option<Vec<Access>> = slots.iter().map(|slot| access(slot, op.rows())).collect();
         let mut accesses = accesses.ok_or(ProgramError::TooLarge { what: "a result of all rows" })?;
