@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use converter::data::{self, Dataset};
+use data::Dataset;
 use converter::float::Graph;
 
 use crate::failure::Failure;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use converter::data;
 use serde::Serialize;
 use shiftformer::runtime::Model;
 use shiftformer::{Backend, Engine, EngineOptions, ModelFile, engine};

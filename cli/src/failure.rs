@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use converter::ConvertError;
-use converter::data::DataError;
+use data::DataError;
 use converter::onnx::OnnxError;
 use program::ProgramError;
 use shiftformer::device::{ConnectError, EmulatorError, SerialError};

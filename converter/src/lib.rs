@@ -7,12 +7,10 @@
 //! * [`onnx`]: the reader of ONNX models; it produces a [`float`] graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
 //! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
-//! * [`data`]: readers of images and labels.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
 
 pub mod arch;
 pub mod calibrate;
-pub mod data;
 pub mod error;
 pub mod facts;
 pub mod float;
@@ -20,7 +18,6 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod measure;
-pub mod npy;
 pub mod onnx;
 pub mod progress;
 pub mod report;

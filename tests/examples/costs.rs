@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::Path;
 
 use converter::calibrate::{Exponential, QuantizeOptions, Quantized, quantize};
-use converter::data::{Dataset, open};
+use ::data::{Dataset, open};
 use converter::float::{self, Evaluator, evaluate_node};
 use converter::graph::{self, Node, Width};
 use converter::import::ImportOptions;

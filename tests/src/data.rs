@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use converter::calibrate::QuantizeOptions;
-use converter::data::{Dataset, npz, open};
+use ::data::{Dataset, npz, open};
 use converter::graph::Graph;
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, Conversion, ConvertError, build, convert, float};

@@ -2,7 +2,7 @@
 //! is as accurate as the float model, and gives its answers.
 
 use converter::calibrate::QuantizeOptions;
-use converter::data::{Dataset, open};
+use ::data::{Dataset, open};
 use converter::facts::Comparison;
 use converter::import::ImportOptions;
 use converter::{BuildOptions, Conversion, convert, measure, onnx};

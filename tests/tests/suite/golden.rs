@@ -6,7 +6,7 @@
 use std::thread::available_parallelism;
 
 use converter::BuildOptions;
-use converter::data::{Dataset, npz};
+use ::data::{Dataset, npz};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;

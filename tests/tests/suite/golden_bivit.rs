@@ -6,7 +6,7 @@
 use std::thread::available_parallelism;
 
 use converter::calibrate::{Precision, QuantizeOptions};
-use converter::data::Dataset;
+use ::data::Dataset;
 use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};

@@ -4,7 +4,7 @@
 use std::thread::available_parallelism;
 
 use converter::BuildOptions;
-use converter::data::Dataset;
+use ::data::Dataset;
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::FASTEST;

@@ -7,7 +7,9 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{DataError, FormatError, Limits, Planar};
+use crate::error::{DataError, FormatError};
+use crate::frame::Planar;
+use crate::limits::Limits;
 use crate::npy::{self, Array};
 
 #[cfg(test)]

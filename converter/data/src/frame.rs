@@ -2,7 +2,7 @@
 
 use quant::image::{self, Fit, FitError, Frame, MAX_CHANNELS, MAX_SIDE};
 
-use super::FormatError;
+use crate::error::FormatError;
 use crate::npy::Array;
 
 /// An image of 8 bits a channel.

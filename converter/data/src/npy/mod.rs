@@ -10,7 +10,8 @@
 
 use std::io::{self, Read, Write};
 
-use crate::data::{FormatError, Limits};
+use crate::error::FormatError;
+use crate::limits::Limits;
 
 mod header;
 #[cfg(test)]

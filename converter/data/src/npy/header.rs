@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use super::{DType, integer};
-use crate::data::FormatError;
+use crate::error::FormatError;
 
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longest header text accepted, in bytes. NumPy's own limit is 10,000.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{FormatError, Limits};
+use crate::error::FormatError;
+use crate::limits::Limits;
 use crate::npy::{Array, DType};
 
 /// First bytes of a gzip stream.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageReader};
 use quant::image::MAX_SIDE;
 
-use super::{DataError, Image, Limits};
+use crate::error::DataError;
+use crate::frame::Image;
+use crate::limits::Limits;
 
 /// File extensions taken for images, in any case.
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "ppm", "pgm"];

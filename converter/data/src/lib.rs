@@ -4,7 +4,7 @@
 //! [`open`] recognises the kind of data; a [`Dataset`] then gives images one by one.
 //! Files are not trusted: nothing is allocated from a size that a header announces,
 //! and [`Limits`] bounds what is read. The byte-level functions [`idx::parse`],
-//! [`npz::parse`] and [`npy::parse`](crate::npy::parse) take arbitrary bytes.
+//! [`npz::parse`] and [`npy::parse`] take arbitrary bytes.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -14,26 +14,20 @@ mod error;
 mod folder;
 mod frame;
 pub mod idx;
+mod limits;
+pub mod npy;
 pub mod npz;
 #[cfg(test)]
 mod tests;
 
 pub use error::{DataError, FormatError};
 pub use frame::{FrameSpec, Image, Planar};
+pub use limits::Limits;
 
-/// Bounds on what a file may make the reader hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest decompressed size of one array, or of one decoded image, in bytes.
-    pub max_bytes: u64,
-}
-
-impl Default for Limits {
-    /// 2 GiB.
-    fn default() -> Self {
-        Limits { max_bytes: 1 << 31 }
-    }
-}
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Images, and what is known about their classes.
 #[derive(Debug)]
