@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use data::Dataset;
-use converter::float::Graph;
+use float::Graph;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;

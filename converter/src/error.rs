@@ -3,9 +3,9 @@
 use program::ProgramError;
 use thiserror::Error;
 
-use crate::float::GraphError;
 use crate::measure::MeasureError;
 use crate::onnx::OnnxError;
+use float::GraphError;
 
 /// Why a model could not be converted.
 #[derive(Debug, Error)]

@@ -12,23 +12,20 @@
 pub mod arch;
 pub mod calibrate;
 pub mod error;
-pub mod facts;
-pub mod float;
 pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod measure;
 pub mod onnx;
-pub mod progress;
 pub mod report;
 
 pub use error::ConvertError;
 
 use calibrate::{QuantizeOptions, Quantized, calibrate};
+use float::Progress;
 use graph::Graph;
 use lower::{LowerOptions, lower};
 use program::{Container, PlanOptions, plan, write};
-use progress::Progress;
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -8,12 +8,12 @@ use std::env::args;
 use std::error::Error;
 use std::path::Path;
 
-use converter::calibrate::{Exponential, QuantizeOptions, Quantized, quantize};
 use ::data::{Dataset, open};
-use converter::float::{self, Evaluator, evaluate_node};
+use converter::calibrate::{Exponential, QuantizeOptions, Quantized, quantize};
 use converter::graph::{self, Node, Width};
 use converter::import::ImportOptions;
 use converter::{BuildOptions, ConvertError, build, measure, onnx};
+use float::{Evaluator, evaluate_node};
 use quant::arith::ShiftExp;
 use quant::ops::row_statistics;
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| | top-1, % | same answer as float, % |\n|---|---|---|");
 
     let exact = quantized(Exponential::Exact)?;
-    let truth = test.classes(|frame| Evaluator::new(&exact.float).map(|e| class(&e.run(frame)[0])))?;
+    let truth = test.classes(|frame| Ok(class(&Evaluator::new(&exact.float)?.run(frame)[0])))?;
     test.row("float", &truth, &truth);
     for (label, parts) in Parts::ROWS {
         let parts = Simulated::new(&exact, parts);

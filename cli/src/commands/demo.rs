@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
-use converter::facts::Comparison;
 use converter::import::{ImportOptions, import_safetensors};
 use converter::onnx;
+use facts::Comparison;
 use serde::Serialize;
 use shiftformer::runtime::Model;
 use shiftformer::{Backend, EngineOptions, ModelFile};

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use data::Dataset;
-use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
+use data::Dataset;
+use float::{Evaluator, Graph};
 use rayon::prelude::*;
 use serde::Serialize;
 use shiftformer::runtime::{Bits, InputKind, Model, OutputKind};

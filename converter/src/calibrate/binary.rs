@@ -3,8 +3,8 @@
 use super::emit::SELECTED;
 use super::widths::Layers;
 use crate::error::ConvertError;
-use crate::float::{Function, Graph, Node, TensorId};
 use crate::graph::Width;
+use float::{Function, Graph, Node, TensorId};
 
 /// The type of `id`, if it holds signs: ternary behind an attention, whose sums may be 0.
 pub(super) fn signs(model: &Graph, id: TensorId) -> Option<Width> {
@@ -92,7 +92,7 @@ mod tests {
     use runtime::{Bits, ChannelOrder, Image};
 
     use super::*;
-    use crate::float::Dense;
+    use float::Dense;
 
     /// A node on the frame, and a dense layer of float weights on what it makes.
     fn with(node: impl FnOnce(TensorId) -> Node) -> Graph {

@@ -13,9 +13,9 @@ use super::statistics::Statistics;
 use super::weights::{self, Input};
 use super::widths::WidthPlan;
 use crate::error::ConvertError;
-use crate::facts::{Change, ChangeKind, TensorFact};
-use crate::float::{self, Dense, Node as Float, Part as FloatPart, TensorId};
 use crate::graph::{ExpBits, Graph, Node, Output, Part, Width};
+use facts::{Change, ChangeKind, TensorFact};
+use float::{Dense, Node as Float, Part as FloatPart, TensorId};
 
 /// How the softmax takes its exponential of int8 scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

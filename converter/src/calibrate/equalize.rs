@@ -11,8 +11,8 @@ mod attention;
 mod norm;
 
 use super::statistics::{Activation, Statistics};
-use crate::facts::Change;
-use crate::float::{Dense, Graph, Node, TensorId};
+use facts::Change;
+use float::{Dense, Graph, Node, TensorId};
 
 /// Exponents that are tried: 0 leaves activations, 1 makes their ranges equal.
 const ALPHAS: [f64; 7] = [0.0, 0.25, 0.4, 0.5, 0.65, 0.8, 1.0];

@@ -7,9 +7,9 @@ use super::statistics::{Activation, Statistics};
 use super::widths::Layers;
 use super::{Precision, QuantizeOptions, layers, matches};
 use crate::error::ConvertError;
-use crate::facts::{Change, ChangeKind};
-use crate::float::{Dense, Function, Graph, Node};
 use crate::graph::Width;
+use facts::{Change, ChangeKind};
+use float::{Dense, Function, Graph, Node};
 
 /// A layer's output has to be this far above the error of its rounded input, in decibels.
 const WANTED_DB: f64 = 30.0;

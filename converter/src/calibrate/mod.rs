@@ -27,10 +27,9 @@ pub use precision::{Precision, UnknownPrecision};
 use statistics::Statistics;
 
 use crate::error::ConvertError;
-use crate::facts::{Change, TensorFact};
-use crate::float::{self, Evaluator};
 use crate::graph::Graph;
-use crate::progress::Progress;
+use facts::{Change, TensorFact};
+use float::Progress;
 
 /// How to quantize.
 #[derive(Clone, Debug)]
@@ -186,9 +185,4 @@ fn layers(model: &float::Graph) -> impl Iterator<Item = (usize, &str)> {
         }
         _ => None,
     })
-}
-
-/// An evaluator of a graph that importers have made.
-fn evaluator(model: &float::Graph) -> Result<Evaluator<'_>, ConvertError> {
-    Evaluator::new(model)
 }

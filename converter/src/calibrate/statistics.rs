@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{attention, evaluator};
+use super::attention;
 use crate::error::ConvertError;
-use crate::float::{Graph, Node, TensorId};
-use crate::progress::Progress;
+use float::Progress;
+use float::{Evaluator, Graph, Node, TensorId};
 
 /// Rows kept of each activation, over all images.
 const SAMPLED_ROWS: usize = 512;
@@ -137,7 +137,7 @@ pub(super) fn collect(
     stage: &str,
     progress: &dyn Progress,
 ) -> Result<Statistics, ConvertError> {
-    let evaluator = evaluator(model)?;
+    let evaluator = Evaluator::new(model)?;
     let keep = SAMPLED_ROWS.div_ceil(frames.len());
     let queried = attention::operands(model);
     progress.begin(stage, frames.len());

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use runtime::OutputKind;
 
 use super::binary;
-use crate::float::{Function, Graph, Node, TensorId};
 use crate::graph::Width;
+use float::{Function, Graph, Node, TensorId};
 
 /// Integer types of every activation.
 #[derive(Clone, Debug)]

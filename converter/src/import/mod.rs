@@ -16,7 +16,7 @@ pub use timm::import as import_timm;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
-use crate::{float, onnx};
+use crate::onnx;
 
 /// What a user may override about a model file.
 #[derive(Clone, Debug, Default)]

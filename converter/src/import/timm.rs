@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{ImportOptions, Tensors, VitConfig};
 use crate::error::ConvertError;
-use crate::float::{Dense, Function, Geometry, Graph, Node, Output, Part, Strided, TensorId};
+use float::{Dense, Function, Geometry, Graph, Node, Output, Part, Strided, TensorId};
 
 /// Share of the largest probability of a row from which on a key is attended to, in BiViT.
 const ATTENDED: f32 = 0.25;

@@ -7,10 +7,9 @@ use runtime::{Model, OutputKind};
 
 use super::{Aligned, MeasureError, check_frames, load, start};
 use crate::error::ConvertError;
-use crate::facts::Comparison;
-use crate::float;
-use crate::float::Evaluator;
-use crate::progress::Progress;
+use facts::Comparison;
+use float::Evaluator;
+use float::Progress;
 
 /// Runs both models on `frames` and compares their outputs: the cosine of each output,
 /// and for classifiers the class (ties go to the lowest) with `labels`, one for each frame.

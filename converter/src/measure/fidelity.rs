@@ -11,12 +11,11 @@ use runtime::{Model, Progress as Step};
 
 use super::{Aligned, MeasureError, check_frames, load, start};
 use crate::error::ConvertError;
-use crate::facts::Fidelity;
-use crate::float;
-use crate::float::Evaluator;
 use crate::graph::{Graph, Width};
 use crate::lower::needed_rows;
-use crate::progress::Progress;
+use facts::Fidelity;
+use float::Evaluator;
+use float::Progress;
 
 /// The ratio reported for outputs without any error.
 pub const MAX_SNR_DB: f64 = 200.0;

@@ -19,7 +19,6 @@ use runtime::{ArenaError, Fault, LoadError, Model, Session};
 use thiserror::Error;
 
 use crate::error::ConvertError;
-use crate::float;
 
 /// Why a program could not be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -5,9 +5,9 @@ use runtime::{Bits, ChannelOrder, Image};
 
 use super::compare::{cosine, largest};
 use super::*;
-use crate::facts::Fidelity;
 use crate::graph::{self, Graph, Weights, Width};
-use crate::{BuildOptions, build, float};
+use crate::{BuildOptions, build};
+use facts::Fidelity;
 
 const IMAGE: Image = Image {
     height: 2,

@@ -43,7 +43,6 @@ pub use limits::OPSETS;
 pub use model::Model;
 
 use crate::error::ConvertError;
-use crate::float;
 use crate::import::ImportOptions;
 
 /// Reads the ONNX model at `path`, with external data from its directory.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{MAX_ROWS, scroll, text};
-use crate::facts::Comparison;
+use facts::Comparison;
 
 pub(super) fn section(comparisons: &[Comparison]) -> Markup {
     html! {

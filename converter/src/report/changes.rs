@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{MAX_ROWS, more, text};
-use crate::facts::{Change, ChangeKind};
+use facts::{Change, ChangeKind};
 
 /// A list of this many changes is shown open.
 const OPEN: usize = 4;

@@ -24,7 +24,7 @@ pub use sidecar::{MAX_FACTS, SidecarError, read_facts, sidecar_path, write_facts
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::facts::Facts;
+use facts::Facts;
 
 /// Rows of a table at most.
 const MAX_ROWS: usize = 1000;

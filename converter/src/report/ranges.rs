@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{MAX_ROWS, more, scroll, text};
-use crate::facts::TensorFact;
+use facts::TensorFact;
 
 /// Share of values cut off, and outlier ratio, that are pointed out.
 const CLIPPED: f64 = 0.001;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::facts::Facts;
+use facts::Facts;
 
 /// Largest file of facts that is read, in bytes.
 pub const MAX_FACTS: u64 = 32 << 20;

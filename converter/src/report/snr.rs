@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::axis::{self, percent};
 use super::{MAX_ROWS, Report, scroll, text};
-use crate::facts::Fidelity;
+use facts::Fidelity;
 
 /// Bars drawn at most.
 const MAX_BARS: usize = 4096;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::facts::{Change, ChangeKind, Comparison, Fidelity, TensorFact};
 use crate::import::{ImportOptions, import};
+use facts::{Change, ChangeKind, Comparison, Fidelity, TensorFact};
 
 /// The bundled checkpoint, converted.
 fn bundled() -> ProgramFacts {

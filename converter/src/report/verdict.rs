@@ -4,7 +4,7 @@ use boards::OWNED;
 use maud::{Markup, html};
 
 use super::{Report, text};
-use crate::facts::Comparison;
+use facts::Comparison;
 
 /// How the integer program compares with the float model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The bundled float model, calibrated with bundled training images: the integer program
 //! is as accurate as the float model, and gives its answers.
 
-use converter::calibrate::QuantizeOptions;
 use ::data::{Dataset, open};
-use converter::facts::Comparison;
+use converter::calibrate::QuantizeOptions;
 use converter::import::ImportOptions;
 use converter::{BuildOptions, Conversion, convert, measure, onnx};
+use facts::Comparison;
 use shiftformer_tests::data;
 
 /// Mean and standard deviation that training used.

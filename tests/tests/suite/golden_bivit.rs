@@ -5,8 +5,8 @@
 
 use std::thread::available_parallelism;
 
-use converter::calibrate::{Precision, QuantizeOptions};
 use ::data::Dataset;
+use converter::calibrate::{Precision, QuantizeOptions};
 use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};

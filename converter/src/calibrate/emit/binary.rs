@@ -7,8 +7,8 @@ use super::Emitter;
 use crate::calibrate::range::Scale;
 use crate::calibrate::weights::{self, Input};
 use crate::error::ConvertError;
-use crate::float::{Dense, Geometry, Node as Float, Signs, TensorId};
 use crate::graph::{BinaryWeights, Node, Strided, Sums, Width};
+use float::{Dense, Geometry, Node as Float, Signs, TensorId};
 
 /// Real value of one unit of what LayerNorm makes for a sign: only values near zero matter,
 /// the others are cut off.

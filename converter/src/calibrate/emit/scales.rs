@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::calibrate::range::{self, Measure, Scale};
 use crate::calibrate::statistics::{Activation, Statistics};
 use crate::calibrate::widths::WidthPlan;
-use crate::float::{Graph, Node, TensorId};
 use crate::graph::Width;
+use float::{Graph, Node, TensorId};
 
 /// Scales by the first tensor of each group.
 pub(in crate::calibrate) struct Scales {

@@ -2,8 +2,8 @@
 
 use super::{best, consumers, take_back};
 use crate::calibrate::statistics::Statistics;
-use crate::facts::{Change, ChangeKind};
-use crate::float::{Graph, Node};
+use facts::{Change, ChangeKind};
+use float::{Graph, Node};
 
 /// Folds better channels into every LayerNorm that only dense layers read.
 pub(super) fn equalize(model: &mut Graph, statistics: &Statistics) -> Vec<Change> {

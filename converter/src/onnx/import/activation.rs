@@ -3,7 +3,7 @@
 use super::importer::{Importer, Result};
 use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::View;
-use crate::float::{Function, Node};
+use float::{Function, Node};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Gelu", Handler::View(|i| i.gelu()), "exact and `tanh`"),

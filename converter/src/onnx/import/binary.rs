@@ -3,7 +3,7 @@
 use super::importer::{Importer, Result};
 use super::op::{Domain, Handler, OnnxOp};
 use super::view::View;
-use crate::float::{Dense, Function, Node, TensorId};
+use float::{Dense, Function, Node, TensorId};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Sign", Handler::View(|i| i.sign()), "all of it, in binarized models"),

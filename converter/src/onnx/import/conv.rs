@@ -4,7 +4,7 @@ use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::View;
 use super::window::{Kernel, unimage};
-use crate::float::Dense;
+use float::Dense;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -5,9 +5,9 @@ use super::names;
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::View;
-use crate::float::Node;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Add", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),

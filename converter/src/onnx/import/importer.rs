@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::names::{self, Names};
 use super::view::View;
-use crate::float::{Graph, TensorId};
 use crate::onnx::error::OnnxError;
 use crate::onnx::fold::{Budget, axis_of};
 use crate::onnx::model::{Array, Model, Node};
+use float::{Graph, TensorId};
 
 /// Most elements of a tensor.
 pub(super) const MAX_ELEMENTS: usize = 1 << 26;

@@ -5,9 +5,9 @@ use runtime::{Bits, ChannelOrder, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};
 use super::view::{View, dense};
-use crate::float::{Graph, Node};
 use crate::onnx::error::OnnxError;
 use crate::onnx::model::{Element, Input, Model};
+use float::{Graph, Node};
 
 /// What the user says about the pixels that the model was trained with.
 #[derive(Clone, Copy, Debug, Default)]

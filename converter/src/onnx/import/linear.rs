@@ -4,7 +4,7 @@ use super::binary::snap;
 use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, stored_places};
-use crate::float::{Dense, Geometry, Node};
+use float::{Dense, Geometry, Node};
 
 /// A constant matrix: `n` outputs of `k` inputs, row-major.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use super::linear::Matrix;
 use super::op::{Domain, Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Axis, Dim, View, coalesce, dense, length, split};
-use crate::float::{Node, Strided};
 use crate::onnx::error::OnnxError;
 use crate::onnx::fold::broadcast;
 use crate::onnx::model::Array;
+use float::{Node, Strided};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

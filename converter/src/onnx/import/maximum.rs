@@ -5,7 +5,7 @@ use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
 use super::window::unimage;
-use crate::float::{Function, Node};
+use float::{Function, Node};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -48,7 +48,7 @@ pub use input::Normalisation;
 
 use super::error::OnnxError;
 use super::model::{Array, Model};
-use crate::float::Graph;
+use float::Graph;
 
 /// Makes the float graph of `model`.
 ///

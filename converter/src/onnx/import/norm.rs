@@ -4,8 +4,8 @@ use super::importer::{Importer, Result, Value};
 use super::names;
 use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::{View, stored_places};
-use crate::float::Node;
 use crate::onnx::model::Array;
+use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -4,8 +4,8 @@ use super::importer::{Importer, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, for_each, length};
-use crate::float::Node;
 use crate::onnx::model::MAX_RANK;
+use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Slice", Handler::View(|i| i.slice()), "constant bounds, any steps; not empty"),

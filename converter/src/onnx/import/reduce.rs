@@ -4,7 +4,7 @@ use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::View;
-use crate::float::Node;
+use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),

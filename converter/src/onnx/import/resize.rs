@@ -6,8 +6,8 @@ use super::linear::Matrix;
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{View, dense};
-use crate::float::Node;
 use crate::onnx::model::{Array, Attribute};
+use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Resize",

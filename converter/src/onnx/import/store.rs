@@ -2,8 +2,8 @@
 
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::view::{Axis, Dim, View, coalesce, for_each, length, refine};
-use crate::float::{Node, TensorId};
 use crate::onnx::model::Array;
+use float::{Node, TensorId};
 
 /// The order of dims in a packed tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

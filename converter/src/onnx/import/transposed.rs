@@ -4,7 +4,7 @@ use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::{Dim, View, coalesce};
 use super::window::Kernel;
-use crate::float::Dense;
+use float::Dense;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "ConvTranspose",

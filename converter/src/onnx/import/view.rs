@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::float::TensorId;
+use float::TensorId;
 
 /// A run of indices: `len` of them, `stride` elements apart. Zero strides repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::View;
-use crate::float::{Dense, Geometry, Node};
+use float::{Dense, Geometry, Node};
 
 /// Kernel and window of a convolution.
 pub struct Kernel {

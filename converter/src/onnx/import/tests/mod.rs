@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::{Normalisation, build};
-use crate::float::{Graph, Node as FloatNode};
 use crate::onnx::error::OnnxError;
 use crate::onnx::fold;
 use crate::onnx::model::{Array, Attribute, Element, Input, Model, Node, Output};
+use float::{Graph, Node as FloatNode};
 
 /// A model under construction; its input `x` is an image, its output is the last value.
 pub struct Sketch {

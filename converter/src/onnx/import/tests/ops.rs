@@ -1,9 +1,9 @@
 //! Ops one by one.
 
 use super::{Sketch, close, ints, ops};
-use crate::float::Node;
 use crate::onnx::import::{Normalisation, build};
 use crate::onnx::model::{Array, Attribute, Element, Output};
+use float::Node;
 use runtime::OutputKind;
 
 #[test]

@@ -1,6 +1,6 @@
 //! The nodes of a float graph as their documentation defines them, as plainly as can be.
 
-use crate::float::{Function, Graph, Node, Part};
+use float::{Function, Graph, Node, Part};
 
 /// The outputs of `graph` for a frame of pixel values in 0..=255.
 pub fn run(graph: &Graph, frame: &[f32]) -> Vec<Vec<f32>> {

@@ -3,7 +3,8 @@
 use ndarray::linalg::general_mat_mul;
 
 use super::dense::{matrix, matrix_mut};
-use crate::float::{Dense, Geometry};
+use crate::graph::Dense;
+use crate::layout::Geometry;
 
 /// Elements that a block of rows may take, so that memory does not grow with the image.
 const BLOCK: usize = 1 << 20;

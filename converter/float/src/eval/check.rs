@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use crate::float::{Dense, Geometry, Graph, GraphError, Node, Part, Strided, Tensor, TensorId};
+use crate::error::GraphError;
+use crate::graph::{Dense, Graph, Node, Part, Tensor};
+use crate::layout::{Geometry, Strided, TensorId};
 
 /// Elements of a tensor at most.
 const MAX_LEN: usize = 1 << 28;

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// Everything about one conversion.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Facts {

@@ -1,7 +1,7 @@
 //! One checked node on values.
 
 use super::{conv, dense, movement, rows};
-use crate::float::{Node, Tensor};
+use crate::graph::{Node, Tensor};
 
 /// Appends the output of `node` to the empty `out`. `inputs` are in the order of
 /// [`Node::inputs`]; `scratch` is any buffer.

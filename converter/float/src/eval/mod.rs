@@ -16,8 +16,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{Graph, Node, Tensor, TensorId};
-use crate::error::ConvertError;
+use crate::error::GraphError;
+use crate::graph::{Graph, Node, Tensor};
+use crate::layout::TensorId;
 use crate::progress::Progress;
 
 pub use dense::linear;
@@ -44,7 +45,7 @@ struct Workspace {
 
 impl<'g> Evaluator<'g> {
     /// Checks every shape, index and stride of `graph`.
-    pub fn new(graph: &'g Graph) -> Result<Self, ConvertError> {
+    pub fn new(graph: &'g Graph) -> Result<Self, GraphError> {
         check::graph(graph)?;
         Ok(Self { graph, dies: deaths(graph), idle: Mutex::default() })
     }
@@ -149,7 +150,7 @@ fn deaths(graph: &Graph) -> Vec<Vec<TensorId>> {
 ///
 /// # Panics
 /// If `inputs` are not as many, or not as long, as the node's tensors.
-pub fn evaluate_node(tensors: &[Tensor], node: &Node, inputs: &[&[f32]]) -> Result<Vec<f32>, ConvertError> {
+pub fn evaluate_node(tensors: &[Tensor], node: &Node, inputs: &[&[f32]]) -> Result<Vec<f32>, GraphError> {
     check::node(tensors, node)?;
     let ids = node.inputs();
     assert_eq!(ids.len(), inputs.len(), "inputs of the node");

@@ -1,22 +1,8 @@
-//! The float graph: what importers of trained models produce, and what calibration
-//! turns into integers.
-//!
-//! Every tensor is `rows × width` values in row-major order, one image at a time. Nodes
-//! read and write whole tensors or strided parts of them; the layout of the model file
-//! (batch dimensions, channels first, heads first) is gone.
-
-mod binary;
-mod error;
-mod eval;
-mod simplify;
+//! Tensors, operations, and the graph that they make.
 
 use runtime::{Image, OutputKind};
 
-pub use crate::graph::{Geometry, Strided, TensorId};
-pub use binary::Signs;
-pub use error::GraphError;
-pub use eval::{Evaluator, evaluate_node, linear};
-pub use simplify::{fold_pixels, simplify};
+use crate::layout::{Geometry, Strided, TensorId};
 
 /// An activation.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Layers whose weights have one magnitude in each output channel: a sign and a scale.
 
-use super::Dense;
+use crate::graph::Dense;
 
 /// Binary weights, taken apart.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! What no output depends on.
 
-use crate::float::{Graph, Node, Part, TensorId};
+use crate::graph::{Graph, Node, Part};
+use crate::layout::TensorId;
 
 /// Removes nodes and tensors that no output depends on.
 pub(super) fn remove(graph: &mut Graph) {

@@ -1,8 +1,10 @@
 //! The normalisation of pixels into the first layer.
 
-use super::{folded, scale_inputs};
-use crate::facts::Change;
-use crate::float::{Graph, Node, TensorId};
+use facts::Change;
+
+use super::edit::{folded, scale_inputs};
+use crate::graph::{Graph, Node};
+use crate::layout::TensorId;
 
 /// Zero of the folded pixels: the byte that becomes int8 zero.
 const ZERO: f32 = 128.0 / 255.0;

@@ -3,7 +3,8 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-use crate::float::{Dense, Strided};
+use crate::graph::Dense;
+use crate::layout::Strided;
 
 /// The rows `x · Wᵀ + bias` of a dense layer: as many as `x` has, `dense.k` elements each.
 ///

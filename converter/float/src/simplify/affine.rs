@@ -1,8 +1,9 @@
 //! Factors and offsets of channels: into the layer before, or the layer behind.
 
-use super::{folded, only_reader, producer, redirect, scale_inputs, scale_outputs};
-use crate::facts::Change;
-use crate::float::{Graph, Node};
+use facts::Change;
+
+use super::edit::{folded, only_reader, producer, redirect, scale_inputs, scale_outputs};
+use crate::graph::{Graph, Node};
 
 /// Folds every `Affine`, and every `AddConstant` whose rows are alike, that a neighbour can take.
 pub(super) fn fold(graph: &mut Graph) -> Vec<Change> {

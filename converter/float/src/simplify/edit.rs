@@ -1,45 +1,23 @@
-//! Rewrites that leave what a float graph computes as it is, and make it smaller.
+//! What rewrites ask of a graph, and how they change it.
 
-mod affine;
-mod attention;
-mod dead;
-mod pixels;
+use facts::{Change, ChangeKind};
 
-use super::{Dense, Graph, Node, TensorId};
-use crate::facts::{Change, ChangeKind};
+use crate::graph::{Dense, Graph, Node};
+use crate::layout::TensorId;
 
-pub use pixels::fold_pixels;
-
-/// Folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
-/// to attentions, and removes what nothing reads.
-pub fn simplify(graph: &mut Graph) -> Vec<Change> {
-    let mut changes = Vec::new();
-    dead::remove(graph);
-    // Each fold may make another possible.
-    loop {
-        let before = changes.len();
-        changes.extend(affine::fold(graph));
-        changes.extend(attention::join(graph));
-        if changes.len() == before {
-            break;
-        }
-        dead::remove(graph);
-    }
-    changes
-}
-
-fn folded(graph: &Graph, tensor: TensorId, what: &str, why: &str) -> Change {
+/// A change that says what became of the maker of `tensor`.
+pub(super) fn folded(graph: &Graph, tensor: TensorId, what: &str, why: &str) -> Change {
     let layer = graph.tensors[tensor].name.clone();
     Change { kind: ChangeKind::Folded, layer, what: what.to_owned(), why: why.to_owned() }
 }
 
 /// The node that makes `tensor`.
-fn producer(graph: &Graph, tensor: TensorId) -> Option<usize> {
+pub(super) fn producer(graph: &Graph, tensor: TensorId) -> Option<usize> {
     graph.nodes.iter().position(|node| node.output() == tensor)
 }
 
 /// The only node that reads `tensor`, if that is all that does.
-fn only_reader(graph: &Graph, tensor: TensorId) -> Option<usize> {
+pub(super) fn only_reader(graph: &Graph, tensor: TensorId) -> Option<usize> {
     if graph.outputs.iter().any(|output| output.tensor == tensor) {
         return None;
     }
@@ -50,7 +28,7 @@ fn only_reader(graph: &Graph, tensor: TensorId) -> Option<usize> {
 }
 
 /// Makes `node` write `tensor` instead.
-fn redirect(node: &mut Node, tensor: TensorId) {
+pub(super) fn redirect(node: &mut Node, tensor: TensorId) {
     match node {
         Node::MatMul { out, .. } => out.tensor = tensor,
         Node::Pixels { out, .. }
@@ -75,7 +53,12 @@ fn redirect(node: &mut Node, tensor: TensorId) {
 
 /// `W·(scale·x + offset) + b` as a layer on `x`; `channel` tells which input channel a
 /// column of the weights meets.
-fn scale_inputs(dense: &mut Dense, scale: &[f32], offset: &[f32], channel: impl Fn(usize, usize) -> usize) {
+pub(super) fn scale_inputs(
+    dense: &mut Dense,
+    scale: &[f32],
+    offset: &[f32],
+    channel: impl Fn(usize, usize) -> usize,
+) {
     for (row, (weights, bias)) in dense.weights.chunks_exact_mut(dense.k).zip(&mut dense.bias).enumerate() {
         let mut moved = f64::from(*bias);
         for (column, w) in weights.iter_mut().enumerate() {
@@ -88,7 +71,7 @@ fn scale_inputs(dense: &mut Dense, scale: &[f32], offset: &[f32], channel: impl 
 }
 
 /// `scale·(W·x + b) + offset` as a layer.
-fn scale_outputs(dense: &mut Dense, scale: &[f32], offset: &[f32]) {
+pub(super) fn scale_outputs(dense: &mut Dense, scale: &[f32], offset: &[f32]) {
     for (row, weights) in dense.weights.chunks_exact_mut(dense.k).enumerate() {
         for w in weights {
             *w *= scale[row];

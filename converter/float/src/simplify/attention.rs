@@ -1,8 +1,10 @@
 //! Scores, softmax, the choice of keys where there is one, and weighted sum to one attention.
 
-use super::{folded, only_reader};
-use crate::facts::Change;
-use crate::float::{Graph, Node, Strided, TensorId};
+use facts::Change;
+
+use super::edit::{folded, only_reader};
+use crate::graph::{Graph, Node};
+use crate::layout::{Strided, TensorId};
 
 /// Joins every chain of `MatMul → Softmax → MatMul` that an attention computes, or a binarized
 /// one with `Select` before the last.

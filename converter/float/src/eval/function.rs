@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use crate::float::Function;
+use crate::graph::Function;
 
 impl Function {
     /// The value below which it is as good as zero, if there is one.

@@ -1,6 +1,6 @@
 //! Operations that only move values.
 
-use crate::float::Part;
+use crate::graph::Part;
 
 /// `out[a, b, c, d] = x[offset + a·s₀ + b·s₁ + c·s₂ + d·s₃]`.
 pub(super) fn permute(x: &[f32], offset: usize, shape: [usize; 4], strides: [usize; 4], out: &mut Vec<f32>) {
