@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use converter::ConvertError;
-use converter::onnx::OnnxError;
 use data::DataError;
+use onnx::OnnxError;
 use program::ProgramError;
 use shiftformer::device::{ConnectError, EmulatorError, SerialError};
 use shiftformer::{OpenError, OptionsError};

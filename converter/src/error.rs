@@ -4,8 +4,8 @@ use program::ProgramError;
 use thiserror::Error;
 
 use crate::measure::MeasureError;
-use crate::onnx::OnnxError;
 use float::GraphError;
+use onnx::OnnxError;
 
 /// Why a model could not be converted.
 #[derive(Debug, Error)]

@@ -4,7 +4,6 @@
 //! * [`import`]: readers of model files; they produce a [`float`] graph, or a quantized
 //!   [`graph`] where the checkpoint was trained with integers.
 //! * [`calibrate`]: post-training quantization of a float graph.
-//! * [`onnx`]: the reader of ONNX models; it produces a [`float`] graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
 //! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
@@ -16,7 +15,6 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod measure;
-pub mod onnx;
 pub mod report;
 
 pub use error::ConvertError;

@@ -2,6 +2,7 @@
 
 mod config;
 mod ivit;
+mod onnx;
 mod recipe;
 mod tensors;
 mod timm;
@@ -10,13 +11,13 @@ use std::path::Path;
 
 pub use config::VitConfig;
 pub use ivit::import as import_ivit;
+pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
-use crate::onnx;
 
 /// What a user may override about a model file.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ impl Imported {
 /// their tensor names.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-        return onnx::import(path, options).map(Imported::Float);
+        return import_onnx(path, options).map(Imported::Float);
     }
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ConvertError::Read { path: shown.clone(), source })?;
