@@ -5,7 +5,6 @@
 //!   [`graph`] where the checkpoint was trained with integers.
 //! * [`calibrate`]: post-training quantization of a float graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
-//! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
 
 pub mod arch;
@@ -15,7 +14,6 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod measure;
-pub mod report;
 
 pub use error::ConvertError;
 

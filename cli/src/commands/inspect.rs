@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use boards::{BOARDS, Board};
-use converter::report::read_facts;
 use facts::{ChangeKind, Facts};
+use report::read_facts;
 use shiftformer::ModelFile;
 
 use crate::describe::{BoardRow, Description, InputRow, OutputRow, describe};

@@ -9,7 +9,6 @@ use quant::operand::{Operand, Role, SlotOperand, Tiling};
 use runtime::{LoadError, Model};
 
 use super::lifetimes::Lifetimes;
-use crate::measure::Aligned;
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Clone, Debug)]
@@ -109,8 +108,9 @@ impl ProgramFacts {
     ///
     /// The checker's reason to refuse it.
     pub fn new(container: &[u8]) -> Result<Self, LoadError> {
-        let aligned = Aligned::copy_of(container);
-        let model = Model::new(aligned.bytes())?;
+        // The runtime reads a container at multiples of 4.
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(container);
+        let model = Model::new(&bytemuck::cast_slice(&words)[..container.len()])?;
         let (mut reader, mut tile_groups) = (Reader::default(), Vec::new());
         for instruction in model.instructions() {
             let position = reader.instructions.len();

@@ -29,6 +29,11 @@ use facts::Facts;
 /// Rows of a table at most.
 const MAX_ROWS: usize = 1000;
 
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 const STYLE: &str = include_str!("style.css");
 
 /// What a report is made of.

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
+use converter::import::{ImportOptions, import};
+use facts::{Change, ChangeKind, Comparison, Facts, Fidelity, TensorFact};
+
 use super::*;
-use crate::import::{ImportOptions, import};
-use facts::{Change, ChangeKind, Comparison, Fidelity, TensorFact};
 
 /// The bundled checkpoint, converted.
 fn bundled() -> ProgramFacts {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/vit_fmnist_ivit_qat.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/vit_fmnist_ivit_qat.safetensors");
     let graph = import(&path, &ImportOptions::default())
         .expect("the bundled checkpoint")
         .quantized()
         .expect("integers");
-    let container = crate::build(&graph, crate::BuildOptions::default()).expect("a container");
+    let container = converter::build(&graph, converter::BuildOptions::default()).expect("a container");
     ProgramFacts::new(&container).expect("a checked container")
 }
 
@@ -226,8 +227,8 @@ fn buffers_lie_in_the_arena_and_never_overlap() {
 #[test]
 #[ignore = "writes pages to look at"]
 fn sample_pages() {
-    let deit = crate::arch::Arch::by_name("deit-tiny").expect("a known architecture").random(1);
-    let deit = crate::build(&deit, crate::BuildOptions::default()).expect("a container");
+    let deit = converter::arch::Arch::by_name("deit-tiny").expect("a known architecture").random(1);
+    let deit = converter::build(&deit, converter::BuildOptions::default()).expect("a container");
     let deit = ProgramFacts::new(&deit).expect("a checked container");
     for (name, program) in [("vit_fmnist.onnx", bundled()), ("deit_tiny.onnx", deit)] {
         let facts = plausible(&program);
