@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use super::{DType, integer};
+use super::dtype::{DType, integer};
 use crate::error::FormatError;
 
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
