@@ -1,9 +1,10 @@
 //! Float against integer, one row for each set of images.
 
+use facts::Comparison;
 use maud::{Markup, html};
 
-use super::{MAX_ROWS, scroll, text};
-use facts::Comparison;
+use super::table::{MAX_ROWS, scroll};
+use super::text;
 
 pub(super) fn section(comparisons: &[Comparison]) -> Markup {
     html! {

@@ -3,8 +3,10 @@
 use maud::{Markup, html};
 
 use super::axis::{self, percent};
-use super::program::{Buffer, BufferKind, ProgramFacts, TileGroup};
-use super::{MAX_ROWS, scroll, text};
+use super::lifetimes::{Buffer, BufferKind, TileGroup};
+use super::program::ProgramFacts;
+use super::table::{MAX_ROWS, scroll};
+use super::text;
 
 /// Units of the picture's height.
 const HEIGHT: f64 = 1000.0;

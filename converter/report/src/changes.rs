@@ -1,9 +1,10 @@
 //! What was done to the model on its way to integers, and why.
 
+use facts::{Change, ChangeKind};
 use maud::{Markup, html};
 
-use super::{MAX_ROWS, more, text};
-use facts::{Change, ChangeKind};
+use super::table::{MAX_ROWS, more};
+use super::text;
 
 /// A list of this many changes is shown open.
 const OPEN: usize = 4;

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::program::ProgramFacts;
-use super::{MAX_ROWS, more, scroll, text};
+use super::table::{MAX_ROWS, more, scroll};
+use super::text;
 
 pub(super) fn section(program: &ProgramFacts) -> Markup {
     let all = &program.instructions;

@@ -14,20 +14,19 @@ mod program;
 mod ranges;
 mod sidecar;
 mod snr;
+mod subject;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod verdict;
 
-pub use program::{Buffer, BufferKind, InstructionFacts, ProgramFacts, TileGroup};
+pub use lifetimes::{Buffer, BufferKind, TileGroup};
+pub use program::{InstructionFacts, ProgramFacts};
 pub use sidecar::{MAX_FACTS, SidecarError, read_facts, sidecar_path, write_facts};
+pub use subject::Report;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-use facts::Facts;
-
-/// Rows of a table at most.
-const MAX_ROWS: usize = 1000;
 
 /// The code in the README is tested.
 #[cfg(doctest)]
@@ -35,17 +34,6 @@ const MAX_ROWS: usize = 1000;
 struct Readme;
 
 const STYLE: &str = include_str!("style.css");
-
-/// What a report is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
-    /// The model, as its user calls it.
-    pub model: &'a str,
-    /// What the conversion found out and decided.
-    pub facts: &'a Facts,
-    /// What the container holds.
-    pub program: &'a ProgramFacts,
-}
 
 /// The page. Its length is bounded, whatever the facts hold.
 pub fn html(report: &Report<'_>) -> String {
@@ -90,17 +78,5 @@ fn footer(report: &Report<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// A table that scrolls inside its own box.
-fn scroll(label: &str, table: Markup) -> Markup {
-    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
-}
-
-/// How many of `rows` are not shown.
-fn more(rows: usize) -> Markup {
-    html! {
-        @if rows > MAX_ROWS { p.empty { "and " (text::count((rows - MAX_ROWS) as u64)) " more." } }
     }
 }

@@ -3,7 +3,59 @@
 use quant::mem::DType;
 use quant::operand::Role;
 
-use super::program::{Buffer, BufferKind, TileGroup, Use};
+/// A run of instructions executed tile by tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileGroup {
+    /// Position of the first in [`ProgramFacts::instructions`](crate::ProgramFacts::instructions).
+    pub first: usize,
+    /// Position of the last.
+    pub last: usize,
+    /// Rows of each.
+    pub rows: u32,
+    /// Rows of a tile.
+    pub tile: u32,
+}
+
+/// What a buffer of the arena holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferKind {
+    /// An input, until it is overwritten.
+    Input,
+    /// int8 activations.
+    Int8,
+    /// int16 activations: the residual stream.
+    Int16,
+    /// int32 values: logits.
+    Int32,
+    /// Working memory of one instruction.
+    Scratch,
+}
+
+/// A range of the arena while it holds one thing.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    /// The instruction or input that it was first written by.
+    pub name: String,
+    /// What it holds.
+    pub kind: BufferKind,
+    /// First byte in the arena.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Position of the first instruction that it is alive at.
+    pub first: usize,
+    /// Position of the last.
+    pub last: usize,
+}
+
+/// A use of the arena by an instruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    pub role: Role,
+    pub dtype: DType,
+    pub offset: u64,
+    pub bytes: u64,
+}
 
 /// Buffers found so far.
 #[derive(Default)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use program::ProductBits;
 use quant::Op;
 use quant::mem::DType;
-use quant::operand::{Operand, Role, SlotOperand, Tiling};
+use quant::operand::{Operand, SlotOperand, Tiling};
 use runtime::{LoadError, Model};
 
-use super::lifetimes::Lifetimes;
+use super::lifetimes::{Buffer, Lifetimes, TileGroup, Use};
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Clone, Debug)]
@@ -54,51 +54,6 @@ pub struct InstructionFacts {
     pub macs: u64,
     /// Bytes of its weight matrix.
     pub weight_bytes: u64,
-}
-
-/// A run of instructions executed tile by tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TileGroup {
-    /// Position of the first in [`ProgramFacts::instructions`].
-    pub first: usize,
-    /// Position of the last.
-    pub last: usize,
-    /// Rows of each.
-    pub rows: u32,
-    /// Rows of a tile.
-    pub tile: u32,
-}
-
-/// What a buffer of the arena holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BufferKind {
-    /// An input, until it is overwritten.
-    Input,
-    /// int8 activations.
-    Int8,
-    /// int16 activations: the residual stream.
-    Int16,
-    /// int32 values: logits.
-    Int32,
-    /// Working memory of one instruction.
-    Scratch,
-}
-
-/// A range of the arena while it holds one thing.
-#[derive(Clone, Debug)]
-pub struct Buffer {
-    /// The instruction or input that it was first written by.
-    pub name: String,
-    /// What it holds.
-    pub kind: BufferKind,
-    /// First byte in the arena.
-    pub offset: u64,
-    /// Bytes.
-    pub bytes: u64,
-    /// Position of the first instruction that it is alive at.
-    pub first: usize,
-    /// Position of the last.
-    pub last: usize,
 }
 
 impl ProgramFacts {
@@ -152,15 +107,6 @@ impl ProgramFacts {
 
 fn described(name: &str, dtype: DType, len: u32) -> String {
     format!("{name}: {len} × {}", dtype.name())
-}
-
-/// A use of the arena by an instruction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Use {
-    pub role: Role,
-    pub dtype: DType,
-    pub offset: u64,
-    pub bytes: u64,
 }
 
 /// What is gathered over all instructions.

@@ -1,9 +1,10 @@
 //! Ranges and outliers of every activation.
 
+use facts::TensorFact;
 use maud::{Markup, html};
 
-use super::{MAX_ROWS, more, scroll, text};
-use facts::TensorFact;
+use super::table::{MAX_ROWS, more, scroll};
+use super::text;
 
 /// Share of values cut off, and outlier ratio, that are pointed out.
 const CLIPPED: f64 = 0.001;

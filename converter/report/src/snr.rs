@@ -1,10 +1,12 @@
 //! How well every instruction follows the float model, as bars.
 
+use facts::Fidelity;
 use maud::{Markup, html};
 
 use super::axis::{self, percent};
-use super::{MAX_ROWS, Report, scroll, text};
-use facts::Fidelity;
+use super::subject::Report;
+use super::table::{MAX_ROWS, scroll};
+use super::text;
 
 /// Bars drawn at most.
 const MAX_BARS: usize = 4096;

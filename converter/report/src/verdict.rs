@@ -1,10 +1,11 @@
 //! The answer in plain words: is it as accurate, and does it fit.
 
 use boards::OWNED;
+use facts::Comparison;
 use maud::{Markup, html};
 
-use super::{Report, text};
-use facts::Comparison;
+use super::subject::Report;
+use super::text;
 
 /// How the integer program compares with the float model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
