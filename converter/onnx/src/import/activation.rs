@@ -1,9 +1,10 @@
 //! Element-wise functions.
 
+use float::{Function, Node};
+
 use super::importer::{Importer, Result};
 use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::View;
-use float::{Function, Node};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Gelu", Handler::View(|i| i.gelu()), "exact and `tanh`"),

@@ -1,9 +1,10 @@
 //! Signs, chosen keys, and weights that are signs.
 
+use float::{Dense, Function, Node, TensorId};
+
 use super::importer::{Importer, Result};
 use super::op::{Domain, Handler, OnnxOp};
 use super::view::View;
-use float::{Dense, Function, Node, TensorId};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Sign", Handler::View(|i| i.sign()), "all of it, in binarized models"),

@@ -1,10 +1,11 @@
 //! Concatenation.
 
+use float::{Node, Part};
+
 use super::importer::{Importer, MAX_ELEMENTS, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, dense};
-use float::{Node, Part};
 
 pub(super) const OPS: &[OnnxOp] =
     &[OnnxOp::new("Concat", Handler::View(|i| i.concat()), "of computed tensors and constants")];

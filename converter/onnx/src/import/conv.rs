@@ -1,10 +1,11 @@
 //! Convolutions and average pooling.
 
+use float::Dense;
+
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::View;
 use super::window::{Kernel, unimage};
-use float::Dense;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

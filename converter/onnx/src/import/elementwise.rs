@@ -1,5 +1,7 @@
 //! Sums, and products with constants.
 
+use float::Node;
+
 use super::importer::{Importer, Result, Value};
 use super::names;
 use super::op::{Handler, OnnxOp};
@@ -7,7 +9,6 @@ use super::store::Order;
 use super::view::View;
 use crate::fold::broadcast;
 use crate::model::Array;
-use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Add", Handler::View(|i| i.add()), "of two computed tensors, or with a constant"),

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+use float::{Graph, TensorId};
+
 use super::names::{self, Names};
 use super::view::View;
 use crate::error::OnnxError;
 use crate::fold::{Budget, axis_of};
 use crate::model::{Array, Model, Node};
-use float::{Graph, TensorId};
 
 /// Most elements of a tensor.
 pub(super) const MAX_ELEMENTS: usize = 1 << 26;

@@ -1,5 +1,6 @@
 //! The model's input as a view of the frame.
 
+use float::{Graph, Node};
 use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 
@@ -7,7 +8,6 @@ use super::importer::{MAX_ELEMENTS, Result, interface};
 use super::view::{View, dense};
 use crate::error::OnnxError;
 use crate::model::{Element, Input, Model};
-use float::{Graph, Node};
 
 /// What the user says about the pixels that the model was trained with.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,10 +1,11 @@
 //! Dense layers: products with a constant matrix.
 
+use float::{Dense, Geometry, Node};
+
 use super::binary::snap;
 use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, stored_places};
-use float::{Dense, Geometry, Node};
 
 /// A constant matrix: `n` outputs of `k` inputs, row-major.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! Matrix products, with a constant and of two tensors.
 
+use float::{Node, Strided};
+
 use super::importer::{Importer, Result, Value};
 use super::linear::Matrix;
 use super::op::{Domain, Handler, OnnxOp};
@@ -8,7 +10,6 @@ use super::view::{Axis, Dim, View, coalesce, dense, length, split};
 use crate::error::OnnxError;
 use crate::fold::broadcast;
 use crate::model::Array;
-use float::{Node, Strided};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -1,11 +1,12 @@
 //! Maxima, as sums and ReLUs: `max(a, b) = a + relu(b − a)`.
 
+use float::{Function, Node};
+
 use super::importer::{Importer, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
 use super::window::unimage;
-use float::{Function, Node};
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -46,9 +46,10 @@ use std::collections::HashSet;
 use importer::{Importer, MAX_ELEMENTS, Result, Value};
 pub use input::Normalisation;
 
+use float::Graph;
+
 use super::error::OnnxError;
 use super::model::{Array, Model};
-use float::Graph;
 
 /// Makes the float graph of `model`.
 ///

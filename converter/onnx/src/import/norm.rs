@@ -1,11 +1,12 @@
 //! Normalisation and softmax.
 
+use float::Node;
+
 use super::importer::{Importer, Result, Value};
 use super::names;
 use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::{View, stored_places};
 use crate::model::Array;
-use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use float::Graph;
 use runtime::OutputKind;
 
 use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
 use crate::model::{Model, Node};
-use float::Graph;
 
 /// Operators that only rescale an answer, and are left out where nothing but outputs is behind them.
 pub(super) const ENDINGS: &[&str] = &["ArgMax", "LogSoftmax", "LpNormalization", "Sigmoid", "Softmax"];

@@ -1,11 +1,12 @@
 //! Parts of an axis: slices, splits and gathered indices.
 
+use float::Node;
+
 use super::importer::{Importer, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, for_each, length};
 use crate::model::MAX_RANK;
-use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Slice", Handler::View(|i| i.slice()), "constant bounds, any steps; not empty"),

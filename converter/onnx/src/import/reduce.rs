@@ -1,10 +1,11 @@
 //! Sums and means over axes.
 
+use float::Node;
+
 use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::View;
-use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),

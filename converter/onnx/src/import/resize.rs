@@ -1,13 +1,14 @@
 //! `Resize`: rows picked for the nearest neighbour, a constant product along each axis for
 //! linear and cubic interpolation.
 
+use float::Node;
+
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::linear::Matrix;
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{View, dense};
 use crate::model::{Array, Attribute};
-use float::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Resize",

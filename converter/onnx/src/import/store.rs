@@ -1,9 +1,10 @@
 //! Bringing views into the layouts that nodes need: copies only where there is no other way.
 
+use float::{Node, TensorId};
+
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::view::{Axis, Dim, View, coalesce, for_each, length, refine};
 use crate::model::Array;
-use float::{Node, TensorId};
 
 /// The order of dims in a packed tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

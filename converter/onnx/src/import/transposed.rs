@@ -1,10 +1,11 @@
 //! Transposed convolutions.
 
+use float::Dense;
+
 use super::importer::{Importer, MAX_ELEMENTS, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::{Dim, View, coalesce};
 use super::window::Kernel;
-use float::Dense;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "ConvTranspose",

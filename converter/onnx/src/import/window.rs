@@ -1,9 +1,10 @@
 //! What convolutions and pooling have in common: images, windows, and the convolution itself.
 
+use float::{Dense, Geometry, Node};
+
 use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::View;
-use float::{Dense, Geometry, Node};
 
 /// Kernel and window of a convolution.
 pub struct Kernel {

@@ -6,7 +6,7 @@ use super::matcher::Matcher;
 use crate::model::{Array, Attribute, Node};
 
 /// The part of a LayerNorm without γ and β.
-struct Core<'a> {
+struct Standardised<'a> {
     x: &'a str,
     epsilon: f64,
     axes: Vec<i64>,
@@ -17,7 +17,7 @@ struct Core<'a> {
 /// A LayerNorm whose division, or multiplication with a reciprocal, is node `index`.
 pub(super) fn layer_norm(matcher: &Matcher, index: usize) -> Option<Fusion> {
     let node = matcher.node(index)?;
-    let mut core = core(matcher, node)?;
+    let mut core = standardised(matcher, node)?;
     let mut root = index;
     let mut output = node.output();
     let mut constants = [None, None];
@@ -63,7 +63,7 @@ fn parameter(matcher: &Matcher, node: &Node, rank: usize) -> Option<Array> {
     fits.then(|| array.reshape(shape.to_vec())).flatten()
 }
 
-fn core<'a>(matcher: &Matcher<'a>, node: &'a Node) -> Option<Core<'a>> {
+fn standardised<'a>(matcher: &Matcher<'a>, node: &'a Node) -> Option<Standardised<'a>> {
     let (a, b) = (node.input(0)?, node.input(1)?);
     if node.is("Div") {
         return centred(matcher, a, root_of(matcher, b)?);
@@ -105,7 +105,7 @@ fn reciprocal_root<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Root<'a>> {
 }
 
 /// `d / √v` where `v` is the variance of what `d` is centred from, plus ε.
-fn centred<'a>(matcher: &Matcher<'a>, d: &str, (v, mut interior): Root<'a>) -> Option<Core<'a>> {
+fn centred<'a>(matcher: &Matcher<'a>, d: &str, (v, mut interior): Root<'a>) -> Option<Standardised<'a>> {
     let (add, sum) = matcher.made_by(v, "Add")?;
     let (variance, epsilon) = matcher.with_scalar(sum).filter(|(_, epsilon)| *epsilon >= 0.0)?;
     let (outer, squares, axes) = mean(matcher, variance)?;
@@ -129,7 +129,7 @@ fn centred<'a>(matcher: &Matcher<'a>, d: &str, (v, mut interior): Root<'a>) -> O
             interior.push(twin_mean);
         }
     }
-    Some(Core { x, epsilon, axes, interior })
+    Some(Standardised { x, epsilon, axes, interior })
 }
 
 /// What is averaged by the node that makes `value`, and over which axes: one, or several

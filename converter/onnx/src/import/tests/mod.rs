@@ -10,13 +10,13 @@ mod run;
 
 use std::collections::HashMap;
 
+use float::{Graph, Node as FloatNode};
 use proptest::prelude::*;
 
 use super::{Normalisation, build};
 use crate::error::OnnxError;
 use crate::fold;
 use crate::model::{Array, Attribute, Element, Input, Model, Node, Output};
-use float::{Graph, Node as FloatNode};
 
 /// A model under construction; its input `x` is an image, its output is the last value.
 pub struct Sketch {

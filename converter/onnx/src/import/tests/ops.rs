@@ -1,10 +1,11 @@
 //! Ops one by one.
 
+use float::Node;
+use runtime::OutputKind;
+
 use super::{Sketch, close, ints, ops};
 use crate::import::{Normalisation, build};
 use crate::model::{Array, Attribute, Element, Output};
-use float::Node;
-use runtime::OutputKind;
 
 #[test]
 fn layer_norm_and_softmax_take_any_layout() {
