@@ -1,11 +1,11 @@
 //! What can go wrong in a conversion, in words for its user.
 
+use float::GraphError;
+use onnx::OnnxError;
 use program::ProgramError;
 use thiserror::Error;
 
-use crate::measure::MeasureError;
-use float::GraphError;
-use onnx::OnnxError;
+use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
 #[derive(Debug, Error)]
