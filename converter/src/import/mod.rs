@@ -3,6 +3,7 @@
 mod config;
 mod ivit;
 mod onnx;
+mod options;
 mod recipe;
 mod tensors;
 mod timm;
@@ -12,23 +13,13 @@ use std::path::Path;
 pub use config::VitConfig;
 pub use ivit::import as import_ivit;
 pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
+pub use options::ImportOptions;
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
-
-/// What a user may override about a model file.
-#[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
-    /// The configuration as JSON, instead of the file's metadata.
-    pub config: Option<String>,
-    /// Mean of each channel of pixels scaled to \[0, 1\].
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel.
-    pub std: Vec<f32>,
-}
 
 /// A model as its file has it.
 #[derive(Clone, Debug)]
@@ -93,15 +84,4 @@ pub fn import_safetensors(
                layout, with `qact_input.act_scaling_factor`"
             .into(),
     })
-}
-
-/// Weights in (output, channel, position) order moved to (output, position, channel).
-fn channels_last(values: &[i8], channels: usize, positions: usize) -> Vec<i8> {
-    let mut out = Vec::with_capacity(values.len());
-    for filter in values.chunks(channels * positions) {
-        for position in 0..positions {
-            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
-        }
-    }
-    out
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use onnx::{Normalisation, OnnxError, parse, read};
 
-use super::ImportOptions;
+use super::options::ImportOptions;
 use crate::error::ConvertError;
 
 /// Reads the ONNX model at `path`, with external data from its directory.

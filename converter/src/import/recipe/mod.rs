@@ -12,7 +12,9 @@ use std::f64::consts::SQRT_2;
 use quant::ops::MAX_BIAS;
 
 use self::activations::{Activations, Gelu, Reads};
-use super::{ImportOptions, Tensors, VitConfig};
+use super::config::VitConfig;
+use super::options::ImportOptions;
+use super::tensors::{Tensors, channels_last};
 use crate::error::ConvertError;
 use crate::graph::{BinaryWeights, Geometry, Graph, Node, Part, Strided, Sums, TensorId, Weights, Width};
 
@@ -134,7 +136,7 @@ impl Importer<'_> {
 
         let patches = self.graph.tensor("patch_embed", grid * grid, width, Width::I16, self.stream);
         let mut weights = self.int8("patch_embed.proj", &[width, in_chans, patch, patch], scale)?;
-        weights.values = super::channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
+        weights.values = channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
         let geometry = Geometry::patches(img_size, patch, in_chans);
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
 
