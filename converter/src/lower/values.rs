@@ -4,7 +4,8 @@ use quant::Op;
 use quant::arith::ShiftExp;
 use quant::ops::{Act, Exponential, Interpolate, MeanTokens, PerChannel, Relu, Requantize, Shiftmax, Table};
 
-use super::{Lowering, scales};
+use super::lowering::Lowering;
+use super::scales;
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, TensorId, Width};
 
