@@ -1,10 +1,14 @@
 //! Which parts of a float graph run on bits, and what may be asked of them.
 
-use super::emit::SELECTED;
-use super::widths::Layers;
+use float::{Function, Graph, Node, TensorId};
+
+use super::layers::Layers;
 use crate::error::ConvertError;
 use crate::graph::Width;
-use float::{Function, Graph, Node, TensorId};
+
+/// Why a comparison with the row's maximum is refused outside an attention.
+pub(super) const SELECTED: &str = "scores are only compared with their row's maximum between queries · keys and the \
+                                   product with values";
 
 /// The type of `id`, if it holds signs: ternary behind an attention, whose sums may be 0.
 pub(super) fn signs(model: &Graph, id: TensorId) -> Option<Width> {

@@ -2,14 +2,16 @@
 //! so, and 16 bits for the inputs where eight cost too much, as long as few products are
 //! slowed down. Of a convolution it is the weights that get 16 bits.
 
-use super::range::{self, Measure, Scale};
-use super::statistics::{Activation, Statistics};
-use super::widths::Layers;
-use super::{Precision, QuantizeOptions, layers, matches};
-use crate::error::ConvertError;
-use crate::graph::Width;
 use facts::{Change, ChangeKind};
 use float::{Dense, Function, Graph, Node};
+
+use super::layers::{Layers, layers, matches};
+use super::options::QuantizeOptions;
+use super::precision::Precision;
+use super::range::{self, Measure, Scale};
+use super::statistics::{Activation, Statistics};
+use crate::error::ConvertError;
+use crate::graph::Width;
 
 /// A layer's output has to be this far above the error of its rounded input, in decibels.
 const WANTED_DB: f64 = 30.0;

@@ -1,11 +1,12 @@
 //! What activations look like on the calibration images.
 
+use float::Progress;
+use float::{Evaluator, Graph, Node, TensorId};
 use rayon::prelude::*;
 
 use super::attention;
+use super::sample::spread;
 use crate::error::ConvertError;
-use float::Progress;
-use float::{Evaluator, Graph, Node, TensorId};
 
 /// Rows kept of each activation, over all images.
 const SAMPLED_ROWS: usize = 512;
@@ -74,16 +75,6 @@ impl Activation {
         }
         self.samples.extend(other.samples);
     }
-}
-
-/// `keep` of `count` indices: the first (a class token, where there is one) and others
-/// spread evenly, starting elsewhere for every image.
-pub(super) fn spread(count: usize, keep: usize, image: usize) -> impl Iterator<Item = usize> {
-    let keep = keep.min(count);
-    (0..keep).map(move |i| match i {
-        0 => 0,
-        _ => (i * count / keep + image * 7) % count,
-    })
 }
 
 /// What all activations look like.

@@ -1,11 +1,11 @@
 //! Weights and biases to integers, one scale for each output channel.
 
+use float::Dense;
 use quant::ops::MAX_BIAS;
 use rayon::prelude::*;
 
 use super::range::Scale;
 use crate::graph::Weights;
-use float::Dense;
 
 /// Shares of the largest weight that are tried as the end of a channel's range.
 const SHARES: [f64; 9] = [1.0, 0.97, 0.94, 0.91, 0.88, 0.85, 0.82, 0.79, 0.76];

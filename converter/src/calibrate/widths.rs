@@ -4,13 +4,12 @@
 //! (or int16 where escalated); logits are int32. An activation is made in the widest type
 //! that its readers take and its maker can write, and requantized for the others.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use float::{Function, Graph, Node, TensorId};
 use runtime::OutputKind;
 
 use super::binary;
+use super::layers::Layers;
 use crate::graph::Width;
-use float::{Function, Graph, Node, TensorId};
 
 /// Integer types of every activation.
 #[derive(Clone, Debug)]
@@ -23,15 +22,6 @@ pub(super) struct WidthPlan {
     pub asymmetric: Vec<bool>,
     /// What was decided for layers.
     pub layers: Layers,
-}
-
-/// What is decided for layers, by their nodes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Layers {
-    /// The integer type of the activations that a layer reads, where it is decided.
-    pub reads: BTreeMap<usize, Width>,
-    /// Layers whose weights are one bit.
-    pub binary: BTreeSet<usize>,
 }
 
 impl WidthPlan {

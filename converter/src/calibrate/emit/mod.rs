@@ -5,30 +5,20 @@ mod scales;
 
 use std::collections::HashMap;
 
+use facts::{Change, ChangeKind, TensorFact};
+use float::{Dense, Node as Float, Part as FloatPart, TensorId};
+
 use self::scales::Scales;
-use super::QuantizeOptions;
 use super::attention::score_scale;
+use super::binary::{self as bits, SELECTED};
+use super::options::{Exponential, QuantizeOptions};
 use super::range::{Scale, coverage};
 use super::statistics::Statistics;
 use super::weights::{self, Input};
 use super::widths::WidthPlan;
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, Graph, Node, Output, Part, Width};
-use facts::{Change, ChangeKind, TensorFact};
-use float::{Dense, Node as Float, Part as FloatPart, TensorId};
 
-/// How the softmax takes its exponential of int8 scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exponential {
-    /// A table of rounded exponentials.
-    Exact,
-    /// A table of I-ViT's shift-exp.
-    Shift,
-}
-
-/// Why a comparison with the row's maximum is refused outside an attention.
-pub(super) const SELECTED: &str = "scores are only compared with their row's maximum between queries · keys and the \
-                                   product with values";
 /// Largest sum of exponentials: leaves the reciprocal of the sum at least eight bits.
 const SUM_LIMIT: u32 = 1 << 23;
 /// Fraction bits of an exponential at most.
@@ -49,7 +39,7 @@ pub(super) fn emit(
     options: &QuantizeOptions,
 ) -> Result<Emitted, ConvertError> {
     let scales = Scales::choose(model, statistics, plan);
-    let absorbed = super::binary::absorbed(model, &plan.layers);
+    let absorbed = bits::absorbed(model, &plan.layers);
     let graph = Graph::new(model.image);
     let (versions, corrections) = (HashMap::from([((0, 8), 0)]), Vec::new());
     let mut emitter = Emitter {

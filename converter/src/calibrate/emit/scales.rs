@@ -1,12 +1,12 @@
 //! The scale of every group of activations, in both integer types.
 
+use float::{Graph, Node, TensorId};
 use rayon::prelude::*;
 
 use crate::calibrate::range::{self, Measure, Scale};
 use crate::calibrate::statistics::{Activation, Statistics};
 use crate::calibrate::widths::WidthPlan;
 use crate::graph::Width;
-use float::{Graph, Node, TensorId};
 
 /// Scales by the first tensor of each group.
 pub(in crate::calibrate) struct Scales {
