@@ -9,7 +9,6 @@ use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ConvertError {
     /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
