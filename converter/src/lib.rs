@@ -1,5 +1,5 @@
 //! Turns trained vision transformers into Shiftformer containers:
-//! import → calibrate → graph → lower → report.
+//! import → calibrate → graph → lower.
 //!
 //! * [`import`]: readers of model files; they produce a [`float`] graph, or a quantized
 //!   [`graph`] where the checkpoint was trained with integers.
