@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::axis::{self, percent};
+use super::container::ProgramFacts;
 use super::lifetimes::{Buffer, BufferKind, TileGroup};
-use super::program::ProgramFacts;
 use super::table::{MAX_ROWS, scroll};
 use super::text;
 

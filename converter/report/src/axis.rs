@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::program::InstructionFacts;
+use super::container::InstructionFacts;
 use super::text;
 
 /// Labels below a picture at most; a phone shows every other one.

@@ -4,7 +4,7 @@ use boards::{Board, EMULATED, OWNED};
 use maud::{Markup, html};
 
 use super::axis::percent;
-use super::program::ProgramFacts;
+use super::container::ProgramFacts;
 use super::text;
 
 pub(super) fn section(program: &ProgramFacts) -> Markup {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::program::ProgramFacts;
+use super::container::ProgramFacts;
 use super::table::{MAX_ROWS, more, scroll};
 use super::text;
 

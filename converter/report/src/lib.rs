@@ -8,9 +8,9 @@ mod arena;
 mod axis;
 mod boards;
 mod changes;
+mod container;
 mod instructions;
 mod lifetimes;
-mod program;
 mod ranges;
 mod sidecar;
 mod snr;
@@ -21,8 +21,8 @@ mod tests;
 mod text;
 mod verdict;
 
+pub use container::{InstructionFacts, ProgramFacts};
 pub use lifetimes::{Buffer, BufferKind, TileGroup};
-pub use program::{InstructionFacts, ProgramFacts};
 pub use sidecar::{MAX_FACTS, SidecarError, read_facts, sidecar_path, write_facts};
 pub use subject::Report;
 

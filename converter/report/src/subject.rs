@@ -2,7 +2,7 @@
 
 use facts::Facts;
 
-use crate::program::ProgramFacts;
+use crate::container::ProgramFacts;
 
 /// What a report is made of.
 #[derive(Clone, Copy, Debug)]
