@@ -8,7 +8,7 @@
 //! 5. `emit`: weights, biases and tables are made for those scales.
 
 mod attention;
-mod binary;
+mod bits;
 mod emit;
 mod equalize;
 mod escalate;
@@ -101,7 +101,7 @@ pub(crate) fn calibrate<'o>(
     }
     check_names(&model, &options.precision)?;
     let choice = escalate::choose(&model, &statistics, options)?;
-    binary::check(&model, &choice.layers(0), options.binary)?;
+    bits::check(&model, &choice.layers(0), options.binary)?;
     Ok(Calibrated { model, statistics, options, changes, choice })
 }
 

@@ -7,7 +7,7 @@
 use float::{Function, Graph, Node, TensorId};
 use runtime::OutputKind;
 
-use super::binary;
+use super::bits;
 use super::layers::Layers;
 use crate::graph::Width;
 
@@ -32,7 +32,7 @@ impl WidthPlan {
         match node {
             Node::Linear { x, .. } => {
                 let decided = self.layers.reads.get(&index).copied();
-                vec![(*x, binary::signs(model, *x).or(decided).unwrap_or(Width::I8))]
+                vec![(*x, bits::signs(model, *x).or(decided).unwrap_or(Width::I8))]
             }
             Node::BinaryAttention { .. } => all(Width::Sign),
             Node::Activate { function: Function::Sign, .. } => all(Width::I16),
@@ -114,7 +114,7 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
     }
     for (index, node) in model.nodes.iter().enumerate().rev() {
         let out = node.output();
-        let widest = binary::signs(model, out).unwrap_or_else(|| made(node, wanted[out]));
+        let widest = bits::signs(model, out).unwrap_or_else(|| made(node, wanted[out]));
         plan.primary[out] = match node {
             Node::Activate { .. } if plan.reads_wide(model, out) => Width::I16,
             _ => widest,

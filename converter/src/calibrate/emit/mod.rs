@@ -10,7 +10,7 @@ use float::{Dense, Node as Float, Part as FloatPart, TensorId};
 
 use self::scales::Scales;
 use super::attention::score_scale;
-use super::binary::{self as bits, SELECTED};
+use super::bits::{self, SELECTED};
 use super::options::{Exponential, QuantizeOptions};
 use super::range::{Scale, coverage};
 use super::statistics::Statistics;
