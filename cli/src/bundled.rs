@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use converter::data::{FormatError, Image, Limits, Planar, idx};
+use data::{FormatError, Image, Limits, Planar, idx};
 
 use crate::failure::Failure;
 

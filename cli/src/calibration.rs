@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use converter::data::{self, Dataset};
-use converter::float::Graph;
+use data::Dataset;
+use float::Graph;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;

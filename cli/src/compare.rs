@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use converter::data;
 use serde::Serialize;
 use shiftformer::{Event, Model, Session, Verifier};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use converter::calibrate::{QuantizeOptions, Quantized};
-use converter::facts::{Comparison, Facts, Fidelity};
-use converter::float::Graph;
-use converter::report::{self, ProgramFacts, Report};
 use converter::{BuildOptions, Conversion, ConvertError, measure};
+use facts::{Comparison, Facts, Fidelity};
+use float::Graph;
+use report::{ProgramFacts, Report};
 use shiftformer::Model;
 
 use crate::calibration::{Calibration, last};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boards::{BOARDS, Board};
-use converter::facts::Facts;
+use facts::Facts;
 use program::{Container, ProductBits, write};
 use serde::Serialize;
 use shiftformer::Model;

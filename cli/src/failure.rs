@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use converter::ConvertError;
-use converter::data::DataError;
-use converter::onnx::OnnxError;
+use data::DataError;
+use onnx::OnnxError;
 use program::ProgramError;
 use shiftformer::device::SerialError;
 use shiftformer::{NotInThisBuild, OpenError, PrepareError};
@@ -101,7 +101,9 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::Program(ProgramError::TooLarge { .. }) => {
             "containers are limited to 4 GiB and 2048 instructions"
         }
-        _ => "this is a defect of the converter: please report it with the checkpoint",
+        ConvertError::Graph(_) | ConvertError::Measure(_) | ConvertError::Program(_) => {
+            "this is a defect of the converter: please report it with the checkpoint"
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use converter::data::{DataError, Dataset, FrameSpec, read_image};
+use data::{DataError, Dataset, FrameSpec, read_image};
 use shiftformer::Model;
 use shiftformer::runtime::{ChannelOrder, Image};
 
@@ -42,7 +42,7 @@ impl FrameSource {
     }
 
     /// An image in memory; `name` is for messages.
-    pub fn convert(&self, image: &converter::data::Image, name: &str) -> Result<Vec<u8>, Failure> {
+    pub fn convert(&self, image: &data::Image, name: &str) -> Result<Vec<u8>, Failure> {
         let fit = |reason| DataError::Fit { path: name.into(), index: 0, reason };
         Ok(self.ordered(image.to_frame(&self.spec).map_err(fit)?))
     }

@@ -67,7 +67,7 @@ pub struct Stages {
     current: Mutex<Option<Progress>>,
 }
 
-impl converter::progress::Progress for Stages {
+impl float::Progress for Stages {
     fn begin(&self, stage: &str, steps: usize) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = None;

@@ -1,15 +1,14 @@
 //! What can go wrong in a conversion, in words for its user.
 
+use float::GraphError;
+use onnx::OnnxError;
 use program::ProgramError;
 use thiserror::Error;
 
-use crate::float::GraphError;
-use crate::measure::MeasureError;
-use crate::onnx::OnnxError;
+use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ConvertError {
     /// The file cannot be read.
     #[error("cannot read {path}: {source}")]

@@ -1,37 +1,27 @@
 //! Turns trained vision transformers into Shiftformer containers:
-//! import → calibrate → graph → lower → report.
+//! import → calibrate → graph → lower.
 //!
 //! * [`import`]: readers of model files; they produce a [`float`] graph, or a quantized
 //!   [`graph`] where the checkpoint was trained with integers.
 //! * [`calibrate`]: post-training quantization of a float graph.
-//! * [`onnx`]: the reader of ONNX models; it produces a [`float`] graph.
 //! * [`mod@lower`]: the graph to instructions over virtual memory.
-//! * [`report`]: the page that shows a conversion's facts, and which boards it fits.
-//! * [`data`]: readers of images and labels.
 //! * [`arch`]: architectures with seeded random weights, for benchmarks.
 
 pub mod arch;
 pub mod calibrate;
-pub mod data;
 pub mod error;
-pub mod facts;
-pub mod float;
 pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod measure;
-pub mod npy;
-pub mod onnx;
-pub mod progress;
-pub mod report;
 
 pub use error::ConvertError;
 
 use calibrate::{QuantizeOptions, Quantized, calibrate};
+use float::Progress;
 use graph::Graph;
 use lower::{LowerOptions, lower};
 use program::{Container, PlanOptions, plan, write};
-use progress::Progress;
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 #![no_main]
 
-use converter::data::{FrameSpec, Image};
+use data::{FrameSpec, Image};
 use libfuzzer_sys::fuzz_target;
 use quant::image::Fit;
 

@@ -1,6 +1,6 @@
 #![no_main]
 
-use converter::data::{Limits, Planar, idx};
+use data::{Limits, Planar, idx};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

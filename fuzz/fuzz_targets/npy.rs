@@ -1,7 +1,6 @@
 #![no_main]
 
-use converter::data::Limits;
-use converter::npy;
+use data::{Limits, npy};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,6 +1,6 @@
 #![no_main]
 
-use converter::data::{Limits, npz};
+use data::{Limits, npz};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

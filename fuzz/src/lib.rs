@@ -2,7 +2,7 @@
 
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
-use converter::float::Graph;
+use float::Graph;
 
 /// Multiply-accumulates of a model that is worth the time.
 const MACS: u64 = 1 << 18;

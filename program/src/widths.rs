@@ -69,37 +69,3 @@ impl fmt::Display for ProductBits {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::arch::Arch;
-    use crate::lower::{LowerOptions, lower};
-    use quant::bits::BitPack;
-    use quant::mem::{Blob, Slot};
-    use quant::ops::{BinaryLinear, BinaryOut, BitAct, BitOut};
-
-    #[test]
-    fn products_say_how_many_bits_meet() {
-        let graph = Arch::by_name("micro").expect("known").random(7);
-        let draft = lower(&graph, LowerOptions { fuse: true }).expect("a sound graph");
-        let of = |kind: &str| {
-            let op = draft.instructions.iter().map(|named| named.op).find(|op| op.kind().name() == kind);
-            ProductBits::of(&op.expect("it has one")).map(|bits| bits.to_string())
-        };
-        assert_eq!(of("Linear").as_deref(), Some("W8A8"));
-        assert_eq!(of("Attention").as_deref(), Some("A8×A8"));
-        assert_eq!(of("LayerNorm"), None);
-        let ternary = Op::BinaryLinear(BinaryLinear {
-            rows: 1,
-            k: 32,
-            n: 1,
-            group: 32,
-            x: BitAct::Ternary { sign: Slot::new(0, 1), nonzero: Slot::new(4, 1) },
-            weights: Blob::new(0, 1),
-            pack: BitPack::Rows,
-            out: BinaryOut::Bits(BitOut::Sign { out: Slot::new(8, 1), group: 1, high: Blob::new(4, 1) }),
-        });
-        assert_eq!(ProductBits::of(&ternary).map(|bits| bits.to_string()).as_deref(), Some("W1A2"));
-    }
-}

@@ -8,12 +8,12 @@ use std::env::args;
 use std::error::Error;
 use std::path::Path;
 
+use ::data::{Dataset, open};
 use converter::calibrate::{Exponential, QuantizeOptions, Quantized, quantize};
-use converter::data::{Dataset, open};
-use converter::float::{self, Evaluator, evaluate_node};
 use converter::graph::{self, Node, Width};
-use converter::import::ImportOptions;
-use converter::{BuildOptions, ConvertError, build, measure, onnx};
+use converter::import::{ImportOptions, import_onnx};
+use converter::{BuildOptions, ConvertError, build, measure};
+use float::{Evaluator, evaluate_node};
 use quant::arith::ShiftExp;
 use quant::ops::row_statistics;
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| | top-1, % | same answer as float, % |\n|---|---|---|");
 
     let exact = quantized(Exponential::Exact)?;
-    let truth = test.classes(|frame| Evaluator::new(&exact.float).map(|e| class(&e.run(frame)[0])))?;
+    let truth = test.classes(|frame| Ok(class(&Evaluator::new(&exact.float)?.run(frame)[0])))?;
     test.row("float", &truth, &truth);
     for (label, parts) in Parts::ROWS {
         let parts = Simulated::new(&exact, parts);
@@ -60,7 +60,7 @@ fn name(path: &Path) -> String {
 /// The bundled model, calibrated with the bundled images.
 fn quantized(exponential: Exponential) -> Result<Quantized, Box<dyn Error>> {
     let options = ImportOptions { config: None, mean: vec![0.2860], std: vec![0.3530] };
-    let model = onnx::import(&data::path("vit_fmnist_fp32.onnx"), &options)?;
+    let model = import_onnx(&data::path("vit_fmnist_fp32.onnx"), &options)?;
     let calibration = open(&data::path("fmnist-train-128-images-idx3-ubyte.gz"))?;
     let frames = data::frames(&calibration, calibration.len());
     let options = QuantizeOptions { exponential, ..QuantizeOptions::default() };

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use ::data::{Dataset, npz, open};
 use converter::calibrate::QuantizeOptions;
-use converter::data::{Dataset, npz, open};
 use converter::graph::Graph;
 use converter::import::{ImportOptions, Imported, import};
-use converter::{BuildOptions, Conversion, ConvertError, build, convert, float};
+use converter::{BuildOptions, Conversion, ConvertError, build, convert};
 use quant::arith::argmax;
 
 /// Classes of Fashion-MNIST.

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use converter::calibrate::{Precision, QuantizeOptions};
-use converter::facts::Comparison;
-use converter::float::{Graph, Node};
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError};
+use facts::Comparison;
+use float::{Graph, Node};
 use serde::Serialize;
 use shiftformer::quant::pack::Packs;
 use shiftformer::{Cpu, Model};

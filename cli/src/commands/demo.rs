@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
-use converter::facts::Comparison;
-use converter::import::{ImportOptions, import_safetensors};
-use converter::onnx;
+use converter::import::{ImportOptions, import_onnx_bytes, import_safetensors};
+use facts::Comparison;
 use serde::Serialize;
 use shiftformer::{Backend, Cpu, Model};
 
@@ -155,7 +154,7 @@ fn evaluate(
 fn convert(images: &TestImages) -> Result<Made, Failure> {
     let [mean, std] = NORMALISATION;
     let options = ImportOptions { config: None, mean: vec![mean], std: vec![std] };
-    let model = onnx::import_bytes(FLOAT_MODEL.into(), None, &options);
+    let model = import_onnx_bytes(FLOAT_MODEL.into(), None, &options);
     let model = model.map_err(Failure::convert(FLOAT_MODEL_NAME))?;
     let source = FrameSource::of_image(&model.image);
     let frame = |image| source.convert(&image, "the bundled images");

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use converter::data::{self, Dataset};
-use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
+use data::Dataset;
+use float::{Evaluator, Graph};
 use rayon::prelude::*;
 use serde::Serialize;
 use shiftformer::runtime::{Bits, OutputKind};
@@ -219,7 +219,7 @@ pub(super) fn accuracy(rows: &[Vec<i32>], labels: &[u32], k: usize) -> f64 {
 
 fn write_logits(path: &Path, rows: &[Vec<i32>], classes: usize) -> Result<(), Failure> {
     let mut bytes = Vec::new();
-    converter::npy::write_i32(&mut bytes, rows.len(), classes, &rows.concat())
+    data::npy::write_i32(&mut bytes, rows.len(), classes, &rows.concat())
         .map_err(Failure::io("cannot write", path))?;
     write_file(path, &bytes)
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use boards::{BOARDS, Board};
-use converter::facts::{ChangeKind, Facts};
-use converter::report::read_facts;
+use facts::{ChangeKind, Facts};
+use report::read_facts;
 use shiftformer::Model;
 
 use crate::describe::{BoardRow, Description, InputRow, OutputRow, describe};

@@ -122,7 +122,7 @@ fn every_command_counts_the_same_instructions() {
     assert_eq!(inspected["instructions"], count);
     assert_eq!(rows(&verified["instructions"]), count);
     let container = fs::read(path.join("model.shf")).unwrap();
-    let facts = converter::report::ProgramFacts::new(&container).unwrap();
+    let facts = report::ProgramFacts::new(&container).unwrap();
     assert_eq!(facts.instructions.len(), count);
 }
 

@@ -1,7 +1,8 @@
 //! Attention scores: sampled in calibration, and the scale that serves the softmax best.
 
-use super::statistics::spread;
-use crate::float::{Graph, Node, Strided, TensorId};
+use float::{Graph, Node, Strided, TensorId};
+
+use super::sample::spread;
 
 /// Which tensors attentions read and make.
 pub(super) struct Operands {

@@ -2,13 +2,15 @@
 //! so, and 16 bits for the inputs where eight cost too much, as long as few products are
 //! slowed down. Of a convolution it is the weights that get 16 bits.
 
+use facts::{Change, ChangeKind};
+use float::{Dense, Function, Graph, Node};
+
+use super::layers::{Layers, layers, matches};
+use super::options::QuantizeOptions;
+use super::precision::Precision;
 use super::range::{self, Measure, Scale};
 use super::statistics::{Activation, Statistics};
-use super::widths::Layers;
-use super::{Precision, QuantizeOptions, layers, matches};
 use crate::error::ConvertError;
-use crate::facts::{Change, ChangeKind};
-use crate::float::{Dense, Function, Graph, Node};
 use crate::graph::Width;
 
 /// A layer's output has to be this far above the error of its rounded input, in decibels.

@@ -8,12 +8,15 @@
 //! 5. `emit`: weights, biases and tables are made for those scales.
 
 mod attention;
-mod binary;
+mod bits;
 mod emit;
 mod equalize;
 mod escalate;
+mod layers;
+mod options;
 mod precision;
 mod range;
+mod sample;
 mod statistics;
 mod weights;
 mod widths;
@@ -21,51 +24,17 @@ mod widths;
 use std::collections::BTreeMap;
 
 use emit::Emitted;
-pub use emit::Exponential;
 use escalate::Choice;
+use layers::{layers, matches};
+pub use options::{Exponential, QuantizeOptions};
 pub use precision::{Precision, UnknownPrecision};
 use statistics::Statistics;
 
+use facts::{Change, TensorFact};
+use float::Progress;
+
 use crate::error::ConvertError;
-use crate::facts::{Change, TensorFact};
-use crate::float::{self, Evaluator};
 use crate::graph::Graph;
-use crate::progress::Progress;
-
-/// How to quantize.
-#[derive(Clone, Debug)]
-pub struct QuantizeOptions {
-    /// Precision of layers, by their names or the beginnings of these.
-    pub precision: BTreeMap<String, Precision>,
-    /// Run what was trained with weights or activations of one bit on bits (BiViT). Such
-    /// models are refused without it, others with it.
-    pub binary: bool,
-    /// Rescale channels between layers.
-    pub equalize: bool,
-    /// Correct the mean error of each layer in its bias.
-    pub correct_bias: bool,
-    /// Share of the multiply-accumulates that may be given 16-bit activations, 0 to 1.
-    pub escalation: f64,
-    /// Bytes that the container may have: 16-bit activations and weights that do not fit are
-    /// withheld, those first that matter least.
-    pub flash: Option<u64>,
-    /// How the softmax takes its exponential.
-    pub exponential: Exponential,
-}
-
-impl Default for QuantizeOptions {
-    fn default() -> Self {
-        Self {
-            precision: BTreeMap::new(),
-            binary: false,
-            equalize: true,
-            correct_bias: true,
-            escalation: 0.15,
-            flash: None,
-            exponential: Exponential::Exact,
-        }
-    }
-}
 
 /// A quantized model and what was decided on the way.
 #[derive(Clone, Debug)]
@@ -132,7 +101,7 @@ pub(crate) fn calibrate<'o>(
     }
     check_names(&model, &options.precision)?;
     let choice = escalate::choose(&model, &statistics, options)?;
-    binary::check(&model, &choice.layers(0), options.binary)?;
+    bits::check(&model, &choice.layers(0), options.binary)?;
     Ok(Calibrated { model, statistics, options, changes, choice })
 }
 
@@ -171,24 +140,4 @@ fn check_names(model: &float::Graph, precision: &BTreeMap<String, Precision>) ->
         }
     }
     Ok(())
-}
-
-/// Whether `pattern` names `layer`: whole, or as its beginning up to a dot.
-fn matches(pattern: &str, layer: &str) -> bool {
-    layer.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// The dense and convolutional layers: their nodes and names.
-fn layers(model: &float::Graph) -> impl Iterator<Item = (usize, &str)> {
-    model.nodes.iter().enumerate().filter_map(|(index, node)| match node {
-        float::Node::Linear { out, .. } | float::Node::Conv { out, .. } => {
-            Some((index, model.tensors[*out].name.as_str()))
-        }
-        _ => None,
-    })
-}
-
-/// An evaluator of a graph that importers have made.
-fn evaluator(model: &float::Graph) -> Result<Evaluator<'_>, ConvertError> {
-    Evaluator::new(model)
 }

@@ -1,11 +1,12 @@
 //! What activations look like on the calibration images.
 
+use float::Progress;
+use float::{Evaluator, Graph, Node, TensorId};
 use rayon::prelude::*;
 
-use super::{attention, evaluator};
+use super::attention;
+use super::sample::spread;
 use crate::error::ConvertError;
-use crate::float::{Graph, Node, TensorId};
-use crate::progress::Progress;
 
 /// Rows kept of each activation, over all images.
 const SAMPLED_ROWS: usize = 512;
@@ -76,16 +77,6 @@ impl Activation {
     }
 }
 
-/// `keep` of `count` indices: the first (a class token, where there is one) and others
-/// spread evenly, starting elsewhere for every image.
-pub(super) fn spread(count: usize, keep: usize, image: usize) -> impl Iterator<Item = usize> {
-    let keep = keep.min(count);
-    (0..keep).map(move |i| match i {
-        0 => 0,
-        _ => (i * count / keep + image * 7) % count,
-    })
-}
-
 /// What all activations look like.
 #[derive(Clone, Debug)]
 pub(super) struct Statistics {
@@ -137,7 +128,7 @@ pub(super) fn collect(
     stage: &str,
     progress: &dyn Progress,
 ) -> Result<Statistics, ConvertError> {
-    let evaluator = evaluator(model)?;
+    let evaluator = Evaluator::new(model)?;
     let keep = SAMPLED_ROWS.div_ceil(frames.len());
     let queried = attention::operands(model);
     progress.begin(stage, frames.len());

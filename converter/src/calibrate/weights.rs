@@ -1,10 +1,10 @@
 //! Weights and biases to integers, one scale for each output channel.
 
+use float::Dense;
 use quant::ops::MAX_BIAS;
 use rayon::prelude::*;
 
 use super::range::Scale;
-use crate::float::Dense;
 use crate::graph::Weights;
 
 /// Shares of the largest weight that are tried as the end of a channel's range.

@@ -4,12 +4,11 @@
 //! (or int16 where escalated); logits are int32. An activation is made in the widest type
 //! that its readers take and its maker can write, and requantized for the others.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use float::{Function, Graph, Node, TensorId};
 use runtime::OutputKind;
 
-use super::binary;
-use crate::float::{Function, Graph, Node, TensorId};
+use super::bits;
+use super::layers::Layers;
 use crate::graph::Width;
 
 /// Integer types of every activation.
@@ -25,15 +24,6 @@ pub(super) struct WidthPlan {
     pub layers: Layers,
 }
 
-/// What is decided for layers, by their nodes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Layers {
-    /// The integer type of the activations that a layer reads, where it is decided.
-    pub reads: BTreeMap<usize, Width>,
-    /// Layers whose weights are one bit.
-    pub binary: BTreeSet<usize>,
-}
-
 impl WidthPlan {
     /// The type in which node `index` reads each of its inputs, in the order of `inputs()`.
     pub fn reads(&self, model: &Graph, index: usize) -> Vec<(TensorId, Width)> {
@@ -42,7 +32,7 @@ impl WidthPlan {
         match node {
             Node::Linear { x, .. } => {
                 let decided = self.layers.reads.get(&index).copied();
-                vec![(*x, binary::signs(model, *x).or(decided).unwrap_or(Width::I8))]
+                vec![(*x, bits::signs(model, *x).or(decided).unwrap_or(Width::I8))]
             }
             Node::BinaryAttention { .. } => all(Width::Sign),
             Node::Activate { function: Function::Sign, .. } => all(Width::I16),
@@ -126,7 +116,7 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
     }
     for (index, node) in model.nodes.iter().enumerate().rev() {
         let out = node.output();
-        let widest = binary::signs(model, out).unwrap_or_else(|| made(node, wanted[out]));
+        let widest = bits::signs(model, out).unwrap_or_else(|| made(node, wanted[out]));
         plan.primary[out] = match node {
             Node::Activate { .. } if plan.reads_wide(model, out) => Width::I16,
             _ => widest,

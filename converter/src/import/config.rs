@@ -4,7 +4,8 @@ use quant::image::Fit;
 use runtime::{Bits, ChannelOrder, Image};
 use serde::Deserialize;
 
-use super::{ImportOptions, Tensors};
+use super::options::ImportOptions;
+use super::tensors::Tensors;
 use crate::error::ConvertError;
 
 /// Dimensions of a timm `VisionTransformer`.

@@ -3,8 +3,9 @@
 //! Activation scales are frozen, so no calibration data is needed. Scales are combined
 //! in single precision, as the authors' code does, so that multipliers come out the same.
 
-use super::config::pixel_tables;
-use super::{ImportOptions, Tensors, VitConfig};
+use super::config::{VitConfig, pixel_tables};
+use super::options::ImportOptions;
+use super::tensors::{Tensors, channels_last};
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 
@@ -105,7 +106,7 @@ impl Importer<'_> {
         let layer = "patch_embed.proj";
         let shape = [width, in_chans, patch, patch];
         let mut weights = self.weights(layer, &shape, "conv_scaling_factor", self.scale_of(pixels), true)?;
-        weights.values = super::channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
+        weights.values = channels_last(&weights.values, in_chans as usize, (patch * patch) as usize);
         let geometry = Geometry::patches(img_size, patch, in_chans);
         self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, weights });
 

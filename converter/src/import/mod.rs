@@ -2,6 +2,8 @@
 
 mod config;
 mod ivit;
+mod onnx;
+mod options;
 mod recipe;
 mod tensors;
 mod timm;
@@ -10,24 +12,14 @@ use std::path::Path;
 
 pub use config::VitConfig;
 pub use ivit::import as import_ivit;
+pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
+pub use options::ImportOptions;
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
-use crate::{float, onnx};
-
-/// What a user may override about a model file.
-#[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
-    /// The configuration as JSON, instead of the file's metadata.
-    pub config: Option<String>,
-    /// Mean of each channel of pixels scaled to \[0, 1\].
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel.
-    pub std: Vec<f32>,
-}
 
 /// A model as its file has it.
 #[derive(Clone, Debug)]
@@ -52,7 +44,7 @@ impl Imported {
 /// their tensor names.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-        return onnx::import(path, options).map(Imported::Float);
+        return import_onnx(path, options).map(Imported::Float);
     }
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ConvertError::Read { path: shown.clone(), source })?;
@@ -92,15 +84,4 @@ pub fn import_safetensors(
                layout, with `qact_input.act_scaling_factor`"
             .into(),
     })
-}
-
-/// Weights in (output, channel, position) order moved to (output, position, channel).
-fn channels_last(values: &[i8], channels: usize, positions: usize) -> Vec<i8> {
-    let mut out = Vec::with_capacity(values.len());
-    for filter in values.chunks(channels * positions) {
-        for position in 0..positions {
-            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
-        }
-    }
-    out
 }

@@ -160,3 +160,14 @@ fn reject(
         None => Ok(()),
     }
 }
+
+/// Weights in (output, channel, position) order moved to (output, position, channel).
+pub(super) fn channels_last<T: Copy>(weights: &[T], channels: usize, positions: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(weights.len());
+    for filter in weights.chunks_exact(channels * positions) {
+        for position in 0..positions {
+            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
+        }
+    }
+    out
+}

@@ -3,12 +3,14 @@
 //! Dimensions come from the shapes of the tensors. What shapes cannot tell (heads, pooling,
 //! activation) comes from the configuration as JSON, with timm's names and defaults.
 
+use float::{Dense, Function, Geometry, Graph, Node, Output, Part, Strided, TensorId};
 use runtime::OutputKind;
 use serde::Deserialize;
 
-use super::{ImportOptions, Tensors, VitConfig};
+use super::config::VitConfig;
+use super::options::ImportOptions;
+use super::tensors::{Tensors, channels_last};
 use crate::error::ConvertError;
-use crate::float::{Dense, Function, Geometry, Graph, Node, Output, Part, Strided, TensorId};
 
 /// Share of the largest probability of a row from which on a key is attended to, in BiViT.
 const ATTENDED: f32 = 0.25;
@@ -371,15 +373,4 @@ impl Importer<'_> {
         self.graph.outputs.push(Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape });
         Ok(())
     }
-}
-
-/// Weights in (output, channel, position) order moved to (output, position, channel).
-fn channels_last(weights: &[f32], channels: usize, positions: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(weights.len());
-    for filter in weights.chunks_exact(channels * positions) {
-        for position in 0..positions {
-            out.extend((0..channels).map(|channel| filter[channel * positions + position]));
-        }
-    }
-    out
 }

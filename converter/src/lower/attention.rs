@@ -3,7 +3,8 @@
 use quant::Op;
 use quant::ops::{Act, Attention, Exponential, MatMul, Shiftmax};
 
-use super::{Lowering, scales};
+use super::lowering::Lowering;
+use super::scales;
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, Strided, TensorId};
 

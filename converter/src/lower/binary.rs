@@ -1,5 +1,6 @@
 //! Bits: signs, layers of ±1 weights, attention over signs.
 
+use program::Region;
 use quant::Op;
 use quant::bits::{BitPack, place, row_words};
 use quant::mem::Slot;
@@ -8,10 +9,9 @@ use quant::ops::{
     BitTranspose,
 };
 
-use super::{Lowering, Place};
+use super::lowering::{Lowering, Place};
 use crate::error::ConvertError;
 use crate::graph::{BinaryWeights, Node, Strided, Sums, TensorId, Width};
-use program::Region;
 
 impl Lowering<'_> {
     /// Words of a row of the signs `id`.

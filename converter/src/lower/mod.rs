@@ -2,62 +2,25 @@
 
 mod attention;
 mod binary;
+mod layers;
+mod lowering;
 mod movement;
 mod norm;
 mod products;
 mod scales;
 mod values;
 
+pub use lowering::LowerOptions;
+
+use program::{Draft, InputSpec, OutputSpec};
 use quant::Op;
-use quant::mem::{DType, Slot};
-use quant::ops::{
-    Act, Add, Addend, Conv2d, Destination, Linear, PerChannel, Permute, QuantizeImage, Residual, ShiftGelu,
-};
-use quant::pack::Pack;
+use quant::mem::DType;
+use quant::ops::{Act, Add, Addend, QuantizeImage, ShiftGelu};
 use runtime::{Bits, InputKind, SlotHandle};
 
 use crate::error::ConvertError;
-use crate::graph::{Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
-use program::{Draft, InputSpec, OutputSpec, Region};
-
-/// What lowering may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LowerOptions {
-    /// Fuse epilogues and attention, and skip rows that nothing reads.
-    pub fuse: bool,
-}
-
-impl Default for LowerOptions {
-    fn default() -> Self {
-        Self { fuse: true }
-    }
-}
-
-/// Where a tensor lies: rows from element `start` of a region on.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    region: Region,
-    start: u32,
-}
-
-/// What integers are, for messages.
-const INTEGERS: &str = "integers, not signs";
-
-/// A lowering in progress.
-struct Lowering<'g> {
-    graph: &'g Graph,
-    options: LowerOptions,
-    draft: Draft,
-    places: Vec<Option<Place>>,
-    /// Where it is kept which elements of a ternary tensor are not 0.
-    nonzero: Vec<Option<Region>>,
-    /// Nodes that read each tensor.
-    readers: Vec<Vec<usize>>,
-    /// Nodes absorbed into an earlier one.
-    absorbed: Vec<bool>,
-    /// The only row of each tensor that anything reads, where it is one.
-    needed: Vec<Option<u32>>,
-}
+use crate::graph::{Graph, Node, TensorId};
+use lowering::Lowering;
 
 /// Lowers `graph` to a program over virtual memory.
 pub fn lower(graph: &Graph, options: LowerOptions) -> Result<Draft, ConvertError> {
@@ -168,161 +131,6 @@ impl Lowering<'_> {
         }
     }
 
-    /// The place of tensor `id`, made if it has none. The input of a class token lies in its output.
-    fn place(&mut self, id: TensorId) -> Result<Place, ConvertError> {
-        if let Some(place) = self.places[id] {
-            return Ok(place);
-        }
-        let tensor = &self.graph.tensors[id];
-        let place = match self.joined(id) {
-            Some((out, before)) => {
-                let Place { region, start } = self.place(out)?;
-                Place { region, start: start + before }
-            }
-            None => {
-                let elements = u64::from(self.rows(id)) * u64::from(tensor.width);
-                let region = match tensor.bits {
-                    Width::I8 => self.draft.region::<i8>(elements)?,
-                    Width::I16 => self.draft.region::<i16>(elements)?,
-                    Width::I32 => self.draft.region::<i32>(elements)?,
-                    Width::Sign | Width::Ternary => {
-                        let words = u64::from(self.words(id)?);
-                        self.draft.region::<u32>(u64::from(self.rows(id)) * words)?
-                    }
-                };
-                Place { region, start: 0 }
-            }
-        };
-        self.places[id] = Some(place);
-        Ok(place)
-    }
-
-    /// The concatenation that tensor `id` is made in, and the elements before it there: its
-    /// largest part, if nothing else reads that.
-    fn joined(&self, id: TensorId) -> Option<(TensorId, u32)> {
-        let &[reader] = self.readers[id].as_slice() else { return None };
-        let Node::Concat { parts, out } = &self.graph.nodes[reader] else { return None };
-        let is_output = self.graph.outputs.iter().any(|output| output.tensor == id);
-        let tensors = parts.iter().filter(|part| matches!(part, Part::Tensor(_)));
-        let largest = tensors.map(|part| self.part_len(part)).max()?;
-        let is_made_there = |part: &&Part| matches!(part, Part::Tensor(_)) && self.part_len(part) == largest;
-        let first = parts.iter().find(is_made_there);
-        if is_output || !matches!(first, Some(Part::Tensor(x)) if *x == id) {
-            return None;
-        }
-        let before = parts.iter().take_while(|part| !is_made_there(part));
-        Some((*out, before.map(|part| self.part_len(part)).sum()))
-    }
-
-    fn part_len(&self, part: &Part) -> u32 {
-        match part {
-            Part::Tensor(id) => self.graph.tensors[*id].rows * self.graph.tensors[*id].width,
-            Part::Constant(values) => values.len() as u32,
-        }
-    }
-
-    /// A part of a tensor of rows of `width` elements, int8.
-    fn strided(&mut self, part: Strided, rows: u32, width: u32) -> Result<Slot<i8>, ConvertError> {
-        if self.graph.tensors[part.tensor].bits != Width::I8 {
-            return Err(self.width_error(part.tensor, "int8"));
-        }
-        let Place { region, start } = self.place(part.tensor)?;
-        Ok(region.part(start + part.offset as u32, (rows - 1) * part.row as u32 + width))
-    }
-
-    /// The rows of tensor `id` that are computed.
-    fn rows(&self, id: TensorId) -> u32 {
-        if self.needed[id].is_some() { 1 } else { self.graph.tensors[id].rows }
-    }
-
-    /// Tensor `id` as activations: all rows, or the only one computed.
-    fn act(&mut self, id: TensorId) -> Result<Act, ConvertError> {
-        let len = self.rows(id) * self.graph.tensors[id].width;
-        let Place { region, start } = self.place(id)?;
-        self.part(id, region, start, len)
-    }
-
-    /// `len` elements of a region from element `start` on, of the type of tensor `id`.
-    fn part(&self, id: TensorId, region: Region, start: u32, len: u32) -> Result<Act, ConvertError> {
-        Ok(match self.graph.tensors[id].bits {
-            Width::I8 => Act::I8(region.part(start, len)),
-            Width::I16 => Act::I16(region.part(start, len)),
-            Width::I32 => Act::I32(region.part(start, len)),
-            Width::Sign | Width::Ternary => return Err(self.width_error(id, INTEGERS)),
-        })
-    }
-
-    /// Where the rows of `x` lie that an operation making `out` row by row reads.
-    fn source(&mut self, x: TensorId, out: TensorId) -> Result<Place, ConvertError> {
-        let Place { region, start } = self.place(x)?;
-        let skipped = match (self.needed[x], self.needed[out]) {
-            (None, Some(row)) => row * self.graph.tensors[x].width,
-            _ => 0,
-        };
-        Ok(Place { region, start: start + skipped })
-    }
-
-    /// The rows of `x` that an operation making `out` row by row reads, as activations.
-    fn read(&mut self, x: TensorId, out: TensorId) -> Result<Act, ConvertError> {
-        let Place { region, start } = self.source(x, out)?;
-        let len = self.rows(out) * self.graph.tensors[x].width;
-        self.part(x, region, start, len)
-    }
-
-    fn i8(&mut self, id: TensorId) -> Result<Slot<i8>, ConvertError> {
-        match self.act(id)? {
-            Act::I8(slot) => Ok(slot),
-            _ => Err(self.width_error(id, "int8")),
-        }
-    }
-
-    fn i16(&mut self, id: TensorId) -> Result<Slot<i16>, ConvertError> {
-        match self.act(id)? {
-            Act::I16(slot) => Ok(slot),
-            _ => Err(self.width_error(id, "int16")),
-        }
-    }
-
-    fn width_error(&self, id: TensorId, expected: &str) -> ConvertError {
-        ConvertError::Config { reason: format!("`{}` must be {expected}", self.graph.tensors[id].name) }
-    }
-
-    fn name(&self, id: TensorId) -> String {
-        self.graph.tensors[id].name.clone()
-    }
-
-    fn scale(&self, id: TensorId) -> f64 {
-        self.graph.tensors[id].scale
-    }
-
-    /// Makes `out` lie where `x` lies, for an operation in place; copies `x` first when a
-    /// later node still reads it.
-    fn alias(&mut self, node: usize, x: TensorId, out: TensorId) -> Result<(), ConvertError> {
-        if self.dies(x, node) {
-            self.places[out] = Some(self.source(x, out)?);
-            return Ok(());
-        }
-        let (from, to) = (self.read(x, out)?, self.act(out)?);
-        let (rows, width) = (self.rows(out), self.graph.tensors[x].width);
-        let copy = Permute { shape: [rows, 1, 1, width], strides: [width, 0, 0, 1], x: from, out: to };
-        let name = format!("{}.copy", self.name(out));
-        self.draft.push(name, Op::Permute(copy));
-        Ok(())
-    }
-
-    /// Whether nothing after `node` reads the memory of `x`: neither `x` itself nor a view,
-    /// a neighbour in a concatenation, or a program output that lies in the same region.
-    fn dies(&self, x: TensorId, node: usize) -> bool {
-        let Some(Place { region, .. }) = self.places[x] else { return false };
-        let shares = |id: &TensorId| self.places[*id].is_some_and(|place| place.region.base == region.base);
-        let mut sharing = (0..self.places.len()).filter(shares);
-        sharing.all(|id| {
-            let read_before = |&reader: &usize| reader <= node || self.absorbed[reader];
-            self.readers[id].iter().all(read_before)
-                && self.graph.outputs.iter().all(|output| output.tensor != id)
-        })
-    }
-
     fn quantize_image(&mut self, x: TensorId, out: TensorId, tables: &[i8]) -> Result<(), ConvertError> {
         let place = self.place(x)?;
         self.places[out] = Some(place);
@@ -335,132 +143,6 @@ impl Lowering<'_> {
         };
         self.draft.push(self.name(out), Op::QuantizeImage(op));
         Ok(())
-    }
-
-    fn per_channel(
-        &mut self,
-        name: &str,
-        (bias, accumulator_scales): (&[i32], &[f64]),
-        out_scale: f64,
-    ) -> Result<PerChannel, ConvertError> {
-        let ratios = accumulator_scales.iter().map(|s| s / out_scale);
-        let scale = scales::channels(&mut self.draft.blobs, name, ratios)?;
-        Ok(PerChannel { bias: self.draft.blobs.push(bias), scale })
-    }
-
-    fn destination(&mut self, out: TensorId) -> Result<Destination, ConvertError> {
-        Ok(match self.act(out)? {
-            Act::I8(out) => Destination::I8 { out, table: None },
-            Act::I16(out) => Destination::I16 { out, residual: None },
-            Act::I32(out) => Destination::I32 { out },
-        })
-    }
-
-    /// The name and destination of a layer that makes `out`, the table behind it included
-    /// where only that reads `out`.
-    fn epilogue(&mut self, name: String, out: TensorId) -> Result<(String, Destination), ConvertError> {
-        let graph = self.graph;
-        let table = match self.readers[out].as_slice() {
-            &[reader] if self.options.fuse => Some(reader),
-            _ => None,
-        };
-        let is_output = graph.outputs.iter().any(|output| output.tensor == out);
-        let narrow = graph.tensors[out].bits == Width::I8;
-        if let Some(reader) = table.filter(|_| narrow && !is_output)
-            && let Node::Table { out: active, table, .. } = &graph.nodes[reader]
-        {
-            self.absorbed[reader] = true;
-            let table = Some(self.draft.blobs.push(table));
-            let destination = Destination::I8 { out: self.i8(*active)?, table };
-            return Ok((self.name(*active), destination));
-        }
-        Ok((name, self.destination(out)?))
-    }
-
-    fn conv(
-        &mut self,
-        x: TensorId,
-        out: TensorId,
-        g: &Geometry,
-        weights: &Weights,
-    ) -> Result<(), ConvertError> {
-        let name = self.name(out);
-        let values = self.draft.blobs.push(&weights.values);
-        let requant =
-            self.per_channel(&name, (&weights.bias, &weights.accumulator_scales), self.scale(out))?;
-        let (name, destination) = self.epilogue(name, out)?;
-        let op = Conv2d {
-            in_height: g.input[0],
-            in_width: g.input[1],
-            in_channels: g.input[2],
-            out_channels: weights.n,
-            kernel_h: g.kernel[0],
-            kernel_w: g.kernel[1],
-            stride_h: g.stride[0],
-            stride_w: g.stride[1],
-            pad_top: g.padding[0],
-            pad_left: g.padding[1],
-            out_height: g.output[0],
-            out_width: g.output[1],
-            groups: g.groups,
-            x: self.i8(x)?,
-            weights: values,
-            pack: Pack::RowMajor,
-            requant,
-            out: destination,
-        };
-        self.draft.push(name, Op::Conv2d(op));
-        Ok(())
-    }
-
-    fn linear(&mut self, x: TensorId, out: TensorId, weights: &Weights) -> Result<(), ConvertError> {
-        let name = self.name(out);
-        let made = out;
-        let requant =
-            self.per_channel(&name, (&weights.bias, &weights.accumulator_scales), self.scale(out))?;
-        let (name, out) = self.dense_epilogue(name, out)?;
-        let op = Linear {
-            rows: self.rows(made),
-            k: weights.k,
-            n: weights.n,
-            x: self.read(x, made)?,
-            weights: self.draft.blobs.push(&weights.values),
-            pack: Pack::RowMajor,
-            requant,
-            out,
-        };
-        self.draft.push(name, Op::Linear(op));
-        Ok(())
-    }
-
-    /// The name and destination of a dense layer that makes `out`, with the addition to the
-    /// residual stream or the table behind it.
-    fn dense_epilogue(&mut self, name: String, out: TensorId) -> Result<(String, Destination), ConvertError> {
-        let residual = if self.options.fuse { self.residual_of(out)? } else { None };
-        match residual {
-            Some((sum, destination)) => Ok((self.name(sum), destination)),
-            None => self.epilogue(name, out),
-        }
-    }
-
-    /// Where `branch` is only added to a stream that dies there: the sum, and the
-    /// destination that adds it in place. Absorbs the addition.
-    fn residual_of(&mut self, branch: TensorId) -> Result<Option<(TensorId, Destination)>, ConvertError> {
-        let &[reader] = self.readers[branch].as_slice() else { return Ok(None) };
-        let Node::Add { x, y, out } = self.graph.nodes[reader] else { return Ok(None) };
-        let is_output = self.graph.outputs.iter().any(|output| output.tensor == branch);
-        let wide = self.graph.tensors[branch].bits == Width::I16;
-        if y != branch || x == branch || is_output || !wide || !self.dies(x, reader) {
-            return Ok(None);
-        }
-        self.absorbed[reader] = true;
-        self.places[out] = Some(self.source(x, out)?);
-        let name = self.name(out);
-        let residual = Residual {
-            branch: scales::multiplier(&name, self.scale(y) / self.scale(out))?,
-            stream: scales::multiplier(&name, self.scale(x) / self.scale(out))?,
-        };
-        Ok(Some((out, Destination::I16 { out: self.i16(out)?, residual: Some(residual) })))
     }
 
     fn add_constant(

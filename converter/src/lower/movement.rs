@@ -1,12 +1,12 @@
 //! Moving rows: views, copies and constants.
 
+use program::Region;
 use quant::Op;
 use quant::ops::{Const, Gather, Load, Permute};
 
-use super::{INTEGERS, Lowering, Place};
+use super::lowering::{INTEGERS, Lowering, Place};
 use crate::error::ConvertError;
 use crate::graph::{Part, TensorId, Width};
-use program::Region;
 
 impl Lowering<'_> {
     /// Rows are a view: no instruction.

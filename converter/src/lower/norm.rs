@@ -4,7 +4,7 @@ use quant::Op;
 use quant::arith::MAX_SHIFT;
 use quant::ops::{Act, Channels, LayerNorm};
 
-use super::Lowering;
+use super::lowering::Lowering;
 use crate::error::ConvertError;
 use crate::graph::{TensorId, Width};
 

@@ -3,7 +3,8 @@
 use quant::Op;
 use quant::ops::{Act, MatMul};
 
-use super::{Lowering, Place, scales};
+use super::lowering::{Lowering, Place};
+use super::scales;
 use crate::error::ConvertError;
 use crate::graph::{Node, Strided};
 

@@ -6,7 +6,8 @@ use quant::ops::{
     Act, Exponential, Interpolate, MeanTokens, Mul, PerChannel, Relu, Requantize, Shiftmax, Spread, Table,
 };
 
-use super::{Lowering, scales};
+use super::lowering::Lowering;
+use super::scales;
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, TensorId, Width};
 

@@ -1,16 +1,16 @@
 //! The answers of an integer program against those of its float model.
 
+use facts::Comparison;
+use float::Evaluator;
+use float::Progress;
 use quant::ops::Tensor;
 use quant::{Fault, Reference};
 use rayon::prelude::*;
 use runtime::{Model, OutputKind};
 
-use super::{Aligned, MeasureError, check_frames, load, start};
-use crate::error::ConvertError;
-use crate::facts::Comparison;
-use crate::float;
-use crate::float::Evaluator;
-use crate::progress::Progress;
+use super::error::MeasureError;
+use super::memory::Aligned;
+use super::run::{check_frames, load, start};
 
 /// Runs both models on `frames` and compares their outputs: the cosine of each output,
 /// and for classifiers the class (ties go to the lowest) with `labels`, one for each frame.
@@ -28,18 +28,18 @@ pub fn compare(
     labels: Option<&[u32]>,
     name: &str,
     progress: &dyn Progress,
-) -> Result<Comparison, ConvertError> {
+) -> Result<Comparison, MeasureError> {
     let container = Aligned::copy_of(container);
     let model = load(&container)?;
     check_frames(&model, float, frames)?;
     check_outputs(&model, float)?;
     if let Some(labels) = labels.filter(|labels| labels.len() < frames.len()) {
-        return Err(MeasureError::Labels { labels: labels.len(), frames: frames.len() }.into());
+        return Err(MeasureError::Labels { labels: labels.len(), frames: frames.len() });
     }
     let classifier = model.outputs().position(|output| output.kind == OutputKind::Logits);
     let evaluator = Evaluator::new(float)?;
     progress.begin("comparing answers", frames.len());
-    let answers: Result<Vec<Answer>, ConvertError> = frames
+    let answers: Result<Vec<Answer>, MeasureError> = frames
         .par_iter()
         .map(|frame| {
             let answer = Answer::new(&evaluator.run(frame), &outputs(&model, frame)?, classifier);

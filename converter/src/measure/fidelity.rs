@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use facts::Fidelity;
+use float::Evaluator;
+use float::Progress;
 use quant::mem::DType;
 use quant::operand::Tiling;
 use quant::ops::Tensor;
@@ -9,14 +12,11 @@ use quant::{Fault, Op};
 use rayon::prelude::*;
 use runtime::{Model, Progress as Step};
 
-use super::{Aligned, MeasureError, check_frames, load, start};
-use crate::error::ConvertError;
-use crate::facts::Fidelity;
-use crate::float;
-use crate::float::Evaluator;
+use super::error::MeasureError;
+use super::memory::Aligned;
+use super::run::{check_frames, load, start};
 use crate::graph::{Graph, Width};
 use crate::lower::needed_rows;
-use crate::progress::Progress;
 
 /// The ratio reported for outputs without any error.
 pub const MAX_SNR_DB: f64 = 200.0;
@@ -50,14 +50,14 @@ pub fn fidelity(
     container: &[u8],
     frames: &[Vec<u8>],
     progress: &dyn Progress,
-) -> Result<Vec<Fidelity>, ConvertError> {
+) -> Result<Vec<Fidelity>, MeasureError> {
     let container = Aligned::copy_of(container);
     let model = load(&container)?;
     check_frames(&model, float, frames)?;
     let watched = watch(&model, quantized, float);
     let evaluator = Evaluator::new(float)?;
     progress.begin("measuring instructions", frames.len());
-    let measured: Result<Vec<Vec<Sums>>, ConvertError> = frames
+    let measured: Result<Vec<Vec<Sums>>, MeasureError> = frames
         .par_iter()
         .map(|frame| {
             let sums = measure(&model, &watched, &evaluator, frame)?;
@@ -242,7 +242,7 @@ fn measure(
     watched: &[Watched],
     evaluator: &Evaluator<'_>,
     frame: &[u8],
-) -> Result<Vec<Sums>, ConvertError> {
+) -> Result<Vec<Sums>, MeasureError> {
     let values = integers(model, watched, frame)?;
     let mut by_tensor: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, watched) in watched.iter().enumerate() {

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
+use float::{Evaluator, Graph};
 use tract_onnx::prelude::*;
 
 const MEAN: f32 = 0.25;

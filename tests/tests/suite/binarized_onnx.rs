@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use converter::calibrate::QuantizeOptions;
-use converter::float::{Evaluator, Graph};
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError, convert};
+use float::{Evaluator, Graph};
 use runtime::Model;
 use shiftformer_tests::kernels::kernel_sets;
 use shiftformer_tests::memory::Aligned;

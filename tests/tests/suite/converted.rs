@@ -1,11 +1,11 @@
 //! The bundled float model, calibrated with bundled training images: the integer program
 //! is as accurate as the float model, and gives its answers.
 
+use ::data::{Dataset, open};
 use converter::calibrate::QuantizeOptions;
-use converter::data::{Dataset, open};
-use converter::facts::Comparison;
-use converter::import::ImportOptions;
-use converter::{BuildOptions, Conversion, convert, measure, onnx};
+use converter::import::{ImportOptions, import_onnx};
+use converter::{BuildOptions, Conversion, convert, measure};
+use facts::Comparison;
 use shiftformer_tests::data;
 
 /// Mean and standard deviation that training used.
@@ -15,7 +15,7 @@ const NORMALISATION: [f32; 2] = [0.2860, 0.3530];
 fn compared(samples: usize, images: &Dataset) -> Comparison {
     let [mean, std] = NORMALISATION.map(|value| vec![value]);
     let options = ImportOptions { config: None, mean, std };
-    let model = onnx::import(&data::path("vit_fmnist_fp32.onnx"), &options).unwrap();
+    let model = import_onnx(&data::path("vit_fmnist_fp32.onnx"), &options).unwrap();
     let calibration = open(&data::path("fmnist-train-128-images-idx3-ubyte.gz")).unwrap();
     let step = calibration.len() / samples;
     let calibration: Vec<Vec<u8>> =

@@ -1,8 +1,8 @@
 //! Products of two computed tensors: blocks with gates, quantized, against the float model.
 
 use converter::calibrate::QuantizeOptions;
-use converter::float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
 use converter::{BuildOptions, Conversion, convert, measure};
+use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
 use quant::Op;
 use quant::image::Fit;
 use quant::ops::Spread;

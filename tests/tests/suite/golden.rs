@@ -5,8 +5,8 @@
 
 use std::thread::available_parallelism;
 
+use ::data::{Dataset, npz};
 use converter::BuildOptions;
-use converter::data::{Dataset, npz};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::fastest;

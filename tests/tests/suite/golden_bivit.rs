@@ -5,8 +5,8 @@
 
 use std::thread::available_parallelism;
 
+use ::data::Dataset;
 use converter::calibrate::{Precision, QuantizeOptions};
-use converter::data::Dataset;
 use converter::{Conversion, ConvertError};
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};

@@ -3,8 +3,8 @@
 
 use std::thread::available_parallelism;
 
+use ::data::Dataset;
 use converter::BuildOptions;
-use converter::data::Dataset;
 use runtime::Model;
 use shiftformer_tests::data::{self, Score};
 use shiftformer_tests::kernels::fastest;

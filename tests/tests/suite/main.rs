@@ -20,3 +20,4 @@ mod golden_bytes;
 mod planner;
 mod replan;
 mod same_bytes;
+mod widths;

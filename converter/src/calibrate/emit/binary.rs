@@ -1,5 +1,6 @@
 //! Binary weights, signs and attention over signs.
 
+use float::{Dense, Geometry, Node as Float, Signs, TensorId};
 use quant::bits::row_words;
 use quant::ops::MAX_BIAS;
 
@@ -7,7 +8,6 @@ use super::Emitter;
 use crate::calibrate::range::Scale;
 use crate::calibrate::weights::{self, Input};
 use crate::error::ConvertError;
-use crate::float::{Dense, Geometry, Node as Float, Signs, TensorId};
 use crate::graph::{BinaryWeights, Node, Strided, Sums, Width};
 
 /// Real value of one unit of what LayerNorm makes for a sign: only values near zero matter,

@@ -1,11 +1,11 @@
 //! The scale of every group of activations, in both integer types.
 
+use float::{Graph, Node, TensorId};
 use rayon::prelude::*;
 
 use crate::calibrate::range::{self, Measure, Scale};
 use crate::calibrate::statistics::{Activation, Statistics};
 use crate::calibrate::widths::WidthPlan;
-use crate::float::{Graph, Node, TensorId};
 use crate::graph::Width;
 
 /// Scales by the first tensor of each group.

@@ -1,10 +1,11 @@
 //! Channels of queries, keys and values.
 
-use super::{best, consumers, take_back};
+use facts::{Change, ChangeKind};
+use float::{Dense, Graph, Node, Strided, TensorId};
+
+use super::channels::{best, consumers, take_back};
 use crate::calibrate::attention::only_attention;
 use crate::calibrate::statistics::Statistics;
-use crate::facts::{Change, ChangeKind};
-use crate::float::{Dense, Graph, Node, Strided, TensorId};
 
 /// Equalizes every attention whose queries, keys and values come straight from layers.
 pub(super) fn equalize(model: &mut Graph, statistics: &Statistics) -> Vec<Change> {

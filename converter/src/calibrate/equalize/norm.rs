@@ -1,9 +1,10 @@
 //! Channels between a LayerNorm and the layers that read it.
 
-use super::{best, consumers, take_back};
+use facts::{Change, ChangeKind};
+use float::{Graph, Node};
+
+use super::channels::{best, consumers, take_back};
 use crate::calibrate::statistics::Statistics;
-use crate::facts::{Change, ChangeKind};
-use crate::float::{Graph, Node};
 
 /// Folds better channels into every LayerNorm that only dense layers read.
 pub(super) fn equalize(model: &mut Graph, statistics: &Statistics) -> Vec<Change> {

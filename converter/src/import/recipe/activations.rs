@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::Tensors;
 use crate::error::ConvertError;
+use crate::import::tensors::Tensors;
 
 /// What a binary layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

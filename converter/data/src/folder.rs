@@ -1,0 +1,110 @@
+//! Folders of images: one folder for each class, or images without labels.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageReader};
+use quant::image::MAX_SIDE;
+
+use crate::error::DataError;
+use crate::frame::Image;
+use crate::limits::Limits;
+
+/// File extensions taken for images, in any case.
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "ppm", "pgm"];
+
+/// The image files of a folder, none decoded yet.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// Image files, class by class, sorted by name within each.
+    pub(super) files: Vec<PathBuf>,
+    /// For class folders: the class of every file, and the classes' names.
+    pub(super) classes: Option<(Vec<u32>, Vec<String>)>,
+}
+
+/// Lists the images of a folder of class folders, or of a folder of images.
+pub(super) fn list(path: &Path) -> Result<Folder, DataError> {
+    let (folders, files): (Vec<_>, Vec<_>) = entries(path)?.into_iter().partition(|entry| entry.is_dir());
+    if folders.is_empty() {
+        let files = only_images(files)?;
+        let classes = None;
+        return Ok(Folder { files, classes });
+    }
+    if let Some(example) = files.into_iter().find(|file| is_image(file)) {
+        let path = path.into();
+        return Err(DataError::Mixed { path, example });
+    }
+    let (mut files, mut labels, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for (class, folder) in (0_u32..).zip(folders) {
+        let images = only_images(entries(&folder)?)?;
+        labels.extend(images.iter().map(|_| class));
+        files.extend(images);
+        names.push(file_name(&folder));
+    }
+    let classes = Some((labels, names));
+    Ok(Folder { files, classes })
+}
+
+/// Decodes an image to 8 bits a channel, without applying any orientation tag.
+///
+/// Grey images have one channel, colour three, and an alpha channel counts as one
+/// more. Memory is bounded by `limits`.
+pub(super) fn decode(path: &Path, limits: &Limits) -> Result<Image, DataError> {
+    let refuse = |reason: String| DataError::Image { path: path.into(), reason };
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(DataError::io(path))?;
+    let mut bounds = image::Limits::default();
+    bounds.max_image_width = Some(MAX_SIDE.into());
+    bounds.max_image_height = Some(MAX_SIDE.into());
+    bounds.max_alloc = Some(limits.max_bytes);
+    reader.limits(bounds);
+    let decoded = reader.decode().map_err(|error| refuse(error.to_string()))?;
+    let (width, height) = (decoded.width(), decoded.height());
+    let (pixels, channels) = bytes(decoded);
+    match (u16::try_from(height), u16::try_from(width)) {
+        (Ok(height), Ok(width)) => Ok(Image { pixels, height, width, channels }),
+        _ => Err(refuse(format!("{height} × {width} pixels are too many"))),
+    }
+}
+
+/// An image's pixels, height × width × channels, and its channels.
+fn bytes(decoded: DynamicImage) -> (Vec<u8>, u8) {
+    let color = decoded.color();
+    match (color.has_color(), color.has_alpha()) {
+        (false, false) => (decoded.into_luma8().into_raw(), 1),
+        (false, true) => (decoded.into_luma_alpha8().into_raw(), 2),
+        (true, false) => (decoded.into_rgb8().into_raw(), 3),
+        (true, true) => (decoded.into_rgba8().into_raw(), 4),
+    }
+}
+
+/// Everything in a folder but hidden files, sorted by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
+        let path = entry.map_err(DataError::io(folder))?.path();
+        if !file_name(&path).starts_with('.') {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn only_images(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, DataError> {
+    match files.iter().find(|file| !is_image(file)) {
+        Some(stray) => Err(DataError::Stray { path: stray.clone() }),
+        None => Ok(files),
+    }
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let known = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
+    extension.is_some_and(known) && path.is_file()
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}

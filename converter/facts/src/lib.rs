@@ -1,0 +1,131 @@
+//! What a conversion found out and decided: the report and `inspect --json` show it.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The code in the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// Everything about one conversion.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// Identity of the container the facts are about, in hexadecimal.
+    pub identity: String,
+    /// The model file.
+    pub model: String,
+    /// Calibration images.
+    pub calibration_images: usize,
+    /// Activations in execution order.
+    pub tensors: Vec<TensorFact>,
+    /// What was folded, escalated or overridden, in the order it was done.
+    pub changes: Vec<Change>,
+    /// How well each instruction's output follows the float model.
+    pub fidelity: Vec<Fidelity>,
+    /// Float against integer on the calibration images, and on labelled ones if given.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// How an activation was quantized.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TensorFact {
+    /// Its name.
+    pub name: String,
+    /// Bits of an element: 8, 16, 32.
+    pub bits: u8,
+    /// Real value of one unit.
+    #[serde(deserialize_with = "number")]
+    pub scale: f64,
+    /// The integer that stands for zero.
+    pub zero: i32,
+    /// Least value seen.
+    #[serde(deserialize_with = "number")]
+    pub min: f64,
+    /// Largest value seen.
+    #[serde(deserialize_with = "number")]
+    pub max: f64,
+    /// Least and largest value that can be represented.
+    #[serde(deserialize_with = "numbers")]
+    pub range: [f64; 2],
+    /// How the range was chosen: `min-max`, `percentile 99.99`, `mse`, `fixed`.
+    pub method: String,
+    /// Share of the values seen that the range cuts off.
+    #[serde(deserialize_with = "number")]
+    pub clipped: f64,
+    /// Largest magnitude over the 99.9th percentile of magnitudes.
+    #[serde(deserialize_with = "number")]
+    pub outlier_ratio: f64,
+}
+
+/// What kind of change was made to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// A computation disappeared into another.
+    Folded,
+    /// Channels were rescaled between a layer and the next.
+    Equalized,
+    /// A bias was corrected.
+    Corrected,
+    /// More bits were given to an activation.
+    Escalated,
+    /// More bits were not given, for want of room.
+    Withheld,
+    /// The user said so.
+    Overridden,
+}
+
+/// A change to the model, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// What kind.
+    pub kind: ChangeKind,
+    /// The layer or tensor.
+    pub layer: String,
+    /// What was done, in words.
+    pub what: String,
+    /// Why, with the figure it was decided by.
+    pub why: String,
+}
+
+/// How well an instruction's output follows the float model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Index of the instruction.
+    pub instruction: usize,
+    /// Name of its output.
+    pub name: String,
+    /// Its op.
+    pub op: String,
+    /// Signal-to-noise ratio in decibels.
+    #[serde(deserialize_with = "number")]
+    pub snr_db: f64,
+}
+
+/// Float against integer on some images.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Which images.
+    pub data: String,
+    /// How many.
+    pub images: usize,
+    /// Percent of images with the same class first, for classifiers.
+    pub agreement: Option<f64>,
+    /// Mean cosine of the outputs.
+    #[serde(deserialize_with = "number")]
+    pub cosine: f64,
+    /// Float top-1 in percent, if labels were given.
+    pub float_top1: Option<f64>,
+    /// Integer top-1 in percent, if labels were given.
+    pub integer_top1: Option<f64>,
+}
+
+/// JSON has no infinities: they are written as null and read as NaN.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
+    let numbers = <[Option<f64>; 2]>::deserialize(deserializer)?;
+    Ok(numbers.map(|number| number.unwrap_or(f64::NAN)))
+}

@@ -1,0 +1,478 @@
+//! Tensors, operations, and the graph that they make.
+
+use runtime::{Image, OutputKind};
+
+use crate::layout::{Geometry, Strided, TensorId};
+
+/// An activation.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its name in the model.
+    pub name: String,
+    /// Rows (tokens, pixels).
+    pub rows: usize,
+    /// Elements of each row.
+    pub width: usize,
+}
+
+impl Tensor {
+    /// Elements.
+    pub fn len(&self) -> usize {
+        self.rows * self.width
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Weights and bias of a dense or convolutional layer.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    /// Output channels.
+    pub n: usize,
+    /// Inputs of each channel.
+    pub k: usize,
+    /// `n × k`; of a convolution in (kernel row, kernel column, channel) order.
+    pub weights: Vec<f32>,
+    /// `n`.
+    pub bias: Vec<f32>,
+}
+
+/// An element-wise function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Function {
+    /// `x · Φ(x)` with the error function.
+    Gelu,
+    /// GELU by a hyperbolic tangent.
+    GeluTanh,
+    /// `x · σ(1.702 x)`.
+    QuickGelu,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x · σ(x)`.
+    Silu,
+    /// `σ(x)`.
+    Sigmoid,
+    /// `tanh(x)`.
+    Tanh,
+    /// `x` where positive, else `slope · x`.
+    LeakyRelu {
+        /// Slope below zero.
+        slope: f32,
+    },
+    /// `x` where positive, else `alpha · (eˣ − 1)`.
+    Elu {
+        /// Limit below zero, negated.
+        alpha: f32,
+    },
+    /// Limits to a range (ReLU6 and its kin).
+    Clip {
+        /// Least value.
+        min: f32,
+        /// Largest value.
+        max: f32,
+    },
+    /// −1, 0 or 1.
+    Sign,
+    /// `x · clip(x + 3, 0, 6) / 6`.
+    HardSwish,
+    /// `clip(alpha · x + beta, 0, 1)`.
+    HardSigmoid {
+        /// Slope.
+        alpha: f32,
+        /// Value at zero.
+        beta: f32,
+    },
+}
+
+/// A part of a concatenation.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// All rows of a tensor.
+    Tensor(TensorId),
+    /// Constant rows (a class token).
+    Constant(Vec<f32>),
+}
+
+/// An operation.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// `(p / 255 − mean) / std` of the frame, channel by channel.
+    Pixels {
+        /// The frame (tensor 0), u8 values.
+        x: TensorId,
+        /// Normalised pixels.
+        out: TensorId,
+        /// Mean of each channel.
+        mean: Vec<f32>,
+        /// Standard deviation of each channel.
+        std: Vec<f32>,
+    },
+    /// Convolution over the rows of `x` as an image, channels last.
+    Conv {
+        /// Input pixels.
+        x: TensorId,
+        /// Output pixels.
+        out: TensorId,
+        /// Geometry.
+        geometry: Geometry,
+        /// `k` is kernel height × kernel width × channels / groups.
+        dense: Dense,
+    },
+    /// Dense layer on every row.
+    Linear {
+        /// Input rows, `k` wide.
+        x: TensorId,
+        /// Output rows, `n` wide.
+        out: TensorId,
+        /// Weights.
+        dense: Dense,
+    },
+    /// `x[c] · scale[c] + offset[c]` in every row.
+    Affine {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// As many as the width.
+        scale: Vec<f32>,
+        /// As many as the width.
+        offset: Vec<f32>,
+    },
+    /// Normalisation of consecutive groups of `gamma.len()` elements (usually a row).
+    LayerNorm {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// γ.
+        gamma: Vec<f32>,
+        /// β.
+        beta: Vec<f32>,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Element-wise function.
+    Activate {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Function.
+        function: Function,
+    },
+    /// Sum of two tensors of one shape.
+    Add {
+        /// The residual stream, where there is one.
+        x: TensorId,
+        /// The branch.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
+    /// Product of two tensors.
+    Mul {
+        /// The first factor, of the output's shape.
+        x: TensorId,
+        /// The second: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
+    /// Adds a constant of the tensor's shape (a position embedding).
+    AddConstant {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// `rows × width`.
+        values: Vec<f32>,
+    },
+    /// Softmax of consecutive groups of `width` elements.
+    Softmax {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Elements that sum to one.
+        width: usize,
+    },
+    /// `out = scale · A · B` for every batch element, both computed.
+    MatMul {
+        /// `m` rows of `k`.
+        a: Strided,
+        /// `n` rows of `k` when transposed, else `k` rows of `n`.
+        b: Strided,
+        /// Whether `b` is stored transposed.
+        transpose_b: bool,
+        /// `m` rows of `n`; covers its tensor.
+        out: Strided,
+        /// Batch elements (heads).
+        batch: usize,
+        /// Rows.
+        m: usize,
+        /// Columns.
+        n: usize,
+        /// Inner dimension.
+        k: usize,
+        /// Factor of the product.
+        scale: f32,
+    },
+    /// Multi-head attention: `softmax(scale · Q·Kᵀ) · V` of each head.
+    Attention {
+        /// Queries: as many rows as `out`; `batch` is the distance of heads.
+        q: Strided,
+        /// Keys.
+        k: Strided,
+        /// Values.
+        v: Strided,
+        /// Key and value rows.
+        keys: usize,
+        /// Heads.
+        heads: usize,
+        /// Channels of each head.
+        head_dim: usize,
+        /// Factor of each head's scores, `1/√head_dim` in it.
+        scales: Vec<f32>,
+        /// `rows × (heads · head_dim)`, heads side by side.
+        out: TensorId,
+    },
+    /// Which elements of consecutive groups of `width` are at least `ratio` times the
+    /// largest of their group: 1, the others 0.
+    Select {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Elements of a group.
+        width: usize,
+        /// Share of the largest, 0 to 1.
+        ratio: f32,
+    },
+    /// Softmax-aware binarized attention of each head (BiViT, arXiv 2211.07091):
+    /// `1[p ≥ ratio · max p] · V` with `p = softmax(scale · Q·Kᵀ)`, rows of queries, keys and
+    /// values being signs.
+    BinaryAttention {
+        /// Queries: as many rows as `out`; `batch` is the distance of heads.
+        q: Strided,
+        /// Keys.
+        k: Strided,
+        /// Values.
+        v: Strided,
+        /// Key and value rows.
+        keys: usize,
+        /// Heads.
+        heads: usize,
+        /// Channels of each head.
+        head_dim: usize,
+        /// Factor of each head's scores, `1/√head_dim` in it.
+        scales: Vec<f32>,
+        /// Share of the largest probability, 0 to 1.
+        ratio: f32,
+        /// `rows × (heads · head_dim)`, heads side by side.
+        out: TensorId,
+    },
+    /// Mean over rows: one row.
+    Mean {
+        /// Input.
+        x: TensorId,
+        /// Output, one row.
+        out: TensorId,
+    },
+    /// Consecutive rows of a tensor.
+    Rows {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows as it has.
+        out: TensorId,
+        /// The first.
+        start: usize,
+    },
+    /// `out[a, b, c, d] = x[offset + a·s₀ + b·s₁ + c·s₂ + d·s₃]`, contiguous.
+    Permute {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// First element.
+        offset: usize,
+        /// Dimensions of `out`, outermost first.
+        shape: [usize; 4],
+        /// Elements of `x` from one index to the next.
+        strides: [usize; 4],
+    },
+    /// Rows picked by constant indices.
+    Gather {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// A row of `x` for every row of `out`.
+        rows: Vec<u32>,
+    },
+    /// Rows of several tensors or constants of one width, one after the other.
+    Concat {
+        /// What is joined.
+        parts: Vec<Part>,
+        /// Output.
+        out: TensorId,
+    },
+}
+
+/// The tensors that a node reads, and the one that it makes: borrowed as the node is.
+macro_rules! tensors {
+    ($node:expr) => {
+        match $node {
+            Node::Add { x, y, out } | Node::Mul { x, y, out } => (vec![x, y], out),
+            Node::MatMul {
+                a: Strided { tensor: a, .. },
+                b: Strided { tensor: b, .. },
+                out: Strided { tensor: out, .. },
+                ..
+            } => (vec![a, b], out),
+            Node::Attention {
+                q: Strided { tensor: q, .. },
+                k: Strided { tensor: k, .. },
+                v: Strided { tensor: v, .. },
+                out,
+                ..
+            }
+            | Node::BinaryAttention {
+                q: Strided { tensor: q, .. },
+                k: Strided { tensor: k, .. },
+                v: Strided { tensor: v, .. },
+                out,
+                ..
+            } => (vec![q, k, v], out),
+            Node::Concat { parts, out } => {
+                let mut read = Vec::new();
+                for part in parts {
+                    if let Part::Tensor(id) = part {
+                        read.push(id);
+                    }
+                }
+                (read, out)
+            }
+            Node::Pixels { x, out, .. }
+            | Node::Conv { x, out, .. }
+            | Node::Linear { x, out, .. }
+            | Node::Affine { x, out, .. }
+            | Node::LayerNorm { x, out, .. }
+            | Node::Activate { x, out, .. }
+            | Node::AddConstant { x, out, .. }
+            | Node::Softmax { x, out, .. }
+            | Node::Select { x, out, .. }
+            | Node::Mean { x, out }
+            | Node::Rows { x, out, .. }
+            | Node::Permute { x, out, .. }
+            | Node::Gather { x, out, .. } => (vec![x], out),
+        }
+    };
+}
+
+impl Node {
+    /// The tensors it reads.
+    pub fn inputs(&self) -> Vec<TensorId> {
+        let (read, _): (Vec<&TensorId>, &TensorId) = tensors!(self);
+        read.into_iter().copied().collect()
+    }
+
+    /// The tensor it makes.
+    pub fn output(&self) -> TensorId {
+        let (_, out): (Vec<&TensorId>, &TensorId) = tensors!(self);
+        *out
+    }
+
+    /// What it reads, in the order of [`inputs`](Self::inputs), and what it makes.
+    pub(crate) fn tensors_mut(&mut self) -> (Vec<&mut TensorId>, &mut TensorId) {
+        tensors!(self)
+    }
+}
+
+/// An output of the model.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// The tensor.
+    pub tensor: TensorId,
+    /// What it means.
+    pub kind: OutputKind,
+    /// Its dimensions as the container states them, outermost first, padded with 1. Dense
+    /// maps are height, width, channels, 1.
+    pub shape: [usize; 4],
+}
+
+/// A trained model of one image.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// Tensors; the first is the frame, u8 pixels as floats.
+    pub tensors: Vec<Tensor>,
+    /// Operations in execution order; each tensor but the frame is made once.
+    pub nodes: Vec<Node>,
+    /// The frame.
+    pub image: Image,
+    /// The outputs.
+    pub outputs: Vec<Output>,
+}
+
+impl Graph {
+    /// A graph with only its frame.
+    pub fn new(image: Image) -> Self {
+        let rows = usize::from(image.height) * usize::from(image.width);
+        let frame = Tensor { name: "image".into(), rows, width: image.channels.into() };
+        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new() }
+    }
+
+    /// A new tensor.
+    pub fn tensor(&mut self, name: impl Into<String>, rows: usize, width: usize) -> TensorId {
+        self.tensors.push(Tensor { name: name.into(), rows, width });
+        self.tensors.len() - 1
+    }
+
+    /// The nodes that read each tensor.
+    pub fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.tensors.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for input in node.inputs() {
+                readers[input].push(index);
+            }
+        }
+        readers
+    }
+
+    /// The output that a classifier's answer is read from: the first of its kind.
+    pub fn logits(&self) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.kind == OutputKind::Logits)
+    }
+
+    /// Multiply-accumulates of one image.
+    pub fn macs(&self) -> u64 {
+        let of = |node: &Node| match node {
+            Node::Linear { x, dense, .. } => self.tensors[*x].rows * dense.weights.len(),
+            Node::Conv { out, dense, .. } => self.tensors[*out].rows * dense.weights.len(),
+            Node::MatMul { batch, m, n, k, .. } => batch * m * n * k,
+            Node::Attention { keys, heads, head_dim, out, .. }
+            | Node::BinaryAttention { keys, heads, head_dim, out, .. } => {
+                2 * self.tensors[*out].rows * keys * heads * head_dim
+            }
+            Node::Pixels { .. }
+            | Node::Affine { .. }
+            | Node::LayerNorm { .. }
+            | Node::Activate { .. }
+            | Node::Add { .. }
+            | Node::Mul { .. }
+            | Node::AddConstant { .. }
+            | Node::Softmax { .. }
+            | Node::Select { .. }
+            | Node::Mean { .. }
+            | Node::Rows { .. }
+            | Node::Permute { .. }
+            | Node::Gather { .. }
+            | Node::Concat { .. } => 0,
+        };
+        self.nodes.iter().map(|node| of(node) as u64).sum()
+    }
+}

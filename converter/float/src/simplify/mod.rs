@@ -1,0 +1,31 @@
+//! Rewrites that leave what a float graph computes as it is, and make it smaller.
+
+mod affine;
+mod attention;
+mod dead;
+mod edit;
+mod pixels;
+
+use facts::Change;
+
+use crate::graph::Graph;
+
+pub use pixels::fold_pixels;
+
+/// Folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
+/// to attentions, and removes what nothing reads.
+pub fn simplify(graph: &mut Graph) -> Vec<Change> {
+    let mut changes = Vec::new();
+    dead::remove(graph);
+    // Each fold may make another possible.
+    loop {
+        let before = changes.len();
+        changes.extend(affine::fold(graph));
+        changes.extend(attention::join(graph));
+        if changes.len() == before {
+            break;
+        }
+        dead::remove(graph);
+    }
+    changes
+}

@@ -1,0 +1,192 @@
+//! The model's input as a view of the frame.
+
+use float::{Graph, Node};
+use quant::image::Fit;
+use runtime::{Bits, ChannelOrder, Image};
+
+use super::importer::{MAX_ELEMENTS, Result, interface};
+use super::view::{View, dense};
+use crate::error::OnnxError;
+use crate::model::{Element, Input, Model};
+
+/// What the user says about the pixels that the model was trained with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Normalisation<'a> {
+    /// Mean of pixels scaled to \[0, 1\], one for each channel or one for all; empty if not stated.
+    pub mean: &'a [f32],
+    /// Standard deviation, likewise.
+    pub std: &'a [f32],
+}
+
+/// Dimensions of the image, and the value of the model that it is.
+struct Layout {
+    /// Height, width, channels.
+    size: [usize; 3],
+    shape: Vec<usize>,
+    /// Axes of the model's value from height to channels: `shape` cut into batch, then
+    /// these.
+    channels_last: bool,
+}
+
+/// A graph with the frame and its pixels, and the model's input.
+pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)> {
+    let [input] = model.inputs.as_slice() else {
+        let names: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
+        let reason = format!("the model must have one input, an image; it has {} ({names:?})", names.len());
+        return Err(interface("input", names.first().copied().unwrap_or(""), reason));
+    };
+    let layout = layout(input)?;
+    let [height, width, channels] = layout.size;
+    let (mean, std) = normalisation(model, input, channels, given)?;
+    let bits = |values: &[f32]| {
+        let mut all = [Bits(0); 4];
+        all.iter_mut().zip(values).for_each(|(bits, value)| *bits = Bits(value.to_bits()));
+        all
+    };
+    let mut graph = Graph::new(Image {
+        height: height as u16,
+        width: width as u16,
+        channels: channels as u8,
+        order: match channels {
+            1 => ChannelOrder::Gray,
+            3 => ChannelOrder::Rgb,
+            _ => ChannelOrder::Other,
+        },
+        fit: Fit::Stretch,
+        mean: bits(&mean),
+        std: bits(&std),
+    });
+    let out = graph.tensor("pixels", height * width, channels);
+    graph.nodes.push(Node::Pixels { x: 0, out, mean, std });
+    let order = if layout.channels_last { [0, 1, 2, 3] } else { [0, 2, 3, 1] };
+    let shape =
+        if layout.channels_last { [1, height, width, channels] } else { [1, channels, height, width] };
+    let view = View::laid_out(out, dense(&shape, &order));
+    let view = view
+        .reshape(&layout.shape)
+        .or_else(|| (layout.shape.len() == 2).then(|| view.with_axes(vec![Vec::new(), view.dims()])));
+    view.map(|view| (graph, view))
+        .ok_or_else(|| interface("input", &input.name, "its shape is not an image's"))
+}
+
+fn layout(input: &Input) -> Result<Layout> {
+    let error = |reason: String| interface("input", &input.name, reason);
+    let rank = input.shape.len();
+    let batched = rank == 4 || rank == 2 || (rank == 3 && matches!(input.shape[0], None | Some(1)));
+    let mut shape = Vec::with_capacity(rank);
+    for (axis, &dim) in input.shape.iter().enumerate() {
+        shape.push(match dim {
+            None if axis == 0 && batched => 1,
+            Some(batch) if axis == 0 && batched && batch != 1 => {
+                return Err(error(format!(
+                    "its batch is fixed at {batch}; export with a batch of 1, or with `dynamic_axes`"
+                )));
+            }
+            Some(len) if len > 0 => len,
+            _ => {
+                let shape = input.shape.iter().map(|dim| dim.map_or("?".into(), |len| len.to_string()));
+                return Err(error(format!(
+                    "dimension {axis} of its shape {} is not fixed; export with a fixed image size",
+                    shape.collect::<Vec<_>>().join(" × ")
+                )));
+            }
+        });
+    }
+    let few = |len: usize| (1..=4).contains(&len);
+    let (size, channels_last) = match *shape.as_slice() {
+        [_, c, h, w] if few(c) && !(few(w) && input.element == Element::U8) => ([h, w, c], false),
+        [_, h, w, c] if few(c) => ([h, w, c], true),
+        [1, h, w] => ([h, w, 1], false),
+        [c, h, w] if few(c) => ([h, w, c], false),
+        [h, w, c] if few(c) => ([h, w, c], true),
+        [_, n] => {
+            let square = |c: usize| (n.is_multiple_of(c) && (n / c).isqrt().pow(2) == n / c).then_some(c);
+            let Some(c) = square(1).or_else(|| square(3)) else {
+                return Err(error(format!(
+                    "{n} values are not a square image; give the model N × C × H × W"
+                )));
+            };
+            let side = (n / c).isqrt();
+            ([side, side, c], false)
+        }
+        _ => {
+            return Err(error(format!(
+                "a shape of {shape:?} is not an image's; N × C × H × W with 1 to 4 channels is expected"
+            )));
+        }
+    };
+    let fits = size[..2].iter().all(|&side| side <= usize::from(u16::MAX));
+    if !fits || size.iter().product::<usize>() > MAX_ELEMENTS {
+        return Err(error(format!("an image of {shape:?} is too large")));
+    }
+    Ok(Layout { size, shape, channels_last })
+}
+
+/// Mean and standard deviation of each channel, for pixels in 0..=1.
+fn normalisation(
+    model: &Model,
+    input: &Input,
+    channels: usize,
+    given: Normalisation,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let raw = input.element == Element::U8 || takes_bytes(model, &input.name);
+    let stated = !given.mean.is_empty() || !given.std.is_empty();
+    let unit = if raw && !stated { 1.0 / 255.0 } else { 1.0 };
+    let spread = |values: &[f32], default: f32, what: &'static str| -> Result<Vec<f32>> {
+        match values {
+            [] => Ok(vec![default; channels]),
+            [value] => Ok(vec![*value; channels]),
+            values if values.len() == channels => Ok(values.to_vec()),
+            values => {
+                let count = if channels == 1 { "1 channel".into() } else { format!("{channels} channels") };
+                let reason = format!(
+                    "has {} values, the image has {count}; give one for each, or one for all",
+                    values.len()
+                );
+                Err(OnnxError::Normalisation { what, reason })
+            }
+        }
+    };
+    let mean = spread(given.mean, 0.0, "the mean")?;
+    let std = spread(given.std, unit, "the std")?;
+    let refuse =
+        |what, reason: &str| -> Result<_> { Err(OnnxError::Normalisation { what, reason: reason.into() }) };
+    if mean.iter().any(|mean| !mean.is_finite()) {
+        return refuse("the mean", "must be finite");
+    }
+    if std.iter().any(|std| !std.is_normal() || *std < 0.0) {
+        return refuse("the std", "must be finite and above zero");
+    }
+    Ok((mean, std))
+}
+
+/// Whether the first arithmetic on `input` shows that the model takes pixels in 0..=255.
+fn takes_bytes(model: &Model, input: &str) -> bool {
+    let movement = ["Cast", "Transpose", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Gather", "Slice"];
+    let mut name = input;
+    for node in &model.nodes {
+        if node.input(0) != Some(name) && node.input(1) != Some(name) {
+            continue;
+        }
+        if movement.contains(&node.op.as_str()) {
+            name = node.output();
+            continue;
+        }
+        if node.is("Shape") {
+            continue;
+        }
+        let other = node.inputs.iter().find(|other| other.as_str() != name);
+        let Some(values) = other.and_then(|other| model.constant(other)).map(|array| array.to_f32s()) else {
+            return false;
+        };
+        let all = |test: fn(f32) -> bool| !values.is_empty() && values.iter().all(|&value| test(value));
+        return match node.op.as_str() {
+            "Div" => all(|value| (254.0..=256.0).contains(&value)),
+            "Mul" => all(|value| (1.0 / 256.0..=1.0 / 254.0).contains(&value)),
+            "Sub" => all(|value| value > 2.0),
+            "Add" => all(|value| value < -2.0),
+            _ => false,
+        };
+    }
+    false
+}

@@ -1,0 +1,195 @@
+//! Maxima, as sums and ReLUs: `max(a, b) = a + relu(b − a)`.
+
+use float::{Function, Node};
+
+use super::importer::{Importer, Result, Value};
+use super::op::{Handler, OnnxOp};
+use super::store::Order;
+use super::view::{Dim, View, coalesce};
+use super::window::unimage;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "MaxPool",
+        Handler::View(|i| i.max_pool()),
+        "one or two dimensions, windows of up to 16 in each; the values, not the indices",
+    ),
+    OnnxOp::new("ReduceMax", Handler::View(|i| i.reduce_max()), "over constant axes"),
+    OnnxOp::new("ReduceMin", Handler::View(|i| i.reduce_max()), "over constant axes"),
+    OnnxOp::new("Max", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
+    OnnxOp::new("Min", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
+];
+
+/// Most taps of a pooling window in one direction: each costs four instructions.
+const MAX_TAPS: usize = 16;
+
+/// Where the window of a maximum lies in one direction.
+struct Window {
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    before: usize,
+    input: usize,
+    output: usize,
+}
+
+impl Window {
+    /// The input that `tap` of output `at` reads; one that another tap reads where this one
+    /// falls into the padding, none if all of them do.
+    fn tap(&self, at: usize, tap: usize) -> Option<usize> {
+        let read = |tap: usize| (at * self.stride + tap * self.dilation).checked_sub(self.before);
+        let inside = |tap: &usize| read(*tap).is_some_and(|at| at < self.input);
+        if inside(&tap) { read(tap) } else { (0..self.kernel).find(inside).and_then(read) }
+    }
+}
+
+impl Importer<'_> {
+    /// `MaxPool` in one or two dimensions: along one, then along the other.
+    pub fn max_pool(&mut self) -> Result<View> {
+        let node = self.node;
+        let (x, flat) = self.image(0)?;
+        let Some(list) = node.ints("kernel_shape") else {
+            return Err(node.invalid("it has no kernel_shape"));
+        };
+        let size = self.two(list, flat)?;
+        if size.iter().any(|&taps| taps > MAX_TAPS) {
+            let hint = format!("a window of {size:?}; up to {MAX_TAPS} in each direction are supported");
+            return Err(node.unsupported(hint));
+        }
+        let (stride, dilation) = (self.pair("strides", flat)?, self.pair("dilations", flat)?);
+        let span = [0, 1].map(|axis| (size[axis] - 1) * dilation[axis] + 1);
+        let pads = self.pads([x.len(2), x.len(3)], span, stride, flat)?;
+        let mut out = self.settle(&x)?;
+        for axis in [1, 0] {
+            let (before, input) = (pads[axis], x.len(axis + 2));
+            let padded = input + before + pads[axis + 2];
+            let Some(room) = padded.checked_sub(span[axis]) else {
+                return Err(node.invalid(format!("a window of {span:?} on {:?}", x.shape())));
+            };
+            let mut output = room / stride[axis] + 1;
+            // A window that is cut off counts if it begins before the padding behind the image.
+            let more = node.int("ceil_mode", 0) != 0 && !room.is_multiple_of(stride[axis]);
+            if more && output * stride[axis] < input + before {
+                output += 1;
+            }
+            let window = Window {
+                kernel: size[axis],
+                stride: stride[axis],
+                dilation: dilation[axis],
+                before,
+                input,
+                output,
+            };
+            out = self.pooled(&out, axis, &window)?;
+        }
+        Ok(unimage(out, flat))
+    }
+
+    /// The maximum over the window of each output along the height (0) or the width (1).
+    fn pooled(&mut self, view: &View, axis: usize, window: &Window) -> Result<View> {
+        let packed = self.pack(view, &[2, 3], &[1], Order::Logical)?;
+        let (x, width) = (packed.tensor, self.graph.tensors[packed.tensor].width);
+        let mut size = [view.len(2), view.len(3)];
+        let line = size[1];
+        size[axis] = window.output;
+        let rows = size[0] * size[1];
+        self.spend(rows.saturating_mul(window.kernel))?;
+        let [down, right] = [size[1] * width, width];
+        let dim = |len, stride| coalesce(&[Dim { len, stride }]);
+        let axes = vec![Vec::new(), dim(width, 1), dim(size[0], down), dim(size[1], right)];
+        let mut largest: Option<View> = None;
+        for tap in 0..window.kernel {
+            let pick = |at: usize| {
+                let (row, column) = (at / size[1], at % size[1]);
+                let [row, column] = match axis {
+                    0 => [window.tap(row, tap)?, column],
+                    _ => [row, window.tap(column, tap)?],
+                };
+                Some((row * line + column) as u32)
+            };
+            let Some(picked) = (0..rows).map(pick).collect::<Option<Vec<u32>>>() else {
+                return Err(self.node.invalid("a window lies in the padding only"));
+            };
+            let tensor = self.emit("tap", rows, width, |out| Node::Gather { x, out, rows: picked })?;
+            let view = View::laid_out(tensor, axes.clone());
+            largest = Some(match largest {
+                Some(so_far) => self.larger(&so_far, &view)?,
+                None => view,
+            });
+        }
+        largest.ok_or_else(|| self.unknown())
+    }
+
+    /// `ReduceMax` and `ReduceMin`: halves against each other.
+    pub fn reduce_max(&mut self) -> Result<View> {
+        let mut view = self.view(0)?;
+        let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
+        let sign = if self.node.op == "ReduceMin" { -1.0 } else { 1.0 };
+        view.factor *= sign;
+        let view = self.settle(&view)?;
+        let kept: Vec<usize> = (0..view.rank()).filter(|axis| !axes.contains(axis)).collect();
+        let packed = self.pack(&view, &axes, &kept, Order::Stored)?;
+        let (mut x, width) = (packed.tensor, self.graph.tensors[packed.tensor].width);
+        let mut rows = self.graph.tensors[x].rows;
+        let mut out = packed.with_axes(packed.axes.clone());
+        for &axis in &axes {
+            out.axes[axis] = Vec::new();
+        }
+        while rows > 1 {
+            let half = rows.div_ceil(2);
+            let part = |importer: &mut Self, start: usize| -> Result<View> {
+                let tensor = importer.emit("half", half, width, |out| Node::Rows { x, out, start })?;
+                let dim = |len, stride| coalesce(&[Dim { len, stride }]);
+                Ok(View::laid_out(tensor, vec![dim(half, width), dim(width, 1)]))
+            };
+            // Of an odd number the one in the middle is in both.
+            let (a, b) = (part(self, 0)?, part(self, rows - half)?);
+            x = self.larger(&a, &b)?.tensor;
+            rows = half;
+        }
+        let mut out = self.squeezed(View { tensor: x, ..out }, &axes);
+        out.factor *= sign;
+        Ok(out)
+    }
+
+    /// `Max` and `Min` of tensors; of a tensor and a number they limit a range.
+    pub fn extreme(&mut self) -> Result<View> {
+        let least = self.node.op == "Min";
+        let sign = if least { -1.0 } else { 1.0 };
+        let mut largest: Option<View> = None;
+        let mut limit: Option<f32> = None;
+        for at in 0..self.node.inputs.len() {
+            match self.value(at)? {
+                Value::View(mut view) => {
+                    view.factor *= sign;
+                    largest = Some(match largest {
+                        Some(so_far) => self.larger(&so_far, &view)?,
+                        None => view,
+                    });
+                }
+                Value::Constant(array) => {
+                    let Some(value) = array.scalar_f32().filter(|value| value.is_finite()) else {
+                        let hint = "of its inputs only numbers may be constant, not tensors";
+                        return Err(self.node.unsupported(hint));
+                    };
+                    let limits = limit.map_or(value, |limit| (limit * sign).max(value * sign) * sign);
+                    limit = Some(limits);
+                }
+            }
+        }
+        let Some(mut out) = largest else { return Err(self.unknown()) };
+        out.factor *= sign;
+        match limit {
+            None => Ok(out),
+            Some(max) if least => self.apply(&out, Function::Clip { min: f32::MIN, max }),
+            Some(min) => self.apply(&out, Function::Clip { min, max: f32::MAX }),
+        }
+    }
+
+    fn larger(&mut self, a: &View, b: &View) -> Result<View> {
+        let less = View { factor: -a.factor, exclusive: false, ..a.clone() };
+        let difference = self.sum(b, &less)?;
+        let positive = self.apply(&difference, Function::Relu)?;
+        self.sum(&View { exclusive: false, ..a.clone() }, &positive)
+    }
+}

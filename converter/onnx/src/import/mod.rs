@@ -1,0 +1,132 @@
+//! The walk over the nodes of a [`Model`] that makes the float graph.
+//!
+//! A model is taken op by op, not as a known architecture. A value is either a constant
+//! or a `View` of a tensor; movement of data is arithmetic on views for as
+//! long as strides can express it, and a copy after that. Batches are of one image.
+//!
+//! Each family of operators is a file whose `OPS` are its rows: name, handler, and what of the
+//! operator is accepted. `ops` joins them. Any node that [`fold`](super::fold) evaluates is accepted
+//! where its inputs are constant.
+//!
+//! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
+//! the end of any model, are left out: the output is the logits, whose order is the same.
+//! So is the normalisation of an embedding to unit length, which no angle depends on.
+
+mod activation;
+mod binary;
+mod choice;
+mod concat;
+mod conv;
+mod einsum;
+mod elementwise;
+mod importer;
+mod input;
+mod linear;
+mod matmul;
+mod maximum;
+mod movement;
+mod names;
+mod norm;
+mod op;
+mod ops;
+mod outputs;
+mod pad;
+mod pick;
+mod product;
+mod reduce;
+mod resize;
+mod store;
+#[cfg(test)]
+mod tests;
+mod transposed;
+mod view;
+mod window;
+
+use std::collections::HashSet;
+
+use importer::{Importer, MAX_ELEMENTS, Result, Value};
+pub use input::Normalisation;
+
+use float::Graph;
+
+use super::error::OnnxError;
+use super::model::{Array, Model};
+
+/// Makes the float graph of `model`.
+///
+/// The frame of the graph is the model's image input in height × width × channel order.
+/// Without a normalisation the model gets pixels in 0..=1, or in
+/// 0..=255 where it takes bytes, divides by 255 itself, or subtracts means above 2.
+///
+/// # Errors
+///
+/// [`OnnxError`] naming the first node, input or output that cannot be imported,
+/// with what would be accepted.
+pub fn build(model: Model, normalisation: Normalisation) -> std::result::Result<Graph, OnnxError> {
+    let (graph, image) = input::frame(&model, normalisation)?;
+    let live = live_nodes(&model);
+    let endings = outputs::endings(&model, &live);
+    let mut importer = Importer::new(&model, &live, endings, graph)?;
+    importer.values.insert(model.inputs[0].name.clone(), image.into());
+    for (index, node) in model.nodes.iter().enumerate().filter(|&(index, _)| live[index]) {
+        importer.node = node;
+        importer.name = names::clean(&node.name, &node.op, false);
+        importer.step(index)?;
+    }
+    importer.finish()
+}
+
+/// The nodes that an output depends on.
+fn live_nodes(model: &Model) -> Vec<bool> {
+    let mut wanted: HashSet<&str> = model.outputs.iter().map(|output| output.name.as_str()).collect();
+    let mut live = vec![false; model.nodes.len()];
+    for (index, node) in model.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().any(|name| !name.is_empty() && wanted.contains(name.as_str())) {
+            live[index] = true;
+            wanted.extend(node.inputs.iter().map(String::as_str));
+        }
+    }
+    live
+}
+
+impl Importer<'_> {
+    fn step(&mut self, index: usize) -> Result<()> {
+        let node = self.node;
+        let inputs: Vec<Option<Array>> = (0..node.inputs.len()).map(|at| self.constant(at)).collect();
+        let known = node.inputs.iter().zip(&inputs).all(|(name, array)| name.is_empty() || array.is_some());
+        let values = if known {
+            let arrays: Vec<Option<&Array>> = inputs.iter().map(Option::as_ref).collect();
+            let folded = self.folding.evaluate(node, &arrays, self.model.opset)?;
+            let Some(arrays) = folded else { return Err(ops::refusal(node)) };
+            self.note_origin(&inputs);
+            arrays.into_iter().map(Value::Constant).collect()
+        } else if self.endings.contains(&index) && outputs::droppable(node, &self.view(0)?) {
+            vec![self.view(0)?.into()]
+        } else {
+            match ops::find(node) {
+                Some(op) => op.run(self)?,
+                None => return Err(ops::refusal(node)),
+            }
+        };
+        if let Some(name) =
+            node.outputs.iter().skip(values.len()).find(|name| self.reads.contains_key(name.as_str()))
+        {
+            return Err(
+                node.unsupported(format!("its output `{name}` is used, but only the first is computed"))
+            );
+        }
+        for (name, value) in node.outputs.iter().zip(values) {
+            if let Value::View(view) = &value
+                && view
+                    .shape()
+                    .iter()
+                    .try_fold(1_usize, |n, &len| n.checked_mul(len))
+                    .is_none_or(|n| n > MAX_ELEMENTS)
+            {
+                return Err(self.too_large());
+            }
+            self.values.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Normalisation and softmax.
+
+use float::Node;
+
+use super::importer::{Importer, Result, Value};
+use super::names;
+use super::op::{Domain, Handler, OnnxOp, Refused};
+use super::view::{View, stored_places};
+use crate::model::Array;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new(
+        "LayerNormalization",
+        Handler::View(|i| i.layer_norm()),
+        "over the last axes; constant scale and bias",
+    ),
+    OnnxOp::new(
+        "SkipLayerNormalization",
+        Handler::Values(|i| i.skip_layer_norm()),
+        "of a sum, which may be an output too; constant scale and biases",
+    )
+    .of(Domain::Microsoft),
+    OnnxOp::new(
+        "BatchNormalization",
+        Handler::View(|i| i.batch_norm()),
+        "constant parameters: exported in evaluation mode",
+    ),
+    OnnxOp::new(
+        "Softmax",
+        Handler::View(|i| i.softmax()),
+        "over any axis; before opset 13 over all axes from one on",
+    ),
+];
+
+pub(super) const REFUSED: &[Refused] = &[
+    Refused {
+        names: &["ArgMax", "LogSoftmax"],
+        instead: "it is only supported at the end of a model, and is left out there",
+    },
+    Refused {
+        names: &["GroupNormalization", "InstanceNormalization"],
+        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
+    },
+    Refused {
+        names: &["LpNormalization", "ReduceL2"],
+        instead: "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there",
+    },
+    Refused {
+        names: &["RMSNormalization", "SimplifiedLayerNormalization"],
+        instead: "use LayerNorm instead of RMSNorm",
+    },
+];
+
+impl Importer<'_> {
+    /// `LayerNormalization` over the last axes.
+    pub fn layer_norm(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axis = self.axis(self.node.int("axis", -1), x.rank())?;
+        self.name_after(1);
+        let beta = self.node.input(2).map(|_| self.weights(2, "bias")).transpose()?;
+        let gamma = self.weights(1, "scale")?;
+        self.normalised(&x, axis, &gamma, beta.as_ref())
+    }
+
+    /// `SkipLayerNormalization`: of the sum of two inputs and a bias.
+    pub fn skip_layer_norm(&mut self) -> Result<Vec<Value>> {
+        let (x, skip) = (self.view(0)?, self.view(1)?);
+        let mut sum = self.sum(&x, &skip)?;
+        if self.node.input(4).is_some() {
+            let bias = self.weights(4, "bias")?;
+            sum = self.affine(&sum, None, Some(&bias), 4)?;
+        }
+        sum.exclusive = false;
+        self.name_after(2);
+        let beta = self.node.input(3).map(|_| self.weights(3, "bias")).transpose()?;
+        let gamma = self.weights(2, "scale")?;
+        let out = self.normalised(&sum, sum.rank().saturating_sub(1), &gamma, beta.as_ref())?;
+        let unused = || Value::Constant(Array::scalar(f32::NAN));
+        Ok(match self.node.outputs.get(3).filter(|name| !name.is_empty()) {
+            Some(_) => vec![out.into(), unused(), unused(), sum.into()],
+            None => vec![out.into()],
+        })
+    }
+
+    fn normalised(&mut self, x: &View, axis: usize, gamma: &Array, beta: Option<&Array>) -> Result<View> {
+        let group: Vec<usize> = (axis..x.rank()).collect();
+        let len: usize = group.iter().map(|&axis| x.len(axis)).product();
+        self.spend(len)?;
+        let eps = self.node.float("epsilon", 1e-5);
+        let view = self.grouped(x, &group)?;
+        let places = stored_places(&view.axes[axis..].concat());
+        let params = |importer: &Self, array: &Array| {
+            array.check_finite(&importer.node.name)?;
+            let values = array.to_f32s();
+            if values.len() != len && values.len() != 1 {
+                let reason = format!("{} parameters for {len} elements", values.len());
+                return Err(importer.node.invalid(reason));
+            }
+            let mut stored = vec![0.0; len];
+            for (at, &place) in places.iter().enumerate() {
+                stored[place] = values[if values.len() == 1 { 0 } else { at }];
+            }
+            Ok(stored)
+        };
+        let mut gamma = params(self, gamma)?;
+        let beta = match beta {
+            Some(beta) => params(self, beta)?,
+            None => vec![0.0; len],
+        };
+        // Of f · x with eps is that of x with eps / f², turned around for negative f.
+        let factor = f64::from(view.factor);
+        let eps = (f64::from(eps) / (factor * factor)) as f32;
+        if !(eps.is_finite() && eps >= 0.0) {
+            return Err(self.node.invalid("its epsilon is not a positive number, or its input is zero"));
+        }
+        if factor < 0.0 {
+            gamma.iter_mut().for_each(|gamma| *gamma = -*gamma);
+        }
+        let (tensor, rows, width) = self.size(&view);
+        let out = self.emit("", rows, width, |out| Node::LayerNorm { x: tensor, out, gamma, beta, eps })?;
+        Ok(View::laid_out(out, view.axes))
+    }
+
+    /// `Softmax`; before opset 13 of all axes from `axis` on.
+    pub fn softmax(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let group: Vec<usize> = if self.model.opset < 13 {
+            (self.axis(self.node.int("axis", 1), view.rank())?..view.rank()).collect()
+        } else {
+            vec![self.axis(self.node.int("axis", -1), view.rank())?]
+        };
+        self.softmax_of(&view, &group)
+    }
+
+    /// Softmax over the axes `group` together.
+    pub fn softmax_of(&mut self, view: &View, group: &[usize]) -> Result<View> {
+        let view = self.settle(view)?;
+        let view = self.grouped(&view, group)?;
+        let len = group.iter().map(|&axis| view.len(axis)).product();
+        let (x, rows, width) = self.size(&view);
+        let tensor = self.emit("", rows, width, |out| Node::Softmax { x, out, width: len })?;
+        Ok(View::laid_out(tensor, view.axes))
+    }
+
+    /// `BatchNormalization`: a scale and an offset for each channel.
+    pub fn batch_norm(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let mut params = Vec::new();
+        for (at, what) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
+            params.push(self.weights(at, what)?.to_f32s());
+        }
+        if view.rank() < 2 {
+            return Err(self.node.invalid("its input has no channels"));
+        }
+        let channels = view.len(1);
+        if params.iter().any(|values| values.len() != channels) {
+            return Err(self
+                .node
+                .invalid(format!("its parameters are not one for each of {channels} channels")));
+        }
+        let eps = f64::from(self.node.float("epsilon", 1e-5));
+        let at = |param: usize, channel: usize| f64::from(params[param][channel]);
+        let scales: Vec<f64> = (0..channels).map(|c| at(0, c) / (at(3, c) + eps).sqrt()).collect();
+        let offsets: Vec<f32> = (0..channels).map(|c| (at(1, c) - at(2, c) * scales[c]) as f32).collect();
+        let scales: Vec<f32> = scales.into_iter().map(|scale| scale as f32).collect();
+        let mut shape = vec![1; view.rank() - 1];
+        shape[0] = channels;
+        let array = |values: Vec<f32>| Array { shape: shape.clone(), data: values.into() };
+        self.name = names::clean(&self.node.name, &self.node.op, true);
+        self.affine(&view, Some(&array(scales)), Some(&array(offsets)), 1)
+    }
+}

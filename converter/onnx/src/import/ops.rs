@@ -1,0 +1,73 @@
+//! The operators that are imported, by family: what dispatch, the message about an operator that
+//! is not among them, and `docs/onnx-operators.md` are made from.
+
+use super::op::{Domain, OnnxOp, Refused};
+use super::{
+    activation, binary, choice, concat, conv, einsum, elementwise, matmul, maximum, movement, norm, pad,
+    pick, reduce, resize, transposed,
+};
+use crate::error::OnnxError;
+use crate::model::Node;
+use crate::{fold, patterns};
+
+/// Operators with something in common.
+pub(super) struct Family {
+    /// What they have in common.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares docs/onnx-operators.md with it"))]
+    pub(super) title: &'static str,
+    /// Their rows, file by file.
+    pub(super) ops: &'static [&'static [OnnxOp]],
+}
+
+pub(super) const FAMILIES: &[Family] = &[
+    Family { title: "Products", ops: &[matmul::OPS, einsum::OPS] },
+    Family { title: "Convolutions", ops: &[conv::OPS, transposed::OPS] },
+    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
+    Family { title: "Functions of one element", ops: &[activation::OPS] },
+    Family { title: "Normalisation and softmax", ops: &[norm::OPS] },
+    Family { title: "Means and sums over axes", ops: &[reduce::OPS] },
+    Family { title: "Maxima and minima", ops: &[maximum::OPS] },
+    Family { title: "Signs and choices", ops: &[binary::OPS, choice::OPS] },
+    Family {
+        title: "Movement of data",
+        ops: &[movement::OPS, pick::OPS, concat::OPS, pad::OPS, resize::OPS],
+    },
+];
+
+/// Operators of which more can be said than that they are not accepted.
+pub(super) const REFUSED: &[&[Refused]] = &[activation::REFUSED, choice::REFUSED, norm::REFUSED, CONTROL];
+
+const CONTROL: &[Refused] = &[Refused {
+    names: &["If", "Loop", "Scan"],
+    instead: "control flow is not supported; export with fixed shapes, by tracing",
+}];
+
+/// All rows.
+pub(super) fn all() -> impl Iterator<Item = &'static OnnxOp> {
+    FAMILIES.iter().flat_map(|family| family.ops.iter().copied().flatten())
+}
+
+/// The row of the node's operator.
+pub(super) fn find(node: &Node) -> Option<&'static OnnxOp> {
+    all().find(|op| op.name == node.op && op.domain.name() == node.domain)
+}
+
+/// Why `node`, which has no row or is not computed of its constants, is not imported, and what
+/// would be accepted.
+pub(super) fn refusal(node: &Node) -> OnnxError {
+    if find(node).is_some() {
+        return node.unsupported("of constants alone it is not computed; simplify the model with onnxsim");
+    }
+    let refused = REFUSED.iter().copied().flatten().find(|row| row.names.contains(&node.op.as_str()));
+    if let Some(refused) = refused {
+        return node.unsupported(refused.instead);
+    }
+    let fused = patterns::FUSED.iter().find(|fused| node.domain == "com.microsoft" && node.op == fused.name);
+    if let Some(fused) = fused {
+        return node.unsupported(format!("of this operator is accepted: {}", fused.accepts));
+    }
+    let only = if fold::folds(node) { "it is computed of constants only; " } else { "" };
+    let mut names: Vec<&str> = all().filter(|op| op.domain == Domain::Onnx).map(|op| op.name).collect();
+    names.sort_unstable();
+    node.unsupported(format!("{only}accepted are {}", names.join(", ")))
+}

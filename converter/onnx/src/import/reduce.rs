@@ -1,0 +1,91 @@
+//! Sums and means over axes.
+
+use float::Node;
+
+use super::importer::{Importer, Result};
+use super::op::{Handler, OnnxOp};
+use super::store::Order;
+use super::view::View;
+
+pub(super) const OPS: &[OnnxOp] = &[
+    OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),
+    OnnxOp::new("ReduceSum", Handler::View(|i| i.reduce_sum()), "over constant axes"),
+    OnnxOp::new("GlobalAveragePool", Handler::View(|i| i.global_average_pool()), "all of it"),
+];
+
+impl Importer<'_> {
+    /// `ReduceMean`.
+    pub fn reduce_mean(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        match self.reduced_axes(&view)? {
+            Some(axes) => {
+                let out = self.mean_kept(&view, &axes)?;
+                Ok(self.squeezed(out, &axes))
+            }
+            None => Ok(view),
+        }
+    }
+
+    /// `ReduceSum`: the mean times the number of elements.
+    pub fn reduce_sum(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
+        let out = self.sum_kept(&view, &axes)?;
+        Ok(self.squeezed(out, &axes))
+    }
+
+    /// The sum over `axes`, which are kept at length 1.
+    pub fn sum_kept(&mut self, view: &View, axes: &[usize]) -> Result<View> {
+        let count: usize = axes.iter().map(|&axis| view.len(axis)).product();
+        let mut out = self.mean_kept(view, axes)?;
+        out.factor *= count as f32;
+        Ok(out)
+    }
+
+    /// The axes that a reduction is over; none if it does nothing.
+    pub fn reduced_axes(&self, view: &View) -> Result<Option<Vec<usize>>> {
+        let listed = self.integers("axes", 1)?.unwrap_or_default();
+        if listed.is_empty() {
+            let none = self.node.int("noop_with_empty_axes", 0) != 0;
+            return Ok((!none).then(|| (0..view.rank()).collect()));
+        }
+        let mut axes = listed.iter().map(|&axis| self.axis(axis, view.rank())).collect::<Result<Vec<_>>>()?;
+        axes.sort_unstable();
+        axes.dedup();
+        Ok(Some(axes))
+    }
+
+    /// `view` without the reduced axes, if the node does not keep them.
+    pub fn squeezed(&self, mut view: View, axes: &[usize]) -> View {
+        if self.node.int("keepdims", 1) == 0 {
+            let kept = (0..view.rank()).filter(|axis| !axes.contains(axis));
+            view.axes = kept.map(|axis| view.axes[axis].clone()).collect();
+        }
+        view
+    }
+
+    /// The mean with its reduced axes kept, at length 1.
+    fn mean_kept(&mut self, view: &View, axes: &[usize]) -> Result<View> {
+        let kept: Vec<usize> = (0..view.rank()).filter(|axis| !axes.contains(axis)).collect();
+        let mut out = self.pack(view, axes, &kept, Order::Stored)?;
+        let (x, rows, width) = self.size(&out);
+        for &axis in axes {
+            out.axes[axis] = Vec::new();
+        }
+        if rows > 1 {
+            let factor = out.factor;
+            let tensor = self.emit("", 1, width, |out| Node::Mean { x, out })?;
+            out = View { factor, ..View::laid_out(tensor, out.axes) };
+        }
+        Ok(out)
+    }
+
+    /// `GlobalAveragePool`.
+    pub fn global_average_pool(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let axes: Vec<usize> = (2..view.rank()).collect();
+        let mut out = self.mean_kept(&view, &axes)?;
+        out.axes.resize(view.rank(), Vec::new());
+        Ok(out)
+    }
+}

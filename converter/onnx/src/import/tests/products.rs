@@ -1,0 +1,84 @@
+//! Products of two computed tensors.
+
+use super::{Sketch, ops};
+use crate::model::Attribute;
+use float::Node;
+
+fn ints(values: &[i64]) -> Attribute {
+    Attribute::Ints(values.to_vec())
+}
+
+/// The rows and width of the second factors of all products, which must be right.
+fn factors(sketch: &Sketch, out: &str) -> Vec<[usize; 2]> {
+    sketch.check(out);
+    let graph = sketch.build(out).unwrap();
+    let factor = |node: &Node| match node {
+        Node::Mul { y, .. } => Some([graph.tensors[*y].rows, graph.tensors[*y].width]),
+        _ => None,
+    };
+    graph.nodes.iter().filter_map(factor).collect()
+}
+
+#[test]
+fn a_gate_has_a_factor_for_each_channel_or_row() {
+    // Of images channels first, and of tokens; the axes that the gate is a mean over.
+    for (axes, tokens, factor) in [
+        (&[2_i64, 3][..], false, [1, 4]),
+        (&[1], false, [30, 1]),
+        (&[1, 2, 3], false, [1, 1]),
+        (&[2], false, [30, 4]),
+        (&[1], true, [1, 4]),
+        (&[2], true, [30, 1]),
+    ] {
+        let mut sketch = Sketch::new([1, 4, 5, 6]);
+        let mut x = "x".to_string();
+        if tokens {
+            x = sketch.reshape(&x, &[1, 4, 30]);
+            x = sketch.transpose(&x, &[0, 2, 1]);
+        }
+        let mut gate = x.clone();
+        for &axis in axes {
+            gate = sketch.node("ReduceMean", &[&gate], &[("axes", ints(&[axis]))]);
+        }
+        let gate = sketch.node("Sigmoid", &[&gate], &[]);
+        let out = sketch.node("Mul", &[&x, &gate], &[]);
+        assert_eq!(factors(&sketch, &out), [factor], "{axes:?}");
+        let out = sketch.node("Mul", &[&gate, &x], &[]);
+        assert_eq!(factors(&sketch, &out), [factor], "{axes:?}");
+    }
+}
+
+#[test]
+fn two_gates_are_spread_over_their_product() {
+    let mut sketch = Sketch::new([1, 4, 5, 6]);
+    let channels = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[2, 3]))]);
+    let pixels = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[1]))]);
+    let out = sketch.node("Mul", &[&channels, &pixels], &[]);
+    sketch.check(&out);
+}
+
+#[test]
+fn squares_and_constant_factors_pass_through() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let minus = sketch.node("Neg", &["x"], &[]);
+    let out = sketch.node("Mul", &[&minus, &minus], &[]);
+    assert_eq!(factors(&sketch, &out), [[12, 2]]);
+    let out = sketch.node("Mul", &["x", &minus], &[]);
+    assert_eq!(factors(&sketch, &out), [[12, 2]]);
+    let turned = sketch.transpose("x", &[0, 1, 3, 2]);
+    let turned = sketch.reshape(&turned, &[1, 2, 3, 4]);
+    let out = sketch.node("Mul", &["x", &turned], &[]);
+    assert_eq!(factors(&sketch, &out), [[12, 2]]);
+}
+
+#[test]
+fn what_is_an_activation_is_no_product() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let gate = sketch.node("Sigmoid", &["x"], &[]);
+    let out = sketch.node("Mul", &["x", &gate], &[]);
+    let mut model = sketch.model.clone();
+    model.outputs = vec![crate::model::Output { name: out, shape: Vec::new() }];
+    crate::patterns::fuse(&mut model).unwrap();
+    assert_eq!(model.nodes.iter().map(|node| node.op.as_str()).collect::<Vec<_>>(), ["Silu"]);
+    assert!(!ops(&super::build(model, Default::default()).unwrap()).contains(&"Mul".to_string()));
+}

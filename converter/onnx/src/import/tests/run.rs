@@ -1,0 +1,175 @@
+//! The nodes of a float graph as their documentation defines them, as plainly as can be.
+
+use float::{Function, Graph, Node, Part};
+
+/// The outputs of `graph` for a frame of pixel values in 0..=255.
+pub fn run(graph: &Graph, frame: &[f32]) -> Vec<Vec<f32>> {
+    let mut values: Vec<Vec<f32>> = vec![Vec::new(); graph.tensors.len()];
+    values[0] = frame.to_vec();
+    for node in &graph.nodes {
+        let tensor = &graph.tensors[node.output()];
+        let mut out = vec![f32::NAN; tensor.len()];
+        evaluate(graph, node, &values, &mut out);
+        values[node.output()] = out;
+    }
+    graph.outputs.iter().map(|output| values[output.tensor].clone()).collect()
+}
+
+fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
+    let width = graph.tensors[node.output()].width;
+    let input = |id: usize| (values[id].as_slice(), graph.tensors[id].width);
+    match node {
+        Node::Pixels { x, mean, std, .. } => {
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = (values[*x][at] / 255.0 - mean[at % width]) / std[at % width];
+            }
+        }
+        Node::Linear { x, dense, .. } => {
+            let (x, k) = input(*x);
+            assert_eq!((k, dense.n), (dense.k, width));
+            for (at, out) in out.iter_mut().enumerate() {
+                let (row, n) = (at / width, at % width);
+                let pairs = x[row * k..][..k].iter().zip(&dense.weights[n * k..]);
+                *out = dense.bias[n] + pairs.map(|(x, w)| x * w).sum::<f32>();
+            }
+        }
+        Node::Conv { x, geometry, dense, .. } => {
+            let [height, wide, channels] = geometry.input.map(|v| v as usize);
+            let (x, have) = input(*x);
+            assert_eq!((have, x.len()), (channels, height * wide * channels));
+            let groups = geometry.groups as usize;
+            let cg = channels / groups;
+            for (at, out) in out.iter_mut().enumerate() {
+                let (pixel, n) = (at / width, at % width);
+                let (oy, ox) = (pixel / geometry.output[1] as usize, pixel % geometry.output[1] as usize);
+                let mut sum = dense.bias[n];
+                for tap in 0..dense.k {
+                    let (c, spot) = (tap % cg, tap / cg);
+                    let (ky, kx) = (spot / geometry.kernel[1] as usize, spot % geometry.kernel[1] as usize);
+                    let y = oy * geometry.stride[0] as usize + ky;
+                    let x_at = ox * geometry.stride[1] as usize + kx;
+                    let (Some(y), Some(x_at)) = (
+                        y.checked_sub(geometry.padding[0] as usize).filter(|&y| y < height),
+                        x_at.checked_sub(geometry.padding[1] as usize).filter(|&x| x < wide),
+                    ) else {
+                        continue;
+                    };
+                    let channel = n / (width / groups) * cg + c;
+                    sum += x[(y * wide + x_at) * channels + channel] * dense.weights[n * dense.k + tap];
+                }
+                *out = sum;
+            }
+        }
+        Node::Affine { x, scale, offset, .. } => {
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = values[*x][at] * scale[at % width] + offset[at % width];
+            }
+        }
+        Node::LayerNorm { x, gamma, beta, eps, .. } => {
+            let len = gamma.len();
+            for (x, out) in values[*x].chunks(len).zip(out.chunks_mut(len)) {
+                let mean = x.iter().sum::<f32>() / len as f32;
+                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / len as f32;
+                for (at, out) in out.iter_mut().enumerate() {
+                    *out = (x[at] - mean) / (variance + eps).sqrt() * gamma[at] + beta[at];
+                }
+            }
+        }
+        Node::Softmax { x, width, .. } => {
+            for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
+                let sum: f32 = x.iter().map(|x| x.exp()).sum();
+                out.iter_mut().zip(x).for_each(|(out, x)| *out = x.exp() / sum);
+            }
+        }
+        Node::Select { x, width, ratio, .. } => {
+            for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
+                let max = x.iter().copied().fold(f32::MIN, f32::max);
+                out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
+            }
+        }
+        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
+        Node::Activate { x, function, .. } => {
+            for (out, &x) in out.iter_mut().zip(&values[*x]) {
+                *out = match *function {
+                    Function::Gelu => {
+                        (0.5 * f64::from(x) * (1.0 + libm::erf(f64::from(x) / std::f64::consts::SQRT_2)))
+                            as f32
+                    }
+                    Function::Relu => x.max(0.0),
+                    Function::Tanh => x.tanh(),
+                    Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                    Function::Clip { min, max } => x.clamp(min, max),
+                    Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+                    ref other => panic!("{other:?} is not in these tests"),
+                };
+            }
+        }
+        Node::Add { x, y, .. } => {
+            out.iter_mut().zip(values[*x].iter().zip(&values[*y])).for_each(|(out, (x, y))| *out = x + y);
+        }
+        Node::Mul { x, y, .. } => {
+            let (y, have) = input(*y);
+            for (at, (out, x)) in out.iter_mut().zip(&values[*x]).enumerate() {
+                let (row, column) = (at / width, at % width);
+                *out = x * y[row % (y.len() / have) * have + column % have];
+            }
+        }
+        Node::AddConstant { x, values: added, .. } => {
+            out.iter_mut().zip(values[*x].iter().zip(added)).for_each(|(out, (x, y))| *out = x + y);
+        }
+        Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scale } => {
+            let (x, y) = (&values[a.tensor], &values[b.tensor]);
+            for at in 0..batch * m * n {
+                let (i, r, c) = (at / (m * n), at / n % m, at % n);
+                let sum: f32 = (0..*k)
+                    .map(|k| {
+                        let (row, column) = if *transpose_b { (c, k) } else { (k, c) };
+                        x[a.offset + i * a.batch + r * a.row + k]
+                            * y[b.offset + i * b.batch + row * b.row + column]
+                    })
+                    .sum();
+                out[to.offset + i * to.batch + r * to.row + c] = sum * scale;
+            }
+        }
+        Node::Mean { x, .. } => {
+            let x = &values[*x];
+            let rows = x.len() / width;
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = x[at..].iter().step_by(width).sum::<f32>() / rows as f32;
+            }
+        }
+        Node::Rows { x, start, .. } => out.copy_from_slice(&values[*x][start * width..][..out.len()]),
+        Node::Permute { x, offset, shape, strides, .. } => {
+            assert_eq!(out.len(), shape.iter().product::<usize>());
+            for (at, out) in out.iter_mut().enumerate() {
+                let (mut rest, mut from) = (at, *offset);
+                for axis in (0..4).rev() {
+                    from += rest % shape[axis] * strides[axis];
+                    rest /= shape[axis];
+                }
+                *out = values[*x][from];
+            }
+        }
+        Node::Gather { x, rows, .. } => {
+            let (x, have) = input(*x);
+            assert_eq!((have, rows.len() * width), (width, out.len()));
+            for (out, &row) in out.chunks_mut(width).zip(rows) {
+                out.copy_from_slice(&x[row as usize * width..][..width]);
+            }
+        }
+        Node::Concat { parts, .. } => {
+            let mut joined = Vec::new();
+            for part in parts {
+                match part {
+                    Part::Tensor(id) => {
+                        assert_eq!(graph.tensors[*id].width, width);
+                        joined.extend_from_slice(&values[*id]);
+                    }
+                    Part::Constant(values) => joined.extend_from_slice(values),
+                }
+            }
+            out.copy_from_slice(&joined);
+        }
+        Node::Attention { .. } => panic!("attention is made later"),
+    }
+}

@@ -1,0 +1,158 @@
+//! Takes the fused nodes of ONNX Runtime (`com.microsoft`) apart into ONNX's own.
+//!
+//! A node in a form that is not known here stays for the walk to refuse, or to import.
+
+use super::attention;
+use super::parts::{Transposes, inside, like};
+use crate::model::{Array, Attribute, Model, Node};
+
+/// What replaces a fused node; none in a form that is not known.
+type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
+
+/// An operator of `com.microsoft` that is taken apart.
+pub(crate) struct Fused {
+    /// Its name.
+    pub(crate) name: &'static str,
+    parts: Parts,
+    /// What of it is taken apart.
+    pub(crate) accepts: &'static str,
+}
+
+const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused {
+    Fused { name, parts, accepts }
+}
+
+/// The operators that are taken apart.
+pub(crate) const OPS: &[Fused] = &[
+    fused(
+        "Attention",
+        |node, model, _| attention::packed(node, model),
+        "packed weights without masks, past keys or rotation; all heads of one size",
+    ),
+    fused("BiasGelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("FastGelu", |node, _, _| gelu(node, "tanh"), "all of it"),
+    fused("FusedMatMul", matmul, "either side transposed, times `alpha`; no transposed batches"),
+    fused("Gelu", |node, _, _| gelu(node, "none"), "all of it"),
+    fused("LayerNormalization", |node, _, _| Some(own(node)), "as ONNX's own"),
+    fused(
+        "MultiHeadAttention",
+        attention::separate,
+        "three operands of three dimensions, with a constant bias or a stated `scale`; no masks, past keys or rotation",
+    ),
+    fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
+    fused(
+        "SkipLayerNormalization",
+        |node, _, _| skip_norm(node),
+        "of a sum, which may be an output too; mean and deviation may not",
+    ),
+    fused("TransposeMatMul", matmul, "as `FusedMatMul`, where the rank of the transposed side is known"),
+];
+
+/// Replaces the nodes of `com.microsoft` that are known.
+pub(super) fn expand(model: &mut Model) {
+    let mut transposes = Transposes::new();
+    for node in std::mem::take(&mut model.nodes) {
+        if let (true, Some(source), Some(perm)) = (node.is("Transpose"), node.input(0), node.ints("perm")) {
+            transposes.insert(node.output().into(), (source.into(), perm.to_vec()));
+        }
+        let row = OPS.iter().find(|row| node.domain == "com.microsoft" && node.op == row.name);
+        match row.and_then(|row| (row.parts)(&node, model, &transposes)) {
+            Some(parts) => model.nodes.extend(parts),
+            None => model.nodes.push(node),
+        }
+    }
+}
+
+/// The same node of ONNX's own operator set.
+fn own(node: &Node) -> Vec<Node> {
+    vec![Node { domain: String::new(), ..node.clone() }]
+}
+
+fn quick_gelu(node: &Node) -> Option<Vec<Node>> {
+    let op = match node.float("alpha", 1.702) {
+        1.702 => "QuickGelu",
+        1.0 => "Silu",
+        _ => return None,
+    };
+    Some(vec![like(node, op, vec![node.input(0)?.into()], node.output())])
+}
+
+/// GELU after a bias, if there is one.
+fn gelu(node: &Node, approximate: &str) -> Option<Vec<Node>> {
+    let mut parts = Vec::new();
+    let mut x = node.input(0)?.to_string();
+    if let Some(bias) = node.input(1) {
+        let sum = inside(node, "sum");
+        parts.push(like(node, "Add", vec![x, bias.into()], &sum));
+        x = sum;
+    }
+    let gelu = like(node, "Gelu", vec![x], node.output());
+    parts.push(gelu.with("approximate", Attribute::String(approximate.into())));
+    Some(parts)
+}
+
+/// LayerNorm of a sum of two or three; the sum may be an output too.
+fn skip_norm(node: &Node) -> Option<Vec<Node>> {
+    let wanted = |index: usize| node.outputs.get(index).filter(|name| !name.is_empty());
+    if wanted(1).or(wanted(2)).is_some() {
+        return None;
+    }
+    let sum = wanted(3).cloned().unwrap_or_else(|| inside(node, "sum"));
+    let (x, skip) = (node.input(0)?.to_string(), node.input(1)?.to_string());
+    let mut parts = Vec::new();
+    match node.input(4) {
+        None => parts.push(like(node, "Add", vec![x, skip], &sum)),
+        Some(bias) => {
+            let biased = inside(node, "biased");
+            parts.push(like(node, "Add", vec![x, bias.into()], &biased));
+            parts.push(like(node, "Add", vec![biased, skip], &sum));
+        }
+    }
+    let mut inputs = vec![sum, node.input(2)?.to_string()];
+    inputs.extend(node.input(3).map(String::from));
+    let norm = like(node, "LayerNormalization", inputs, node.output());
+    let epsilon = Attribute::Float(node.float("epsilon", 1e-12));
+    parts.push(norm.with("axis", Attribute::Int(-1)).with("epsilon", epsilon));
+    Some(parts)
+}
+
+/// `alpha · A·B` with either transposed, where the rank of the transposed one is known.
+fn matmul(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
+    if node.int("transBatchA", 0) != 0 || node.int("transBatchB", 0) != 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut operands = Vec::new();
+    for (index, flag) in ["transA", "transB"].into_iter().enumerate() {
+        let operand = node.input(index)?;
+        if node.int(flag, 0) == 0 {
+            operands.push(operand.to_string());
+            continue;
+        }
+        let turned = inside(node, flag);
+        let (source, perm) = swapped(operand, model, transposes)?;
+        parts.push(like(node, "Transpose", vec![source], &turned).with("perm", Attribute::Ints(perm)));
+        operands.push(turned);
+    }
+    let alpha = node.float("alpha", 1.0);
+    if alpha == 1.0 {
+        parts.push(like(node, "MatMul", operands, node.output()));
+        return Some(parts);
+    }
+    let (product, factor) = (inside(node, "product"), inside(node, "alpha"));
+    parts.push(like(node, "MatMul", operands, &product));
+    parts.push(like(node, "Mul", vec![product, factor.clone()], node.output()));
+    model.constants.insert(factor, Array::scalar(alpha));
+    Some(parts)
+}
+
+/// What to transpose, and how, to swap the last two dimensions of `value`.
+fn swapped(value: &str, model: &Model, transposes: &Transposes) -> Option<(String, Vec<i64>)> {
+    let (source, mut perm) = match model.constant(value) {
+        Some(array) => (value.to_string(), (0..array.rank() as i64).collect()),
+        None => transposes.get(value)?.clone(),
+    };
+    let [.., row, column] = perm.as_mut_slice() else { return None };
+    std::mem::swap(row, column);
+    Some((source, perm))
+}

@@ -1,0 +1,143 @@
+//! Looks at the neighbourhood of a node.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{Array, Model, Node};
+
+/// Deepest tree of multiplications that is looked at.
+const MAX_DEPTH: usize = 8;
+
+/// A model whose values know their producer and readers.
+pub(super) struct Matcher<'a> {
+    model: &'a Model,
+    producers: HashMap<&'a str, usize>,
+    readers: HashMap<&'a str, Vec<usize>>,
+    outputs: HashSet<&'a str>,
+}
+
+/// A product of scalars and values.
+pub(super) struct Product<'a> {
+    /// The scalars' product.
+    pub(super) constant: f64,
+    /// The other factors; a power is repeated.
+    pub(super) factors: Vec<&'a str>,
+}
+
+impl<'a> Matcher<'a> {
+    pub(super) fn new(model: &'a Model) -> Self {
+        Self {
+            producers: model.producers(),
+            readers: model.readers(),
+            outputs: model.outputs.iter().map(|output| output.name.as_str()).collect(),
+            model,
+        }
+    }
+
+    pub(super) fn node(&self, index: usize) -> Option<&'a Node> {
+        self.model.nodes.get(index)
+    }
+
+    pub(super) fn constant(&self, value: &str) -> Option<&'a Array> {
+        self.model.constant(value)
+    }
+
+    /// The node of `op` that makes `value`.
+    pub(super) fn made_by(&self, value: &str, op: &str) -> Option<(usize, &'a Node)> {
+        let &index = self.producers.get(value)?;
+        let node = self.node(index)?;
+        (node.is(op) && node.output() == value).then_some((index, node))
+    }
+
+    /// The node that makes `value`.
+    pub(super) fn maker(&self, value: &str) -> Option<&'a Node> {
+        self.node(*self.producers.get(value)?)
+    }
+
+    /// The value of a float constant of one element that does not raise the rank of what
+    /// it is combined with.
+    pub(super) fn scalar(&self, value: &str) -> Option<f64> {
+        let array = self.constant(value)?;
+        array.f32s().filter(|_| array.rank() <= 1)?;
+        array.scalar_f32().map(f64::from)
+    }
+
+    /// The operands of `node`, a scalar second if it is one of them.
+    pub(super) fn with_scalar(&self, node: &'a Node) -> Option<(&'a str, f64)> {
+        let (a, b) = (node.input(0)?, node.input(1)?);
+        match (self.scalar(a), self.scalar(b)) {
+            (None, Some(b)) => Some((a, b)),
+            (Some(a), None) => Some((b, a)),
+            _ => None,
+        }
+    }
+
+    /// The only reader of `value`, which is no output of the model.
+    pub(super) fn only_reader(&self, value: &str) -> Option<(usize, &'a Node)> {
+        match self.readers.get(value)?.as_slice() {
+            &[index] if !self.outputs.contains(value) => Some((index, self.node(index)?)),
+            _ => None,
+        }
+    }
+
+    /// Whether what `interior` makes is read only by it and by `root`.
+    pub(super) fn private(&self, interior: &[usize], root: usize) -> bool {
+        let inside = |reader: &usize| *reader == root || interior.contains(reader);
+        interior.iter().filter_map(|&index| self.node(index)).flat_map(|node| &node.outputs).all(|output| {
+            !self.outputs.contains(output.as_str())
+                && self.readers.get(output.as_str()).is_none_or(|readers| readers.iter().all(inside))
+        })
+    }
+
+    /// `value` as a product, through multiplications that nobody else reads; the first is
+    /// always taken apart. The nodes are added to `nodes`.
+    pub(super) fn product(&self, value: &'a str, nodes: &mut Vec<usize>) -> Product<'a> {
+        let mut product = Product { constant: 1.0, factors: Vec::new() };
+        self.multiply(value, 0, &mut product, nodes);
+        product
+    }
+
+    /// As [`product`](Self::product), unless `value` is read elsewhere.
+    pub(super) fn inner_product(&self, value: &'a str, nodes: &mut Vec<usize>) -> Product<'a> {
+        let mut product = Product { constant: 1.0, factors: Vec::new() };
+        self.multiply(value, 1, &mut product, nodes);
+        product
+    }
+
+    fn multiply(&self, value: &'a str, depth: usize, product: &mut Product<'a>, nodes: &mut Vec<usize>) {
+        if let Some(scalar) = self.scalar(value) {
+            product.constant *= scalar;
+            return;
+        }
+        let open = depth < MAX_DEPTH && (depth == 0 || self.only_reader(value).is_some());
+        let maker = self.producers.get(value).filter(|_| open);
+        if let Some((&index, node)) = maker.and_then(|index| Some((index, self.node(*index)?)))
+            && let (Some(a), Some(b)) = (node.input(0), node.input(1))
+        {
+            let exponent = self.scalar(b).or_else(|| Some(self.constant(b)?.scalar_i64()? as f64));
+            match (exponent, node.op.as_str()) {
+                _ if !node.domain.is_empty() => {}
+                (_, "Mul") => {
+                    nodes.push(index);
+                    self.multiply(a, depth + 1, product, nodes);
+                    return self.multiply(b, depth + 1, product, nodes);
+                }
+                (Some(divisor), "Div") if divisor != 0.0 => {
+                    nodes.push(index);
+                    product.constant /= divisor;
+                    return self.multiply(a, depth + 1, product, nodes);
+                }
+                (Some(exponent), "Pow") if exponent == 2.0 || exponent == 3.0 => {
+                    nodes.push(index);
+                    return product.factors.extend(std::iter::repeat_n(a, exponent as usize));
+                }
+                _ => {}
+            }
+        }
+        product.factors.push(value);
+    }
+}
+
+/// Whether `a` is `b` as far as 16-bit floats can tell.
+pub(super) fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-3 * b.abs()
+}

@@ -1,0 +1,53 @@
+//! Float against integer, one row for each set of images.
+
+use facts::Comparison;
+use maud::{Markup, html};
+
+use super::table::{MAX_ROWS, scroll};
+use super::text;
+
+pub(super) fn section(comparisons: &[Comparison]) -> Markup {
+    html! {
+        section id="accuracy" {
+            h2 { "Accuracy" }
+            @if comparisons.is_empty() {
+                p.empty { "No images were given to compare the two models on." }
+            } @else {
+                (scroll("Accuracy", table(comparisons)))
+            }
+        }
+    }
+}
+
+fn table(comparisons: &[Comparison]) -> Markup {
+    let top1 = |x: Option<f64>| x.map_or("–".to_owned(), |x| text::percent(x, 2));
+    html! {
+        table {
+            thead { tr {
+                th { "Images" } th.n { "Count" } th.n { "Float top-1" } th.n { "Integer top-1" }
+                th.n { "Difference" } th.n { "Same answer" } th.n { "Mean cosine" }
+            } }
+            tbody {
+                @for c in comparisons.iter().take(MAX_ROWS) {
+                    tr {
+                        td { (text::name(&c.data)) }
+                        td.n { (text::count(c.images as u64)) }
+                        td.n { (top1(c.float_top1)) }
+                        td.n { (top1(c.integer_top1)) }
+                        td.n { (difference(c)) }
+                        td.n { (top1(c.agreement)) }
+                        td.n { (text::fixed(c.cosine, 5)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Integer minus float, in points.
+fn difference(c: &Comparison) -> String {
+    match (c.float_top1, c.integer_top1) {
+        (Some(float), Some(integer)) => text::fixed(integer - float, 2),
+        _ => "–".to_owned(),
+    }
+}

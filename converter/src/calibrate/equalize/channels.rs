@@ -1,0 +1,150 @@
+//! How channels are changed so that the layers behind them lose least.
+
+use float::{Dense, Graph, Node, TensorId};
+
+use crate::calibrate::statistics::Activation;
+
+/// Exponents that are tried: 0 leaves activations, 1 makes their ranges equal.
+const ALPHAS: [f64; 7] = [0.0, 0.25, 0.4, 0.5, 0.65, 0.8, 1.0];
+/// Rows and output channels that candidates are measured on.
+const ROWS: usize = 96;
+const CHANNELS: usize = 96;
+
+/// The dense layers that read `tensor`, directly or through nodes that keep its columns;
+/// none if anything else reads it.
+pub(super) fn consumers(model: &Graph, tensor: TensorId) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut open = vec![tensor];
+    while let Some(id) = open.pop() {
+        if model.outputs.iter().any(|output| output.tensor == id) {
+            return Vec::new();
+        }
+        for (index, node) in model.nodes.iter().enumerate() {
+            if !node.inputs().contains(&id) {
+                continue;
+            }
+            match node {
+                // Columns of binary weights cannot be rescaled.
+                Node::Linear { dense, .. }
+                    if dense.k == model.tensors[tensor].width && !dense.is_binary() =>
+                {
+                    found.push(index);
+                }
+                Node::Rows { out, .. } | Node::Gather { out, .. } | Node::Mean { out, .. } => open.push(*out),
+                _ => return Vec::new(),
+            }
+        }
+    }
+    found
+}
+
+fn dense(model: &Graph, node: usize) -> Option<&Dense> {
+    match &model.nodes[node] {
+        Node::Linear { dense, .. } => Some(dense),
+        _ => None,
+    }
+}
+
+/// How channels are changed: `x' = (x − shift) / factor`.
+#[derive(Clone, Debug)]
+pub(super) struct Channels {
+    pub(super) shift: Vec<f64>,
+    pub(super) factor: Vec<f64>,
+    /// The exponent that the factors were made with.
+    pub(super) alpha: f64,
+    /// Squared error of the next layers' outputs, before over after.
+    pub(super) gain: f64,
+}
+
+/// The change of `activation`'s channels that serves the layers `consumers` best.
+pub(super) fn best(model: &Graph, activation: &Activation, consumers: &[usize]) -> Option<Channels> {
+    let layers: Vec<&Dense> = consumers.iter().filter_map(|&node| dense(model, node)).collect();
+    if layers.is_empty() {
+        return None;
+    }
+    let width = activation.width;
+    let (low, high) = (&activation.low, &activation.high);
+    let shift: Vec<f64> = low.iter().zip(high).map(|(l, h)| f64::from(l + h) / 2.0).collect();
+    let half: Vec<f64> = low.iter().zip(high).map(|(l, h)| f64::from(h - l) / 2.0).collect();
+    let largest = half.iter().copied().fold(0.0, f64::max);
+    if largest <= 0.0 {
+        return None;
+    }
+    let met: Vec<f64> = (0..width).map(|c| largest_weight(&layers, c)).collect();
+    let plain = Channels { shift: vec![0.0; width], factor: vec![1.0; width], alpha: 0.0, gain: 1.0 };
+    let before = error(activation, &layers, &plain);
+    let candidates = ALPHAS.into_iter().map(|alpha| {
+        // A channel that hardly moves is not blown up beyond reason.
+        let raw = half
+            .iter()
+            .zip(&met)
+            .map(|(&h, &w)| (h.max(largest * 1e-3)).powf(alpha) / w.max(1e-6).powf(1.0 - alpha));
+        let raw: Vec<f64> = if alpha == 0.0 { vec![1.0; width] } else { raw.collect() };
+        let mean = (raw.iter().map(|f| f.ln()).sum::<f64>() / width as f64).exp();
+        let factor = raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect();
+        let mut channels = Channels { shift: shift.clone(), factor, alpha, gain: 1.0 };
+        let after = error(activation, &layers, &channels);
+        channels.gain = before / after.max(f64::MIN_POSITIVE);
+        channels
+    });
+    candidates.max_by(|a, b| a.gain.total_cmp(&b.gain)).filter(|best| best.gain > 1.02)
+}
+
+fn largest_weight(layers: &[&Dense], column: usize) -> f64 {
+    let rows = layers.iter().flat_map(|layer| layer.weights.chunks_exact(layer.k));
+    rows.map(|row| f64::from(row[column].abs())).fold(0.0, f64::max)
+}
+
+/// Squared error of the layers' outputs, each relative to its size, when the changed
+/// activations and weights are rounded to int8.
+fn error(activation: &Activation, layers: &[&Dense], channels: &Channels) -> f64 {
+    let width = activation.width;
+    let changed = |c: usize, v: f32| ((f64::from(v) - channels.shift[c]) / channels.factor[c]) as f32;
+    let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+    for c in 0..width {
+        low = low.min(changed(c, activation.low[c]));
+        high = high.max(changed(c, activation.high[c]));
+    }
+    let step = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
+    let rows = activation.samples.len() / width;
+    let picked = activation.samples.chunks_exact(width).step_by(rows.div_ceil(ROWS).max(1));
+    let exact: Vec<Vec<f32>> =
+        picked.map(|row| row.iter().enumerate().map(|(c, &v)| changed(c, v)).collect()).collect();
+    let rounded: Vec<Vec<f32>> = exact
+        .iter()
+        .map(|row| row.iter().map(|v| ((v - low) / step).round() * step + low).collect())
+        .collect();
+    let mut total = 0.0;
+    for layer in layers {
+        let (mut noise, mut signal) = (0f64, 0f64);
+        for row in layer.weights.chunks_exact(layer.k).step_by(layer.n.div_ceil(CHANNELS)) {
+            let weights: Vec<f32> =
+                row.iter().zip(&channels.factor).map(|(&w, f)| (f64::from(w) * f) as f32).collect();
+            let unit = weights.iter().fold(0f32, |m, w| m.max(w.abs())) / 127.0;
+            let unit = unit.max(f32::MIN_POSITIVE);
+            let integers: Vec<f32> = weights.iter().map(|w| (w / unit).round() * unit).collect();
+            for (x, y) in exact.iter().zip(&rounded) {
+                let want: f32 = x.iter().zip(&weights).map(|(a, b)| a * b).sum();
+                let got: f32 = y.iter().zip(&integers).map(|(a, b)| a * b).sum();
+                noise += f64::from(got - want).powi(2);
+                signal += f64::from(want).powi(2);
+            }
+        }
+        total += noise / signal.max(f64::MIN_POSITIVE);
+    }
+    total
+}
+
+/// Makes the layers `consumers` take changed channels: `W·x = (W·factor)·x' + W·shift`.
+pub(super) fn take_back(model: &mut Graph, consumers: &[usize], shift: &[f64], factor: &[f64]) {
+    for &node in consumers {
+        let Node::Linear { dense, .. } = &mut model.nodes[node] else { continue };
+        for (row, bias) in dense.weights.chunks_exact_mut(dense.k).zip(&mut dense.bias) {
+            let moved: f64 = row.iter().zip(shift).map(|(&w, s)| f64::from(w) * s).sum();
+            *bias = (f64::from(*bias) + moved) as f32;
+            for (w, f) in row.iter_mut().zip(factor) {
+                *w = (f64::from(*w) * f) as f32;
+            }
+        }
+    }
+}
