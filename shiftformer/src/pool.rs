@@ -26,7 +26,7 @@ pub(crate) trait Worker: Send {
 struct Job {
     batch: Arc<Batch>,
     index: usize,
-    frame: Box<Frame>,
+    frame: Frame,
 }
 
 impl Job {
@@ -95,8 +95,8 @@ pub(crate) struct PoolRun {
     /// Every batch there ever was; those without a ticket are used again.
     batches: Vec<Arc<Batch>>,
     /// The next submission.
-    next: VecDeque<Box<Frame>>,
-    free: Vec<Box<Frame>>,
+    next: VecDeque<Frame>,
+    free: Vec<Frame>,
     /// How many frames there are.
     frames: usize,
 }
@@ -183,7 +183,7 @@ impl Run for PoolRun {
                 self.frames += 1;
                 // Room for all there are, so that taking them back allocates nothing.
                 self.free.reserve(self.frames);
-                Box::default()
+                Frame::default()
             });
             frame.input.resize(self.frame_len, 0);
             self.next.push_back(frame);

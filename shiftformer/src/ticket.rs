@@ -25,7 +25,7 @@ pub struct Frame {
 /// A frame that is done, one way or another.
 #[derive(Debug)]
 struct Done {
-    frame: Box<Frame>,
+    frame: Frame,
     error: Option<RunError>,
 }
 
@@ -53,7 +53,7 @@ impl Batch {
     }
 
     /// Gives back the frames of the last submission.
-    pub(crate) fn reclaim(&mut self) -> impl Iterator<Item = Box<Frame>> + '_ {
+    pub(crate) fn reclaim(&mut self) -> impl Iterator<Item = Frame> + '_ {
         self.done.iter_mut().filter_map(|cell| cell.take().map(|done| done.frame))
     }
 
@@ -80,7 +80,7 @@ impl Batch {
     }
 
     /// Frame number `index` is done; whether it was the last.
-    pub(crate) fn finish(&self, index: usize, frame: Box<Frame>, error: Option<RunError>) -> bool {
+    pub(crate) fn finish(&self, index: usize, frame: Frame, error: Option<RunError>) -> bool {
         let filled = self.done[index].set(Done { frame, error });
         debug_assert!(filled.is_ok(), "every frame is done once");
         if self.left.fetch_sub(1, Ordering::AcqRel) > 1 {
