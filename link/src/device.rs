@@ -3,10 +3,10 @@
 use embedded_io::{Read, ReadReady, Write};
 use serde::Deserialize;
 
-use crate::frame::{Damaged, Receiver, Sender, read};
+use crate::frame::{CHUNK, Damaged, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Reply, Request, Stepped,
-    ToDevice, ToHost,
+    Answer, Finished, Identity, Log, LogToHost, MemoryUse, ModelState, Reply, Request, Stepped, ToDevice,
+    ToHost,
 };
 use crate::problem::Problem;
 

@@ -7,7 +7,9 @@ use thiserror::Error;
 use wire::crc32;
 
 use crate::cobs;
-use crate::message::CHUNK;
+
+/// Most bytes of inputs or outputs in one message, a multiple of 4.
+pub const CHUNK: usize = 512;
 
 /// Largest postcard message, in bytes: a chunk of data and what describes it.
 pub const MAX_MESSAGE: usize = CHUNK + 32;

@@ -3,9 +3,9 @@
 use thiserror::Error;
 use wire::crc32;
 
-use crate::frame::{Receiver, Sender, read};
+use crate::frame::{CHUNK, Receiver, Sender, read};
 use crate::message::{
-    Answer, CHUNK, Finished, Identity, MemoryUse, PROTOCOL, Reply, Request, Stepped, ToDevice, ToHost,
+    Answer, Finished, Identity, MemoryUse, PROTOCOL, Reply, Request, Stepped, ToDevice, ToHost,
 };
 use crate::problem::Problem;
 

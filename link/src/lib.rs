@@ -22,11 +22,11 @@ mod message;
 mod problem;
 
 pub use device::{Device, Event, Target};
-pub use frame::{Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender};
+pub use frame::{CHUNK, Damaged, MAX_FRAME, MAX_MESSAGE, Receiver, Sender};
 pub use host::{Host, HostError, Line, Patience};
 pub use message::{
-    Answer, CHUNK, Finished, Identity, Log, MemoryUse, ModelState, PROTOCOL, Reply, Request, Stepped,
-    ToDevice, ToHost, log_of,
+    Answer, Finished, Identity, Log, MemoryUse, ModelState, PROTOCOL, Reply, Request, Stepped, ToDevice,
+    ToHost, log_of,
 };
 pub use problem::Problem;
 pub use wire::{Checksum, crc32};

@@ -8,9 +8,6 @@ use crate::problem::Problem;
 /// Version of the protocol, which the first message tells.
 pub const PROTOCOL: u16 = 1;
 
-/// Most bytes of inputs or outputs in one message, a multiple of 4.
-pub const CHUNK: usize = 512;
-
 /// A request with the number that its answer repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToDevice<'a> {
@@ -45,7 +42,7 @@ pub enum Request<'a> {
         /// Their checksum, see [`crc32`](crate::crc32).
         crc: u32,
     },
-    /// Bytes of the inputs, at most [`CHUNK`].
+    /// Bytes of the inputs, at most [`CHUNK`](crate::CHUNK).
     Write {
         /// The run.
         run: u32,
@@ -115,7 +112,7 @@ pub enum Reply<'a> {
 pub struct Log<'a> {
     /// How many frames the device has logged before, modulo 2³²: those left out were lost.
     pub number: u32,
-    /// One whole frame as the device's logger made it, at most [`CHUNK`] bytes.
+    /// One whole frame as the device's logger made it, at most [`CHUNK`](crate::CHUNK) bytes.
     pub frame: &'a [u8],
 }
 
@@ -262,7 +259,7 @@ pub struct MemoryUse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::MAX_MESSAGE;
+    use crate::frame::{CHUNK, MAX_MESSAGE};
 
     fn len<T: Serialize>(message: &T) -> usize {
         postcard::to_slice(message, &mut [0; MAX_MESSAGE]).expect("fits").len()

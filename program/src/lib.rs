@@ -4,6 +4,7 @@
 //! encodes it as a container that the runtime's checker has admitted. [`Container::read`] takes a
 //! checked container apart again, and [`repack`] changes the layout of its weights.
 
+mod container;
 mod dataflow;
 mod draft;
 mod error;
@@ -14,6 +15,7 @@ mod replan;
 mod widths;
 mod write;
 
+pub use container::Container;
 pub use dataflow::{Access, Dataflow, Definition, Rows, Storage, Use, Value, View};
 pub use draft::{BlobStore, Draft, InputSpec, Named, OutputSpec, Region};
 pub use error::ProgramError;
@@ -21,7 +23,7 @@ pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
 pub use repack::repack;
 pub use replan::{ReplanOptions, replan};
 pub use widths::ProductBits;
-pub use write::{Container, write, write_as};
+pub use write::{write, write_as};
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -4,8 +4,8 @@ use quant::bits::BitWeights;
 use quant::operand::{Layout, Matrix, Operand};
 use quant::pack::{Packs, Weights};
 
-use super::draft::BlobStore;
-use super::write::Container;
+use crate::container::Container;
+use crate::draft::BlobStore;
 
 /// The same program with every weight matrix as `packs` says, and constants stored in the
 /// order of their first use.

@@ -6,10 +6,11 @@ use quant::Op;
 use quant::operand::Operand;
 use runtime::{MAX_ARENA, Model};
 
+use crate::container::Container;
 use crate::dataflow::{Access, Dataflow};
+use crate::draft::Named;
 use crate::error::ProgramError;
 use crate::place::{Block, place};
-use crate::write::Container;
 
 /// How to lay a program out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
 
 /// Instructions of each tile group.
 fn groups(container: &Container) -> Vec<Range<usize>> {
-    let tile = |(index, named): (usize, &crate::Named)| {
+    let tile = |(index, named): (usize, &Named)| {
         let Op::Tile(tile) = named.op else { return None };
         Some(index + 1..index + 1 + usize::from(tile.count))
     };

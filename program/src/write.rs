@@ -4,68 +4,17 @@ use quant::Op;
 use runtime::{BLOB_ALIGN, HEADER_LEN, Header, Input, LoadError, MAX_INSTRUCTIONS, Model, Output, Section};
 use sha2::{Digest, Sha256};
 
-use super::draft::{Draft, InputSpec, Named, OutputSpec};
+use crate::container::Container;
+use crate::draft::{InputSpec, Named, OutputSpec};
 use crate::error::ProgramError;
-
-/// The parts of a container, before encoding.
-#[derive(Clone, Debug)]
-pub struct Container {
-    /// Arena bytes.
-    pub arena_len: u32,
-    /// Instructions, tile records included.
-    pub instructions: Vec<Named>,
-    /// Constants.
-    pub blobs: Vec<u8>,
-    /// Inputs.
-    pub inputs: Vec<InputSpec>,
-    /// Outputs.
-    pub outputs: Vec<OutputSpec>,
-}
-
-impl Container {
-    /// A planned draft.
-    pub fn new(draft: Draft, arena_len: u32) -> Self {
-        let blobs = draft.blobs.bytes().to_vec();
-        Self {
-            arena_len,
-            instructions: draft.instructions,
-            blobs,
-            inputs: draft.inputs,
-            outputs: draft.outputs,
-        }
-    }
-
-    /// The parts of a checked model.
-    pub fn read(model: &Model<'_>) -> Self {
-        let named = |i: runtime::Instruction<'_>| Named { name: i.name.to_owned(), op: i.op };
-        Self {
-            arena_len: model.header().arena_len,
-            instructions: model.instructions().map(named).collect(),
-            blobs: model.blobs().to_vec(),
-            inputs: model
-                .inputs()
-                .map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind })
-                .collect(),
-            outputs: model
-                .outputs()
-                .map(|o| OutputSpec {
-                    name: o.name.to_owned(),
-                    slot: o.slot,
-                    kind: o.kind,
-                    shape: o.shape,
-                    scale: o.scale,
-                })
-                .collect(),
-        }
-    }
-}
+use crate::repack::repack;
 
 /// Encodes `container` after the runtime's own checker has admitted it. The identity is
 /// the SHA-256 of the same content with weights in their canonical layouts, no names, and zeros for the
 /// identity itself.
 pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
     write_as(container, [0; 32])?;
-    let canonical = super::repack(container, quant::pack::Packs::CANONICAL);
+    let canonical = repack(container, quant::pack::Packs::CANONICAL);
     let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
     encode(container, identity, true)
 }

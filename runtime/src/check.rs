@@ -13,10 +13,10 @@ use quant::operand::{BlobOperand, Operand, Role, SlotOperand, Tiling};
 use quant::ops::{Consts, Tile};
 use quant::{Op, Reject};
 
-use crate::container::{MAX_MACS, MAX_TILED_ROWS};
 use crate::coverage::Coverage;
 use crate::error::{LoadError, SectionKind, SlotError};
 use crate::io::SlotHandle;
+use crate::limits::{MAX_MACS, MAX_TILED_ROWS};
 use crate::model::Model;
 
 /// Most slots that one op has; a larger record is refused.

@@ -6,7 +6,8 @@ use core::fmt;
 
 use quant::Reject;
 
-use crate::{ARENA_ALIGN, FORMAT_VERSION};
+use crate::arena::ARENA_ALIGN;
+use crate::limits::FORMAT_VERSION;
 
 /// Why a container was refused.
 ///

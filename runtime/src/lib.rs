@@ -33,6 +33,8 @@ mod coverage;
 mod error;
 mod executor;
 mod io;
+mod limits;
+mod load;
 mod model;
 mod program;
 mod schedule;
@@ -40,13 +42,13 @@ mod schedule;
 mod spec;
 
 pub use arena::{ARENA_ALIGN, Arena};
-pub use container::{
-    BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS,
-    MAX_TILED_ROWS, Section, container_in,
-};
+pub use container::{Header, Section, container_in};
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
 pub use executor::{Progress, Session};
 pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
+pub use limits::{
+    BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS, MAX_TILED_ROWS,
+};
 pub use model::{Checked, Instruction, Model};
 pub use program::Program;
 pub use quant::Fault;

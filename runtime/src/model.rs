@@ -2,7 +2,6 @@
 
 use quant::Op;
 
-use crate::check;
 use crate::container::Header;
 use crate::error::{LoadError, SectionKind};
 use crate::io::{Input, Output};
@@ -40,27 +39,6 @@ pub struct Instruction<'m> {
 }
 
 impl<'m> Model<'m> {
-    /// Reads and checks a container in place. `bytes` must start at a multiple of 4 in
-    /// memory (16 is preferred) and hold exactly one container.
-    ///
-    /// Takes time in proportion to the file plus the square of the number of
-    /// instructions, and no memory.
-    pub fn new(bytes: &'m [u8]) -> Result<Self, LoadError> {
-        Self::with_crc(bytes, crate::crc32)
-    }
-
-    /// As [`new`](Self::new), with the caller's [`crc32`](crate::crc32): a peripheral's, or one
-    /// with a wide table.
-    pub fn with_crc(bytes: &'m [u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
-        if bytes.as_ptr().addr() % 4 != 0 {
-            return Err(LoadError::Misaligned);
-        }
-        let header = Header::decode(bytes, crc)?;
-        let model = Self::sections(bytes, header)?;
-        check::model(&model)?;
-        Ok(model)
-    }
-
     /// What is needed to read the same bytes again with [`again`](Self::again).
     pub fn checked(&self) -> Checked {
         Checked { header: self.header, len: self.file.len() }
@@ -78,7 +56,7 @@ impl<'m> Model<'m> {
     }
 
     /// The sections of `bytes` as `header` has them, unchecked.
-    fn sections(bytes: &'m [u8], header: Header) -> Result<Self, LoadError> {
+    pub(crate) fn sections(bytes: &'m [u8], header: Header) -> Result<Self, LoadError> {
         let section = |s: crate::Section, kind| s.of(bytes).ok_or(LoadError::Section(kind));
         Ok(Self {
             header,

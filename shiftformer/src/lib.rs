@@ -25,6 +25,7 @@ mod cpu;
 #[cfg(feature = "device")]
 pub mod device;
 mod error;
+mod event;
 mod logits;
 mod model;
 mod picture;
@@ -33,9 +34,10 @@ mod session;
 mod ticket;
 mod verify;
 
-pub use backend::{Backend, Event, Limits, Observe, Preparing, Run};
+pub use backend::{Backend, Limits, Preparing, Run};
 pub use cpu::Cpu;
 pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
+pub use event::{Event, Observe};
 pub use logits::{Logits, Ranked, labels, probabilities, top_k};
 pub use model::{MAX_FILE_BYTES, Model};
 pub use picture::Picture;

@@ -11,10 +11,7 @@ use quant::pack::Packs;
 use runtime::{Checked, LoadError};
 
 use crate::aligned::AlignedBytes;
-use crate::backend::Backend;
-use crate::cpu::Cpu;
-use crate::error::{OpenError, OpenProblem, PrepareError};
-use crate::session::Session;
+use crate::error::{OpenError, OpenProblem};
 
 /// Largest container that is read, in bytes: 2 GiB.
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
@@ -118,26 +115,6 @@ impl Model {
     /// Bytes of all inputs of a frame.
     pub fn frame_len(&self) -> usize {
         self.container().inputs().map(|input| input.slot.bytes() as usize).sum()
-    }
-
-    /// A session on this machine's processor, with its fastest kernels and a thread for each
-    /// core. The weights are laid out for it once, here.
-    ///
-    /// # Errors
-    ///
-    /// As [`session_on`](Self::session_on).
-    pub fn session(&self) -> Result<Session, PrepareError> {
-        self.session_on(&Cpu::best())
-    }
-
-    /// A session on `backend`. Waits until it is ready; [`Backend::prepare`] does not.
-    ///
-    /// # Errors
-    ///
-    /// [`PrepareError`] where the backend cannot run the model.
-    pub fn session_on(&self, backend: &dyn Backend) -> Result<Session, PrepareError> {
-        let run = crate::blocking::block_on(backend.prepare(self))?;
-        Ok(Session::new(self.clone(), backend.name(), run))
     }
 
     /// The same model with its weights as `packs` says. Results and identity stay the same.

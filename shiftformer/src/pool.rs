@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
-use crate::backend::{Observe, Run};
+use crate::backend::Run;
 use crate::error::{PrepareError, RunError};
+use crate::event::Observe;
 use crate::ticket::{Batch, Frame, Ticket};
 
 /// Runs one frame after another.

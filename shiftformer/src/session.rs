@@ -4,11 +4,36 @@ use std::fmt;
 
 use runtime::OutputKind;
 
-use crate::backend::{Event, Observe, Run};
-use crate::error::RunError;
+use crate::backend::{Backend, Run};
+use crate::blocking::block_on;
+use crate::cpu::Cpu;
+use crate::error::{PrepareError, RunError};
+use crate::event::{Event, Observe};
 use crate::logits::Logits;
 use crate::model::Model;
 use crate::ticket::{Frame, Ticket};
+
+impl Model {
+    /// A session on this machine's processor, with its fastest kernels and a thread for each
+    /// core. The weights are laid out for it once, here.
+    ///
+    /// # Errors
+    ///
+    /// As [`session_on`](Self::session_on).
+    pub fn session(&self) -> Result<Session, PrepareError> {
+        self.session_on(&Cpu::best())
+    }
+
+    /// A session on `backend`. Waits until it is ready; [`Backend::prepare`] does not.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError`] where the backend cannot run the model.
+    pub fn session_on(&self, backend: &dyn Backend) -> Result<Session, PrepareError> {
+        let run = block_on(backend.prepare(self))?;
+        Ok(Session::new(self.clone(), backend.name(), run))
+    }
+}
 
 /// A model on an engine. Nothing is allocated after the first [`run`](Self::run), and nothing
 /// after the first [`run_batch`](Self::run_batch) of the largest batch.

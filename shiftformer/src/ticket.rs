@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
-use crate::backend::{Event, Observe};
 use crate::error::RunError;
+use crate::event::{Event, Observe};
 
 /// One frame: its inputs, and after its run its outputs. The memory is used again and again.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@
 
 use quant::op::OpKind;
 
-use crate::backend::Event;
 use crate::cpu::Cpu;
 use crate::error::{PrepareError, RunError};
+use crate::event::Event;
 use crate::model::Model;
 use crate::session::Session;
 

@@ -4,10 +4,10 @@
 use boards::firmware::Firmware;
 use boards::{BOARDS, Board};
 
-use crate::Outcome;
 use crate::elf::{Program, Suspect};
 use crate::link::failed;
 use crate::map::{self, Figures};
+use crate::outcome::Outcome;
 use crate::process::root;
 
 /// What the names of our own functions have in common.

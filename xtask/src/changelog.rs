@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{command, root, stdout};
 
 /// Kinds of change, in the order in which a release lists them: the beginning of a fragment's

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, cargo, command, root, stdout};
 use crate::record::{Record, git};
 use crate::steps;

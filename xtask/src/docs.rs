@@ -4,8 +4,8 @@ use std::fs;
 
 use boards::{BOARDS, Board, Core, EMULATED, Kernels, Loader, OWNED};
 
-use crate::Outcome;
 use crate::map::Figures;
+use crate::outcome::Outcome;
 use crate::process::root;
 
 /// A table in a document, between two comments with its name.

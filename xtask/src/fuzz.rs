@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{self, command, exists, nightly, root, stdout};
 
 /// Runs each target in `fuzz/fuzz_targets` for `seconds`.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{self, command, root};
 
 /// The crate that the header is of.

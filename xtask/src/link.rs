@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use boards::Core;
 use boards::firmware::{BuildError, Firmware, folder};
 
-use crate::Outcome;
 use crate::elf::{Program, Suspect};
+use crate::outcome::Outcome;
 use crate::process::root;
 
 /// Cores that are linked for: the smallest Arm core, one with a float unit, one that is not Arm.

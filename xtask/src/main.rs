@@ -12,6 +12,7 @@ mod map;
 mod mcu;
 mod miri;
 mod msrv;
+mod outcome;
 mod process;
 mod record;
 mod steps;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::outcome::Outcome;
 use crate::test::Scope;
 
 /// Developer tasks of Shiftformer.
@@ -107,9 +109,6 @@ enum Task {
         seconds: u32,
     },
 }
-
-/// What a task reports when it fails.
-type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     match run(Arguments::parse().task) {

@@ -8,8 +8,8 @@ use boards::firmware::Firmware;
 use boards::{Board, Emulator, MPS2_AN386, MPS2_AN500, MPS3_AN547, RISCV_VIRT, VIRTUAL_M0};
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::link::failed;
+use crate::outcome::Outcome;
 use crate::process::{self, root};
 use crate::test::Scope;
 

@@ -1,6 +1,6 @@
 //! Miri: undefined behaviour in the dependencies that quant and runtime cast bytes with.
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{self, command, nightly};
 
 /// Tests whose size is their point; under Miri they would take hours.

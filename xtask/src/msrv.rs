@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::outcome::Outcome;
 use crate::process::{self, capture, cargo, command, exists, stdout};
-use crate::{Outcome, system};
+use crate::system;
 
 /// What all other crates ask for: the pinned version.
 const PINNED: &str = env!("CARGO_PKG_RUST_VERSION");

@@ -1,8 +1,9 @@
 //! The steps of `cargo xtask test`.
 
+use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{Outcome, boards, changelog, fuzz, header, link, mcu, msrv, system};
+use crate::{boards, changelog, fuzz, header, link, mcu, msrv, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[

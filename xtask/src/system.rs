@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::process::{capture, command, exists, run, stdout};
 
 /// Something to have, and the Debian package that brings it.

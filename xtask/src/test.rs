@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::steps::STEPS;
 use crate::system::{self, Kit};

@@ -63,7 +63,7 @@ mod time {
     defmt::timestamp!("{=u32:ms}", MILLISECONDS.load(Ordering::Relaxed));
 
     /// What the lines that follow have as their time.
-    pub(crate) fn set_time<C: crate::Clock>(clock: &mut C) {
+    pub(crate) fn set_time<C: crate::board::Clock>(clock: &mut C) {
         let milliseconds = clock.ticks().saturating_mul(1000).checked_div(C::HZ.into());
         MILLISECONDS.store(milliseconds.unwrap_or(0) as u32, Ordering::Relaxed);
     }
@@ -74,4 +74,4 @@ pub(crate) use time::set_time;
 
 /// Without a log nobody asks for the time.
 #[cfg(not(feature = "defmt"))]
-pub(crate) fn set_time<C: crate::Clock>(_: &mut C) {}
+pub(crate) fn set_time<C: crate::board::Clock>(_: &mut C) {}

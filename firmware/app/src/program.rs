@@ -8,10 +8,10 @@ use quant::hash::hash_tensor;
 use quant::ops::Tensor;
 use runtime::{OutputKind, Progress, Session};
 
+use crate::board::{Clock, Stack};
 use crate::frames::Runner;
 use crate::log::{self, error, info, warn};
 use crate::show::show;
-use crate::{Clock, Stack};
 
 /// A checked model in its arena, or none.
 pub(crate) struct Program<'p, 'm, 'a, C, S, L, K> {

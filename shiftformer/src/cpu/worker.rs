@@ -8,8 +8,8 @@ use quant::ops::Tensor;
 use runtime::{Fault, Progress, Session, Step};
 
 use crate::aligned::AlignedBytes;
-use crate::backend::{Event, Observe};
 use crate::error::RunError;
+use crate::event::{Event, Observe};
 use crate::model::Model;
 use crate::pool::Worker;
 use crate::ticket::Frame;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use link::{Line, Patience};
 
+use super::line::AnyLine;
 use super::run::{DeviceWorker, run_on};
-use super::{AnyLine, DEFAULT_BAUD, EmulatedBoard, Heard, Logged, SerialLine};
+use super::{DEFAULT_BAUD, EmulatedBoard, Heard, Logged, SerialLine};
 use crate::backend::{Backend, Limits, Preparing, Run};
 use crate::model::Model;
 

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use link::{Host, HostError, Line, ModelState, Patience};
-use thiserror::Error;
+use link::{Host, Line, ModelState, Patience};
 
-use super::{AnyLine, DeviceFacts};
-use crate::backend::{Event, Observe};
+use super::error::ConnectError;
+use super::facts::DeviceFacts;
+use super::line::AnyLine;
 use crate::error::{PrepareError, RunError};
+use crate::event::{Event, Observe};
 use crate::model::Model;
 use crate::pool::{PoolRun, Worker};
 use crate::session::Session;
@@ -24,61 +25,6 @@ pub struct DeviceIdentity {
     pub hz: u32,
     /// Bytes of its arena.
     pub arena: u32,
-}
-
-/// A device cannot run the model.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// It does not answer, or not as it should.
-    #[error("{0}")]
-    Host(HostError<io::ErrorKind>),
-    /// It has no model.
-    #[error("the device has no model in its flash")]
-    Absent,
-    /// It refuses the model that it has.
-    #[error("the device refuses its model: {reason}{}", at(*.instruction))]
-    Refused {
-        /// Why, in the device's words.
-        reason: String,
-        /// The instruction concerned, if it is one.
-        instruction: Option<u32>,
-    },
-    /// Its memory is too small.
-    #[error("the model needs {needed} bytes of arena, the device has {available}")]
-    DoesNotFit {
-        /// Bytes of arena that the model needs.
-        needed: u32,
-        /// Bytes of arena that there are.
-        available: u32,
-    },
-    /// It has another model.
-    #[error("the device has another model in its flash")]
-    OtherModel,
-}
-
-fn at(instruction: Option<u32>) -> String {
-    instruction.map_or_else(String::new, |index| format!(", instruction {index}"))
-}
-
-impl ConnectError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            ConnectError::Host(HostError::Silence) => {
-                "is it powered, running Shiftformer's firmware, and is this its port and speed?"
-            }
-            ConnectError::Host(_) => "check the line, and that firmware and program are of the same version",
-            ConnectError::Absent | ConnectError::OtherModel => "write this container to the device's flash",
-            ConnectError::Refused { .. } => {
-                "write the container again, with firmware that includes its ops; `shiftformer inspect` checks \
-                 the file and lists them"
-            }
-            ConnectError::DoesNotFit { .. } => {
-                "choose a board with more memory; `shiftformer inspect` lists them"
-            }
-        }
-    }
 }
 
 /// Has a device run a model that is in its flash.

@@ -1,0 +1,58 @@
+//! The parts of a container.
+
+use runtime::Model;
+
+use crate::draft::{Draft, InputSpec, Named, OutputSpec};
+
+/// The parts of a container, before encoding.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Arena bytes.
+    pub arena_len: u32,
+    /// Instructions, tile records included.
+    pub instructions: Vec<Named>,
+    /// Constants.
+    pub blobs: Vec<u8>,
+    /// Inputs.
+    pub inputs: Vec<InputSpec>,
+    /// Outputs.
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl Container {
+    /// A planned draft.
+    pub fn new(draft: Draft, arena_len: u32) -> Self {
+        let blobs = draft.blobs.bytes().to_vec();
+        Self {
+            arena_len,
+            instructions: draft.instructions,
+            blobs,
+            inputs: draft.inputs,
+            outputs: draft.outputs,
+        }
+    }
+
+    /// The parts of a checked model.
+    pub fn read(model: &Model<'_>) -> Self {
+        let named = |i: runtime::Instruction<'_>| Named { name: i.name.to_owned(), op: i.op };
+        Self {
+            arena_len: model.header().arena_len,
+            instructions: model.instructions().map(named).collect(),
+            blobs: model.blobs().to_vec(),
+            inputs: model
+                .inputs()
+                .map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind })
+                .collect(),
+            outputs: model
+                .outputs()
+                .map(|o| OutputSpec {
+                    name: o.name.to_owned(),
+                    slot: o.slot,
+                    kind: o.kind,
+                    shape: o.shape,
+                    scale: o.scale,
+                })
+                .collect(),
+        }
+    }
+}
