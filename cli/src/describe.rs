@@ -10,7 +10,7 @@ use shiftformer::Model;
 use shiftformer::quant::Op;
 use shiftformer::quant::image::Fit;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
-use shiftformer::runtime::{Bits, Input, InputKind, Output};
+use shiftformer::runtime::{FloatBits, Input, InputKind, Output};
 
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
@@ -221,7 +221,7 @@ fn input(input: Input<'_>) -> InputRow {
     let (name, dtype) = (input.name.to_owned(), input.slot.dtype.name());
     match input.kind {
         InputKind::Image(image) => {
-            let normal = |bits: [Bits; 4]| {
+            let normal = |bits: [FloatBits; 4]| {
                 let values = bits.into_iter().take(usize::from(image.channels));
                 values.map(|bits| f32::from_bits(bits.0)).collect()
             };

@@ -2,7 +2,7 @@
 //! benchmarks and tests where no trained model is needed.
 
 use quant::image::Fit;
-use runtime::{Bits, ChannelOrder, Image};
+use runtime::{ChannelOrder, FloatBits, Image};
 
 use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 
@@ -71,8 +71,8 @@ impl Arch {
             channels: self.channels,
             order: if self.channels == 3 { ChannelOrder::Rgb } else { ChannelOrder::Gray },
             fit: Fit::Stretch,
-            mean: [Bits(0.5f32.to_bits()); 4],
-            std: [Bits(0.25f32.to_bits()); 4],
+            mean: [FloatBits(0.5f32.to_bits()); 4],
+            std: [FloatBits(0.25f32.to_bits()); 4],
         };
         let mut random = Random { arch: *self, graph: Graph::new(image), state: seed };
         let mut stream = random.embedding();

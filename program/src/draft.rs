@@ -8,7 +8,7 @@ use bytemuck::Pod;
 use quant::Op;
 use quant::mem::{Blob, DType, Element, Slot};
 use quant::operand::{Operand, SlotOperand};
-use runtime::{Bits, InputKind, OutputKind, SlotHandle};
+use runtime::{FloatBits, InputKind, OutputKind, SlotHandle};
 
 use crate::error::ProgramError;
 
@@ -73,7 +73,7 @@ pub struct OutputSpec {
     /// Dimensions, padded with 1.
     pub shape: [u32; 4],
     /// Real value of one unit.
-    pub scale: Bits,
+    pub scale: FloatBits,
 }
 
 /// Constants under construction; equal ones are stored once.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// An IEEE 754 single-precision number kept as its bits: for people and hosts, never
 /// computed with here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bits(pub u32);
+pub struct FloatBits(pub u32);
 
-impl Bits {
+impl FloatBits {
     /// Positive, finite and not zero.
     pub const fn is_positive(self) -> bool {
         self.0 > 0 && self.0 < 0x7f80_0000
@@ -66,9 +66,9 @@ pub struct Image {
     /// How a frame of another size becomes this one.
     pub fit: Fit,
     /// Mean of each channel of pixels scaled to \[0, 1\], already folded into the program.
-    pub mean: [Bits; 4],
+    pub mean: [FloatBits; 4],
     /// Standard deviation of each channel, likewise.
-    pub std: [Bits; 4],
+    pub std: [FloatBits; 4],
 }
 
 /// What an input holds.
@@ -81,7 +81,7 @@ pub enum InputKind {
         /// Dimensions, outermost first, padded with 1.
         shape: [u32; 4],
         /// Real value of one unit.
-        scale: Bits,
+        scale: FloatBits,
     },
 }
 
@@ -130,7 +130,7 @@ pub struct Output<'a> {
     /// Dimensions, outermost first, padded with 1.
     pub shape: [u32; 4],
     /// Real value of one unit.
-    pub scale: Bits,
+    pub scale: FloatBits,
 }
 
 impl Input<'_> {

@@ -36,23 +36,23 @@ mod io;
 mod limits;
 mod load;
 mod model;
-mod program;
 mod schedule;
 #[cfg(test)]
 mod spec;
+mod stream;
 
 pub use arena::{ARENA_ALIGN, Arena};
 pub use container::{Header, Section, container_in};
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
 pub use executor::{Progress, Session};
-pub use io::{Bits, ChannelOrder, Image, Input, InputKind, Output, OutputKind, SlotHandle};
+pub use io::{ChannelOrder, FloatBits, Image, Input, InputKind, Output, OutputKind, SlotHandle};
 pub use limits::{
     BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS, MAX_TILED_ROWS,
 };
 pub use model::{Checked, Instruction, Model};
-pub use program::Program;
 pub use quant::Fault;
 pub use schedule::{Schedule, Step, Written};
+pub use stream::InstructionStream;
 pub use wire::crc32;
 
 /// The code in the README is tested.

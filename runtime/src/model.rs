@@ -5,8 +5,8 @@ use quant::Op;
 use crate::container::Header;
 use crate::error::{LoadError, SectionKind};
 use crate::io::{Input, Output};
-use crate::program::Program;
 use crate::schedule::Schedule;
+use crate::stream::InstructionStream;
 
 /// A container whose every offset, shape, constant, buffer lifetime and overlap has
 /// been checked. Holds only slices of the caller's bytes.
@@ -94,8 +94,8 @@ impl<'m> Model<'m> {
     }
 
     /// The instruction stream.
-    pub fn program(&self) -> Program<'m> {
-        Program::new(self.program)
+    pub fn program(&self) -> InstructionStream<'m> {
+        InstructionStream::new(self.program)
     }
 
     /// The steps of a run in order.

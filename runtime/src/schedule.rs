@@ -5,7 +5,7 @@ use quant::operand::{SlotOperand, Tiling};
 use quant::{Fault, Op};
 
 use crate::io::SlotHandle;
-use crate::program::Program;
+use crate::stream::InstructionStream;
 
 /// One bounded piece of work: some rows of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,14 +74,14 @@ impl Step {
 /// further call returns it again.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule<'m> {
-    program: Program<'m>,
+    program: InstructionStream<'m>,
     group: Option<Loop<'m>>,
 }
 
 /// A tile group being executed.
 #[derive(Clone, Copy, Debug)]
 struct Loop<'m> {
-    body: Program<'m>,
+    body: InstructionStream<'m>,
     left: u16,
     count: u16,
     window: Window,
@@ -90,7 +90,7 @@ struct Loop<'m> {
 
 impl<'m> Schedule<'m> {
     /// From the first instruction of `program`.
-    pub(crate) const fn new(program: Program<'m>) -> Self {
+    pub(crate) const fn new(program: InstructionStream<'m>) -> Self {
         Self { program, group: None }
     }
 

@@ -7,7 +7,7 @@ use quant::Op;
 use quant::arith::Multiplier;
 use quant::mem::{Blob, DType, Element, Slot};
 use quant::ops::{Act, Channels, Destination, PerChannel, Residual, Tile};
-use runtime::{Bits, InputKind, OutputKind, SlotHandle};
+use runtime::{FloatBits, InputKind, OutputKind, SlotHandle};
 
 use crate::source::{Source, Value};
 
@@ -83,7 +83,7 @@ impl Builder {
     pub fn input<T: Element>(&mut self, values: &[T]) -> Slot<T> {
         let region = self.region::<T>(values.len() as u32);
         let slot = region.handle(T::DTYPE);
-        let kind = InputKind::Tensor { shape: [slot.len, 1, 1, 1], scale: Bits(1f32.to_bits()) };
+        let kind = InputKind::Tensor { shape: [slot.len, 1, 1, 1], scale: FloatBits(1f32.to_bits()) };
         self.draft.inputs.push(InputSpec { name: "x".into(), slot, kind });
         self.inputs.push(bytemuck::cast_slice(values).to_vec());
         region.slot()
@@ -110,7 +110,7 @@ impl Builder {
             slot,
             kind: OutputKind::Dense,
             shape: [slot.len, 1, 1, 1],
-            scale: Bits(1f32.to_bits()),
+            scale: FloatBits(1f32.to_bits()),
         });
     }
 

@@ -4,7 +4,7 @@
 use boards::firmware::Firmware;
 use boards::{BOARDS, Board};
 
-use crate::elf::{Program, Suspect};
+use crate::elf::{Executable, Suspect};
 use crate::link::failed;
 use crate::map::{self, Figures};
 use crate::outcome::Outcome;
@@ -32,7 +32,7 @@ pub fn run(names: &[&str]) -> Outcome {
 pub fn measure(board: &Board) -> Result<Figures, String> {
     println!("    linking for {}", board.name);
     let image = Firmware::of(board).build(&root()).map_err(|error| failed(&error))?;
-    let program = Program::read(&image)?;
+    let program = Executable::read(&image)?;
     let panics = ours(program.suspects());
     if !panics.is_empty() {
         let panics = panics.join("\n");

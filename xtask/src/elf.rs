@@ -8,7 +8,7 @@ use object::read::elf::{ElfFile32, ProgramHeader};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionFlags, SectionKind, SymbolKind};
 
 /// A linked 32-bit program.
-pub struct Program {
+pub struct Executable {
     data: Vec<u8>,
 }
 
@@ -54,7 +54,7 @@ struct Function {
 
 type Elf<'a> = ElfFile32<'a>;
 
-impl Program {
+impl Executable {
     /// Reads an ELF file.
     pub fn read(path: &Path) -> Result<Self, String> {
         let data = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;

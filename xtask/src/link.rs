@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use boards::Core;
 use boards::firmware::{BuildError, Firmware, folder};
 
-use crate::elf::{Program, Suspect};
+use crate::elf::{Executable, Suspect};
 use crate::outcome::Outcome;
 use crate::process::root;
 
@@ -25,7 +25,7 @@ pub fn run() -> Outcome {
     let mut table = vec![format!("{:30} {:>8} {:>8} {:>8}", "target", "code", "rodata", "ram")];
     for core in CORES {
         let target = core.target();
-        let program = Program::read(&link(core)?)?;
+        let program = Executable::read(&link(core)?)?;
         let suspects = program.suspects();
         if !suspects.is_empty() {
             return Err(format!("{target} links what it must not:\n{}", report(&suspects)));
@@ -53,7 +53,7 @@ fn link(core: Core) -> Result<PathBuf, String> {
     Err(format!(
         "a panic can be reached on {}:\n{}",
         core.target(),
-        report(&Program::read(&file)?.suspects())
+        report(&Executable::read(&file)?.suspects())
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use boards::{Board, Region};
 
-use crate::elf::{Program, Section};
+use crate::elf::{Executable, Section};
 
 /// Bytes of an image.
 pub struct Figures {
@@ -17,11 +17,11 @@ pub struct Figures {
 }
 
 /// Compares the map of `program` with the description of `board`.
-pub fn check(board: &Board, program: &Program) -> Result<Figures, String> {
+pub fn check(board: &Board, program: &Executable) -> Result<Figures, String> {
     checked(board, program).map_err(|problem| format!("{}: {problem}", board.name))
 }
 
-fn checked(board: &Board, program: &Program) -> Result<Figures, String> {
+fn checked(board: &Board, program: &Executable) -> Result<Figures, String> {
     let places = Places::of(board);
     for section in program.sections() {
         places.check_section(&section)?;

@@ -9,7 +9,7 @@ use data::Dataset;
 use float::{Evaluator, Graph};
 use rayon::prelude::*;
 use serde::Serialize;
-use shiftformer::runtime::{Bits, OutputKind};
+use shiftformer::runtime::{FloatBits, OutputKind};
 use shiftformer::{Model, top_k};
 
 use crate::failure::Failure;
@@ -165,7 +165,7 @@ fn float_model(path: &Path, model: &Model) -> Result<Graph, Failure> {
     let mut options = ImportOptions::default();
     if let Some(image) = model.image() {
         let channels = usize::from(image.channels);
-        let values = |bits: &[Bits]| bits[..channels].iter().map(|b| f32::from_bits(b.0)).collect();
+        let values = |bits: &[FloatBits]| bits[..channels].iter().map(|b| f32::from_bits(b.0)).collect();
         (options.mean, options.std) = (values(&image.mean), values(&image.std));
     }
     let name = path.display().to_string();

@@ -93,7 +93,7 @@ fn unsupported(layer: &str, reason: &str) -> ConvertError {
 
 #[cfg(test)]
 mod tests {
-    use runtime::{Bits, ChannelOrder, Image};
+    use runtime::{ChannelOrder, FloatBits, Image};
 
     use super::*;
     use float::Dense;
@@ -106,8 +106,8 @@ mod tests {
             channels: 1,
             order: ChannelOrder::Gray,
             fit: quant::image::Fit::Stretch,
-            mean: [Bits(0); 4],
-            std: [Bits(0x3f80_0000); 4],
+            mean: [FloatBits(0); 4],
+            std: [FloatBits(0x3f80_0000); 4],
         };
         let mut graph = Graph::new(image);
         let [x, out] = ["bits", "layer"].map(|name| graph.tensor(name, 4, 1));

@@ -1,7 +1,7 @@
 //! The shape of a vision transformer, and how its pixels are normalised.
 
 use quant::image::Fit;
-use runtime::{Bits, ChannelOrder, Image};
+use runtime::{ChannelOrder, FloatBits, Image};
 use serde::Deserialize;
 
 use super::options::ImportOptions;
@@ -103,9 +103,9 @@ impl VitConfig {
             });
         }
         let bits = |values: &[f32]| {
-            let mut all = [Bits(0); 4];
+            let mut all = [FloatBits(0); 4];
             for (place, value) in all.iter_mut().zip(values) {
-                *place = Bits(value.to_bits());
+                *place = FloatBits(value.to_bits());
             }
             all
         };

@@ -16,7 +16,7 @@ use program::{Draft, InputSpec, OutputSpec};
 use quant::Op;
 use quant::mem::DType;
 use quant::ops::{Act, Add, Addend, QuantizeImage, ShiftGelu};
-use runtime::{Bits, InputKind, SlotHandle};
+use runtime::{FloatBits, InputKind, SlotHandle};
 
 use crate::error::ConvertError;
 use crate::graph::{Graph, Node, TensorId};
@@ -70,7 +70,7 @@ impl Lowering<'_> {
                 Act::I16(slot) => SlotHandle { dtype: DType::I16, offset: slot.offset, len: slot.len },
                 Act::I32(slot) => SlotHandle { dtype: DType::I32, offset: slot.offset, len: slot.len },
             };
-            let scale = Bits((self.scale(output.tensor) as f32).to_bits());
+            let scale = FloatBits((self.scale(output.tensor) as f32).to_bits());
             let spec =
                 OutputSpec { name: output.name.clone(), slot, kind: output.kind, shape: output.shape, scale };
             self.draft.outputs.push(spec);

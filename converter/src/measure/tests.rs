@@ -2,7 +2,7 @@
 
 use facts::Fidelity;
 use quant::image::Fit;
-use runtime::{Bits, ChannelOrder, Image};
+use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::compare::{cosine, largest};
 use super::*;
@@ -15,8 +15,8 @@ const IMAGE: Image = Image {
     channels: 1,
     order: ChannelOrder::Gray,
     fit: Fit::Stretch,
-    mean: [Bits(0); 4],
-    std: [Bits(0x3f80_0000); 4],
+    mean: [FloatBits(0); 4],
+    std: [FloatBits(0x3f80_0000); 4],
 };
 
 /// The row that the answer is read from.

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 
 use quant::mem::DType;
-use runtime::{Bits, ChannelOrder, InputKind, OutputKind};
+use runtime::{FloatBits, ChannelOrder, InputKind, OutputKind};
 
 use crate::memory::result;
 use crate::model::Opened;
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn sf_input(model: *mut Opened, index: usize, info: *mut I
         let (channels, shape, scale) = match input.kind {
             InputKind::Image(image) => {
                 let shape = [image.height.into(), image.width.into(), image.channels.into(), 1];
-                (channels(image.order), shape, Bits(0))
+                (channels(image.order), shape, FloatBits(0))
             }
             InputKind::Tensor { shape, scale } => (Channels::None, shape, scale),
         };

@@ -4,9 +4,9 @@ use program::{Container, InputSpec, Named, OutputSpec, ProgramError, write};
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{Act, Const, Load, Permute, QuantizeImage, Relu, Table, Tile};
 use quant::{Op, Reject};
-use runtime::{Bits, InputKind, LoadError, OutputKind, SlotError, SlotHandle};
+use runtime::{FloatBits, InputKind, LoadError, OutputKind, SlotError, SlotHandle};
 
-const ONE: Bits = Bits(0x3f80_0000);
+const ONE: FloatBits = FloatBits(0x3f80_0000);
 
 fn handle(dtype: DType, offset: u32, len: u32) -> SlotHandle {
     SlotHandle { dtype, offset, len }
@@ -167,7 +167,7 @@ fn outputs_must_be_defined_typed_and_described() {
     assert_eq!(refused(handle(DType::I8, 60, 8)), LoadError::Io { index: 1 });
     assert_eq!(refused(handle(DType::U32, 16, 4)), LoadError::Io { index: 1 });
     let mut scaleless = container(handle(DType::I8, 16, 16), ops());
-    scaleless.outputs[0].scale = Bits(0x7fc0_0000);
+    scaleless.outputs[0].scale = FloatBits(0x7fc0_0000);
     assert_eq!(refusal(&scaleless), LoadError::Io { index: 1 });
     let mut misshapen = container(handle(DType::I8, 16, 16), ops());
     misshapen.inputs[0].kind = InputKind::Tensor { shape: [3, 5, 1, 1], scale: ONE };
@@ -178,7 +178,7 @@ fn outputs_must_be_defined_typed_and_described() {
         channels: 1,
         order: runtime::ChannelOrder::Gray,
         fit: quant::image::Fit::CenterCrop { short_side: 3 },
-        mean: [Bits(0); 4],
+        mean: [FloatBits(0); 4],
         std: [ONE; 4],
     };
     let mut cropped = container(handle(DType::I8, 16, 16), ops());

@@ -10,7 +10,7 @@ use quant::ops::{
     MAX_K, PerChannel,
 };
 use quant::{Op, Reject};
-use runtime::{Bits, InputKind, LoadError, OutputKind, SlotError, SlotHandle};
+use runtime::{FloatBits, InputKind, LoadError, OutputKind, SlotError, SlotHandle};
 use shiftformer_tests::memory::Aligned;
 
 /// Offsets of constants by what all their bytes are.
@@ -35,7 +35,7 @@ fn blobs() -> Vec<u8> {
 }
 
 fn load(op: Op) -> Result<(), LoadError> {
-    let one = Bits(0x3f80_0000);
+    let one = FloatBits(0x3f80_0000);
     let signs = BitOut::Sign { out: Slot::new(SIGNS, 16), group: 1, high: Blob::new(ZEROS, 1) };
     let ops = [
         Op::Binarize(Binarize { rows: 16, width: 1, x: Act::I8(Slot::new(BYTES, 16)), out: signs }),

@@ -6,7 +6,7 @@ use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
 use quant::Op;
 use quant::image::Fit;
 use quant::ops::Spread;
-use runtime::{Bits, ChannelOrder, Image, Model, OutputKind};
+use runtime::{ChannelOrder, FloatBits, Image, Model, OutputKind};
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::source::Source;
 
@@ -31,8 +31,8 @@ impl Block {
             channels: 3,
             order: ChannelOrder::Rgb,
             fit: Fit::Stretch,
-            mean: [Bits(0); 4],
-            std: [Bits(1f32.to_bits()); 4],
+            mean: [FloatBits(0); 4],
+            std: [FloatBits(1f32.to_bits()); 4],
         };
         let mut block = Self { graph: Graph::new(image), source: Source::new(5) };
         let pixels =

@@ -2,7 +2,7 @@
 
 use float::{Graph, Node};
 use quant::image::Fit;
-use runtime::{Bits, ChannelOrder, Image};
+use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};
 use super::view::{View, dense};
@@ -39,8 +39,8 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
     let [height, width, channels] = layout.size;
     let (mean, std) = normalisation(model, input, channels, given)?;
     let bits = |values: &[f32]| {
-        let mut all = [Bits(0); 4];
-        all.iter_mut().zip(values).for_each(|(bits, value)| *bits = Bits(value.to_bits()));
+        let mut all = [FloatBits(0); 4];
+        all.iter_mut().zip(values).for_each(|(bits, value)| *bits = FloatBits(value.to_bits()));
         all
     };
     let mut graph = Graph::new(Image {

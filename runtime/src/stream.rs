@@ -7,12 +7,12 @@ use crate::error::LoadError;
 
 /// A cursor over encoded instructions.
 #[derive(Clone, Copy, Debug)]
-pub struct Program<'a> {
+pub struct InstructionStream<'a> {
     rest: &'a [u8],
     index: u32,
 }
 
-impl<'a> Program<'a> {
+impl<'a> InstructionStream<'a> {
     /// A cursor at the first instruction of a program section.
     pub const fn new(section: &'a [u8]) -> Self {
         Self { rest: section, index: 0 }
