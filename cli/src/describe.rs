@@ -8,8 +8,8 @@ use program::{Container, ProductBits, write};
 use serde::Serialize;
 use shiftformer::Model;
 use shiftformer::quant::Op;
-use shiftformer::quant::image::Fit;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
+use shiftformer::runtime::image::Fit;
 use shiftformer::runtime::{FloatBits, Input, InputKind, Output};
 
 use crate::failure::Failure;

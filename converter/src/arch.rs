@@ -1,7 +1,7 @@
 //! Architectures with seeded random weights: the right shapes and plausible ranges, for
 //! benchmarks and tests where no trained model is needed.
 
-use quant::image::Fit;
+use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};

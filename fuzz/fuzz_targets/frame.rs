@@ -2,7 +2,7 @@
 
 use data::{FrameSpec, Image};
 use libfuzzer_sys::fuzz_target;
-use quant::image::Fit;
+use runtime::image::Fit;
 
 /// Larger frames cost time and find nothing else.
 const AREA: usize = 1 << 16;

@@ -10,7 +10,6 @@
 //! * [`kernels`]: the seam that targets override with faster code; [`KernelSet`]: a row for each.
 //! * [`mem`]: typed handles into the arena and the constants.
 //! * [`pack`]: the registered weight layouts; [`bits`]: rows of bits and theirs.
-//! * [`image`]: the integer resize and crop rule.
 //!
 //! `no_std`, no allocator, no floating point (except scale conversion behind the
 //! host-only feature `scale`), no `unsafe`, and no panic: code here reaches slices
@@ -25,7 +24,6 @@ pub mod arith;
 pub mod bits;
 pub mod error;
 pub mod hash;
-pub mod image;
 mod included;
 mod kernel_set;
 pub mod kernels;

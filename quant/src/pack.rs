@@ -96,12 +96,6 @@ pub struct Packs {
 impl Packs {
     /// The plain layouts, which identities are taken of.
     pub const CANONICAL: Packs = Packs { int8: Pack::RowMajor, bits: BitPack::Rows };
-    /// What cores without wide multiplies read fastest: Cortex-M0, RV32.
-    pub const PLAIN: Packs = Packs { int8: Pack::RowMajor, bits: BitPack::Panel16 };
-    /// What cores with dual 16-bit products read fastest: Cortex-M4, M7, M33.
-    pub const DSP: Packs = Packs { int8: Pack::Panel2x4, bits: BitPack::Panel16 };
-    /// What cores with 128-bit vectors read fastest: Cortex-M55, M85.
-    pub const MVE: Packs = Packs { int8: Pack::Panel2x16, bits: BitPack::Panel16 };
 }
 
 /// Position of an element in panels of `channels` rows, groups of `group` columns.

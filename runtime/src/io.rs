@@ -1,6 +1,6 @@
 //! Descriptions of a program's inputs and outputs.
 
-use quant::image::Fit;
+use crate::image::Fit;
 use quant::mem::DType;
 use serde::{Deserialize, Serialize};
 

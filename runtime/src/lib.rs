@@ -32,6 +32,7 @@ mod container;
 mod coverage;
 mod error;
 mod executor;
+pub mod image;
 mod io;
 mod limits;
 mod load;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use program::ProgramError;
-use quant::image::FitError;
+use runtime::image::FitError;
 use runtime::{ArenaError, Fault, LoadError};
 use thiserror::Error;
 

@@ -1,6 +1,6 @@
 //! Pictures of any size as a model's frames, by the rule that its container states.
 
-use quant::image::{self, FitError, Frame, MAX_CHANNELS};
+use runtime::image::{self, FitError, Frame, MAX_CHANNELS};
 use runtime::{ChannelOrder, Image, InputKind};
 
 use crate::error::PictureError;

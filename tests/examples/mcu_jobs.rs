@@ -48,9 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: mcu_jobs FOLDER PACKS CASES full|small".into());
     };
     let packs = match packs.as_str() {
-        "plain" => Packs::PLAIN,
-        "dsp" => Packs::DSP,
-        "mve" => Packs::MVE,
+        "plain" => mcu::Plain::PACKS,
+        "dsp" => mcu::Dsp::PACKS,
+        "mve" => mcu::Mve::PACKS,
         _ => return Err("PACKS is plain, dsp or mve".into()),
     };
     let mut jobs = Jobs { packs, count: 0, jobs: Vec::new(), expected: String::new() };

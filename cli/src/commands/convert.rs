@@ -4,6 +4,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use boards::Kernels;
 use clap::ValueEnum;
 use converter::calibrate::{Precision, QuantizeOptions};
 use converter::import::{ImportOptions, Imported, import};
@@ -11,6 +12,7 @@ use converter::{BuildOptions, ConvertError};
 use facts::Comparison;
 use float::{Graph, Node};
 use serde::Serialize;
+use shiftformer::device::preferred_packs;
 use shiftformer::quant::pack::Packs;
 use shiftformer::{Cpu, Model};
 
@@ -130,9 +132,9 @@ impl Target {
         match self {
             Target::Generic => Packs::CANONICAL,
             Target::Portable => Cpu::best().kernels().packs(),
-            Target::Plain => Packs::PLAIN,
-            Target::Dsp => Packs::DSP,
-            Target::Mve => Packs::MVE,
+            Target::Plain => preferred_packs(Kernels::Plain),
+            Target::Dsp => preferred_packs(Kernels::Dsp),
+            Target::Mve => preferred_packs(Kernels::Mve),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quant::image::FitError;
+use runtime::image::FitError;
 
 /// What is wrong inside the bytes of one file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageReader};
-use quant::image::MAX_SIDE;
+use runtime::image::MAX_SIDE;
 
 use crate::error::DataError;
 use crate::frame::Image;

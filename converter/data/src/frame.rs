@@ -1,6 +1,6 @@
 //! Images in memory, and how they become a model's frames.
 
-use quant::image::{self, Fit, FitError, Frame, MAX_CHANNELS, MAX_SIDE};
+use runtime::image::{self, Fit, FitError, Frame, MAX_CHANNELS, MAX_SIDE};
 
 use crate::error::FormatError;
 use crate::npy::Array;
@@ -19,7 +19,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image as the preprocessing of [`quant::image`] takes it.
+    /// The image as the preprocessing of [`runtime::image`] takes it.
     ///
     /// # Errors
     ///

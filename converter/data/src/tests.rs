@@ -4,7 +4,7 @@ use std::io::Write;
 use ::image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage, RgbaImage};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use quant::image::{Fit, FitError};
+use runtime::image::{Fit, FitError};
 use tempfile::TempDir;
 
 use super::*;

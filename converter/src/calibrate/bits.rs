@@ -105,7 +105,7 @@ mod tests {
             width: 2,
             channels: 1,
             order: ChannelOrder::Gray,
-            fit: quant::image::Fit::Stretch,
+            fit: runtime::image::Fit::Stretch,
             mean: [FloatBits(0); 4],
             std: [FloatBits(0x3f80_0000); 4],
         };

@@ -1,6 +1,6 @@
 //! The shape of a vision transformer, and how its pixels are normalised.
 
-use quant::image::Fit;
+use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 use serde::Deserialize;
 

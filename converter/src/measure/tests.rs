@@ -1,7 +1,7 @@
 //! A model small enough to be computed by hand: four pixels, of which one row is used.
 
 use facts::Fidelity;
-use quant::image::Fit;
+use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::compare::{cosine, largest};

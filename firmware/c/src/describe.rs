@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_void};
 
 use quant::mem::DType;
-use runtime::{FloatBits, ChannelOrder, InputKind, OutputKind};
+use runtime::{ChannelOrder, FloatBits, InputKind, OutputKind};
 
 use crate::memory::result;
 use crate::model::Opened;

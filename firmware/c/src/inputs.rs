@@ -2,8 +2,8 @@
 
 use core::ffi::c_void;
 
-use quant::image::{Frame, convert_channels, fit};
 use runtime::InputKind;
+use runtime::image::{Frame, convert_channels, fit};
 
 use crate::memory::bytes;
 use crate::model::Opened;

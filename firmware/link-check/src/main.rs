@@ -14,7 +14,7 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use quant::Reference;
-use quant::image::{Fit, Frame};
+use runtime::image::{Fit, Frame};
 use runtime::{Arena, InputKind, Model, Progress, Session};
 
 /// Memory for the session, as a device would reserve it.
@@ -66,10 +66,10 @@ fn fill(input: &mut [u8], camera: &[u8], kind: InputKind) -> Option<()> {
     let InputKind::Image(image) = kind else { return None };
     let frame = Frame::new(camera, black_box(8), black_box(8), black_box(1)).ok()?;
     if frame.channels() != image.channels {
-        return quant::image::convert_channels(frame, input, image.channels).ok();
+        return runtime::image::convert_channels(frame, input, image.channels).ok();
     }
     let fit = if black_box(false) { Fit::Stretch } else { image.fit };
-    quant::image::fit(frame, input, image.height, image.width, fit).ok()
+    runtime::image::fit(frame, input, image.height, image.width, fit).ok()
 }
 
 unsafe extern "C" {

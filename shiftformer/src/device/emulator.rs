@@ -16,9 +16,9 @@ use thiserror::Error;
 /// The layouts of weights that `kernels` read fastest.
 pub const fn preferred_packs(kernels: Kernels) -> Packs {
     match kernels {
-        Kernels::Plain => Packs::PLAIN,
-        Kernels::Dsp => Packs::DSP,
-        Kernels::Mve => Packs::MVE,
+        Kernels::Plain => mcu::Plain::PACKS,
+        Kernels::Dsp => mcu::Dsp::PACKS,
+        Kernels::Mve => mcu::Mve::PACKS,
     }
 }
 

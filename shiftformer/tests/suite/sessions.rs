@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shiftformer::quant::pack::Packs;
+use shiftformer::quant::bits::BitPack;
+use shiftformer::quant::pack::{Pack, Packs};
 use shiftformer::runtime::crc32;
 use shiftformer::{Cpu, Model, Observe, Picture, PictureError, RunError, Session, Verifier};
 
@@ -180,8 +181,9 @@ fn what_cannot_run_is_refused() {
 fn clones_share_and_repacking_keeps_the_identity() {
     let model = model();
     assert_eq!(model.clone().bytes().as_ptr(), model.bytes().as_ptr());
-    let packed = model.repacked(Packs::MVE).unwrap();
+    let packs = Packs { int8: Pack::Panel2x16, bits: BitPack::Panel16 };
+    let packed = model.repacked(packs).unwrap();
     assert_eq!(packed.identity(), model.identity());
     assert_ne!(packed.layouts(), model.layouts());
-    assert_eq!(packed.repacked(Packs::MVE).unwrap().bytes().as_ptr(), packed.bytes().as_ptr());
+    assert_eq!(packed.repacked(packs).unwrap().bytes().as_ptr(), packed.bytes().as_ptr());
 }

@@ -177,7 +177,7 @@ fn outputs_must_be_defined_typed_and_described() {
         width: 4,
         channels: 1,
         order: runtime::ChannelOrder::Gray,
-        fit: quant::image::Fit::CenterCrop { short_side: 3 },
+        fit: runtime::image::Fit::CenterCrop { short_side: 3 },
         mean: [FloatBits(0); 4],
         std: [ONE; 4],
     };

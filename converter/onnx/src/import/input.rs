@@ -1,7 +1,7 @@
 //! The model's input as a view of the frame.
 
 use float::{Graph, Node};
-use quant::image::Fit;
+use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};

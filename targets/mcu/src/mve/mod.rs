@@ -16,6 +16,7 @@ use asm as isa;
 use portable as isa;
 
 use quant::arith::Multiplier;
+use quant::bits::BitPack;
 use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
@@ -27,13 +28,18 @@ use crate::rows::RowOps;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mve;
 
+impl Mve {
+    /// What cores with 128-bit vectors read fastest.
+    pub const PACKS: Packs = Packs { int8: Pack::Panel2x16, bits: BitPack::Panel16 };
+}
+
 impl Kernels for Mve {
     fn name(&self) -> &'static str {
         "mve"
     }
 
     fn preferred_packs(&self) -> Packs {
-        Packs::MVE
+        Self::PACKS
     }
 
     fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {

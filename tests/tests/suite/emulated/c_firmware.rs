@@ -113,7 +113,7 @@ fn check_answers(example: &Path, sound: &[u8]) {
     let images = images(&frames);
     let file = Aligned::copy(sound);
     let plain = Container::read(&Model::new(&file).unwrap());
-    for packs in [Packs::CANONICAL, Packs::DSP] {
+    for packs in [Packs::CANONICAL, mcu::Dsp::PACKS] {
         let file = Aligned::copy(&write(&repack(&plain, packs)).unwrap());
         let model = Model::new(&file).unwrap();
         let mut arena = Arena::<65_536>::new();

@@ -42,7 +42,7 @@ use core::num::{NonZeroU16, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use crate::slice::rows_mut;
+use quant::slice::rows_mut;
 
 mod channels;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From grey, RGB or RGBA to the channels a model reads.
 
 use super::{FitError, Frame, expect_length};
-use crate::slice::{rows, rows_mut};
+use quant::slice::{rows, rows_mut};
 
 /// Rewrites `src` with another number of channels, pixel by pixel.
 ///
