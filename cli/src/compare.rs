@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shiftformer::{Event, Model, Session, Verifier};
 
 use crate::bundled::TestImages;
@@ -26,11 +26,12 @@ pub struct Verification {
 }
 
 /// What an instruction wrote.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Output {
     pub index: u32,
     pub name: String,
-    pub op: &'static str,
+    pub op: String,
     pub hash: String,
 }
 
@@ -74,16 +75,14 @@ impl Verification {
 }
 
 /// Runs `session` beside the reference until they differ or after `count` frames: every other
-/// one is random, the rest are the images of `data`, or those that come with the program. `model`
-/// is as the file has it.
+/// one is random, the rest are images. `model` is as the file has it.
 pub fn compare(
     model: &Model,
     session: &mut Session,
+    frames: &Frames<'_>,
     count: u32,
-    data: Option<&Path>,
 ) -> Result<Verification, Failure> {
     let mut verifier = Verifier::new(model)?;
-    let frames = Frames::new(data, model)?;
     let mut result = Verification {
         identical: true,
         frames: count,
@@ -109,12 +108,12 @@ pub fn compare(
 }
 
 /// `events` with the names of their instructions.
-fn instructions(model: &Model, events: &[Event]) -> Vec<Output> {
+pub fn instructions(model: &Model, events: &[Event]) -> Vec<Output> {
     let container = model.container();
     let named: Vec<_> = container.instructions().collect();
     let output = |event: &Event| {
         let instruction = &named[event.instruction as usize];
-        let (name, op) = (instruction.name.to_owned(), instruction.op.kind().name());
+        let (name, op) = (instruction.name.to_owned(), instruction.op.kind().name().to_owned());
         Output { index: event.instruction, name, op, hash: hex(event.hash) }
     };
     events.iter().map(output).collect()
@@ -129,7 +128,7 @@ impl Difference {
 }
 
 /// Where frames come from.
-struct Frames<'a> {
+pub struct Frames<'a> {
     model: &'a Model,
     images: Option<(FrameSource, Images)>,
 }
@@ -140,7 +139,8 @@ enum Images {
 }
 
 impl<'a> Frames<'a> {
-    fn new(data: Option<&Path>, model: &'a Model) -> Result<Self, Failure> {
+    /// The images of `data`, or those that come with the program.
+    pub fn new(data: Option<&Path>, model: &'a Model) -> Result<Self, Failure> {
         let source = FrameSource::of(model);
         let images = match (data, source) {
             (Some(path), source) => Some((source?, Images::Given(data::open(path)?))),
@@ -151,7 +151,7 @@ impl<'a> Frames<'a> {
     }
 
     /// Even frames are random, odd ones images where the model takes an image.
-    fn get(&self, index: u32) -> Result<Vec<u8>, Failure> {
+    pub fn get(&self, index: u32) -> Result<Vec<u8>, Failure> {
         let at = (index / 2) as usize;
         match &self.images {
             Some((source, Images::Given(data))) if index % 2 == 1 => source.load(data, at % data.len()),

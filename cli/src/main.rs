@@ -9,6 +9,7 @@ mod conversion;
 mod describe;
 #[cfg(test)]
 mod documented;
+mod evidence;
 mod failure;
 mod firmware;
 mod flash;

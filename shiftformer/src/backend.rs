@@ -41,6 +41,11 @@ pub trait Run: Send {
     /// The kernels in use.
     fn kernels(&self) -> &str;
 
+    /// What the device calls itself; `None` on this machine.
+    fn board(&self) -> Option<&str> {
+        None
+    }
+
     /// The memory that frame number `frame` of the next submission is written into: the bytes of
     /// all inputs, one after another. Its content before is undefined.
     fn input(&mut self, frame: usize) -> &mut [u8];

@@ -89,6 +89,7 @@ impl Shared {
 /// A model on several workers. One of them may be the thread that waits.
 pub(crate) struct PoolRun {
     kernels: String,
+    board: Option<String>,
     frame_len: usize,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -106,7 +107,7 @@ impl PoolRun {
     /// Workers for frames of `frame_len` bytes: `here` in the thread that waits, if given, and
     /// each of `elsewhere` in one of its own.
     pub(crate) fn new(
-        kernels: String,
+        (kernels, board): (String, Option<String>),
         frame_len: usize,
         here: Option<Box<dyn Worker>>,
         elsewhere: Vec<Box<dyn Worker>>,
@@ -114,6 +115,7 @@ impl PoolRun {
         let shared = Arc::new(Shared::default());
         let mut run = Self {
             kernels,
+            board,
             frame_len,
             shared,
             threads: Vec::with_capacity(elsewhere.len()),
@@ -173,6 +175,10 @@ impl PoolRun {
 impl Run for PoolRun {
     fn kernels(&self) -> &str {
         &self.kernels
+    }
+
+    fn board(&self) -> Option<&str> {
+        self.board.as_deref()
     }
 
     fn input(&mut self, frame: usize) -> &mut [u8] {

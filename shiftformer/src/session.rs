@@ -65,6 +65,11 @@ impl Session {
         self.run.kernels()
     }
 
+    /// What the device calls itself; `None` on this machine.
+    pub fn board(&self) -> Option<&str> {
+        self.run.board()
+    }
+
     /// Runs `frame`, the bytes of all inputs one after another. The outputs are lent until the
     /// next run.
     ///

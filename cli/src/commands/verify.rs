@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use shiftformer::Model;
 
-use crate::compare::{Verification, compare};
+use crate::compare::{Frames, Verification, compare};
+use crate::evidence::{self, Checked};
 use crate::failure::Failure;
 use crate::output::emit;
 use crate::place::EngineArgs;
@@ -27,6 +28,12 @@ pub struct Args {
     /// List every instruction's hash for the first frame.
     #[arg(long)]
     list: bool,
+    /// Write what the backend computed to a file, for --check elsewhere.
+    #[arg(long, value_name = "FILE.json")]
+    record: Option<PathBuf>,
+    /// Compare with what --record wrote, instead of with the reference.
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["record", "frames", "list"])]
+    check: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
@@ -34,6 +41,8 @@ const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` mak
   shiftformer verify model.shf --kernels portable --frames 20 \
       --data data/fmnist-test-1000-images-idx3-ubyte.gz
   shiftformer verify model.shf --list
+  shiftformer verify model.shf --record desk.json
+  shiftformer verify model.shf --check desk.json --kernels reference
 
 In an emulator, which `cargo xtask prepare` installs:
   shiftformer verify model.shf --backend qemu:mps2-an500";
@@ -42,7 +51,16 @@ In an emulator, which `cargo xtask prepare` installs:
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let model = Model::open(&args.model)?;
     let mut session = model.session_on(args.engine.backend(NonZeroUsize::MIN)?.as_ref())?;
-    let result = compare(&model, &mut session, args.frames, args.data.as_deref())?;
+    let frames = Frames::new(args.data.as_deref(), &model)?;
+    if let Some(path) = &args.check {
+        let checked = evidence::check(path, &mut session, &frames)?;
+        emit(json, &checked, Checked::sentence)?;
+        return checked.outcome(model.name());
+    }
+    let result = compare(&model, &mut session, &frames, args.frames)?;
+    if let Some(path) = &args.record {
+        evidence::record(path, &mut session, &frames, args.frames)?;
+    }
     emit(json, &result, |result| text(result, args.list))?;
     result.outcome(model.name())
 }

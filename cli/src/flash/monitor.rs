@@ -8,7 +8,7 @@ use shiftformer::Model;
 use shiftformer::device::link::{Line, Patience};
 use shiftformer::device::{SerialLine, connect};
 
-use crate::compare::{Verification, compare};
+use crate::compare::{Frames, Verification, compare};
 use crate::failure::Failure;
 use crate::log::Log;
 
@@ -73,7 +73,7 @@ fn watch<L: Line<Error = io::ErrorKind> + Send + 'static>(
         return Err(Failure::new(format!("the board at {port} is a {}", identity.board))
             .help("give the port of the board that was written with --port"));
     }
-    let verification = compare(model, &mut session, FRAMES, None)?;
+    let verification = compare(model, &mut session, &Frames::new(None, model)?, FRAMES)?;
     Ok(Report {
         greeting,
         board: identity.board,

@@ -189,3 +189,25 @@ fn demo_runs() {
     let flash = |format: &Value| format["flash_bytes"].as_u64().unwrap();
     assert!(3 * flash(binarized) < flash(&result), "{result}");
 }
+
+#[test]
+fn records_hold_elsewhere_and_edited_ones_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    stdout(path, &["verify", "model.shf", "--frames", "3", "--record", "desk.json"]);
+    let check = ["verify", "model.shf", "--check", "desk.json", "--kernels", "reference", "--json"];
+    let checked = json(path, &check);
+    assert_eq!((&checked["identical"], &checked["frames"]), (&true.into(), &3.into()));
+    assert_eq!(checked["recorded"]["kernels"], "portable");
+    assert_eq!(checked["recorded"]["version"], env!("CARGO_PKG_VERSION"));
+
+    let text = fs::read_to_string(path.join("desk.json")).unwrap();
+    fs::write(path.join("edited.json"), text.replace("\"portable\"", "\"faster\"")).unwrap();
+    let edited = ["verify", "model.shf", "--check", "edited.json"];
+    fails(path, 1, &edited, &["edited.json was changed after it was recorded", "help"]);
+    fs::write(path.join("none.json"), "{}").unwrap();
+    fails(path, 1, &["verify", "model.shf", "--check", "none.json"], &["none.json is no record", "--record"]);
+    let both = ["verify", "model.shf", "--check", "desk.json", "--frames", "2"];
+    fails(path, 2, &both, &["--frames"]);
+}

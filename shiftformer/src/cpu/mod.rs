@@ -78,7 +78,7 @@ impl Cpu {
         };
         let worker = || Box::new(CpuWorker::new(model.clone(), self.kernels)) as Box<dyn Worker>;
         let elsewhere = (1..self.threads.get()).map(|_| worker()).collect();
-        PoolRun::new(self.kernels.name().to_owned(), model.frame_len(), Some(worker()), elsewhere)
+        PoolRun::new((self.kernels.name().to_owned(), None), model.frame_len(), Some(worker()), elsewhere)
     }
 }
 

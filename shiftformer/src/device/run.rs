@@ -101,9 +101,10 @@ impl Worker for DeviceWorker {
 
 /// A run of `model` on devices that have it.
 pub(super) fn run_on(model: &Model, devices: Vec<DeviceWorker>) -> Result<PoolRun, PrepareError> {
-    let kernels = devices.first().map(|device| device.identity.kernels.clone()).unwrap_or_default();
+    let identity = devices.first().map(|device| device.identity.clone());
+    let names = identity.map_or((String::new(), None), |identity| (identity.kernels, Some(identity.board)));
     let boxed = |device| Box::new(device) as Box<dyn Worker>;
-    PoolRun::new(kernels, model.frame_len(), None, devices.into_iter().map(boxed).collect())
+    PoolRun::new(names, model.frame_len(), None, devices.into_iter().map(boxed).collect())
 }
 
 /// A session of `model` on the device at the other end of `line`, and what it says of itself;
