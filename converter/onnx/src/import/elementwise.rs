@@ -41,6 +41,9 @@ impl Importer<'_> {
         match (self.value(0)?, self.value(1)?) {
             (Value::View(x), Value::View(mut y)) => {
                 y.factor *= sign;
+                if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
+                    return self.multiple(x, y.factor);
+                }
                 self.sum(&x, &y)
             }
             (Value::View(x), Value::Constant(array)) => {
@@ -55,6 +58,15 @@ impl Importer<'_> {
             }
             (Value::Constant(_), Value::Constant(_)) => Err(self.unknown()),
         }
+    }
+
+    /// `x` and `factor` times the same elements: no instruction adds a tensor to itself.
+    fn multiple(&self, mut x: View, factor: f32) -> Result<View> {
+        x.factor += factor;
+        if x.factor == 0.0 {
+            return Err(self.node.unsupported("the difference of a tensor and itself is 0; leave it out"));
+        }
+        Ok(x)
     }
 
     /// `Mul` and `Div`.

@@ -82,3 +82,18 @@ fn what_is_an_activation_is_no_product() {
     assert_eq!(model.nodes.iter().map(|node| node.op.as_str()).collect::<Vec<_>>(), ["Silu"]);
     assert!(!ops(&super::build(model, Default::default()).unwrap()).contains(&"Mul".to_string()));
 }
+
+#[test]
+fn a_tensor_and_itself_is_a_multiple() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let twice = sketch.node("Add", &["x", "x"], &[]);
+    let minus = sketch.node("Neg", &[&twice], &[]);
+    let thrice = sketch.node("Sub", &["x", &minus], &[]);
+    sketch.check(&thrice);
+    let turned = sketch.transpose("x", &[0, 1, 3, 2]);
+    let back = sketch.transpose(&turned, &[0, 1, 3, 2]);
+    let out = sketch.node("Add", &[&back, "x"], &[]);
+    sketch.check(&out);
+    let nothing = sketch.node("Sub", &["x", "x"], &[]);
+    assert!(sketch.build(&nothing).unwrap_err().to_string().contains("itself is 0"));
+}
