@@ -152,6 +152,20 @@ pub enum DataError {
         /// An image directly inside it.
         example: PathBuf,
     },
+    /// A folder for a class holds no image.
+    #[error("{path}: the folder of a class holds no image", path = path.display())]
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folders are parts of a data set, not classes.
+    #[error("{path}: holds parts of a data set ({parts}), not a folder for each class", path = path.display())]
+    Splits {
+        /// The data folder.
+        path: PathBuf,
+        /// The parts.
+        parts: String,
+    },
     /// There is no image at all.
     #[error("{path}: expected at least one image, found none", path = path.display())]
     Empty {
@@ -227,6 +241,11 @@ impl DataError {
             DataError::Mixed { .. } => {
                 Some("move every image into the folder of its class, or remove the class folders")
             }
+            DataError::EmptyClass { .. } => Some(
+                "put its images there, or remove the folder where training had no such class: classes \
+                 are numbered in the order of the folders' names",
+            ),
+            DataError::Splits { .. } => Some("give the folder of one part, such as val"),
             DataError::Image { .. } => {
                 Some("remove or re-encode the file; images may have up to 16384 × 16384 pixels")
             }

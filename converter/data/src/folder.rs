@@ -3,15 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageFormat, ImageReader};
 use runtime::image::MAX_SIDE;
 
 use crate::error::DataError;
 use crate::frame::Image;
+use crate::jpeg;
 use crate::limits::Limits;
 
 /// File extensions taken for images, in any case.
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "ppm", "pgm"];
+
+/// Names of folders that hold parts of a data set rather than classes.
+const SPLITS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
+
+/// What archives of macOS bring beside their content.
+const MACOS: &str = "__MACOSX";
 
 /// The image files of a folder, none decoded yet.
 #[derive(Debug)]
@@ -34,9 +41,16 @@ pub(super) fn list(path: &Path) -> Result<Folder, DataError> {
         let path = path.into();
         return Err(DataError::Mixed { path, example });
     }
+    if folders.iter().all(|folder| SPLITS.contains(&file_name(folder).to_lowercase().as_str())) {
+        let parts = folders.iter().map(|folder| file_name(folder)).collect::<Vec<_>>().join(", ");
+        return Err(DataError::Splits { path: path.into(), parts });
+    }
     let (mut files, mut labels, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (class, folder) in (0_u32..).zip(folders) {
         let images = only_images(entries(&folder)?)?;
+        if images.is_empty() {
+            return Err(DataError::EmptyClass { path: folder });
+        }
         labels.extend(images.iter().map(|_| class));
         files.extend(images);
         names.push(file_name(&folder));
@@ -53,6 +67,9 @@ pub(super) fn decode(path: &Path, limits: &Limits) -> Result<Image, DataError> {
     let refuse = |reason: String| DataError::Image { path: path.into(), reason };
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     let mut reader = reader.map_err(DataError::io(path))?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(path).map_err(DataError::io(path))? {
+        return Err(refuse("the file ends in the middle of the picture".into()));
+    }
     let mut bounds = image::Limits::default();
     bounds.max_image_width = Some(MAX_SIDE.into());
     bounds.max_image_height = Some(MAX_SIDE.into());
@@ -78,12 +95,13 @@ fn bytes(decoded: DynamicImage) -> (Vec<u8>, u8) {
     }
 }
 
-/// Everything in a folder but hidden files, sorted by name.
+/// Everything in a folder but hidden files and what archives of macOS add, sorted by name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
         let path = entry.map_err(DataError::io(folder))?.path();
-        if !file_name(&path).starts_with('.') {
+        let name = file_name(&path);
+        if !name.starts_with('.') && name != MACOS {
             paths.push(path);
         }
     }

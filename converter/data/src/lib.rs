@@ -14,6 +14,7 @@ mod error;
 mod folder;
 mod frame;
 pub mod idx;
+mod jpeg;
 mod limits;
 pub mod npy;
 pub mod npz;

@@ -102,8 +102,52 @@ fn bad_folders_are_refused() {
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(refusal(empty.path()), DataError::Empty { .. }));
     fs::create_dir(empty.path().join("class")).unwrap();
-    assert!(matches!(refusal(empty.path()), DataError::Empty { .. }));
+    assert!(matches!(refusal(&empty.path().join("class")), DataError::Empty { .. }));
+    assert!(
+        open(empty.path()).unwrap_err().to_string().contains("class: the folder of a class holds no image")
+    );
     assert!(matches!(refusal(Path::new("no/such")), DataError::Io { .. }));
+}
+
+#[test]
+fn labels_do_not_depend_on_what_is_beside_the_classes() {
+    let root = class_folders();
+    fs::create_dir(root.path().join("__MACOSX")).unwrap();
+    fs::write(root.path().join("__MACOSX/._a.png"), "not an image").unwrap();
+    assert_eq!(open(root.path()).unwrap().classes().unwrap(), ["cat", "dog"]);
+    // Without images, a class would give its number to the next one.
+    fs::create_dir(root.path().join("crab")).unwrap();
+    let refused = open(root.path()).unwrap_err();
+    assert!(matches!(&refused, DataError::EmptyClass { path } if path.ends_with("crab")), "{refused}");
+}
+
+#[test]
+fn parts_of_a_data_set_are_no_classes() {
+    let root = tempfile::tempdir().unwrap();
+    for part in ["train", "Val"] {
+        fs::create_dir_all(root.path().join(part).join("cat")).unwrap();
+    }
+    let refused = refusal(root.path());
+    assert!(refused.to_string().contains("(Val, train)"), "{refused}");
+    assert!(refused.hint().unwrap().contains("one part"));
+}
+
+#[test]
+fn half_a_jpeg_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("a.jpg");
+    let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (3 * x) as u8, y as u8]));
+    picture.save(&path).unwrap();
+    assert!(open(root.path()).unwrap().frame(0).is_ok());
+    let whole = fs::read(&path).unwrap();
+    for share in [2, 3] {
+        fs::write(&path, &whole[..whole.len() * share / 4]).unwrap();
+        let refused = open(root.path()).unwrap().frame(0).unwrap_err();
+        assert!(refused.to_string().contains("a.jpg"), "{refused}");
+    }
+    // What cameras append behind the end does not matter.
+    fs::write(&path, [&whole[..], b"more"].concat()).unwrap();
+    assert!(open(root.path()).unwrap().frame(0).is_ok());
 }
 
 #[test]
