@@ -5,6 +5,7 @@ use onnx::OnnxError;
 use program::ProgramError;
 use thiserror::Error;
 
+use crate::import::listed;
 use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
@@ -59,6 +60,18 @@ pub enum ConvertError {
     MissingTensor {
         /// Its name.
         name: String,
+    },
+    /// Tensors of the file would be left out of the program.
+    #[error(
+        "{} of the file's tensors would be left out: {}: {meaning}; a model without them is another model",
+        names.len(),
+        listed(names)
+    )]
+    UnreadTensors {
+        /// All of them.
+        names: Vec<String>,
+        /// What they probably are.
+        meaning: String,
     },
     /// A tensor has another shape than the configuration asks for.
     #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]

@@ -7,6 +7,7 @@ mod options;
 mod recipe;
 mod tensors;
 mod timm;
+mod unread;
 
 use std::path::Path;
 
@@ -17,6 +18,8 @@ pub use options::ImportOptions;
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
+pub use unread::Unused;
+pub(crate) use unread::listed;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;

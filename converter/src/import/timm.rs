@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::config::VitConfig;
 use super::options::ImportOptions;
 use super::tensors::{Tensors, channels_last};
+use super::unread;
 use crate::error::ConvertError;
 
 /// Share of the largest probability of a row from which on a key is attended to, in BiViT.
@@ -56,6 +57,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
         stream = importer.block(&format!("blocks.{block}"), stream)?;
     }
     importer.head(stream)?;
+    tensors.finish(unread::TIMM)?;
     Ok(importer.graph)
 }
 
