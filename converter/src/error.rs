@@ -5,7 +5,6 @@ use onnx::OnnxError;
 use program::ProgramError;
 use thiserror::Error;
 
-use crate::import::listed;
 use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
@@ -170,4 +169,15 @@ pub enum ConvertError {
     /// An ONNX model cannot be imported.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+}
+
+/// The first of `names`, and how many there are.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown = shown.join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
 }

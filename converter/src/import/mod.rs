@@ -19,7 +19,6 @@ pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
 pub use unread::Unused;
-pub(crate) use unread::listed;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;

@@ -96,17 +96,6 @@ pub fn meaning(names: &BTreeSet<&str>) -> String {
     meanings.join("; ")
 }
 
-/// The first of `names`, and how many there are.
-pub fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 6;
-    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-    let shown = shown.join(", ");
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use safetensors::tensor::TensorView;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::keys::{COUNTED, OTHERS, UNUSED_ARGS, UNUSED_HUB, UNUSED_PRETRAINED, VISIBLE};
 use super::values::{
     Pool, count, flag, function, given, known, number, numbers, object, only, pool, present, side, text,
+    wrong,
 };
-use super::wrong;
 use crate::error::ConvertError;
 use crate::import::tensors::Tensors;
 

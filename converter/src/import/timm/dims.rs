@@ -1,7 +1,7 @@
 //! Dimensions that the tensors have, and those that they leave open.
 
 use super::config::Config;
-use super::{small, wrong};
+use super::values::{small, wrong};
 use crate::error::ConvertError;
 use crate::import::config::VitConfig;
 use crate::import::tensors::Tensors;

@@ -17,7 +17,7 @@ use runtime::OutputKind;
 
 use self::config::Config;
 use self::dims::Dims;
-use self::values::Pool;
+use self::values::{Pool, small, wrong};
 use super::config::VitConfig;
 use super::options::ImportOptions;
 use super::tensors::{Tensors, channels_last};
@@ -53,14 +53,6 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
     importer.head(stream)?;
     tensors.finish(unread::TIMM)?;
     Ok(importer.graph)
-}
-
-fn wrong(reason: String) -> ConvertError {
-    ConvertError::Config { reason }
-}
-
-fn small(value: usize) -> Result<u32, ConvertError> {
-    u32::try_from(value).map_err(|_| wrong(format!("a dimension of {value} is too large")))
 }
 
 struct Importer<'a> {

@@ -3,7 +3,6 @@
 use float::Function;
 use serde_json::{Map, Value};
 
-use super::wrong;
 use crate::error::ConvertError;
 
 /// How tokens become one.
@@ -13,6 +12,14 @@ pub(super) enum Pool {
     Token,
     /// The mean of the patches.
     Mean,
+}
+
+pub(super) fn wrong(reason: String) -> ConvertError {
+    ConvertError::Config { reason }
+}
+
+pub(super) fn small(value: usize) -> Result<u32, ConvertError> {
+    u32::try_from(value).map_err(|_| wrong(format!("a dimension of {value} is too large")))
 }
 
 /// Keys with a value; `null` stands for timm's default.
