@@ -60,6 +60,10 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {
             "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"
         }
+        ConvertError::UnreadTensors { .. } => {
+            "export the model as ONNX, which says how its parts are connected; or remove the tensors from the \
+             file if inference has no use for them"
+        }
         ConvertError::Binarized => "convert it with --format bivit",
         ConvertError::NotBinarized => {
             "convert it with --format ivit, or train it with binarization first: converter/recipes shows how"

@@ -60,6 +60,18 @@ pub enum ConvertError {
         /// Its name.
         name: String,
     },
+    /// Tensors of the file would be left out of the program.
+    #[error(
+        "{} of the file's tensors would be left out: {}: {meaning}; a model without them is another model",
+        names.len(),
+        listed(names)
+    )]
+    UnreadTensors {
+        /// All of them.
+        names: Vec<String>,
+        /// What they probably are.
+        meaning: String,
+    },
     /// A tensor has another shape than the configuration asks for.
     #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
     Shape {
@@ -157,4 +169,15 @@ pub enum ConvertError {
     /// An ONNX model cannot be imported.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+}
+
+/// The first of `names`, and how many there are.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown = shown.join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
 }

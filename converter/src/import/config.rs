@@ -10,6 +10,7 @@ use crate::error::ConvertError;
 
 /// Dimensions of a timm `VisionTransformer`.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// Height and width of the image.
     pub img_size: u32,

@@ -6,6 +6,7 @@
 use super::config::{VitConfig, pixel_tables};
 use super::options::ImportOptions;
 use super::tensors::{Tensors, channels_last};
+use super::unread;
 use crate::error::ConvertError;
 use crate::graph::{ExpBits, Geometry, Graph, Node, Part, Strided, TensorId, Weights, Width};
 
@@ -26,6 +27,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
         stream = importer.block(&format!("blocks.{block}"), stream)?;
     }
     importer.head(stream)?;
+    tensors.finish(unread::IVIT)?;
     Ok(importer.graph)
 }
 

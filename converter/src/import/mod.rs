@@ -7,6 +7,7 @@ mod options;
 mod recipe;
 mod tensors;
 mod timm;
+mod unread;
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub use options::ImportOptions;
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
 pub use timm::import as import_timm;
+pub use unread::Unused;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
@@ -41,14 +43,31 @@ impl Imported {
 }
 
 /// Reads the model at `path`: an `.onnx` file, or safetensors whose layout is recognised by
-/// their tensor names.
+/// their tensor names. Where neither the options nor the file have the configuration, it is that
+/// of `config.json` beside the file.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         return import_onnx(path, options).map(Imported::Float);
     }
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| ConvertError::Read { path: shown.clone(), source })?;
-    import_safetensors(&bytes, &shown, options)
+    let read_error = |path: &Path| {
+        let path = path.display().to_string();
+        move |source| ConvertError::Read { path, source }
+    };
+    let bytes = std::fs::read(path).map_err(read_error(path))?;
+    let name = path.display().to_string();
+    let tensors = Tensors::parse(&bytes, &name)?;
+    let beside = path.with_file_name("config.json");
+    if options.config.is_some() || tensors.metadata("config").is_some() || !beside.is_file() {
+        return import_tensors(&tensors, &name, options);
+    }
+    let config = std::fs::read_to_string(&beside).map_err(read_error(&beside))?;
+    let options = ImportOptions { config: Some(config), ..options.clone() };
+    import_tensors(&tensors, &name, &options).map_err(|error| match error {
+        ConvertError::Config { reason } => {
+            ConvertError::Config { reason: format!("{reason} (with {})", beside.display()) }
+        }
+        other => other,
+    })
 }
 
 /// Reads the safetensors file `bytes`; `name` is for messages.
@@ -57,9 +76,16 @@ pub fn import_safetensors(
     name: &str,
     options: &ImportOptions,
 ) -> Result<Imported, ConvertError> {
-    let tensors = Tensors::parse(bytes, name)?;
+    import_tensors(&Tensors::parse(bytes, name)?, name, options)
+}
+
+fn import_tensors(
+    tensors: &Tensors<'_>,
+    name: &str,
+    options: &ImportOptions,
+) -> Result<Imported, ConvertError> {
     match tensors.metadata("format") {
-        Some(recipe::FORMAT) => return import_recipe(&tensors, options).map(Imported::Quantized),
+        Some(recipe::FORMAT) => return import_recipe(tensors, options).map(Imported::Quantized),
         Some(other) if other.starts_with("shiftformer-") => {
             return Err(ConvertError::UnknownLayout {
                 path: name.to_owned(),
@@ -73,10 +99,10 @@ pub fn import_safetensors(
         .iter()
         .any(|q| tensors.contains(&format!("{q}.act_scaling_factor")))
     {
-        return import_ivit(&tensors, options).map(Imported::Quantized);
+        return import_ivit(tensors, options).map(Imported::Quantized);
     }
     if tensors.contains("patch_embed.proj.weight") {
-        return import_timm(&tensors, options).map(Imported::Float);
+        return import_timm(tensors, options).map(Imported::Float);
     }
     Err(ConvertError::UnknownLayout {
         path: name.to_owned(),

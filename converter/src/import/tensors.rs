@@ -1,16 +1,30 @@
 //! Named tensors of a safetensors file, with errors that name them.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::unread::{Unused, meaning};
 use crate::error::ConvertError;
 
 /// A parsed file. Reads F32, F16 and BF16 tensors, I32 integers and packed bits; allocates no more than the file's size.
+///
+/// It records which tensors were read, so that an importer leaves none by oversight.
 pub struct Tensors<'a> {
     file: SafeTensors<'a>,
-    metadata: std::collections::HashMap<String, String>,
+    metadata: HashMap<String, String>,
+    /// In front of every name of the model.
+    wrapper: String,
+    read: RefCell<BTreeSet<String>>,
 }
+
+/// What DataParallel, Lightning and `torch.compile` write in front of the names of a state dict.
+const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
+/// A tensor of every layout.
+const LANDMARK: &str = "patch_embed.proj.weight";
 
 impl<'a> Tensors<'a> {
     /// Parses `bytes`; `path` is for messages.
@@ -21,7 +35,31 @@ impl<'a> Tensors<'a> {
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
         let file = SafeTensors::deserialize(bytes).map_err(bad)?;
-        Ok(Self { file, metadata: header.metadata().clone().unwrap_or_default() })
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let starts = file.names().into_iter().filter_map(|name| name.strip_suffix(LANDMARK));
+        let wrapper = starts.filter(|start| is_wrapper(start)).min().unwrap_or_default().to_owned();
+        Ok(Self { file, metadata, wrapper, read: RefCell::default() })
+    }
+
+    fn tensor(&self, name: &str) -> Option<TensorView<'a>> {
+        self.file.tensor(&format!("{}{name}", self.wrapper)).ok()
+    }
+
+    /// Refuses the file if a tensor was not read that is not `unused`: the end of every import.
+    pub fn finish(&self, unused: &[Unused]) -> Result<(), ConvertError> {
+        let read = self.read.borrow();
+        let left = |name: &&str| match name.strip_prefix(self.wrapper.as_str()) {
+            Some(inner) => !read.contains(inner) && !unused.iter().any(|row| row.covers(inner, &read)),
+            None => true,
+        };
+        let left: BTreeSet<&str> = self.file.names().into_iter().filter(left).collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(ConvertError::UnreadTensors {
+                meaning: meaning(&left),
+                names: left.into_iter().map(str::to_owned).collect(),
+            }),
+        }
     }
 
     /// A metadata value.
@@ -31,18 +69,18 @@ impl<'a> Tensors<'a> {
 
     /// Whether a tensor is there.
     pub fn contains(&self, name: &str) -> bool {
-        self.file.tensor(name).is_ok()
+        self.tensor(name).is_some()
     }
 
     /// The shape of a tensor.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.file.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
+        self.tensor(name).map(|tensor| tensor.shape().to_vec())
     }
 
     fn of_shape(&self, name: &str, shape: &[u32]) -> Result<TensorView<'a>, ConvertError> {
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         let tensor =
-            self.file.tensor(name).map_err(|_| ConvertError::MissingTensor { name: name.to_owned() })?;
+            self.tensor(name).ok_or_else(|| ConvertError::MissingTensor { name: name.to_owned() })?;
         if tensor.shape() != shape {
             return Err(ConvertError::Shape {
                 name: name.to_owned(),
@@ -50,6 +88,7 @@ impl<'a> Tensors<'a> {
                 expected: shape,
             });
         }
+        self.read.borrow_mut().insert(name.to_owned());
         Ok(tensor)
     }
 
@@ -114,12 +153,20 @@ impl<'a> Tensors<'a> {
 
     /// One positive scale, of shape `[]` or `[1]`.
     pub fn scale(&self, name: &str) -> Result<f32, ConvertError> {
-        let shape: &[u32] = match self.file.tensor(name) {
-            Ok(tensor) if tensor.shape() == [1] => &[1],
+        let shape: &[u32] = match self.tensor(name) {
+            Some(tensor) if tensor.shape() == [1] => &[1],
             _ => &[],
         };
         Ok(self.scales(name, shape)?[0])
     }
+}
+
+/// Whether `start` is made of wrappers alone.
+fn is_wrapper(mut start: &str) -> bool {
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| start.strip_prefix(wrapper)) {
+        start = rest;
+    }
+    start.is_empty()
 }
 
 /// The values of F32, F16 and BF16 tensors.

@@ -15,6 +15,7 @@ use self::activations::{Activations, Gelu, Reads};
 use super::config::VitConfig;
 use super::options::ImportOptions;
 use super::tensors::{Tensors, channels_last};
+use super::unread;
 use crate::error::ConvertError;
 use crate::graph::{BinaryWeights, Geometry, Graph, Node, Part, Strided, Sums, TensorId, Weights, Width};
 
@@ -44,6 +45,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
         stream = importer.block(&format!("blocks.{block}"), stream)?;
     }
     importer.head(stream)?;
+    tensors.finish(unread::RECIPE)?;
     Ok(importer.graph)
 }
 
