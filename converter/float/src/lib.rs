@@ -15,6 +15,7 @@ mod eval;
 mod graph;
 mod layout;
 mod progress;
+mod scores;
 mod simplify;
 
 pub use binary::Signs;
@@ -23,6 +24,7 @@ pub use eval::{Evaluator, evaluate_node, linear};
 pub use graph::{Dense, Function, Graph, Node, Output, Part, Tensor};
 pub use layout::{Geometry, Strided, TensorId};
 pub use progress::Progress;
+pub use scores::{ADDEND_LIMIT, SCORE_REACH, least_score};
 pub use simplify::{fold_pixels, simplify};
 
 /// The code in the README is tested.

@@ -188,7 +188,20 @@ impl Array {
     ///
     /// [`OnnxError::NotFinite`] with `name` and the first such element.
     pub fn check_finite(&self, name: &str) -> Result<(), OnnxError> {
-        let bad = self.f32s().and_then(|values| values.iter().position(|value| !value.is_finite()));
+        self.check(name, f32::is_finite)
+    }
+
+    /// Refuses NaN and +∞. What a mask excludes is −∞.
+    ///
+    /// # Errors
+    ///
+    /// [`OnnxError::NotFinite`] with `name` and the first such element.
+    pub fn check_mask(&self, name: &str) -> Result<(), OnnxError> {
+        self.check(name, |value| value < f32::INFINITY)
+    }
+
+    fn check(&self, name: &str, good: impl Fn(f32) -> bool) -> Result<(), OnnxError> {
+        let bad = self.f32s().and_then(|values| values.iter().position(|&value| !good(value)));
         match bad {
             None => Ok(()),
             Some(index) => Err(OnnxError::NotFinite {

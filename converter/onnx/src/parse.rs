@@ -31,7 +31,7 @@ pub fn check_file_len(len: u64) -> Result<(), OnnxError> {
 /// # Errors
 ///
 /// [`OnnxError`] with what is wrong, and [`OnnxError::NotFinite`] for an
-/// initializer of more than one element that holds NaN or an infinity.
+/// initializer of more than one element that holds NaN or +∞; −∞ excludes scores in masks.
 pub fn parse(bytes: Bytes, directory: Option<&Path>) -> Result<Model, OnnxError> {
     check_file_len(bytes.len() as u64)?;
     scan::check(&bytes)?;
@@ -83,7 +83,7 @@ fn initializers(graph: &GraphProto, external: &mut External) -> Result<HashMap<S
         let array = tensor::array(tensor, &clean(&tensor.name), external)?;
         // A lone infinity is a limit or what a mask is filled with, not a weight.
         if array.len() > 1 {
-            array.check_finite(&clean(&tensor.name))?;
+            array.check_mask(&clean(&tensor.name))?;
         }
         if tensor.name.is_empty() || constants.insert(tensor.name.clone(), array).is_some() {
             return Err(value_error(&tensor.name, "an initializer", "has no name of its own"));

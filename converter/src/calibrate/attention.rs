@@ -59,14 +59,21 @@ pub(super) fn score_scale(scores: &[f32], keys: usize) -> f64 {
         let scale = largest * share / 127.0;
         let rows = scores.chunks_exact(keys);
         rows.map(|row| {
-            let exact = softmax(row.iter().copied());
-            let rounded = softmax(row.iter().map(|v| (v / scale).round().clamp(-128.0, 127.0) * scale));
-            exact.iter().zip(&rounded).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+            let rounded = row.iter().map(|v| (v / scale).round().clamp(-128.0, 127.0) * scale);
+            softmax_error(row.iter().copied(), rounded)
         })
         .sum()
     };
     let best = SHARES.into_iter().min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(1.0);
     f64::from(largest * best) / 127.0
+}
+
+/// Squared error of the softmax of `rounded` instead of `exact`.
+pub(super) fn softmax_error(
+    exact: impl Iterator<Item = f32> + Clone,
+    rounded: impl Iterator<Item = f32> + Clone,
+) -> f64 {
+    softmax(exact).iter().zip(&softmax(rounded)).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 fn softmax(row: impl Iterator<Item = f32> + Clone) -> Vec<f64> {

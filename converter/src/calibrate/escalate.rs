@@ -166,7 +166,7 @@ fn input_snr(dense: &Dense, activation: &Activation) -> f64 {
     if activation.width != dense.k {
         return f64::INFINITY;
     }
-    let scale = range::int8(&[activation], true, &Measure { columns: &[], function: None });
+    let scale = range::int8(&[activation], true, &Measure::Values { columns: &[], function: None });
     let [signal, noise] = energies(dense, activation, &scale);
     10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()
 }

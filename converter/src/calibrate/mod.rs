@@ -13,6 +13,8 @@ mod emit;
 mod equalize;
 mod escalate;
 mod layers;
+#[cfg(test)]
+mod masks;
 mod options;
 mod precision;
 mod range;

@@ -1,5 +1,6 @@
 //! The scale of an activation: several candidates, and the one with the least error.
 
+use super::attention::softmax_error;
 use super::statistics::Activation;
 
 /// Room that int16 activations leave above what was seen.
@@ -49,11 +50,16 @@ impl Scale {
 }
 
 /// What the error of an int8 activation is measured by.
-pub(super) struct Measure<'a> {
-    /// Weight of each column's squared error; empty for equal ones.
-    pub columns: &'a [f64],
-    /// The function behind which the error is measured.
-    pub function: Option<&'a (dyn Fn(f32) -> f32 + Sync)>,
+pub(super) enum Measure<'a> {
+    /// The squared error of each value.
+    Values {
+        /// Weight of each column's squared error; empty for equal ones.
+        columns: &'a [f64],
+        /// The function behind which the error is measured.
+        function: Option<&'a (dyn Fn(f32) -> f32 + Sync)>,
+    },
+    /// The squared error of the softmax of rows of so many scores.
+    Softmax(usize),
 }
 
 /// int16: the largest magnitude seen, with headroom. What is below `tail` may be cut off.
@@ -66,14 +72,28 @@ pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64
     Scale { scale: (largest * headroom / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
 }
 
-/// int8: min-max, percentiles and the least squared error, whichever measures best.
+/// int8: min-max, percentiles and the least error, whichever measures best.
 pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Measure<'_>) -> Scale {
     let min = activations.iter().fold(f64::INFINITY, |m, a| m.min(a.min().into()));
     let max = activations.iter().fold(f64::NEG_INFINITY, |m, a| m.max(a.max().into()));
-    let values = weighted(activations, measure.columns);
+    let values = match measure {
+        Measure::Values { columns, .. } => weighted(activations, columns),
+        Measure::Softmax(width) => rows(activations, *width),
+    };
     let error = |candidate: &Scale| -> f64 {
-        let f = |v: f32| measure.function.map_or(v, |f| f(v));
-        values.iter().map(|&(v, w)| w * f64::from(f(candidate.round8(v)) - f(v)).powi(2)).sum()
+        match measure {
+            Measure::Values { function, .. } => {
+                let f = |v: f32| function.map_or(v, |f| f(v));
+                values.iter().map(|&(v, w)| w * f64::from(f(candidate.round8(v)) - f(v)).powi(2)).sum()
+            }
+            Measure::Softmax(width) => {
+                let error = |row: &[(f32, f64)]| {
+                    let scores = row.iter().map(|&(v, _)| v);
+                    softmax_error(scores.clone(), scores.map(|v| candidate.round8(v)))
+                };
+                values.chunks_exact(*width).map(error).sum()
+            }
+        }
     };
     let make = |low: f64, high: f64, method: String| between(low, high, asymmetric, method);
     let mut candidates = vec![make(min, max, "min-max".into())];
@@ -141,6 +161,14 @@ fn weighted(activations: &[&Activation], columns: &[f64]) -> Vec<(f32, f64)> {
     values
 }
 
+/// Whole rows of `width` scores among the samples, of at most [`MEASURED`] or one row.
+fn rows(activations: &[&Activation], width: usize) -> Vec<(f32, f64)> {
+    let total: usize = activations.iter().map(|a| a.samples.len()).sum();
+    let step = total.div_ceil(MEASURED.max(width)).max(1);
+    let all = activations.iter().flat_map(|a| a.samples.chunks_exact(width));
+    all.step_by(step).flatten().map(|&v| (v, 1.0)).collect()
+}
+
 /// Share of the samples outside the range of `scale`, and its range, for `levels` of a type.
 pub(super) fn coverage(activation: &Activation, scale: &Scale, levels: [i32; 2]) -> ([f64; 2], f64) {
     let range = levels.map(|level| (f64::from(level) - f64::from(scale.zero)) * scale.scale);
@@ -159,7 +187,7 @@ mod tests {
         Activation { width: 1, low: vec![low], high: vec![high], samples: values }
     }
 
-    const PLAIN: Measure<'static> = Measure { columns: &[], function: None };
+    const PLAIN: Measure<'static> = Measure::Values { columns: &[], function: None };
 
     #[test]
     fn an_even_distribution_keeps_its_range() {

@@ -1,7 +1,7 @@
 //! What activations look like on the calibration images.
 
 use float::Progress;
-use float::{Evaluator, Graph, Node, TensorId};
+use float::{Evaluator, Graph, Node, TensorId, least_score};
 use rayon::prelude::*;
 
 use super::attention;
@@ -105,8 +105,12 @@ impl Statistics {
 
     /// Every activation is finite, and none is zero throughout.
     pub fn check(&self, model: &Graph) -> Result<(), ConvertError> {
+        let score_widths = model.scores();
         for node in &model.nodes {
             let id = node.output();
+            if let Node::AddConstant { values, .. } = node {
+                check_mask(&model.tensors[id].name, values, score_widths[id])?;
+            }
             let (activation, name) = (&self.activations[id], &model.tensors[id].name);
             let (min, max) = (activation.min(), activation.max());
             let columns = activation.low.iter().chain(&activation.high);
@@ -121,6 +125,26 @@ impl Statistics {
     }
 }
 
+/// A constant holds no −∞, unless softmaxes of so many scores read the sum and it leaves each
+/// of them one.
+fn check_mask(name: &str, values: &[f32], width: Option<usize>) -> Result<(), ConvertError> {
+    let excluded = |value: &f32| *value == f32::NEG_INFINITY;
+    let refused = |reason: String| Err(ConvertError::Layer { layer: name.to_owned(), reason });
+    match width {
+        None if values.iter().any(excluded) => {
+            refused("it adds −∞, which only scores right before a softmax may be given".into())
+        }
+        Some(width) => match values.chunks(width).position(|row| row.iter().all(excluded)) {
+            Some(row) => refused(format!(
+                "it adds −∞ to every score of row {row}, whose softmax is no number; leave the row one key, or add \
+                 −10000"
+            )),
+            None => Ok(()),
+        },
+        None => Ok(()),
+    }
+}
+
 /// Runs the float model on every frame.
 pub(super) fn collect(
     model: &Graph,
@@ -131,6 +155,7 @@ pub(super) fn collect(
     let evaluator = Evaluator::new(model)?;
     let keep = SAMPLED_ROWS.div_ceil(frames.len());
     let queried = attention::operands(model);
+    let score_widths = model.scores();
     progress.begin(stage, frames.len());
     let mut all = Statistics::new(model);
     // A few images at a time: their samples wait to be merged in order.
@@ -143,7 +168,12 @@ pub(super) fn collect(
                 let mut part = Statistics::new(model);
                 let mut held: Vec<Option<Vec<f32>>> = vec![None; model.tensors.len()];
                 evaluator.trace(frame, &mut |id: TensorId, values: &[f32]| {
-                    part.activations[id].record(values, keep, start + index);
+                    match score_widths[id] {
+                        Some(width) => {
+                            part.activations[id].record(&taking_part(values, width), keep, start + index);
+                        }
+                        None => part.activations[id].record(values, keep, start + index),
+                    }
                     if queried.is_operand[id] {
                         held[id] = Some(values.to_vec());
                     }
@@ -160,6 +190,19 @@ pub(super) fn collect(
         }
     }
     Ok(all)
+}
+
+/// Scores in rows of `width`: each that takes no part in its softmax as the least that does, and
+/// 0 where none does. NaN stays.
+fn taking_part(scores: &[f32], width: usize) -> Vec<f32> {
+    let mut scores = scores.to_vec();
+    for row in scores.chunks_mut(width) {
+        match least_score(row) {
+            Some(least) => row.iter_mut().filter(|v| **v < least).for_each(|v| *v = least),
+            None => row.fill(0.0),
+        }
+    }
+    scores
 }
 
 fn scores(node: &Node, held: &[Option<Vec<f32>>], images: usize, image: usize) -> Vec<f32> {

@@ -257,7 +257,8 @@ fn writes_shifted(node: &Node) -> bool {
 
 fn reads_shifted(node: &Node) -> bool {
     match node {
-        Node::Linear { .. } | Node::Activate { .. } => true,
+        // A softmax reads differences.
+        Node::Linear { .. } | Node::Activate { .. } | Node::Softmax { .. } => true,
         Node::Conv { geometry, .. } => geometry.is_unpadded(),
         Node::Rows { .. } | Node::Permute { .. } | Node::Gather { .. } | Node::Concat { .. } => true,
         Node::Pixels { .. }
@@ -266,7 +267,6 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::Add { .. }
         | Node::Mul { .. }
         | Node::AddConstant { .. }
-        | Node::Softmax { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use facts::Fidelity;
-use float::Evaluator;
-use float::Progress;
+use float::{Evaluator, Progress, least_score};
 use quant::mem::DType;
 use quant::operand::Tiling;
 use quant::ops::Tensor;
@@ -36,7 +35,7 @@ const NAME_BYTES: usize = 255;
 /// equivalent rewrite (folding, equalization) in it. Instructions whose output is no
 /// tensor of both graphs are left out: copies, loads of constants, values that exist only
 /// inside a fused instruction. Where only one row of a tensor is computed, that row is
-/// compared.
+/// compared. Scores that are too low to take part in their softmax are not.
 ///
 /// Holds, for each thread, the integers of all compared instructions of one frame.
 ///
@@ -113,11 +112,13 @@ struct Watched {
     len: usize,
     scale: f64,
     zero: i32,
+    /// The scores that softmaxes normalise together, if nothing else reads the tensor.
+    score_width: Option<usize>,
 }
 
 /// The instructions of `model` that write a tensor which both graphs know.
 fn watch(model: &Model<'_>, quantized: &Graph, float: &float::Graph) -> Vec<Watched> {
-    let needed = needed_rows(quantized);
+    let (needed, score_widths) = (needed_rows(quantized), float.scores());
     let known: HashMap<&str, usize> =
         quantized.tensors.iter().enumerate().map(|(id, t)| (cut(&t.name), id)).collect();
     let floats: HashMap<&str, usize> =
@@ -150,6 +151,7 @@ fn watch(model: &Model<'_>, quantized: &Graph, float: &float::Graph) -> Vec<Watc
             len,
             scale: tensor.scale,
             zero: tensor.zero,
+            score_width: score_widths[float_id],
         })
     };
     model.instructions().filter_map(find).collect()
@@ -218,20 +220,30 @@ impl Values {
     }
 
     /// Compares with `float` after `(q − zero) · scale`.
-    fn sums(&self, float: &[f32], scale: f64, zero: i32) -> Sums {
-        fn add<T: Copy + Into<i32>>(values: &[T], float: &[f32], scale: f64, zero: i32) -> Sums {
+    fn sums(&self, float: &[f32], of: &Watched) -> Sums {
+        fn add<T: Copy + Into<i32>>(values: &[T], float: &[f32], of: &Watched) -> Sums {
             let mut sums = Sums::default();
-            for (&q, &x) in values.iter().zip(float) {
-                let x = f64::from(x);
-                let error = x - (f64::from(q.into()) - f64::from(zero)) * scale;
-                sums.add(Sums { signal: x * x, noise: error * error });
+            let width = of.score_width.unwrap_or(of.len).max(1);
+            for (values, float) in values.chunks(width).zip(float.chunks(width)) {
+                let least = match of.score_width {
+                    Some(_) => least_score(float).unwrap_or(f32::INFINITY),
+                    None => f32::NEG_INFINITY,
+                };
+                for (&q, &x) in values.iter().zip(float) {
+                    if x < least {
+                        continue;
+                    }
+                    let x = f64::from(x);
+                    let error = x - (f64::from(q.into()) - f64::from(of.zero)) * of.scale;
+                    sums.add(Sums { signal: x * x, noise: error * error });
+                }
             }
             sums
         }
         match self {
-            Values::I8(q) => add(q, float, scale, zero),
-            Values::I16(q) => add(q, float, scale, zero),
-            Values::I32(q) => add(q, float, scale, zero),
+            Values::I8(q) => add(q, float, of),
+            Values::I16(q) => add(q, float, of),
+            Values::I32(q) => add(q, float, of),
         }
     }
 }
@@ -253,7 +265,7 @@ fn measure(
         for &at in by_tensor.get(&tensor).into_iter().flatten() {
             let w = &watched[at];
             if let Some(part) = float.get(w.first..w.first + w.len) {
-                sums[at] = values[at].sums(part, w.scale, w.zero);
+                sums[at] = values[at].sums(part, w);
             }
         }
     });

@@ -25,7 +25,9 @@ fn as_affine(graph: &mut Graph, index: usize) {
     let (x, out, width) = (*x, *out, graph.tensors[*x].width);
     let Some(first) = values.get(..width) else { return };
     let tensor = &graph.tensors[x];
-    if tensor.rows > 1 && values.chunks_exact(width).all(|row| row == first) {
+    // An infinity belongs to a mask, and is no offset of a layer.
+    let finite = first.iter().all(|value| value.is_finite());
+    if tensor.rows > 1 && finite && values.chunks_exact(width).all(|row| row == first) {
         let offset = first.to_vec();
         graph.nodes[index] = Node::Affine { x, out, scale: vec![1.0; width], offset };
     }

@@ -4,6 +4,7 @@ mod affine;
 mod attention;
 mod dead;
 mod edit;
+mod masks;
 mod pixels;
 
 use facts::Change;
@@ -13,7 +14,7 @@ use crate::graph::Graph;
 pub use pixels::fold_pixels;
 
 /// Folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
-/// to attentions, and removes what nothing reads.
+/// to attentions, levels masks, and removes what nothing reads.
 pub fn simplify(graph: &mut Graph) -> Vec<Change> {
     let mut changes = Vec::new();
     dead::remove(graph);
@@ -27,5 +28,6 @@ pub fn simplify(graph: &mut Graph) -> Vec<Change> {
         }
         dead::remove(graph);
     }
+    changes.extend(masks::level(graph));
     changes
 }

@@ -110,9 +110,14 @@ impl Importer<'_> {
         at: usize,
     ) -> Result<View> {
         let mut view = view.clone();
+        if let Some(scale) = scale {
+            scale.check_finite(&self.node.name)?;
+        }
+        if let Some(offset) = offset {
+            offset.check_mask(&self.node.name)?;
+        }
         for array in [scale, offset].into_iter().flatten() {
             self.spend(array.len())?;
-            array.check_finite(&self.node.name)?;
             let Some(shape) = broadcast(&view.shape(), &array.shape) else {
                 let shapes = format!("{:?} and {:?} do not broadcast", view.shape(), array.shape);
                 return Err(self.node.invalid(shapes));
@@ -152,10 +157,18 @@ impl Importer<'_> {
         };
         let offset = match offset {
             None => Offset::Channels(vec![0.0; width]),
-            Some(array) => match rows_equal(self.to_storage(&view.axes, len, array)?, width) {
-                Ok(row) => Offset::Channels(row),
-                Err(all) => Offset::Elements(all),
-            },
+            Some(array) => {
+                let values = self.to_storage(&view.axes, len, array)?;
+                // An infinity belongs to a mask, and is no offset of a layer.
+                if values[..width].contains(&f32::NEG_INFINITY) {
+                    Offset::Elements(values)
+                } else {
+                    match rows_equal(values, width) {
+                        Ok(row) => Offset::Channels(row),
+                        Err(all) => Offset::Elements(all),
+                    }
+                }
+            }
         };
         match offset {
             Offset::Channels(offset) => self.rescale(&view, scale, offset),

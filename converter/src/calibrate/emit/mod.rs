@@ -306,13 +306,16 @@ impl Emitter<'_> {
         offset: &[f32],
     ) -> Result<(), ConvertError> {
         let name = self.model.tensors[out].name.clone();
+        let (least, largest) = (self.scales.least_score(self.plan, out), self.largest(x));
         let out = self.make(out);
         let (unit, target) = (self.graph.tensors[x].scale, self.graph.tensors[out].scale);
         let shift = f64::from(self.graph.tensors[out].zero) * target;
         let zero = f64::from(self.graph.tensors[x].zero);
         let (mut ratios, mut bias) = (Vec::new(), Vec::new());
         for (&s, &o) in scale.iter().zip(offset) {
-            let value = (f64::from(o) + shift) / (unit * f64::from(s)) - zero;
+            // A lower offset excludes a score as this one does.
+            let least = least.map_or(f64::NEG_INFINITY, |least| least - largest * f64::from(s.abs()));
+            let value = (f64::from(o).max(least) + shift) / (unit * f64::from(s)) - zero;
             if !value.is_finite() || value.abs() > f64::from(quant::ops::MAX_BIAS) {
                 let ratio = f64::from(s);
                 return Err(ConvertError::Ratio { name, ratio });
@@ -353,11 +356,22 @@ impl Emitter<'_> {
     }
 
     fn add_constant(&mut self, x: TensorId, out: TensorId, values: &[f32]) {
-        let largest = values.iter().fold(0f64, |m, v| m.max(f64::from(v.abs())));
+        // Lower addends exclude a score as this one does, beside the largest that there can be.
+        let least = self.scales.least_score(self.plan, out).map(|least| least - self.largest(x));
+        let values: Vec<f64> =
+            values.iter().map(|&v| f64::from(v).max(least.unwrap_or(f64::NEG_INFINITY))).collect();
+        let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
         let scale = (largest / 32767.0).max(1e-30);
-        let values = values.iter().map(|&v| (f64::from(v) / scale).round() as i16).collect();
+        let values = values.iter().map(|v| (v / scale).round() as i16).collect();
         let out = self.make(out);
         self.push(Node::AddConstant { x, out, values, scale });
+    }
+
+    /// The largest magnitude of an integer of tensor `x` of the quantized graph, as a real number.
+    fn largest(&self, x: TensorId) -> f64 {
+        let tensor = &self.graph.tensors[x];
+        let [low, high] = tensor.bits.limits().map(|end| f64::from(end) - f64::from(tensor.zero));
+        tensor.scale * low.abs().max(high.abs())
     }
 
     fn exponential(&self, score: f64, terms: u32) -> ExpBits {

@@ -12,6 +12,8 @@ use crate::graph::Width;
 pub(in crate::calibrate) struct Scales {
     int8: Vec<Option<Scale>>,
     int16: Vec<Option<Scale>>,
+    /// By tensor: the elements that softmaxes normalise together, if nothing else reads it.
+    score_widths: Vec<Option<usize>>,
 }
 
 /// Scale of probabilities in int16.
@@ -37,7 +39,7 @@ impl Scales {
             })
             .collect();
         let (int8, int16) = chosen.into_iter().unzip();
-        Self { int8, int16 }
+        Self { int8, int16, score_widths: model.scores() }
     }
 
     /// The scale of tensor `id` in `width`; int32 is finer than int16.
@@ -53,6 +55,14 @@ impl Scales {
             Width::I32 => Scale { scale: scale.scale / 4096.0, ..scale },
             Width::I8 | Width::I16 | Width::Sign | Width::Ternary => scale,
         }
+    }
+
+    /// The real value below which the int8 integers of tensor `id` do not tell scores apart;
+    /// none where something else than a softmax reads it.
+    pub fn least_score(&self, plan: &WidthPlan, id: TensorId) -> Option<f64> {
+        self.score_widths[id]?;
+        let scale = self.of(plan, id, Width::I8);
+        Some((-128.0 - f64::from(scale.zero)) * scale.scale)
     }
 }
 
@@ -86,7 +96,13 @@ fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation])
         _ => None,
     };
     let apply = |v: f32| function.map_or(v, |f| f.apply(v.into()) as f32);
-    let measure = Measure { columns: &columns, function: Some(&apply) };
+    let measure = match (readers.as_slice(), seen) {
+        // Samples are whole rows of the tensor.
+        ([Node::Softmax { width, .. }], [scores]) if scores.width.is_multiple_of(*width) => {
+            Measure::Softmax(*width)
+        }
+        _ => Measure::Values { columns: &columns, function: Some(&apply) },
+    };
     let asymmetric = plan.asymmetric[plan.group[ids[0]]];
     range::int8(seen, asymmetric, &measure)
 }

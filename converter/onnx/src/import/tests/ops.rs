@@ -234,3 +234,25 @@ fn an_embedding_of_unit_length_is_left_as_it_is() {
     let out = sketch.node("Add", &[&unit, &half], &[]);
     assert!(sketch.build(&out).unwrap_err().to_string().contains("divides an output"));
 }
+
+#[test]
+fn masks_hold_negative_infinities() {
+    for (shape, axis) in [([1, 4], -1), ([3, 1], -2)] {
+        let mut sketch = Sketch::new([1, 3, 2, 2]);
+        let rows = sketch.reshape("x", &[3, 4]);
+        let mut values = vec![0.0; shape[0] * shape[1]];
+        values[1] = f32::NEG_INFINITY;
+        let mask = sketch.constant(Array { shape: shape.to_vec(), data: values.into() });
+        let masked = sketch.node("Add", &[&rows, &mask], &[]);
+        let soft = sketch.node("Softmax", &[&masked], &[("axis", Attribute::Int(axis))]);
+        let w = sketch.floats(&[4, 2]);
+        let last = sketch.node("MatMul", &[&soft, &w], &[]);
+        let graph = sketch.build(&last).unwrap();
+        let added = graph.nodes.iter().find_map(|node| match node {
+            Node::AddConstant { values, .. } => Some(values),
+            _ => None,
+        });
+        let excluded = added.expect("a mask").iter().filter(|&&value| value == f32::NEG_INFINITY).count();
+        assert_eq!(excluded, 12 / (shape[0] * shape[1]));
+    }
+}
