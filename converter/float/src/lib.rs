@@ -14,6 +14,7 @@ mod error;
 mod eval;
 mod graph;
 mod layout;
+mod preprocessing;
 mod progress;
 mod simplify;
 
@@ -22,6 +23,7 @@ pub use error::GraphError;
 pub use eval::{Evaluator, evaluate_node, linear};
 pub use graph::{Dense, Function, Graph, Node, Output, Part, Tensor};
 pub use layout::{Geometry, Strided, TensorId};
+pub use preprocessing::Preprocessing;
 pub use progress::Progress;
 pub use simplify::{fold_pixels, simplify};
 
