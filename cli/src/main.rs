@@ -16,6 +16,7 @@ mod frames;
 mod log;
 mod model;
 mod output;
+mod overwriting;
 mod place;
 mod progress;
 mod stream;

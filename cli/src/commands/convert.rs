@@ -21,6 +21,7 @@ use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
 use crate::output::{bytes, emit};
+use crate::overwriting::Files;
 use crate::progress::Progress;
 
 /// Arguments of `convert`.
@@ -156,6 +157,7 @@ struct Converted {
 /// Converts the model.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let name = args.model.display().to_string();
+    files(args).check()?;
     let options = ImportOptions { config: config(args)?, mean: args.mean.clone(), std: args.std.clone() };
     let reading = Progress::spinner(format!("reading {name}"));
     let imported = import(&args.model, &options).map_err(Failure::convert(&name))?;
@@ -177,6 +179,16 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         Imported::Float(model) => calibrated(args, &name, model, build)?,
     };
     finish(args, &name, made, json)
+}
+
+/// What is read and written.
+fn files(args: &Args) -> Files {
+    let facts = report::sidecar_path(&args.output);
+    let files =
+        Files::default().model(&args.model).output("-o", &args.output).output("the facts file", &facts);
+    let files = args.calib.iter().fold(files, |files, data| files.data(data));
+    let files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
+    args.report.iter().fold(files, |files, report| files.output("--report", report))
 }
 
 /// Options that only a float model takes were not given.

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::model::Logits;
 use crate::output::{emit, write_file};
+use crate::overwriting::Files;
 use crate::place::EngineArgs;
 use crate::progress::Progress;
 use crate::stream::{ThreadArgs, stream};
@@ -83,6 +84,11 @@ struct Against {
 
 /// Evaluates the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
+    if let Some(logits) = &args.logits {
+        let files = Files::default().input("the container", &args.model).data(&args.data);
+        let files = files.input("the facts", &report::sidecar_path(&args.model)).output("--logits", logits);
+        args.against.iter().fold(files, |files, model| files.model(model)).check()?;
+    }
     let backend = args.engine.backend(args.threads.count())?;
     let model = Model::open(&args.model)?;
     let logits = Logits::of(&model)?;
