@@ -176,7 +176,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
             let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
             Made { container, facts: None }
         }
-        Imported::Float(model) => calibrated(args, &name, model, build)?,
+        Imported::Float(model) => calibrated(args, &name, model, &options, build)?,
     };
     finish(args, &name, made, json)
 }
@@ -206,7 +206,13 @@ fn for_floats(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Result<Made, Failure> {
+fn calibrated(
+    args: &Args,
+    name: &str,
+    model: Graph,
+    options: &ImportOptions,
+    build: BuildOptions,
+) -> Result<Made, Failure> {
     let data = args.calib.as_ref().ok_or_else(|| {
         Failure::new(format!("{name} is a float model: its activations must be calibrated")).help(
             "give images of the task with --calib DATA; 32 are enough to begin with, no labels are needed",
@@ -226,7 +232,7 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
         escalation: args.escalate.map_or(args.format.escalation(), |percent| percent / 100.0),
         ..QuantizeOptions::default()
     };
-    calibrate(name, model, &images, &quantization, build)
+    calibrate(name, model, options, &images, &quantization, build)
 }
 
 /// Whether pixels are scaled to [0, 1] and no further.

@@ -172,7 +172,8 @@ fn convert(images: &TestImages) -> Result<Made, Failure> {
         labels: Some(images.labels().to_vec()),
         name: "test images of Fashion-MNIST".into(),
     };
-    calibrate(FLOAT_MODEL_NAME, model, &calibration, &QuantizeOptions::default(), BuildOptions::default())
+    let (quantization, build) = (QuantizeOptions::default(), BuildOptions::default());
+    calibrate(FLOAT_MODEL_NAME, model, &options, &calibration, &quantization, build)
 }
 
 /// The bundled binarized model, which has the integers of its training.

@@ -115,6 +115,36 @@ fn a_checkpoint_becomes_a_container_with_facts_and_a_report() {
 }
 
 #[test]
+fn the_float_model_is_compared_in_the_configuration_of_the_conversion() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    images(&path.join("calib-images-idx3-ubyte"), 40);
+    fs::write(path.join("calib-labels-idx1-ubyte"), idx(&[40], &[0; 40])).unwrap();
+    fs::write(path.join("four.json"), r#"{"num_heads": 4}"#).unwrap();
+    fs::write(path.join("two.json"), CONFIG).unwrap();
+    let convert = ["convert", "m.safetensors", "-o", "m.shf", "--config", "four.json"];
+    json(path, &[&convert[..], &CALIB, &["--json"]].concat());
+    let eval = ["eval", "m.shf", "--data", "calib-images-idx3-ubyte", "--against", "m.safetensors", "--json"];
+    let cosine = |more: &[&str]| json(path, &[&eval[..], more].concat())["logit_cosine"].as_f64().unwrap();
+    let (kept, four, two) =
+        (cosine(&[]), cosine(&["--config", "four.json"]), cosine(&["--config", "two.json"]));
+    assert!(kept > 0.98 && kept == four && two < kept, "{kept} {four} {two}");
+    fails(path, 2, &["eval", "m.shf", "--data", "d", "--config", "two.json"], &["--against"]);
+}
+
+#[test]
+fn a_float_model_of_another_size_is_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    crate::common::model(path);
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    let images = crate::common::images();
+    let eval = ["eval", "model.shf", "--data", &images, "--limit", "2", "--against", "m.safetensors"];
+    fails(path, 1, &eval, &["m.safetensors takes images of 8 × 8 × 1", "28 × 28 × 1", "converted from"]);
+}
+
+#[test]
 fn calibration_is_needed() {
     refused(|_| {}, &[], &["m.safetensors", "float model", "--calib"]);
 }
