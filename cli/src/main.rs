@@ -15,6 +15,7 @@ mod flash;
 mod frames;
 mod log;
 mod model;
+mod normalisation;
 mod output;
 mod overwriting;
 mod place;

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::common::{Floats, data, fails, idx, json, run, stderr};
+use crate::common::{Floats, data, fails, idx, json};
 
 const SIDE: usize = 8;
 const WIDTH: usize = 8;
@@ -226,19 +226,6 @@ fn refused_onnx(folder: &Path, more: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn pixels_that_nobody_normalizes_are_remarked_on() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
-    let images = data("fmnist-train-128-images-idx3-ubyte.gz").display().to_string();
-    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", &images, "--calib-samples", "4"];
-    for (more, remarked) in [(&[][..], true), (&["--mean", "0.286", "--std", "0.353"], false)] {
-        let output = run(folder.path(), &[&args[..], &["--format", "ivit"], more].concat());
-        assert!(output.status.success());
-        assert_eq!(stderr(&output).contains("Give --mean and --std"), remarked, "{more:?}");
-    }
-}
-
-#[test]
 fn an_op_that_is_not_supported() {
     let folder = tempfile::tempdir().unwrap();
     damaged(&folder.path().join("m.onnx"), b"\"\x07Softmax", b"\"\x07Softmix");
@@ -308,7 +295,7 @@ fn no_images_at_all() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
     fs::write(folder.path().join("none-images-idx3-ubyte"), idx(&[0, 28, 28], &[])).unwrap();
-    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "none-images-idx3-ubyte"];
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "none-images-idx3-ubyte", "--no-normalize"];
     fails(folder.path(), 1, &args, &["none-images-idx3-ubyte", "at least one image"]);
     assert!(!folder.path().join("out.shf").exists());
 }
