@@ -66,14 +66,17 @@ impl NormalisationArgs {
         let options = if self.no_normalize { "--no-normalize" } else { "--mean and --std" };
         match model.preprocessing {
             Some(Preprocessing::Absent) if !stated => return Err(unknown(name, model.image.channels)),
-            Some(Preprocessing::Bytes) if !stated => eprintln!(
-                "note: {name} expects bytes, 0 to 255, and rescales them itself: it is given them as they are"
-            ),
+            Some(Preprocessing::Bytes) if !stated => {
+                eprintln!("note: {name} expects bytes, 0 to 255: it is given them as they are")
+            }
+            Some(Preprocessing::Unit) if !stated => {
+                eprintln!("note: {name} normalizes pixels itself: it is given them scaled to [0, 1]")
+            }
             Some(Preprocessing::Bytes) if !scaled(&mean, &std, 1.0 / 255.0) => eprintln!(
-                "note: {name} expects bytes, 0 to 255, and rescales them itself: are pixels normalized twice? \
+                "note: {name} expects bytes, 0 to 255: are pixels normalized twice? \
                  Leave {options} out to give it bytes"
             ),
-            Some(Preprocessing::Unit) if stated && !scaled(&mean, &std, 1.0) => eprintln!(
+            Some(Preprocessing::Unit) if !scaled(&mean, &std, 1.0) => eprintln!(
                 "note: {name} normalizes pixels itself: are they normalized twice? Leave {options} out to give \
                  it pixels scaled to [0, 1]"
             ),

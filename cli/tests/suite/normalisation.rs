@@ -88,13 +88,13 @@ fn what_models_do_with_pixels_themselves_is_said() {
         }
     };
     for steps in bytes {
-        said(steps, &[], "m.onnx expects bytes, 0 to 255, and rescales them itself: it is given them");
+        said(steps, &[], "m.onnx expects bytes, 0 to 255: it is given them");
         said(steps, stated, "normalized twice? Leave --mean and --std out");
         said(steps, none, "Leave --no-normalize out");
         said(steps, as_bytes, "");
     }
     for steps in unit {
-        said(steps, &[], "");
+        said(steps, &[], "m.onnx normalizes pixels itself: it is given them scaled to [0, 1]");
         said(steps, stated, "normalized twice? Leave --mean and --std out");
         said(steps, none, "");
     }

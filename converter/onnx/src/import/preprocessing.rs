@@ -37,7 +37,9 @@ pub(super) fn preprocessing(model: &Model, input: &str) -> Preprocessing {
         if !node.inputs.iter().any(|read| read == name) || node.is("Shape") {
             continue;
         }
-        let moved = MOVEMENT.iter().any(|op| node.is(op));
+        // What picks rows of a table by the pixels reads them elsewhere.
+        let subject = node.input(0) == Some(name) || node.is("Concat");
+        let moved = subject && MOVEMENT.iter().any(|op| node.is(op));
         if !moved && !found.then(model, node, name) {
             break;
         }

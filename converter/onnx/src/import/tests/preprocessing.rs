@@ -3,6 +3,7 @@
 use float::Preprocessing;
 
 use super::{Sketch, close};
+use crate::import::preprocessing::preprocessing;
 use crate::import::{Normalisation, build};
 use crate::model::{Array, Element, Output};
 
@@ -102,6 +103,15 @@ fn a_first_layer_that_reads_pixels_as_they_are() {
     model.outputs = vec![Output { name: out, shape: Vec::new() }];
     let graph = build(model, Normalisation::default()).unwrap();
     assert_eq!(graph.preprocessing, Some(Preprocessing::Bytes));
+}
+
+#[test]
+fn what_a_table_holds_says_nothing_about_pixels() {
+    let mut sketch = Sketch::new([1, 3, 4, 4]);
+    let (table, far) = (sketch.floats(&[256, 4]), sketch.constant(Array::scalar(-100.0)));
+    let picked = sketch.node("Gather", &[&table, "x"], &[]);
+    sketch.node("Add", &[&picked, &far], &[]);
+    assert_eq!(preprocessing(&sketch.model, "x"), Preprocessing::Absent);
 }
 
 #[test]
