@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use converter::calibrate::{QuantizeOptions, Quantized};
+use converter::import::ImportOptions;
 use converter::{BuildOptions, Conversion, ConvertError, measure};
-use facts::{Comparison, Facts, Fidelity};
+use facts::{Comparison, Facts, Fidelity, Stated};
 use float::Graph;
 use report::{ProgramFacts, Report};
 use shiftformer::Model;
@@ -25,10 +26,12 @@ pub struct Made {
 /// Images that the fidelity of instructions is measured on.
 const TRACED: usize = 8;
 
-/// Quantizes `model` and measures the result; `name` is for messages.
+/// Quantizes `model`, which was imported with `options`, and measures the result; `name` is for
+/// messages.
 pub fn calibrate(
     name: &str,
     model: Graph,
+    options: &ImportOptions,
     images: &Calibration,
     quantization: &QuantizeOptions,
     build: BuildOptions,
@@ -42,6 +45,7 @@ pub fn calibrate(
     let facts = Facts {
         identity: String::new(),
         model: last(Path::new(name)).display().to_string(),
+        stated: Some(stated(options)),
         calibration_images: images.frames.len(),
         tensors: quantized.tensors,
         changes: quantized.changes,
@@ -49,6 +53,11 @@ pub fn calibrate(
         comparisons: vec![comparison],
     };
     Ok(Made { container, facts: Some(facts) })
+}
+
+fn stated(options: &ImportOptions) -> Stated {
+    let ImportOptions { config, mean, std } = options.clone();
+    Stated { config, mean, std }
 }
 
 fn measured(

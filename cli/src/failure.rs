@@ -55,7 +55,9 @@ fn convert_hint(error: &ConvertError) -> &'static str {
             "give an .onnx file, or a state dict saved as safetensors with timm's names or in the layouts of I-ViT and BiViT"
         }
         ConvertError::Config { .. } => {
-            "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]"
+            "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]: \
+             those of ImageNet are --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, and many models take \
+             --mean 0.5 --std 0.5"
         }
         ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {
             "the checkpoint and its configuration disagree: check `config` in the metadata, or give another with --config FILE.json"

@@ -10,7 +10,7 @@ use converter::calibrate::{Precision, QuantizeOptions};
 use converter::import::{ImportOptions, Imported, import};
 use converter::{BuildOptions, ConvertError};
 use facts::Comparison;
-use float::{Graph, Node};
+use float::Graph;
 use serde::Serialize;
 use shiftformer::device::preferred_packs;
 use shiftformer::quant::pack::Packs;
@@ -20,7 +20,9 @@ use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
+use crate::normalisation::NormalisationArgs;
 use crate::output::{bytes, emit};
+use crate::overwriting::Files;
 use crate::progress::Progress;
 
 /// Arguments of `convert`.
@@ -62,12 +64,8 @@ pub struct Args {
     /// The model's dimensions as JSON, instead of `config` in the file's metadata.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Mean of each channel of pixels scaled to [0, 1] [default: from the metadata].
-    #[arg(long, value_name = "M,..", value_delimiter = ',', allow_negative_numbers = true)]
-    mean: Vec<f32>,
-    /// Standard deviation of each channel [default: from the metadata].
-    #[arg(long, value_name = "S,..", value_delimiter = ',')]
-    std: Vec<f32>,
+    #[command(flatten)]
+    normalisation: NormalisationArgs,
     /// Keep every intermediate result, for tracing: slower, with a larger arena.
     #[arg(long)]
     no_fuse: bool,
@@ -90,7 +88,9 @@ const EXAMPLES: &str = r"Examples, in a clone of the repository:
       --max-flash 70KiB
 
 A model of colour images takes three values, such as those of ImageNet:
---mean 0.485,0.456,0.406 --std 0.229,0.224,0.225";
+--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+Of many others they are --mean 0.5 --std 0.5. A model that normalizes pixels
+itself takes none, and one that was trained without takes --no-normalize.";
 
 /// A family of integer arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -156,7 +156,9 @@ struct Converted {
 /// Converts the model.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let name = args.model.display().to_string();
-    let options = ImportOptions { config: config(args)?, mean: args.mean.clone(), std: args.std.clone() };
+    files(args).check()?;
+    let (mean, std) = args.normalisation.stated();
+    let options = ImportOptions { config: config(args)?, mean, std };
     let reading = Progress::spinner(format!("reading {name}"));
     let imported = import(&args.model, &options).map_err(Failure::convert(&name))?;
     drop(reading);
@@ -174,9 +176,19 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
             let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
             Made { container, facts: None }
         }
-        Imported::Float(model) => calibrated(args, &name, model, build)?,
+        Imported::Float(model) => calibrated(args, &name, model, &options, build)?,
     };
     finish(args, &name, made, json)
+}
+
+/// What is read and written.
+fn files(args: &Args) -> Files {
+    let facts = report::sidecar_path(&args.output);
+    let files =
+        Files::default().model(&args.model).output("-o", &args.output).output("the facts file", &facts);
+    let files = args.calib.iter().fold(files, |files, data| files.data(data));
+    let files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
+    args.report.iter().fold(files, |files, report| files.output("--report", report))
 }
 
 /// Options that only a float model takes were not given.
@@ -194,18 +206,19 @@ fn for_floats(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Result<Made, Failure> {
+fn calibrated(
+    args: &Args,
+    name: &str,
+    model: Graph,
+    options: &ImportOptions,
+    build: BuildOptions,
+) -> Result<Made, Failure> {
     let data = args.calib.as_ref().ok_or_else(|| {
         Failure::new(format!("{name} is a float model: its activations must be calibrated")).help(
             "give images of the task with --calib DATA; 32 are enough to begin with, no labels are needed",
         )
     })?;
-    if args.mean.is_empty() && args.std.is_empty() && takes_raw_pixels(&model) {
-        eprintln!(
-            "note: neither the command line nor {name} normalizes pixels: the model is given them scaled to \
-             [0, 1]. Give --mean and --std where training normalized them"
-        );
-    }
+    args.normalisation.check(name, &model)?;
     let images = Calibration::read(data, args.calib_samples, &model)?;
     let quantization = QuantizeOptions {
         precision: args.precision.iter().cloned().collect(),
@@ -214,13 +227,7 @@ fn calibrated(args: &Args, name: &str, model: Graph, build: BuildOptions) -> Res
         escalation: args.escalate.map_or(args.format.escalation(), |percent| percent / 100.0),
         ..QuantizeOptions::default()
     };
-    calibrate(name, model, &images, &quantization, build)
-}
-
-/// Whether pixels are scaled to [0, 1] and no further.
-fn takes_raw_pixels(model: &Graph) -> bool {
-    let raw = |mean: &[f32], std: &[f32]| mean.iter().all(|&m| m == 0.0) && std.iter().all(|&s| s == 1.0);
-    model.nodes.iter().any(|node| matches!(node, Node::Pixels { mean, std, .. } if raw(mean, std)))
+    calibrate(name, model, options, &images, &quantization, build)
 }
 
 fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {

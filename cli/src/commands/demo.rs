@@ -8,6 +8,7 @@ use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
 use converter::import::{ImportOptions, import_onnx_bytes, import_safetensors};
 use facts::Comparison;
+use report::sidecar_path;
 use serde::Serialize;
 use shiftformer::{Backend, Cpu, Model};
 
@@ -21,6 +22,7 @@ use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::model::{Logits, instructions};
 use crate::output::{bytes, emit, pasted};
+use crate::overwriting::Files;
 use crate::progress::Progress;
 use crate::stream::{ThreadArgs, stream};
 
@@ -88,17 +90,23 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let images = TestImages::read()?;
     let threads = args.threads.count();
     let output = args.output.clone().unwrap_or_else(default_output);
+    let report = output.with_extension("html");
+    let binarized = beside(&output);
+    Files::default()
+        .output("-o", &output)
+        .output("the facts file", &sidecar_path(&output))
+        .output("the report", &report)
+        .output("the binarized model's container", &binarized)
+        .check()?;
 
     let made = convert(&images)?;
     let file = Model::from_bytes(FLOAT_MODEL_NAME, &made.container)?;
-    let report = output.with_extension("html");
     let facts = save(&output, &file, made.facts, Some(&report))?;
     let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
     let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
     let integer = evaluate(&file, threads, &images, &output)?;
 
     let file = Model::from_bytes(BINARIZED_MODEL_NAME, &convert_binarized()?)?;
-    let binarized = beside(&output);
     save(&binarized, &file, None, None)?;
     let evaluated = evaluate(&file, threads, &images, &binarized)?;
 
@@ -164,7 +172,8 @@ fn convert(images: &TestImages) -> Result<Made, Failure> {
         labels: Some(images.labels().to_vec()),
         name: "test images of Fashion-MNIST".into(),
     };
-    calibrate(FLOAT_MODEL_NAME, model, &calibration, &QuantizeOptions::default(), BuildOptions::default())
+    let (quantization, build) = (QuantizeOptions::default(), BuildOptions::default());
+    calibrate(FLOAT_MODEL_NAME, model, &options, &calibration, &quantization, build)
 }
 
 /// The bundled binarized model, which has the integers of its training.

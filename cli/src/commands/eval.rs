@@ -1,21 +1,25 @@
 //! `eval`: accuracy on labelled images.
 
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use converter::import::{ImportOptions, Imported, import};
 use data::Dataset;
-use float::{Evaluator, Graph};
+use facts::Stated;
+use float::{Evaluator, Graph, Preprocessing};
 use rayon::prelude::*;
 use serde::Serialize;
-use shiftformer::runtime::{FloatBits, OutputKind};
+use shiftformer::runtime::{FloatBits, Image, OutputKind};
 use shiftformer::{Model, top_k};
 
+use crate::conversion::identity;
 use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::model::Logits;
 use crate::output::{emit, write_file};
+use crate::overwriting::Files;
 use crate::place::EngineArgs;
 use crate::progress::Progress;
 use crate::stream::{ThreadArgs, stream};
@@ -39,6 +43,9 @@ pub struct Args {
     /// The float model that the container was converted from: compare with it.
     #[arg(long, value_name = "MODEL")]
     against: Option<PathBuf>,
+    /// The dimensions of that model as JSON [default: as in the conversion].
+    #[arg(long, value_name = "FILE", requires = "against")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -83,6 +90,12 @@ struct Against {
 
 /// Evaluates the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
+    if let Some(logits) = &args.logits {
+        let files = Files::default().input("the container", &args.model).data(&args.data);
+        let files = files.input("the facts", &report::sidecar_path(&args.model)).output("--logits", logits);
+        let files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
+        args.against.iter().fold(files, |files, model| files.model(model)).check()?;
+    }
     let backend = args.engine.backend(args.threads.count())?;
     let model = Model::open(&args.model)?;
     let logits = Logits::of(&model)?;
@@ -104,7 +117,10 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         write_logits(path, &rows, logits.classes)?;
     }
     let against = match &args.against {
-        Some(path) => Some(compare(path, &model, &source, &data, &rows, labels)?),
+        Some(path) => {
+            let float = float_model(args, path, &model)?;
+            Some(compare(path, &float, &source, &data, &rows, labels)?)
+        }
         None => None,
     };
     let evaluation = Evaluation {
@@ -130,18 +146,17 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     })
 }
 
-/// Runs the float model at `path`, its pixels normalised as the container's are.
+/// Runs the float model that was read from `path`.
 fn compare(
     path: &Path,
-    model: &Model,
+    float: &Graph,
     source: &FrameSource,
     data: &Dataset,
     rows: &[Vec<i32>],
     labels: &[u32],
 ) -> Result<Against, Failure> {
     let name = path.display().to_string();
-    let float = float_model(path, model)?;
-    let evaluator = Evaluator::new(&float).map_err(Failure::convert(&name))?;
+    let evaluator = Evaluator::new(float).map_err(Failure::convert(&name))?;
     let found = float.outputs.iter().position(|output| output.kind == OutputKind::Logits);
     let classes = found.map(|output| float.tensors[float.outputs[output].tensor].len());
     let output = found.filter(|_| classes == rows.first().map(Vec::len)).ok_or_else(|| {
@@ -160,16 +175,48 @@ fn compare(
     Ok(against(&logits, rows, labels))
 }
 
-/// The float graph at `path` with the normalisation of `model`.
-fn float_model(path: &Path, model: &Model) -> Result<Graph, Failure> {
-    let mut options = ImportOptions::default();
-    if let Some(image) = model.image() {
-        let channels = usize::from(image.channels);
-        let values = |bits: &[FloatBits]| bits[..channels].iter().map(|b| f32::from_bits(b.0)).collect();
-        (options.mean, options.std) = (values(&image.mean), values(&image.std));
-    }
+/// The float graph at `path`, read as the conversion to `model` read it.
+fn float_model(args: &Args, path: &Path, model: &Model) -> Result<Graph, Failure> {
     let name = path.display().to_string();
-    match import(path, &options).map_err(Failure::convert(&name))? {
+    let kept =
+        report::read_facts(&args.model, &identity(model)).ok().flatten().and_then(|facts| facts.stated);
+    let known = kept.is_some();
+    let mut options = match kept {
+        Some(Stated { config, mean, std }) => ImportOptions { config, mean, std },
+        None => normalised_as(model),
+    };
+    if let Some(path) = &args.config {
+        options.config = Some(fs::read_to_string(path).map_err(Failure::io("cannot read", path))?);
+    }
+    let mut float = float_graph(path, &name, &options)?;
+    // The container's normalisation includes the one that the model does itself.
+    if !known && matches!(float.preprocessing, Some(Preprocessing::Unit | Preprocessing::Bytes)) {
+        (options.mean, options.std) = Default::default();
+        float = float_graph(path, &name, &options)?;
+    }
+    let size = |image: &Image| format!("{} × {} × {}", image.height, image.width, image.channels);
+    match model.image() {
+        Some(image) if size(&image) != size(&float.image) => {
+            let (found, expected) = (size(&float.image), size(&image));
+            Err(Failure::new(format!("{name} takes images of {found}, {} of {expected}", model.name()))
+                .help("give the model that the container was converted from"))
+        }
+        Some(_) | None => Ok(float),
+    }
+}
+
+/// The normalisation of `model`'s pixels.
+fn normalised_as(model: &Model) -> ImportOptions {
+    let values = |image: &Image, bits: &[FloatBits]| {
+        bits[..usize::from(image.channels)].iter().map(|b| f32::from_bits(b.0)).collect()
+    };
+    let of = |image: Image| (values(&image, &image.mean), values(&image, &image.std));
+    let (mean, std) = model.image().map(of).unwrap_or_default();
+    ImportOptions { config: None, mean, std }
+}
+
+fn float_graph(path: &Path, name: &str, options: &ImportOptions) -> Result<Graph, Failure> {
+    match import(path, options).map_err(Failure::convert(name))? {
         Imported::Float(graph) => Ok(graph),
         Imported::Quantized(_) => {
             Err(Failure::new(format!("{name} is an integer checkpoint, not a float model"))

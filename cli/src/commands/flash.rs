@@ -17,6 +17,7 @@ use crate::flash::{Image, Monitor, Region, Report, Target, segments, write};
 use crate::log::Log;
 use crate::model::packs;
 use crate::output::{bytes, emit, write_file};
+use crate::overwriting::Files;
 
 /// Arguments of `flash`.
 #[derive(Debug, clap::Args)]
@@ -105,6 +106,12 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         return Err(Failure::new(format!("--port has no effect on {} without --monitor", board.name()))
             .help(board.advice()));
     }
+    let image_file =
+        args.dry_run.then(|| args.output.clone().unwrap_or_else(|| default_output(&args.model, board)));
+    if let Some(output) = &image_file {
+        let files = Files::default().input("the container", &args.model).output("-o", output);
+        args.firmware.iter().fold(files, |files, elf| files.input("the firmware", elf)).check()?;
+    }
     let file = for_board(&args.model, board)?;
     let model = file.container();
     let elf = match &args.firmware {
@@ -132,8 +139,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         monitor: None,
         log: None,
     };
-    if args.dry_run {
-        let path = args.output.clone().unwrap_or_else(|| default_output(&args.model, board));
+    if let Some(path) = image_file {
         write_file(&path, &board.encode(&image, &firmware)?)?;
         flashed.file = Some(path);
         return emit(json, &flashed, text);

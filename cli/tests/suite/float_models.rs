@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::common::{Floats, data, fails, idx, json, run, stderr};
+use crate::common::{Floats, data, fails, idx, json};
 
 const SIDE: usize = 8;
 const WIDTH: usize = 8;
@@ -115,6 +115,36 @@ fn a_checkpoint_becomes_a_container_with_facts_and_a_report() {
 }
 
 #[test]
+fn the_float_model_is_compared_in_the_configuration_of_the_conversion() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    images(&path.join("calib-images-idx3-ubyte"), 40);
+    fs::write(path.join("calib-labels-idx1-ubyte"), idx(&[40], &[0; 40])).unwrap();
+    fs::write(path.join("four.json"), r#"{"num_heads": 4}"#).unwrap();
+    fs::write(path.join("two.json"), CONFIG).unwrap();
+    let convert = ["convert", "m.safetensors", "-o", "m.shf", "--config", "four.json"];
+    json(path, &[&convert[..], &CALIB, &["--json"]].concat());
+    let eval = ["eval", "m.shf", "--data", "calib-images-idx3-ubyte", "--against", "m.safetensors", "--json"];
+    let cosine = |more: &[&str]| json(path, &[&eval[..], more].concat())["logit_cosine"].as_f64().unwrap();
+    let (kept, four, two) =
+        (cosine(&[]), cosine(&["--config", "four.json"]), cosine(&["--config", "two.json"]));
+    assert!(kept > 0.98 && kept == four && two < kept, "{kept} {four} {two}");
+    fails(path, 2, &["eval", "m.shf", "--data", "d", "--config", "two.json"], &["--against"]);
+}
+
+#[test]
+fn a_float_model_of_another_size_is_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    crate::common::model(path);
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    let images = crate::common::images();
+    let eval = ["eval", "model.shf", "--data", &images, "--limit", "2", "--against", "m.safetensors"];
+    fails(path, 1, &eval, &["m.safetensors takes images of 8 × 8 × 1", "28 × 28 × 1", "converted from"]);
+}
+
+#[test]
 fn calibration_is_needed() {
     refused(|_| {}, &[], &["m.safetensors", "float model", "--calib"]);
 }
@@ -196,19 +226,6 @@ fn refused_onnx(folder: &Path, more: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn pixels_that_nobody_normalizes_are_remarked_on() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
-    let images = data("fmnist-train-128-images-idx3-ubyte.gz").display().to_string();
-    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", &images, "--calib-samples", "4"];
-    for (more, remarked) in [(&[][..], true), (&["--mean", "0.286", "--std", "0.353"], false)] {
-        let output = run(folder.path(), &[&args[..], &["--format", "ivit"], more].concat());
-        assert!(output.status.success());
-        assert_eq!(stderr(&output).contains("Give --mean and --std"), remarked, "{more:?}");
-    }
-}
-
-#[test]
 fn an_op_that_is_not_supported() {
     let folder = tempfile::tempdir().unwrap();
     damaged(&folder.path().join("m.onnx"), b"\"\x07Softmax", b"\"\x07Softmix");
@@ -278,7 +295,7 @@ fn no_images_at_all() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(data("vit_fmnist_fp32.onnx"), folder.path().join("m.onnx")).unwrap();
     fs::write(folder.path().join("none-images-idx3-ubyte"), idx(&[0, 28, 28], &[])).unwrap();
-    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "none-images-idx3-ubyte"];
+    let args = ["convert", "m.onnx", "-o", "out.shf", "--calib", "none-images-idx3-ubyte", "--no-normalize"];
     fails(folder.path(), 1, &args, &["none-images-idx3-ubyte", "at least one image"]);
     assert!(!folder.path().join("out.shf").exists());
 }

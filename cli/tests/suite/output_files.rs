@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{checkpoint, fails, model, stderr};
+use crate::common::{checkpoint, data, fails, images, model, run, stderr};
 
 fn listing(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
@@ -49,4 +49,52 @@ fn a_new_output_replaces_the_old_one_through_a_link() {
     model(folder.path());
     assert!(fs::read(folder.path().join("target.shf")).unwrap().starts_with(b"SHFM"));
     assert_eq!(listing(folder.path()), ["model.shf", "target.shf"]);
+}
+
+#[test]
+fn outputs_over_inputs_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
+    for name in ["external.onnx", "external.data"] {
+        fs::copy(fixture(name), path.join(name)).unwrap();
+    }
+    fs::copy(data("fmnist-train-128-images-idx3-ubyte.gz"), path.join("calib-images.gz")).unwrap();
+    std::os::unix::fs::symlink("external.onnx", path.join("link")).unwrap();
+    fs::hard_link(path.join("external.data"), path.join("hard")).unwrap();
+    let refused = |output: &[&str], words: &[&str]| {
+        let args = ["convert", "external.onnx", "--calib", "calib-images.gz"];
+        fails(path, 1, &[&args[..], output].concat(), words);
+    };
+    let before: Vec<(String, Vec<u8>)> =
+        listing(path).into_iter().map(|name| (name.clone(), fs::read(path.join(name)).unwrap())).collect();
+    let new = "new.shf";
+    refused(&["-o", "external.onnx"], &["-o external.onnx", "overwrite the model", "another name"]);
+    refused(&["-o", "./link"], &["-o ./link", "the model external.onnx"]);
+    refused(&["-o", new, "--report", "external.data"], &["--report external.data", "the model's weights"]);
+    refused(&["-o", new, "--report", "hard"], &["--report hard", "the model's weights external.data"]);
+    refused(&["-o", "calib-images.gz"], &["the data calib-images.gz"]);
+    refused(&["-o", new, "--report", "./new.shf"], &["-o and --report are one file"]);
+    refused(&["-o", new, "--report", "new.facts.json"], &["the facts file and --report are one file"]);
+    fails(path, 1, &["demo", "-o", "new.html"], &["-o and the report are one file, new.html"]);
+    for (name, bytes) in &before {
+        assert_eq!(&fs::read(path.join(name)).unwrap(), bytes, "{name}");
+    }
+    assert_eq!(listing(path).len(), before.len());
+}
+
+#[test]
+fn logits_and_images_for_boards_leave_the_container_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    model(path);
+    let before = fs::read(path.join("model.shf")).unwrap();
+    let images = images();
+    let eval = ["eval", "model.shf", "--data", &images, "--limit", "1", "--logits"];
+    fails(path, 1, &[&eval[..], &["model.shf"]].concat(), &["--logits model.shf", "the container"]);
+    let flash = ["flash", "model.shf", "--board", "pico2", "--dry-run", "-o", "./model.shf"];
+    fails(path, 1, &flash, &["-o ./model.shf", "the container"]);
+    assert_eq!(fs::read(path.join("model.shf")).unwrap(), before);
+    let written = run(path, &[&eval[..], &["logits.npy"]].concat());
+    assert!(written.status.success(), "{}", stderr(&written));
 }

@@ -19,6 +19,12 @@ fn wrong_usage() {
     wrong(&["convert", "m.safetensors", "--format", "ivit"], &["--output"]);
     wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "fp64"], &["fp64", "ivit"]);
     wrong(&["convert", "m.safetensors", "-o", "o.shf", "--format", "ivit", "--mean", "x"], &["--mean"]);
+    for (option, values, divided) in [
+        ("--mean", "123.675,116.28,103.53", "0.485,0.456,0.406"),
+        ("--std", "58.395,57.12,57.375", "0.229,0.224,0.225"),
+    ] {
+        wrong(&["convert", "m.onnx", "-o", "o.shf", option, values], &[option, "divided by 255", divided]);
+    }
     wrong(&["eval", "m.shf"], &["--data"]);
     wrong(&["eval", "m.shf", "--data", "d", "--limit", "0"], &["--limit"]);
     wrong(

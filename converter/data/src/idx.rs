@@ -64,7 +64,7 @@ fn read_plain(mut reader: impl Read, limits: &Limits) -> Result<Array, FormatErr
 ///
 /// `t10k-images-idx3-ubyte.gz` has its labels in `t10k-labels-idx1-ubyte.gz` or in
 /// the same without `.gz`. Empty where the name does not say `images`.
-pub(super) fn labels_beside(images: &Path) -> Vec<PathBuf> {
+pub fn labels_beside(images: &Path) -> Vec<PathBuf> {
     let Some(name) = images.file_name().and_then(|name| name.to_str()) else {
         return Vec::new();
     };

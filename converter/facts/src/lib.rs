@@ -14,6 +14,9 @@ pub struct Facts {
     pub identity: String,
     /// The model file.
     pub model: String,
+    /// What the user stated about it; none where the converter kept no record.
+    #[serde(default)]
+    pub stated: Option<Stated>,
     /// Calibration images.
     pub calibration_images: usize,
     /// Activations in execution order.
@@ -24,6 +27,17 @@ pub struct Facts {
     pub fidelity: Vec<Fidelity>,
     /// Float against integer on the calibration images, and on labelled ones if given.
     pub comparisons: Vec<Comparison>,
+}
+
+/// What the user stated about a model, beside its file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stated {
+    /// The configuration as JSON.
+    pub config: Option<String>,
+    /// Mean of each channel of pixels scaled to \[0, 1\], or one for all; empty if not stated.
+    pub mean: Vec<f32>,
+    /// Standard deviation, likewise.
+    pub std: Vec<f32>,
 }
 
 /// How an activation was quantized.

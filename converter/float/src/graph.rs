@@ -3,6 +3,7 @@
 use runtime::{Image, OutputKind};
 
 use crate::layout::{Geometry, Strided, TensorId};
+use crate::preprocessing::Preprocessing;
 
 /// An activation.
 #[derive(Clone, Debug)]
@@ -416,6 +417,9 @@ pub struct Graph {
     pub image: Image,
     /// The outputs.
     pub outputs: Vec<Output>,
+    /// What the model does with its pixels itself, already part of `nodes`; none where its file
+    /// has no place for that.
+    pub preprocessing: Option<Preprocessing>,
 }
 
 impl Graph {
@@ -423,7 +427,7 @@ impl Graph {
     pub fn new(image: Image) -> Self {
         let rows = usize::from(image.height) * usize::from(image.width);
         let frame = Tensor { name: "image".into(), rows, width: image.channels.into() };
-        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new() }
+        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new(), preprocessing: None }
     }
 
     /// A new tensor.

@@ -20,6 +20,7 @@
 
 mod array;
 pub mod error;
+mod external;
 pub mod fold;
 mod functions;
 pub mod import;
@@ -38,6 +39,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub use error::OnnxError;
+pub use external::external_files;
 pub use import::Normalisation;
 pub use limits::OPSETS;
 pub use model::Model;

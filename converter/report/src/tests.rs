@@ -82,6 +82,7 @@ fn plausible(program: &ProgramFacts) -> Facts {
     Facts {
         identity: program.identity.clone(),
         model: "vit_fmnist.onnx".into(),
+        stated: None,
         calibration_images: 256,
         tensors: program.instructions.iter().enumerate().map(tensor).collect(),
         changes,
@@ -174,6 +175,7 @@ fn hostile(text: &str, number: f64, rows: usize) -> Facts {
     Facts {
         identity: text.into(),
         model: text.into(),
+        stated: None,
         calibration_images: usize::MAX,
         tensors: vec![tensor; rows],
         changes: vec![change; rows],

@@ -1,10 +1,11 @@
 //! The model's input as a view of the frame.
 
-use float::{Graph, Node};
+use float::{Graph, Node, Preprocessing};
 use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};
+use super::preprocessing::preprocessing;
 use super::view::{View, dense};
 use crate::error::OnnxError;
 use crate::model::{Element, Input, Model};
@@ -37,7 +38,11 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
     };
     let layout = layout(input)?;
     let [height, width, channels] = layout.size;
-    let (mean, std) = normalisation(model, input, channels, given)?;
+    let preprocessing = match input.element {
+        Element::U8 => Preprocessing::Bytes,
+        Element::Float | Element::Int | Element::Bool => preprocessing(model, &input.name),
+    };
+    let (mean, std) = normalisation(preprocessing, channels, given)?;
     let bits = |values: &[f32]| {
         let mut all = [FloatBits(0); 4];
         all.iter_mut().zip(values).for_each(|(bits, value)| *bits = FloatBits(value.to_bits()));
@@ -56,6 +61,7 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
         mean: bits(&mean),
         std: bits(&std),
     });
+    graph.preprocessing = Some(preprocessing);
     let out = graph.tensor("pixels", height * width, channels);
     graph.nodes.push(Node::Pixels { x: 0, out, mean, std });
     let order = if layout.channels_last { [0, 1, 2, 3] } else { [0, 2, 3, 1] };
@@ -124,14 +130,15 @@ fn layout(input: &Input) -> Result<Layout> {
 
 /// Mean and standard deviation of each channel, for pixels in 0..=1.
 fn normalisation(
-    model: &Model,
-    input: &Input,
+    preprocessing: Preprocessing,
     channels: usize,
     given: Normalisation,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
-    let raw = input.element == Element::U8 || takes_bytes(model, &input.name);
     let stated = !given.mean.is_empty() || !given.std.is_empty();
-    let unit = if raw && !stated { 1.0 / 255.0 } else { 1.0 };
+    let unit = match preprocessing {
+        Preprocessing::Bytes if !stated => 1.0 / 255.0,
+        Preprocessing::Bytes | Preprocessing::Unit | Preprocessing::Absent => 1.0,
+    };
     let spread = |values: &[f32], default: f32, what: &'static str| -> Result<Vec<f32>> {
         match values {
             [] => Ok(vec![default; channels]),
@@ -158,35 +165,4 @@ fn normalisation(
         return refuse("the std", "must be finite and above zero");
     }
     Ok((mean, std))
-}
-
-/// Whether the first arithmetic on `input` shows that the model takes pixels in 0..=255.
-fn takes_bytes(model: &Model, input: &str) -> bool {
-    let movement = ["Cast", "Transpose", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Gather", "Slice"];
-    let mut name = input;
-    for node in &model.nodes {
-        if node.input(0) != Some(name) && node.input(1) != Some(name) {
-            continue;
-        }
-        if movement.contains(&node.op.as_str()) {
-            name = node.output();
-            continue;
-        }
-        if node.is("Shape") {
-            continue;
-        }
-        let other = node.inputs.iter().find(|other| other.as_str() != name);
-        let Some(values) = other.and_then(|other| model.constant(other)).map(|array| array.to_f32s()) else {
-            return false;
-        };
-        let all = |test: fn(f32) -> bool| !values.is_empty() && values.iter().all(|&value| test(value));
-        return match node.op.as_str() {
-            "Div" => all(|value| (254.0..=256.0).contains(&value)),
-            "Mul" => all(|value| (1.0 / 256.0..=1.0 / 254.0).contains(&value)),
-            "Sub" => all(|value| value > 2.0),
-            "Add" => all(|value| value < -2.0),
-            _ => false,
-        };
-    }
-    false
 }

@@ -32,6 +32,7 @@ mod ops;
 mod outputs;
 mod pad;
 mod pick;
+mod preprocessing;
 mod product;
 mod reduce;
 mod resize;
@@ -55,8 +56,8 @@ use super::model::{Array, Model};
 /// Makes the float graph of `model`.
 ///
 /// The frame of the graph is the model's image input in height × width × channel order.
-/// Without a normalisation the model gets pixels in 0..=1, or in
-/// 0..=255 where it takes bytes, divides by 255 itself, or subtracts means above 2.
+/// Without a normalisation the model gets pixels in 0..=1, or in 0..=255 where its input holds
+/// bytes, or its first arithmetic shows that it expects them: [`Graph::preprocessing`] says which.
 ///
 /// # Errors
 ///

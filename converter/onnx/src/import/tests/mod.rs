@@ -6,6 +6,7 @@ mod conv;
 mod documented;
 mod matmul;
 mod ops;
+mod preprocessing;
 mod products;
 mod run;
 

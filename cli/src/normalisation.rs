@@ -1,0 +1,129 @@
+//! How a float model's pixels are normalised: as the command says, or as its file does.
+
+use std::str::FromStr;
+
+use float::{Graph, Preprocessing};
+
+use crate::failure::Failure;
+
+/// Options for the normalisation of pixels.
+#[derive(Debug, clap::Args)]
+pub struct NormalisationArgs {
+    /// Mean of each channel of pixels scaled to [0, 1] [default: from the metadata, or as the
+    /// model does it itself].
+    #[arg(long, value_name = "M,..", allow_negative_numbers = true)]
+    mean: Option<Channels>,
+    /// Standard deviation of each channel [default: likewise].
+    #[arg(long, value_name = "S,..")]
+    std: Option<Channels>,
+    /// The model was trained on pixels scaled to [0, 1] and not normalized further.
+    #[arg(long, conflicts_with_all = ["mean", "std"])]
+    no_normalize: bool,
+}
+
+/// A value for each channel, or one for all.
+#[derive(Clone, Debug)]
+struct Channels(Vec<f32>);
+
+impl FromStr for Channels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = |part: &str| part.trim().parse::<f32>().map_err(|_| format!("`{part}` is not a number"));
+        let values = text.split(',').map(parse).collect::<Result<Vec<f32>, String>>()?;
+        if values.iter().any(|&value| value > 1.0 && value.is_finite()) {
+            let scaled = values.iter().map(|value| rounded(f64::from(*value) / 255.0).to_string());
+            let scaled = scaled.collect::<Vec<_>>().join(",");
+            return Err(format!(
+                "pixels are scaled to [0, 1], and these values are of pixels from 0 to 255: divided by 255 \
+                 they are {scaled}"
+            ));
+        }
+        Ok(Self(values))
+    }
+}
+
+/// Five significant digits.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+impl NormalisationArgs {
+    /// Mean and standard deviation as the command states them; empty where it does not.
+    pub fn stated(&self) -> (Vec<f32>, Vec<f32>) {
+        if self.no_normalize {
+            return (vec![0.0], vec![1.0]);
+        }
+        let values = |given: &Option<Channels>| given.as_ref().map(|given| given.0.clone());
+        (values(&self.mean).unwrap_or_default(), values(&self.std).unwrap_or_default())
+    }
+
+    /// Refuses a model called `name` that is normalised nowhere, and says on stderr what it does
+    /// with its pixels itself.
+    pub fn check(&self, name: &str, model: &Graph) -> Result<(), Failure> {
+        let (mean, std) = self.stated();
+        let stated = !mean.is_empty() || !std.is_empty();
+        let options = if self.no_normalize { "--no-normalize" } else { "--mean and --std" };
+        match model.preprocessing {
+            Some(Preprocessing::Absent) if !stated => return Err(unknown(name, model.image.channels)),
+            Some(Preprocessing::Bytes) if !stated => {
+                eprintln!("note: {name} expects bytes, 0 to 255: it is given them as they are")
+            }
+            Some(Preprocessing::Unit) if !stated => {
+                eprintln!("note: {name} normalizes pixels itself: it is given them scaled to [0, 1]")
+            }
+            Some(Preprocessing::Bytes) if !scaled(&mean, &std, 1.0 / 255.0) => eprintln!(
+                "note: {name} expects bytes, 0 to 255: are pixels normalized twice? \
+                 Leave {options} out to give it bytes"
+            ),
+            Some(Preprocessing::Unit) if !scaled(&mean, &std, 1.0) => eprintln!(
+                "note: {name} normalizes pixels itself: are they normalized twice? Leave {options} out to give \
+                 it pixels scaled to [0, 1]"
+            ),
+            Some(Preprocessing::Absent | Preprocessing::Unit | Preprocessing::Bytes) | None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether pixels are divided by `std` and changed no further.
+fn scaled(means: &[f32], stds: &[f32], std: f32) -> bool {
+    let default = [1.0];
+    let stds = if stds.is_empty() { &default } else { stds };
+    means.iter().all(|&mean| mean == 0.0) && stds.iter().all(|&found| (found / std - 1.0).abs() < 0.01)
+}
+
+fn unknown(name: &str, channels: u8) -> Failure {
+    let imagenet = if channels == 3 { "\n  --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225" } else { "" };
+    Failure::new(format!(
+        "nothing says how {name} wants its pixels normalized: neither the command nor the model"
+    ))
+    .help(format!(
+        "add what training used, of pixels scaled to [0, 1]; common are{imagenet}\n  --mean 0.5 --std 0.5\n\
+             or add --no-normalize, where training only scaled them to [0, 1]"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_bytes_are_shown_divided() {
+        let refused = |text: &str| text.parse::<Channels>().expect_err("refused");
+        assert!(refused("123.675,116.28,103.53").ends_with("they are 0.485,0.456,0.406"));
+        assert!(refused("58.395,57.12,57.375").ends_with("they are 0.229,0.224,0.225"));
+        assert!(refused("127.5").ends_with("they are 0.5"));
+        assert!(refused("0.5,x").contains("`x`"));
+        for text in ["0.485,0.456, 0.406", "1", "-0.1", "nan", "inf"] {
+            assert!(text.parse::<Channels>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn pixels_that_are_only_scaled() {
+        assert!(scaled(&[0.0], &[1.0], 1.0) && scaled(&[0.0], &[], 1.0));
+        assert!(scaled(&[0.0], &[0.00392], 1.0 / 255.0));
+        assert!(!scaled(&[0.5], &[1.0], 1.0) && !scaled(&[], &[0.25], 1.0));
+    }
+}
