@@ -5,8 +5,9 @@
 //! long as strides can express it, and a copy after that. Batches are of one image.
 //!
 //! Each family of operators is a file whose `OPS` are its rows: name, handler, and what of the
-//! operator is accepted. `ops` joins them. Any node that [`fold`](super::fold) evaluates is accepted
-//! where its inputs are constant.
+//! operator is accepted. `ops` joins them. A handler sees its node through a `Reader`: attributes
+//! and inputs that it does not read are refused, unless the row says why no result depends on them.
+//! Any node that [`fold`](super::fold) evaluates is accepted where its inputs are constant.
 //!
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
