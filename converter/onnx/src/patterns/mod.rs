@@ -28,6 +28,7 @@ pub(super) use contrib::OPS as FUSED;
 
 use super::error::OnnxError;
 use super::model::Model;
+use super::reader::Reader;
 use fusion::Fusion;
 use matcher::Matcher;
 
@@ -43,6 +44,7 @@ use matcher::Matcher;
 pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     straight::remove(model);
     noops::prune(model);
+    check_signs(model)?;
     let mut budget = constants::budget(model);
     constants::propagate(model, &mut budget)?;
     noops::remove(model);
@@ -51,6 +53,16 @@ pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     join(model)?;
     noops::prune(model);
     Ok(())
+}
+
+/// Refuses attributes of a file's signs: `zero` is known of those alone that are made here.
+fn check_signs(model: &Model) -> Result<(), OnnxError> {
+    let mut signs = model.nodes.iter().filter(|node| node.is("Sign"));
+    signs.try_for_each(|node| {
+        let reader = Reader::new(node);
+        reader.ignore_input(0);
+        reader.check(&[])
+    })
 }
 
 /// What finds a decomposed operation that ends at a node.

@@ -366,10 +366,13 @@ fn attributes_of_joined_nodes_are_read_or_refused() {
             "`e` (Erf)",
         ),
         (fuse(&mut model("s = Sigmoid x\ny = Mul s x surprise=1")), "`y` (Mul)"),
+        (fuse(&mut model("y = Sign x surprise=1")), "`y` (Sign)"),
     ] {
         let message = result.unwrap_err().to_string();
         assert!(message.contains(op) && message.contains("`surprise` of 1"), "{message}");
     }
+    let zero = fuse(&mut model("y = Sign x zero=1")).unwrap_err().to_string();
+    assert!(zero.contains("`zero` of 1"), "{zero}");
     // What would be removed stays, for the walk to refuse.
     assert_eq!(fused("i = Identity x surprise=1\ny = Relu i"), ["Identity", "Relu"]);
     assert_eq!(fused("i = Dropout x seed=1\ny = Relu i"), ["Relu"]);
