@@ -1,6 +1,6 @@
 //! Inlining of a model's own functions, which PyTorch's exporter leaves in some models.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
@@ -62,6 +62,7 @@ impl<'a> Functions<'a> {
             let what = "bytes of inlined functions".into();
             return Err(OnnxError::Limit { what, found: self.copied, limit: MAX_COPIED });
         }
+        check_call(&node, function)?;
         // Unique: the call makes its first output once.
         let prefix = node.output.iter().find(|name| !name.is_empty()).unwrap_or(&node.name);
         for inner in &function.node {
@@ -70,6 +71,24 @@ impl<'a> Functions<'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses attributes and inputs of `call` that `function` neither names nor reads.
+fn check_call(call: &NodeProto, function: &FunctionProto) -> Result<(), OnnxError> {
+    let defaults = function.attribute_proto.iter().map(|attribute| &attribute.name);
+    let read =
+        function.node.iter().flat_map(|node| &node.attribute).map(|attribute| &attribute.ref_attr_name);
+    let named: HashSet<&String> = function.attribute.iter().chain(defaults).chain(read).collect();
+    let attribute = call.attribute.iter().find(|attribute| !named.contains(&attribute.name));
+    let input = call.input.iter().skip(function.input.len()).find(|name| !name.is_empty());
+    let hint = match (attribute, input) {
+        (None, None) => return Ok(()),
+        (Some(attribute), _) => {
+            format!("its attribute `{}` is none of the model's function", clean(&attribute.name))
+        }
+        (None, Some(input)) => format!("its input `{}` is none of the model's function", clean(input)),
+    };
+    Err(OnnxError::Unsupported { node: clean(&call.name), op: clean(&call.op_type), hint })
 }
 
 /// `inner` of `function` as `call` runs it.
@@ -168,5 +187,18 @@ mod tests {
             .collect();
         let error = Functions::new(&functions).inline(vec![node("F0", &["x"], &["z"])]).unwrap_err();
         assert!(matches!(error, OnnxError::Limit { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_a_function_does_not_name_is_refused() {
+        let functions = [function("F", &["a"], &["y"], vec![node("Relu", &["a"], &["y"])])];
+        let inline = |call: NodeProto| Functions::new(&functions).inline(vec![call]);
+        inline(node("F", &["x"], &["z"])).unwrap();
+        let error = inline(node("F", &["x", "", "w"], &["z"])).unwrap_err().to_string();
+        assert!(error.contains("input `w`"), "{error}");
+        let mut call = node("F", &["x"], &["z"]);
+        call.attribute.push(AttributeProto { name: "alpha".into(), ..Default::default() });
+        let error = inline(call).unwrap_err().to_string();
+        assert!(error.contains("attribute `alpha`"), "{error}");
     }
 }

@@ -19,6 +19,7 @@
 //! grows by doubling, and is copied once), and 512 bytes for every message: 1 GiB.
 
 mod array;
+mod cast;
 pub mod error;
 mod external;
 pub mod fold;
@@ -29,6 +30,7 @@ pub mod model;
 pub mod parse;
 pub mod patterns;
 pub mod proto;
+mod reader;
 mod scan;
 mod tensor;
 #[cfg(test)]

@@ -114,6 +114,10 @@ fn node(proto: NodeProto, external: &mut External) -> Result<Node, OnnxError> {
                 return Err(OnnxError::Unsupported { node: name, op, hint: hint.into() });
             }
         };
+        if attributes.contains_key(&proto.name) {
+            let reason = format!("its attribute `{}` is there twice", clean(&proto.name));
+            return Err(OnnxError::Node { node: name, op, reason });
+        }
         attributes.insert(proto.name, value);
     }
     let domain = if is_default(&proto.domain) { String::new() } else { clean(&proto.domain) };

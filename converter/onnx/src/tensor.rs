@@ -82,11 +82,6 @@ pub(super) fn element(code: i32) -> Option<Element> {
     })
 }
 
-/// The element type that a `Cast` to `DataType` `code` gives; none if it is not read.
-pub(super) fn cast_target(code: i64) -> Option<Element> {
-    element(i32::try_from(code).ok()?)
-}
-
 /// Most bytes of external data in all: as many tensors may share one file.
 const MAX_EXTERNAL: u64 = 1 << 34;
 

@@ -2,19 +2,30 @@
 
 use super::view::{MAX_ELEMENTS, View};
 use crate::error::OnnxError;
-use crate::model::{Array, Data, Node, elements};
+use crate::model::{Array, Data, elements};
+use crate::reader::Reader;
 
 pub(super) type Folded<T> = Result<T, OnnxError>;
 
 /// A node with its inputs.
 pub(super) struct Args<'a> {
-    pub(super) node: &'a Node,
-    pub(super) inputs: &'a [Option<&'a Array>],
+    pub(super) node: &'a Reader<'a>,
     pub(super) opset: i64,
+    inputs: &'a [Option<&'a Array>],
 }
 
 impl<'a> Args<'a> {
+    pub(super) fn new(node: &'a Reader<'a>, inputs: &'a [Option<&'a Array>], opset: i64) -> Self {
+        Self { node, opset, inputs }
+    }
+
+    /// How many inputs there are, absent ones among them.
+    pub(super) fn count(&self) -> usize {
+        self.inputs.len()
+    }
+
     pub(super) fn optional(&self, index: usize) -> Option<&'a Array> {
+        self.node.ignore_input(index);
         self.inputs.get(index).copied().flatten()
     }
 

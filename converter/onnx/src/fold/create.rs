@@ -14,7 +14,7 @@ pub(super) const OPS: &[FoldOp] = &[
 
 /// `Constant`: one of its attributes.
 fn constant(args: &Args) -> Folded<Array> {
-    let value = |name: &str| args.node.attributes.get(name);
+    let value = |name: &str| args.node.attribute(name);
     let names = ["value", "value_float", "value_floats", "value_int", "value_ints"];
     match names.iter().find_map(|name| value(name)) {
         Some(Attribute::Tensor(array)) => Ok(array.clone()),

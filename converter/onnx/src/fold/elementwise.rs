@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use super::args::{Args, Folded};
 use super::op::FoldOp;
 use super::view::{View, broadcast};
+use crate::cast;
 use crate::error::OnnxError;
 use crate::model::{Array, Data, Element};
-use crate::tensor;
 
 pub(super) const OPS: &[FoldOp] = &[
-    FoldOp::one("Cast", cast),
-    FoldOp::one("CastLike", cast_like),
+    FoldOp::one("Cast", cast_number).ignoring(cast::IGNORED),
+    FoldOp::one("CastLike", cast_like).ignoring(cast::IGNORED),
     FoldOp::one("Neg", |args| number(args, |x| -x, i64::wrapping_neg)),
     FoldOp::one("Abs", |args| number(args, f32::abs, i64::wrapping_abs)),
     FoldOp::one("Sign", |args| number(args, |x| if x == 0.0 { 0.0 } else { x.signum() }, i64::signum)),
@@ -49,10 +49,10 @@ pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Where", select),
 ];
 
-fn cast(args: &Args) -> Folded<Array> {
+fn cast_number(args: &Args) -> Folded<Array> {
     let code = args.node.int("to", 0);
     let unknown = || args.node.unsupported(format!("to element type {code}"));
-    cast_to(args, tensor::cast_target(code).ok_or_else(unknown)?)
+    cast_to(args, cast::target(code).ok_or_else(unknown)?)
 }
 
 fn cast_like(args: &Args) -> Folded<Array> {
@@ -201,7 +201,7 @@ fn pow(args: &Args) -> Folded<Array> {
 fn extreme(args: &Args, float: fn(f32, f32) -> f32, integer: fn(i64, i64) -> i64) -> Folded<Array> {
     let first = args.required(0)?.clone();
     let gather = |result: Array, index: usize| binary(args, (&result, args.required(index)?), float, integer);
-    (1..args.inputs.len()).try_fold(first, gather)
+    (1..args.count()).try_fold(first, gather)
 }
 
 /// Whether the order of two elements, none if one is NaN, `holds`.

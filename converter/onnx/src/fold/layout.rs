@@ -158,8 +158,7 @@ fn tile(args: &Args) -> Folded<Array> {
 
 /// `Concat` along an axis.
 fn concat(args: &Args) -> Folded<Array> {
-    let parts: Vec<&Array> =
-        (0..args.inputs.len()).map(|index| args.required(index)).collect::<Folded<_>>()?;
+    let parts: Vec<&Array> = (0..args.count()).map(|index| args.required(index)).collect::<Folded<_>>()?;
     let first = args.required(0)?;
     let axis = args.axis(args.node.int("axis", 0), first.rank())?;
     let mut shape = first.shape.clone();

@@ -18,6 +18,9 @@ mod view;
 
 use super::error::OnnxError;
 use super::model::{Array, Node};
+#[cfg(test)]
+use super::reader::Ignored;
+use super::reader::Reader;
 use args::{Args, Folded};
 use op::FoldOp;
 
@@ -30,11 +33,12 @@ pub use view::{MAX_ELEMENTS, View, broadcast, broadcast_to};
 ///
 /// # Errors
 ///
-/// [`OnnxError::Node`] if the inputs break the rules of the op, [`OnnxError::Limit`] if an
-/// output would exceed [`MAX_ELEMENTS`].
+/// [`OnnxError::Node`] if the inputs break the rules of the op, [`OnnxError::Unsupported`] for
+/// an attribute or input that is not read, and [`OnnxError::Limit`] if an output would exceed
+/// [`MAX_ELEMENTS`].
 pub fn evaluate(node: &Node, inputs: &[Option<&Array>], opset: i64) -> Folded<Option<Vec<Array>>> {
     match find(node) {
-        Some(op) => op.run(&Args { node, inputs, opset }),
+        Some(op) => op.run(&Args::new(&Reader::new(node), inputs, opset)),
         None => Ok(None),
     }
 }
@@ -52,10 +56,10 @@ pub(super) fn folds(node: &Node) -> bool {
     find(node).is_some()
 }
 
-/// The names of the operators that are evaluated.
+/// The names of the operators that are evaluated, with the attributes that no result depends on.
 #[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    FAMILIES.iter().copied().flatten().map(|op| op.name)
+pub(super) fn rows() -> impl Iterator<Item = (&'static str, &'static [Ignored])> {
+    FAMILIES.iter().copied().flatten().map(|op| (op.name, op.ignored))
 }
 
 /// What constants may cost in all, so that a small file cannot ask for hours or for all

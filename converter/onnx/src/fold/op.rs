@@ -2,6 +2,7 @@
 
 use super::args::{Args, Folded};
 use crate::model::Array;
+use crate::reader::Ignored;
 
 /// What computes the outputs of a node.
 #[derive(Clone, Copy)]
@@ -22,12 +23,14 @@ pub(super) struct FoldOp {
     evaluate: Evaluate,
     /// Whether each element of input 0 meets a whole row of input 1.
     pub(super) product: bool,
+    /// Attributes that its result does not depend on.
+    pub(super) ignored: &'static [Ignored],
 }
 
 impl FoldOp {
     /// One with `evaluate`.
     pub(super) const fn new(name: &'static str, evaluate: Evaluate) -> Self {
-        Self { name, evaluate, product: false }
+        Self { name, evaluate, product: false, ignored: &[] }
     }
 
     /// One with one output.
@@ -40,12 +43,21 @@ impl FoldOp {
         Self { product: true, ..self }
     }
 
-    /// The outputs of a node.
+    /// The same with attributes that its result does not depend on.
+    pub(super) const fn ignoring(self, ignored: &'static [Ignored]) -> Self {
+        Self { ignored, ..self }
+    }
+
+    /// The outputs of a node, all of whose attributes and inputs are read.
     pub(super) fn run(&self, args: &Args) -> Folded<Option<Vec<Array>>> {
-        match self.evaluate {
-            Evaluate::One(evaluate) => evaluate(args).map(|array| Some(vec![array])),
-            Evaluate::Maybe(evaluate) => evaluate(args).map(|array| array.map(|array| vec![array])),
-            Evaluate::Many(evaluate) => evaluate(args).map(Some),
+        let outputs = match self.evaluate {
+            Evaluate::One(evaluate) => Some(vec![evaluate(args)?]),
+            Evaluate::Maybe(evaluate) => evaluate(args)?.map(|array| vec![array]),
+            Evaluate::Many(evaluate) => Some(evaluate(args)?),
+        };
+        if outputs.is_some() {
+            args.node.check(self.ignored)?;
         }
+        Ok(outputs)
     }
 }

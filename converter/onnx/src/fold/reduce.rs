@@ -31,9 +31,11 @@ const SMALLEST: Reduction = Reduction { floats: (f64::INFINITY, f64::min), integ
 fn reduce(args: &Args, reduction: &Reduction, mean: bool) -> Folded<Array> {
     let input = args.required(0)?;
     let rank = input.rank();
+    let idle = args.node.int("noop_with_empty_axes", 0) != 0;
+    let keeps = args.node.int("keepdims", 1) != 0;
     let reduced = match args.list("axes", 1)? {
         Some(axes) if !axes.is_empty() => args.axes(axes, rank)?,
-        _ if args.node.int("noop_with_empty_axes", 0) != 0 => return Ok(input.clone()),
+        _ if idle => return Ok(input.clone()),
         _ => vec![true; rank],
     };
     if input.is_empty() {
@@ -64,7 +66,7 @@ fn reduce(args: &Args, reduction: &Reduction, mean: bool) -> Folded<Array> {
         }
         Data::Bool(_) => return Err(args.invalid("input 0 must hold numbers")),
     };
-    if args.node.int("keepdims", 1) != 0 {
+    if keeps {
         return args.array(kept, data);
     }
     let shape = input.shape.iter().zip(&reduced).filter(|&(_, &gone)| !gone).map(|(&dim, _)| dim).collect();

@@ -4,8 +4,13 @@ use super::args::{Args, Folded};
 use super::op::{Evaluate, FoldOp};
 use super::view::View;
 use crate::model::Array;
+use crate::reader::Ignored;
 
-pub(super) const OPS: &[FoldOp] = &[FoldOp::new("Resize", Evaluate::Maybe(resize))];
+pub(super) const OPS: &[FoldOp] =
+    &[FoldOp::new("Resize", Evaluate::Maybe(resize)).ignoring(&[Ignored::new(
+        "extrapolation_value",
+        "only `tf_crop_and_resize` has places outside of the image, and is refused",
+    )])];
 
 /// How an output position maps to an input position.
 #[derive(Clone, Copy)]
@@ -28,8 +33,12 @@ fn resize(args: &Args) -> Folded<Option<Array>> {
         _ => return Ok(None),
     };
     let nearest = (node.string("mode", "nearest"), node.string("nearest_mode", "round_prefer_floor"));
-    let plain =
-        node.int("antialias", 0) == 0 && node.int("exclude_outside", 0) == 0 && node.ints("axes").is_none();
+    let plain = node.int("antialias", 0) == 0
+        && node.int("exclude_outside", 0) == 0
+        && node.ints("axes").is_none()
+        && node.string("keep_aspect_ratio_policy", "stretch") == "stretch";
+    // The region of interest belongs to `tf_crop_and_resize` alone.
+    node.ignore_input(1);
     let Some(kernel) = Kernel::of(nearest, node.float("cubic_coeff_a", -0.75)).filter(|_| plain) else {
         return Ok(None);
     };
@@ -61,7 +70,12 @@ fn resize(args: &Args) -> Folded<Option<Array>> {
 /// The length of every dimension, and its scale.
 fn targets(args: &Args, input: &Array) -> Folded<Vec<(usize, f64)>> {
     let rank = input.rank();
+    // Before opset 13 scales may be there, and empty, beside sizes.
+    let scaled = args.optional(2).is_some_and(|scales| !scales.is_empty());
     if let Some(sizes) = args.integers(3)?.filter(|sizes| !sizes.is_empty()) {
+        if scaled {
+            return Err(args.invalid("it has sizes and scales"));
+        }
         if sizes.len() != rank || input.is_empty() {
             return Err(args.invalid(format!("{} sizes for {rank} dimensions", sizes.len())));
         }

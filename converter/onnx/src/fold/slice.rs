@@ -55,10 +55,10 @@ fn split(args: &Args) -> Folded<Vec<Array>> {
     let input = args.required(0)?;
     let axis = args.axis(args.node.int("axis", 0), input.rank())?;
     let dim = input.shape[axis];
+    let parts = args.node.int("num_outputs", args.node.outputs.len() as i64);
     let lengths: Vec<usize> = match args.list("split", 1)? {
         Some(list) => list.iter().map(|&len| args.dim(len)).collect::<Folded<_>>()?,
         None => {
-            let parts = args.node.int("num_outputs", args.node.outputs.len() as i64);
             let parts = usize::try_from(parts).unwrap_or(0).clamp(1, args.node.outputs.len().max(1));
             if args.opset < 18 && !dim.is_multiple_of(parts) {
                 return Err(args.invalid(format!("{dim} does not split into {parts} equal parts")));

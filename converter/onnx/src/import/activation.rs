@@ -44,8 +44,11 @@ impl Importer<'_> {
     }
 
     fn gelu(&mut self) -> Result<View> {
-        let tanh = self.node.string("approximate", "none") == "tanh";
-        self.activate(if tanh { Function::GeluTanh } else { Function::Gelu })
+        match self.node.string("approximate", "none") {
+            "none" => self.activate(Function::Gelu),
+            "tanh" => self.activate(Function::GeluTanh),
+            other => Err(self.node.invalid(format!("approximate of {other}; none and tanh are known"))),
+        }
     }
 
     /// `x · σ(alpha · x)`, with `alpha` unless the node says otherwise.
@@ -79,7 +82,10 @@ impl Importer<'_> {
     fn clip(&mut self) -> Result<View> {
         let limit = |at: usize, default: f32| match self.node.input(at) {
             None => Ok(default),
-            Some(_) => self.weights(at, "limits").map(|array| array.scalar_f32().unwrap_or(default)),
+            Some(_) => self
+                .weights(at, "limits")?
+                .scalar_f32()
+                .ok_or_else(|| self.node.invalid("its limits are not one number each")),
         };
         let (min, max) = (limit(1, f32::MIN)?, limit(2, f32::MAX)?);
         if min.is_nan() || max.is_nan() || min > max {

@@ -5,6 +5,7 @@ use super::op::{Handler, OnnxOp, Refused};
 use super::view::dense;
 use crate::fold::broadcast;
 use crate::model::Array;
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
@@ -13,7 +14,11 @@ pub(super) const OPS: &[OnnxOp] = &[
         "a constant condition that picks the same side everywhere",
     ),
     OnnxOp::new("IsNaN", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights"),
-    OnnxOp::new("IsInf", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights"),
+    OnnxOp::new("IsInf", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights")
+        .ignoring(&[
+            Ignored::new("detect_negative", "no element is infinite"),
+            Ignored::new("detect_positive", "no element is infinite"),
+        ]),
 ];
 
 pub(super) const REFUSED: &[Refused] = &[Refused {

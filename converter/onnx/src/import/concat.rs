@@ -13,7 +13,7 @@ pub(super) const OPS: &[OnnxOp] =
 impl Importer<'_> {
     /// `Concat`.
     pub fn concat(&mut self) -> Result<View> {
-        let parts = (0..self.node.inputs.len()).map(|at| self.value(at)).collect::<Result<Vec<_>>>()?;
+        let parts = (0..self.node.count()).map(|at| self.value(at)).collect::<Result<Vec<_>>>()?;
         let rank = parts.iter().find_map(|part| match part {
             Value::View(view) => Some(view.rank()),
             Value::Constant(_) => None,
@@ -84,7 +84,7 @@ impl Importer<'_> {
         for part in parts {
             blocks.push(match part {
                 Value::Constant(array) => {
-                    array.check_finite(&self.node.name)?;
+                    array.check_finite(self.node.name)?;
                     Part::Constant(self.to_storage(&like.axes, len, array)?)
                 }
                 Value::View(view) => match self.align(view, &like)? {
@@ -118,7 +118,7 @@ impl Importer<'_> {
         for part in parts {
             blocks.push(match part {
                 Value::Constant(array) => {
-                    array.check_finite(&self.node.name)?;
+                    array.check_finite(self.node.name)?;
                     Part::Constant(self.to_storage(&dense(&array.shape, &order), array.len(), array)?)
                 }
                 Value::View(view) => Part::Tensor(self.pack(view, &rows, &width, Order::Logical)?.tensor),

@@ -26,7 +26,7 @@ impl Importer<'_> {
         self.name_after(1);
         let (x, flat) = self.image(0)?;
         let weights = self.weights(1, "weights")?;
-        weights.check_finite(&self.node.name)?;
+        weights.check_finite(self.node.name)?;
         let groups = self.positive("group", 1)?;
         let (n, cg, kernel) = match *weights.shape.as_slice() {
             [n, cg, kw] if flat => (n, cg, [1, kw]),
@@ -37,6 +37,7 @@ impl Importer<'_> {
                     .unsupported(format!("weights of shape {:?}; use Conv2d", weights.shape)));
             }
         };
+        self.check_kernel(&weights.shape[2..])?;
         let channels = x.len(1);
         if weights.is_empty() || cg.checked_mul(groups) != Some(channels) || !n.is_multiple_of(groups) {
             let reason = format!("weights of shape {:?} for {channels} channels", weights.shape);
@@ -79,8 +80,10 @@ impl Importer<'_> {
         let size = self.two(list, flat)?;
         let stride = self.pair("strides", flat)?;
         let pads = self.pads([x.len(2), x.len(3)], size, stride, flat)?;
-        let padded = pads != [0; 4] && node.int("count_include_pad", 0) == 0;
-        if padded || self.pair("dilations", flat)? != [1, 1] {
+        let counts = node.int("count_include_pad", 0) != 0;
+        let ceil = node.int("ceil_mode", 0) != 0;
+        let padded = pads != [0; 4] && !counts;
+        if self.pair("dilations", flat)? != [1, 1] || padded {
             return Err(node.unsupported(
                 "pooling with padding that does not count, or with dilation; use count_include_pad=1 or no padding",
             ));
@@ -89,7 +92,7 @@ impl Importer<'_> {
             let span = x.len(axis + 2) + pads[axis] + pads[axis + 2];
             span >= size[axis] && !(span - size[axis]).is_multiple_of(stride[axis])
         });
-        if rounded && node.int("ceil_mode", 0) != 0 {
+        if rounded && ceil {
             return Err(node.unsupported("ceil_mode on a size that does not divide; use ceil_mode=False"));
         }
         let channels = x.len(1);

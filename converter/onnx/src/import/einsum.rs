@@ -16,7 +16,7 @@ impl Importer<'_> {
     pub fn einsum(&mut self) -> Result<View> {
         let equation: String =
             self.node.string("equation", "").chars().filter(|c| !c.is_whitespace()).collect();
-        if self.node.inputs.len() == 1 {
+        if self.node.count() == 1 {
             return self.rearrange(&equation);
         }
         let terms = equation.split_once("->").and_then(|(inputs, out)| {

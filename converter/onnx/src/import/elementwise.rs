@@ -111,10 +111,10 @@ impl Importer<'_> {
     ) -> Result<View> {
         let mut view = view.clone();
         if let Some(scale) = scale {
-            scale.check_finite(&self.node.name)?;
+            scale.check_finite(self.node.name)?;
         }
         if let Some(offset) = offset {
-            offset.check_mask(&self.node.name)?;
+            offset.check_mask(self.node.name)?;
         }
         for array in [scale, offset].into_iter().flatten() {
             self.spend(array.len())?;
@@ -175,7 +175,7 @@ impl Importer<'_> {
             Offset::Elements(values) => {
                 let view = self.rescale(&view, scale, vec![0.0; width])?;
                 if let Some(name) =
-                    self.node.input(at).map(|name| self.origin(name)).filter(|name| names::readable(name))
+                    self.node.peek(at).map(|name| self.origin(name)).filter(|name| names::readable(name))
                 {
                     self.name = name;
                 }
@@ -295,7 +295,7 @@ impl Importer<'_> {
 
     /// Names the layer that made `view` after its bias, which is about to be folded into it.
     fn rename_after(&mut self, view: &View, at: usize) {
-        let origin = self.node.input(at).map(|name| self.origin(name)).unwrap_or_default();
+        let origin = self.node.peek(at).map(|name| self.origin(name)).unwrap_or_default();
         let layer = self.producers[view.tensor]
             .is_some_and(|index| matches!(self.graph.nodes[index], Node::Linear { .. } | Node::Conv { .. }));
         if let Some(stem) = names::stem(&origin)

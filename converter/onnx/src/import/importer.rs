@@ -9,7 +9,8 @@ use super::names::{self, Names};
 use super::view::View;
 use crate::error::OnnxError;
 use crate::fold::{Budget, axis_of};
-use crate::model::{Array, Model, Node};
+use crate::model::{Array, Element, Model, Node};
+use crate::reader::Reader;
 
 /// Most elements of a tensor.
 pub(super) const MAX_ELEMENTS: usize = 1 << 26;
@@ -44,7 +45,7 @@ impl From<Array> for Value {
 pub(super) struct Importer<'a> {
     pub(super) model: &'a Model,
     /// The node at hand, for errors.
-    pub(super) node: &'a Node,
+    pub(super) node: &'a Reader<'a>,
     /// Base of the names of the tensors that it makes.
     pub(super) name: String,
     pub(super) graph: Graph,
@@ -59,6 +60,8 @@ pub(super) struct Importer<'a> {
     pub(super) reads: HashMap<&'a str, usize>,
     /// The last node that reads each value.
     pub(super) readers: HashMap<&'a str, &'a Node>,
+    /// Computed values that hold integers.
+    pub(super) integers: HashSet<String>,
     /// The initializer that a computed constant is a rearrangement of.
     pub(super) origins: HashMap<String, String>,
     /// Zero rows and columns that the convolution reading a value adds to its own.
@@ -75,6 +78,7 @@ impl<'a> Importer<'a> {
     pub(super) fn new(
         model: &'a Model,
         live: &[bool],
+        nodes: &'a [Reader<'a>],
         endings: HashSet<usize>,
         graph: Graph,
     ) -> Result<Self> {
@@ -89,7 +93,7 @@ impl<'a> Importer<'a> {
         for output in &model.outputs {
             *reads.entry(&output.name).or_default() += 1;
         }
-        let Some(node) = model.nodes.first() else {
+        let Some(node) = nodes.first() else {
             return Err(interface(
                 "output",
                 model.outputs.first().map_or("", |o| &o.name),
@@ -100,6 +104,10 @@ impl<'a> Importer<'a> {
         let mut names = Names::default();
         graph.tensors.iter().for_each(|tensor| {
             names.unique(&tensor.name);
+        });
+        let integers = model.inputs.iter().filter(|input| match input.element {
+            Element::U8 | Element::Int => true,
+            Element::Float | Element::Bool => false,
         });
         let producers = (0..graph.tensors.len()).map(|tensor| tensor.checked_sub(1)).collect();
         Ok(Self {
@@ -113,6 +121,7 @@ impl<'a> Importer<'a> {
             values: HashMap::new(),
             reads,
             readers,
+            integers: integers.map(|input| input.name.clone()).collect(),
             origins: HashMap::new(),
             paddings: HashMap::new(),
             endings,
@@ -126,7 +135,11 @@ impl<'a> Importer<'a> {
 
     /// The constant at input `at`, if it is one.
     pub(super) fn constant(&self, at: usize) -> Option<Array> {
-        let name = self.node.input(at)?;
+        self.known(self.node.input(at)?)
+    }
+
+    /// The constant called `name`, if it is one.
+    pub(super) fn known(&self, name: &str) -> Option<Array> {
         match self.values.get(name) {
             Some(Value::Constant(array)) => Some(array.clone()),
             Some(Value::View(_)) => None,
@@ -206,10 +219,10 @@ impl<'a> Importer<'a> {
     /// Names the tensors of the node after the weights at input `at`, if their name is a
     /// chosen one, else after its module.
     pub(super) fn name_after(&mut self, at: usize) {
-        let origin = self.node.input(at).map(|name| self.origin(name)).unwrap_or_default();
+        let origin = self.node.peek(at).map(|name| self.origin(name)).unwrap_or_default();
         self.name = match names::stem(&origin) {
             Some(stem) => stem.to_string(),
-            None => names::clean(&self.node.name, &self.node.op, true),
+            None => names::clean(self.node.name, self.node.op, true),
         };
     }
 
@@ -220,8 +233,8 @@ impl<'a> Importer<'a> {
     pub(super) fn note_origin(&mut self, inputs: &[Option<Array>]) {
         let movement = ["Transpose", "Reshape", "Cast", "Identity", "Squeeze", "Unsqueeze"];
         if inputs.first().is_some_and(Option::is_some)
-            && movement.contains(&self.node.op.as_str())
-            && let Some(name) = self.node.input(0)
+            && movement.contains(&self.node.op)
+            && let Some(name) = self.node.peek(0)
         {
             let origin = self.origin(name);
             self.origins.insert(self.node.output().to_string(), origin);

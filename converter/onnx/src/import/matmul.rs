@@ -10,6 +10,7 @@ use super::view::{Axis, Dim, View, coalesce, dense, length, split};
 use crate::error::OnnxError;
 use crate::fold::broadcast;
 use crate::model::Array;
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
@@ -28,20 +29,26 @@ pub(super) const OPS: &[OnnxOp] = &[
         "Attention",
         Handler::View(|i| i.attention()),
         "a constant mask that is added; no causal mask, past keys, soft cap or grouped queries",
-    ),
+    )
+    .ignoring(&[
+        Ignored::new("qk_matmul_output_mode", "it is about an output that is not computed"),
+        Ignored::new("softmax_precision", "all floats are computed in 32 bits"),
+    ]),
 ];
 
 impl Importer<'_> {
     /// `MatMul` and `FusedMatMul`.
     pub fn matmul(&mut self) -> Result<View> {
         let fused = self.node.op == "FusedMatMul";
-        if self.node.int("transBatchA", 0) != 0 || self.node.int("transBatchB", 0) != 0 {
-            return Err(self.node.unsupported("transBatchA and transBatchB are not supported; use MatMul"));
+        let node = self.node;
+        let flag = |name: &str| fused && node.int(name, 0) != 0;
+        let [batch_a, batch_b, a, b] = ["transBatchA", "transBatchB", "transA", "transB"].map(flag);
+        if batch_a || batch_b {
+            return Err(node.unsupported("transBatchA and transBatchB are not supported; use MatMul"));
         }
-        let flags = [fused && self.node.int("transA", 0) != 0, fused && self.node.int("transB", 0) != 0];
-        let mut out = self.product(self.value(0)?, self.value(1)?, flags)?;
+        let mut out = self.product(self.value(0)?, self.value(1)?, [a, b])?;
         if fused {
-            out.factor *= self.node.float("alpha", 1.0);
+            out.factor *= node.float("alpha", 1.0);
         }
         self.absorb_scalar(out)
     }
@@ -119,7 +126,7 @@ impl Importer<'_> {
 
     /// Constant `k × n` (or `n × k` if `transposed`) with dimensions of 1 in front, as weights.
     fn matrix(&mut self, array: &Array, transposed: bool) -> Result<Matrix> {
-        array.check_finite(&self.node.name)?;
+        array.check_finite(self.node.name)?;
         self.spend(array.len())?;
         let values = array.to_f32s();
         let (k, n) = match array.shape[array.rank().saturating_sub(2)..] {
@@ -134,7 +141,7 @@ impl Importer<'_> {
     /// The product with a stack of constant matrices, `k × n` each (or `n × k` if `transposed`),
     /// with NumPy's batches: one dense layer that is zero between the batches.
     fn stacked(&mut self, x: &View, array: &Array, transposed: bool) -> Result<View> {
-        array.check_finite(&self.node.name)?;
+        array.check_finite(self.node.name)?;
         let mut view = x.clone();
         let rank = view.rank().max(array.rank());
         view.axes.splice(0..0, vec![Vec::new(); rank - view.rank()]);
@@ -246,7 +253,8 @@ impl Importer<'_> {
     pub fn attention(&mut self) -> Result<View> {
         let node = self.node;
         let extra = (4..6).any(|at| node.input(at).is_some());
-        if extra || node.int("is_causal", 0) != 0 || node.float("softcap", 0.0) != 0.0 {
+        let (causal, cap) = (node.int("is_causal", 0) != 0, node.float("softcap", 0.0));
+        if extra || causal || cap != 0.0 {
             return Err(node.unsupported("causal masks, past keys and soft caps are not supported"));
         }
         let (q, k, v) = (self.view(0)?, self.view(1)?, self.view(2)?);

@@ -7,13 +7,15 @@ use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
 use super::window::unimage;
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "MaxPool",
         Handler::View(|i| i.max_pool()),
         "one or two dimensions, windows of up to 16 in each; the values, not the indices",
-    ),
+    )
+    .ignoring(&[Ignored::new("storage_order", "it numbers the indices, which are not computed")]),
     OnnxOp::new("ReduceMax", Handler::View(|i| i.reduce_max()), "over constant axes"),
     OnnxOp::new("ReduceMin", Handler::View(|i| i.reduce_max()), "over constant axes"),
     OnnxOp::new("Max", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
@@ -158,7 +160,7 @@ impl Importer<'_> {
         let sign = if least { -1.0 } else { 1.0 };
         let mut largest: Option<View> = None;
         let mut limit: Option<f32> = None;
-        for at in 0..self.node.inputs.len() {
+        for at in 0..self.node.count() {
             match self.value(at)? {
                 Value::View(mut view) => {
                     view.factor *= sign;

@@ -5,8 +5,9 @@
 //! long as strides can express it, and a copy after that. Batches are of one image.
 //!
 //! Each family of operators is a file whose `OPS` are its rows: name, handler, and what of the
-//! operator is accepted. `ops` joins them. Any node that [`fold`](super::fold) evaluates is accepted
-//! where its inputs are constant.
+//! operator is accepted. `ops` joins them. A handler sees its node through a `Reader`: attributes
+//! and inputs that it does not read are refused, unless the row says why no result depends on them.
+//! Any node that [`fold`](super::fold) evaluates is accepted where its inputs are constant.
 //!
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
@@ -14,6 +15,7 @@
 
 mod activation;
 mod binary;
+mod cast;
 mod choice;
 mod concat;
 mod conv;
@@ -51,7 +53,8 @@ pub use input::Normalisation;
 use float::Graph;
 
 use super::error::OnnxError;
-use super::model::{Array, Model};
+use super::model::{Array, Model, Node};
+use super::reader::{Ignored, Reader};
 
 /// Makes the float graph of `model`.
 ///
@@ -67,17 +70,23 @@ pub fn build(model: Model, normalisation: Normalisation) -> std::result::Result<
     let (graph, image) = input::frame(&model, normalisation)?;
     let live = live_nodes(&model);
     let endings = outputs::endings(&model, &live);
-    let mut importer = Importer::new(&model, &live, endings, graph)?;
+    let nodes: Vec<Reader> = model.nodes.iter().map(Reader::new).collect();
+    let mut importer = Importer::new(&model, &live, &nodes, endings, graph)?;
     importer.values.insert(model.inputs[0].name.clone(), image.into());
-    for (index, node) in model.nodes.iter().enumerate().filter(|&(index, _)| live[index]) {
+    for (index, node) in nodes.iter().enumerate().filter(|&(index, _)| live[index]) {
         importer.node = node;
-        importer.name = names::clean(&node.name, &node.op, false);
+        importer.name = names::clean(node.name, node.op, false);
         importer.step(index)?;
     }
     importer.finish()
 }
 
 /// The nodes that an output depends on.
+/// Attributes that the result of `node` does not depend on.
+pub(super) fn ignored(node: &Node) -> &'static [Ignored] {
+    ops::find(node).map_or(&[], |op| op.ignored)
+}
+
 fn live_nodes(model: &Model) -> Vec<bool> {
     let mut wanted: HashSet<&str> = model.outputs.iter().map(|output| output.name.as_str()).collect();
     let mut live = vec![false; model.nodes.len()];
@@ -92,8 +101,12 @@ fn live_nodes(model: &Model) -> Vec<bool> {
 
 impl Importer<'_> {
     fn step(&mut self, index: usize) -> Result<()> {
-        let node = self.node;
-        let inputs: Vec<Option<Array>> = (0..node.inputs.len()).map(|at| self.constant(at)).collect();
+        let node = &self.model.nodes[index];
+        let inputs: Vec<Option<Array>> = node
+            .inputs
+            .iter()
+            .map(|name| Some(name).filter(|name| !name.is_empty()).and_then(|name| self.known(name)))
+            .collect();
         let known = node.inputs.iter().zip(&inputs).all(|(name, array)| name.is_empty() || array.is_some());
         let values = if known {
             let arrays: Vec<Option<&Array>> = inputs.iter().map(Option::as_ref).collect();
@@ -101,14 +114,15 @@ impl Importer<'_> {
             let Some(arrays) = folded else { return Err(ops::refusal(node)) };
             self.note_origin(&inputs);
             arrays.into_iter().map(Value::Constant).collect()
-        } else if self.endings.contains(&index) && outputs::droppable(node, &self.view(0)?) {
-            vec![self.view(0)?.into()]
+        } else if let Some(ending) = self.ending(index)? {
+            vec![ending.into()]
         } else {
             match ops::find(node) {
                 Some(op) => op.run(self)?,
                 None => return Err(ops::refusal(node)),
             }
         };
+        self.note_integers();
         if let Some(name) =
             node.outputs.iter().skip(values.len()).find(|name| self.reads.contains_key(name.as_str()))
         {

@@ -6,16 +6,16 @@ use super::store::Order;
 use super::view::{Dim, View, coalesce};
 use crate::fold::broadcast;
 use crate::model::{Array, MAX_RANK};
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Identity", Handler::View(|i| i.view(0)), "all of it"),
-    OnnxOp::new("Cast", Handler::View(|i| i.view(0)), "all of it: what is computed is float, and stays so"),
-    OnnxOp::new(
-        "CastLike",
-        Handler::Value(|i| i.cast_like()),
-        "all of it: what is computed is float, and stays so",
+    OnnxOp::new("Dropout", Handler::View(|i| i.dropout()), "in evaluation mode: it does nothing").ignoring(
+        &[
+            Ignored::new("ratio", "in evaluation mode nothing is dropped"),
+            Ignored::new("seed", "in evaluation mode nothing is dropped"),
+        ],
     ),
-    OnnxOp::new("Dropout", Handler::View(|i| i.view(0)), "in evaluation mode: it does nothing"),
     OnnxOp::new("Reshape", Handler::View(|i| i.reshape()), "a constant shape of up to 8 dimensions"),
     OnnxOp::new("Flatten", Handler::View(|i| i.flatten()), "all of it"),
     OnnxOp::new("Squeeze", Handler::View(|i| i.squeeze()), "constant axes"),
@@ -30,15 +30,17 @@ pub(super) const OPS: &[OnnxOp] = &[
 ];
 
 impl Importer<'_> {
-    /// `CastLike`: what is computed from an image is float.
-    pub fn cast_like(&mut self) -> Result<Value> {
-        match (self.value(0)?, self.value(1)?) {
-            (Value::Constant(array), Value::View(_)) => {
-                self.spend(array.len())?;
-                Ok(Array { shape: array.shape.clone(), data: array.to_f32s().into() }.into())
-            }
-            (value, _) => Ok(value),
+    /// `Dropout`, which must not be in training mode.
+    fn dropout(&mut self) -> Result<View> {
+        // In evaluation mode the ratio says nothing.
+        self.node.ignore_input(1);
+        let trains = self.node.input(2).map(|_| self.weights(2, "training_mode")).transpose()?;
+        if trains.is_some_and(|mode| mode.to_i64s() != [0]) {
+            return Err(self.node.unsupported(
+                "it is in training mode and drops elements at random; export in evaluation mode, after model.eval()",
+            ));
         }
+        self.view(0)
     }
 
     /// `view` under another shape, copied if strides cannot express it.
@@ -175,7 +177,8 @@ impl Importer<'_> {
             let d = c / (b * b);
             match node.string("mode", "DCR") {
                 "DCR" => (vec![n, b, b, d, h, w], [0, 3, 4, 1, 5, 2], [n, d, h * b, w * b]),
-                _ => (vec![n, d, b, b, h, w], [0, 1, 4, 2, 5, 3], [n, d, h * b, w * b]),
+                "CRD" => (vec![n, d, b, b, h, w], [0, 1, 4, 2, 5, 3], [n, d, h * b, w * b]),
+                mode => return Err(node.invalid(format!("mode of {mode}; DCR and CRD are known"))),
             }
         } else {
             if !h.is_multiple_of(b) || !w.is_multiple_of(b) {

@@ -7,13 +7,15 @@ use super::names;
 use super::op::{Domain, Handler, OnnxOp, Refused};
 use super::view::{View, stored_places};
 use crate::model::Array;
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "LayerNormalization",
         Handler::View(|i| i.layer_norm()),
         "over the last axes; constant scale and bias",
-    ),
+    )
+    .ignoring(&[Ignored::new("stash_type", "all floats are computed in 32 bits")]),
     OnnxOp::new(
         "SkipLayerNormalization",
         Handler::Values(|i| i.skip_layer_norm()),
@@ -24,7 +26,8 @@ pub(super) const OPS: &[OnnxOp] = &[
         "BatchNormalization",
         Handler::View(|i| i.batch_norm()),
         "constant parameters: exported in evaluation mode",
-    ),
+    )
+    .ignoring(&[Ignored::new("momentum", "it is about running means in training mode, which is refused")]),
     OnnxOp::new(
         "Softmax",
         Handler::View(|i| i.softmax()),
@@ -86,11 +89,13 @@ impl Importer<'_> {
         let group: Vec<usize> = (axis..x.rank()).collect();
         let len: usize = group.iter().map(|&axis| x.len(axis)).product();
         self.spend(len)?;
-        let eps = self.node.float("epsilon", 1e-5);
+        // The operator of ONNX Runtime has a default of its own.
+        let default = if self.node.is_own() { 1e-5 } else { 1e-12 };
+        let eps = self.node.float("epsilon", default);
         let view = self.grouped(x, &group)?;
         let places = stored_places(&view.axes[axis..].concat());
         let params = |importer: &Self, array: &Array| {
-            array.check_finite(&importer.node.name)?;
+            array.check_finite(importer.node.name)?;
             let values = array.to_f32s();
             if values.len() != len && values.len() != 1 {
                 let reason = format!("{} parameters for {len} elements", values.len());
@@ -145,6 +150,14 @@ impl Importer<'_> {
     /// `BatchNormalization`: a scale and an offset for each channel.
     pub fn batch_norm(&mut self) -> Result<View> {
         let view = self.view(0)?;
+        // Before opset 14 further outputs mark it.
+        let trains = self.node.outputs.iter().skip(1).any(|name| !name.is_empty());
+        if self.node.int("training_mode", 0) != 0 || trains {
+            return Err(self.node.unsupported(
+                "it is in training mode (training_mode=1, or more than one output) and normalises by the image at \
+                 hand; export in evaluation mode, after model.eval()",
+            ));
+        }
         let mut params = Vec::new();
         for (at, what) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
             params.push(self.weights(at, what)?.to_f32s());
@@ -166,7 +179,7 @@ impl Importer<'_> {
         let mut shape = vec![1; view.rank() - 1];
         shape[0] = channels;
         let array = |values: Vec<f32>| Array { shape: shape.clone(), data: values.into() };
-        self.name = names::clean(&self.node.name, &self.node.op, true);
+        self.name = names::clean(self.node.name, self.node.op, true);
         self.affine(&view, Some(&array(scales)), Some(&array(offsets)), 1)
     }
 }

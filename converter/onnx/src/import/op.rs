@@ -2,6 +2,7 @@
 
 use super::importer::{Importer, Result, Value};
 use super::view::View;
+use crate::reader::Ignored;
 
 /// The operator set of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +47,14 @@ pub(super) struct OnnxOp {
     /// What of it is accepted.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test compares docs/onnx-operators.md with it"))]
     pub(super) accepts: &'static str,
+    /// Attributes that its result does not depend on.
+    pub(super) ignored: &'static [Ignored],
 }
 
 impl OnnxOp {
     /// One of ONNX's own operator set.
     pub(super) const fn new(name: &'static str, handler: Handler, accepts: &'static str) -> Self {
-        Self { name, domain: Domain::Onnx, handler, accepts }
+        Self { name, domain: Domain::Onnx, handler, accepts, ignored: &[] }
     }
 
     /// The same of another operator set.
@@ -59,13 +62,20 @@ impl OnnxOp {
         Self { domain, ..self }
     }
 
+    /// The same with attributes that its result does not depend on.
+    pub(super) const fn ignoring(self, ignored: &'static [Ignored]) -> Self {
+        Self { ignored, ..self }
+    }
+
     /// The outputs of the importer's node.
     pub(super) fn run(&self, importer: &mut Importer) -> Result<Vec<Value>> {
-        match self.handler {
-            Handler::View(make) => make(importer).map(|view| vec![view.into()]),
-            Handler::Value(make) => make(importer).map(|value| vec![value]),
-            Handler::Values(make) => make(importer),
-        }
+        let values = match self.handler {
+            Handler::View(make) => vec![make(importer)?.into()],
+            Handler::Value(make) => vec![make(importer)?],
+            Handler::Values(make) => make(importer)?,
+        };
+        importer.node.check(self.ignored)?;
+        Ok(values)
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::op::{Domain, OnnxOp, Refused};
 use super::{
-    activation, binary, choice, concat, conv, einsum, elementwise, matmul, maximum, movement, norm, pad,
-    pick, reduce, resize, transposed,
+    activation, binary, cast, choice, concat, conv, einsum, elementwise, matmul, maximum, movement, norm,
+    pad, pick, reduce, resize, transposed,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -30,7 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { title: "Signs and choices", ops: &[binary::OPS, choice::OPS] },
     Family {
         title: "Movement of data",
-        ops: &[movement::OPS, pick::OPS, concat::OPS, pad::OPS, resize::OPS],
+        ops: &[cast::OPS, movement::OPS, pick::OPS, concat::OPS, pad::OPS, resize::OPS],
     },
 ];
 

@@ -8,10 +8,27 @@ use runtime::OutputKind;
 use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
-use crate::model::{Model, Node};
+use crate::model::Model;
+use crate::reader::{Ignored, Reader};
 
 /// Operators that only rescale an answer, and are left out where nothing but outputs is behind them.
-pub(super) const ENDINGS: &[&str] = &["ArgMax", "LogSoftmax", "LpNormalization", "Sigmoid", "Softmax"];
+pub(super) const ENDINGS: &[Ending] = &[
+    Ending { op: "ArgMax", ignored: &[Ignored::new("keepdims", "the scores are the output")] },
+    Ending { op: "LogSoftmax", ignored: &[] },
+    Ending {
+        op: "LpNormalization",
+        ignored: &[Ignored::new("p", "a vector has the same direction whatever its length is measured by")],
+    },
+    Ending { op: "Sigmoid", ignored: &[] },
+    Ending { op: "Softmax", ignored: &[] },
+];
+
+/// An operator that is left out at the end.
+pub(super) struct Ending {
+    pub(super) op: &'static str,
+    /// Attributes that what remains does not depend on.
+    pub(super) ignored: &'static [Ignored],
+}
 
 /// Nodes that only rescale an answer, with nothing but outputs behind them.
 pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
@@ -19,7 +36,7 @@ pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
     let mut busy: HashSet<&str> = HashSet::new();
     let mut endings = HashSet::new();
     for (index, node) in model.nodes.iter().enumerate().rev().filter(|&(index, _)| live[index]) {
-        if ENDINGS.iter().any(|op| node.is(op))
+        if ENDINGS.iter().any(|ending| node.is(ending.op))
             && !node.outputs.iter().any(|name| busy.contains(name.as_str()))
         {
             endings.insert(index);
@@ -31,16 +48,37 @@ pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
 }
 
 /// Whether the ending `node` may be left out: of one row, or over the channels of a map.
-pub(super) fn droppable(node: &Node, view: &View) -> bool {
+fn droppable(node: &Reader, view: &View) -> bool {
     let row = view.axes.iter().filter(|axis| !axis.is_empty()).count() <= 1;
     let rank = view.rank() as i64;
+    if node.op == "Sigmoid" {
+        return row;
+    }
     let axis = node.int("axis", if node.op == "ArgMax" { 0 } else { -1 });
-    let channels = view.rank() == 4 && (axis == 1 || axis + rank == 1) && node.op != "Sigmoid";
+    let channels = view.rank() == 4 && (axis == 1 || axis + rank == 1);
     let last = axis == -1 || axis + 1 == rank;
     row || channels || (node.op == "ArgMax" && last)
 }
 
 impl Importer<'_> {
+    /// What is before node `index`, if that is an ending that may be left out.
+    pub(super) fn ending(&self, index: usize) -> Result<Option<View>> {
+        let node = self.node;
+        let ending = ENDINGS.iter().find(|ending| self.endings.contains(&index) && node.is(ending.op));
+        let Some(ending) = ending else { return Ok(None) };
+        let view = self.view(0)?;
+        if !droppable(node, &view) {
+            node.forget();
+            return Ok(None);
+        }
+        if node.op == "ArgMax" && node.int("select_last_index", 0) != 0 {
+            let hint = "select_last_index is not supported: of equal scores the first one is the largest";
+            return Err(node.unsupported(hint));
+        }
+        node.check(ending.ignored)?;
+        Ok(Some(view))
+    }
+
     /// Brings the outputs into whole tensors and says what they are.
     pub(super) fn finish(mut self) -> Result<Graph> {
         if self.model.outputs.is_empty() {

@@ -145,11 +145,11 @@ impl Importer<'_> {
         let view = self.view(0)?;
         let axis = self.axis(self.node.int("axis", 0), view.rank())?;
         let len = view.len(axis);
+        let count = self.node.int("num_outputs", self.node.outputs.len() as i64);
         let parts = match self.integers("split", 1)? {
             Some(parts) => parts.into_iter().map(|part| usize::try_from(part).unwrap_or(0)).collect(),
             None => {
-                let given = usize::try_from(self.node.int("num_outputs", self.node.outputs.len() as i64))
-                    .unwrap_or(0);
+                let given = usize::try_from(count).unwrap_or(0);
                 if !(1..=len).contains(&given) {
                     return Err(self.node.invalid(format!("{given} parts of {len}")));
                 }

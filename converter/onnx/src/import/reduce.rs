@@ -45,9 +45,14 @@ impl Importer<'_> {
     /// The axes that a reduction is over; none if it does nothing.
     pub fn reduced_axes(&self, view: &View) -> Result<Option<Vec<usize>>> {
         let listed = self.integers("axes", 1)?.unwrap_or_default();
+        let none = self.node.int("noop_with_empty_axes", 0) != 0;
         if listed.is_empty() {
-            let none = self.node.int("noop_with_empty_axes", 0) != 0;
-            return Ok((!none).then(|| (0..view.rank()).collect()));
+            if none {
+                // No axis is reduced, so none is kept.
+                self.node.ignore("keepdims");
+                return Ok(None);
+            }
+            return Ok(Some((0..view.rank()).collect()));
         }
         let mut axes = listed.iter().map(|&axis| self.axis(axis, view.rank())).collect::<Result<Vec<_>>>()?;
         axes.sort_unstable();

@@ -8,13 +8,22 @@ use super::linear::Matrix;
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{View, dense};
-use crate::model::{Array, Attribute};
+use crate::model::{self, Array};
+use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Resize",
     Handler::View(|i| i.resize()),
     "constant sizes or scales; nearest, linear and cubic, no antialiasing where it shrinks",
-)];
+)
+.ignoring(&[Ignored::new(
+    "extrapolation_value",
+    "only `tf_crop_and_resize` has places outside of the image, and is refused",
+)])];
+
+/// The attributes of a `Resize` of one axis of a constant.
+const MODES: [&str; 5] =
+    ["coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "mode", "nearest_mode"];
 
 impl Importer<'_> {
     /// `Resize` of the spatial axes.
@@ -93,17 +102,20 @@ impl Importer<'_> {
             return Err(unsupported());
         }
         // One row of the identity after the other, resized as a constant.
-        let mut probe = node.clone();
-        probe.attributes.remove("axes");
-        if node.int("antialias", 0) != 0 {
-            probe.attributes.insert("antialias".into(), Attribute::Int(0));
+        let mut probe = model::Node::new("Resize", Vec::new(), node.output());
+        probe.name = node.name.into();
+        for name in MODES {
+            probe.attributes.extend(node.attribute(name).map(|value| (name.into(), value.clone())));
         }
+        // The region of interest belongs to `tf_crop_and_resize` alone.
+        node.ignore_input(1);
+        let antialias = node.int("antialias", 0) != 0;
         for (at, &axis) in axes.iter().enumerate() {
             let len = view.len(axis);
             let size = sizes.as_ref().map(|sizes| sizes.to_i64s().get(at).copied().unwrap_or(0));
             let scale = scales.as_ref().map(|scales| scales.to_f32s().get(at).copied().unwrap_or(0.0));
             let shrinks = size.map_or(scale.unwrap_or(1.0) < 1.0, |size| size < len as i64);
-            if shrinks && node.int("antialias", 0) != 0 {
+            if shrinks && antialias {
                 return Err(unsupported());
             }
             if size == Some(len as i64) || (size.is_none() && scale == Some(1.0)) {

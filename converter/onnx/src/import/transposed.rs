@@ -22,12 +22,13 @@ impl Importer<'_> {
         let node = self.node;
         let (x, flat) = self.image(0)?;
         let weights = self.weights(1, "weights")?;
-        weights.check_finite(&node.name)?;
+        weights.check_finite(node.name)?;
         let groups = self.positive("group", 1)?;
         let [c, ng, kh, kw] = *weights.shape.as_slice() else {
             return Err(node.unsupported("only two-dimensional transposed convolutions are supported"));
         };
         let kernel = [kh, kw];
+        self.check_kernel(&kernel)?;
         if flat || weights.is_empty() || c != x.len(1) || !c.is_multiple_of(groups) {
             return Err(node.invalid(format!(
                 "weights of shape {:?} for {} channels",
@@ -36,14 +37,15 @@ impl Importer<'_> {
             )));
         }
         let auto = node.string("auto_pad", "NOTSET");
-        if node.ints("output_shape").is_some()
-            || !matches!(auto, "NOTSET" | "VALID")
-            || self.pair("dilations", flat)? != [1, 1]
-        {
+        let stated = node.ints("output_shape").is_some();
+        if self.pair("dilations", flat)? != [1, 1] || stated || !matches!(auto, "NOTSET" | "VALID") {
             return Err(node.unsupported("output_shape, auto_pad and dilations are not supported; give pads"));
         }
         let stride = self.pair("strides", flat)?;
         let pads = self.explicit_pads(flat)?;
+        if auto == "VALID" && pads != [0; 4] {
+            return Err(self.two_paddings());
+        }
         let more = match node.ints("output_padding") {
             Some(list) => {
                 [0, 1].map(|axis| list.get(axis).and_then(|&pad| usize::try_from(pad).ok()).unwrap_or(0))

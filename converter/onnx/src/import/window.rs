@@ -5,6 +5,7 @@ use float::{Dense, Geometry, Node};
 use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::View;
+use crate::error::OnnxError;
 
 /// Kernel and window of a convolution.
 pub struct Kernel {
@@ -37,7 +38,7 @@ impl Importer<'_> {
             return Ok(vec![0.0; n]);
         }
         let bias = self.weights(2, "bias")?;
-        bias.check_finite(&self.node.name)?;
+        bias.check_finite(self.node.name)?;
         if bias.len() != n {
             return Err(self.node.invalid(format!("{} biases for {n} channels", bias.len())));
         }
@@ -85,6 +86,22 @@ impl Importer<'_> {
         pads.ok_or_else(|| self.node.invalid("its pads are not those of two dimensions"))
     }
 
+    /// The error for `auto_pad` beside pads of its own.
+    pub fn two_paddings(&self) -> OnnxError {
+        self.node.unsupported("it has auto_pad and pads; export it with one of the two")
+    }
+
+    /// Checks that a stated `kernel_shape` is that of the weights.
+    pub fn check_kernel(&self, kernel: &[usize]) -> Result<()> {
+        let Some(list) = self.node.ints("kernel_shape") else { return Ok(()) };
+        let same = list.len() == kernel.len()
+            && list.iter().zip(kernel).all(|(&stated, &len)| usize::try_from(stated) == Ok(len));
+        if same {
+            return Ok(());
+        }
+        Err(self.node.invalid(format!("a kernel_shape of {list:?} for weights of {kernel:?}")))
+    }
+
     pub fn pads(
         &self,
         input: [usize; 2],
@@ -93,8 +110,10 @@ impl Importer<'_> {
         flat: bool,
     ) -> Result<[usize; 4]> {
         let auto = self.node.string("auto_pad", "NOTSET");
+        let stated = self.explicit_pads(flat)?;
         match auto {
-            "NOTSET" => self.explicit_pads(flat),
+            "NOTSET" => Ok(stated),
+            _ if stated != [0; 4] => Err(self.two_paddings()),
             "VALID" => Ok([0; 4]),
             "SAME_UPPER" | "SAME_LOWER" => {
                 let mut pads = [0; 4];

@@ -5,15 +5,15 @@
 
 use super::parts::{Transposes, inside, like};
 use crate::model::{Array, Attribute, Model, Node};
+use crate::reader::Reader;
 
 /// `Attention`: queries, keys and values of one product with packed weights.
-pub(super) fn packed(node: &Node, model: &mut Model) -> Option<Vec<Node>> {
+pub(super) fn packed(node: &Reader, model: &mut Model) -> Option<Vec<Node>> {
     let &[_, columns] = model.constant(node.input(1)?)?.shape.as_slice() else { return None };
-    let plain = node.int("unidirectional", 0) == 0
-        && node.int("do_rotary", 0) == 0
-        && node.ints("qkv_hidden_sizes").is_none();
+    let flags = ["unidirectional", "do_rotary"].map(|flag| node.int(flag, 0));
+    let plain = flags == [0, 0] && node.ints("qkv_hidden_sizes").is_none();
     let heads = node.int("num_heads", 0);
-    if !plain || node.inputs.iter().skip(3).any(|name| !name.is_empty()) || columns % 3 != 0 {
+    if !plain || (3..node.count()).any(|at| node.input(at).is_some()) || columns % 3 != 0 {
         return None;
     }
     let scale = scale(node, columns / 3, heads)?;
@@ -37,9 +37,9 @@ pub(super) fn packed(node: &Node, model: &mut Model) -> Option<Vec<Node>> {
 }
 
 /// `MultiHeadAttention`: queries, keys and values side by side, with a packed bias.
-pub(super) fn separate(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
+pub(super) fn separate(node: &Reader, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
     let heads = node.int("num_heads", 0);
-    if node.int("unidirectional", 0) != 0 || node.inputs.iter().skip(4).any(|name| !name.is_empty()) {
+    if node.int("unidirectional", 0) != 0 || (4..node.count()).any(|at| node.input(at).is_some()) {
         return None;
     }
     let bias = match node.input(3) {
@@ -69,7 +69,7 @@ pub(super) fn separate(node: &Node, model: &mut Model, transposes: &Transposes) 
 }
 
 /// The factor of the scores; none unless it is stated or follows from the width.
-fn scale(node: &Node, width: usize, heads: i64) -> Option<f32> {
+fn scale(node: &Reader, width: usize, heads: i64) -> Option<f32> {
     let heads = usize::try_from(heads).ok().filter(|&heads| heads > 0)?;
     match node.float("scale", 0.0) {
         0.0 if width > 0 && width.is_multiple_of(heads) => Some(((width / heads) as f32).sqrt().recip()),
@@ -79,7 +79,7 @@ fn scale(node: &Node, width: usize, heads: i64) -> Option<f32> {
 
 /// `softmax(scale · Q·Kᵀ) · V` of each head, appended to `parts`.
 fn attend(
-    node: &Node,
+    node: &Reader,
     model: &mut Model,
     operands: [String; 3],
     heads: i64,

@@ -2,7 +2,8 @@
 
 use super::fusion::Fusion;
 use super::matcher::Matcher;
-use crate::model::{Attribute, Node};
+use crate::cast;
+use crate::model::{Attribute, Element, Node};
 
 /// The sign written as a choice of 1 or −1 that ends at node `index`; `zero` is what it gives
 /// for 0.
@@ -26,9 +27,8 @@ pub(super) fn sign(matcher: &Matcher, index: usize) -> Option<Fusion> {
     }
     // The side that an equal value falls on.
     let zero = if above == or_equal { 1 } else { -1 };
-    let fused =
-        Node { name: choice.root.name.clone(), ..Node::new("Sign", vec![x.into()], choice.root.output()) }
-            .with("zero", Attribute::Int(zero));
+    let fused = Node { name: choice.name.into(), ..Node::new("Sign", vec![x.into()], choice.output) }
+        .with("zero", Attribute::Int(zero));
     choice.fusion(matcher, index, Vec::new(), fused)
 }
 
@@ -60,19 +60,16 @@ pub(super) fn at_least(matcher: &Matcher, index: usize) -> Option<Fusion> {
     let (reduce, maximum) = matcher.made_by(largest, "ReduceMax")?;
     interior.push(reduce);
     matcher.made_by(p, "Softmax")?;
-    let axes = maximum.ints("axes").or_else(|| matcher.constant(maximum.input(1)?)?.i64s())?;
-    let &[axis] = axes else { return None };
-    let kept = maximum.int("keepdims", 1) == 1;
+    let &[axis] = matcher.kept_axes(maximum)? else { return None };
     // Strict or not is the same unless a probability equals its threshold exactly, which only
     // the largest itself does, for a ratio of 1.
     let below_one = ratio < 1.0 || or_equal == chosen && ratio == 1.0;
-    if maximum.input(0) != Some(p) || !kept || !(ratio > 0.0 && below_one) {
+    if maximum.input(0) != Some(p) || !(ratio > 0.0 && below_one) {
         return None;
     }
-    let fused =
-        Node { name: choice.root.name.clone(), ..Node::new("AtLeast", vec![p.into()], choice.root.output()) }
-            .with("ratio", Attribute::Float(ratio as f32))
-            .with("axis", Attribute::Int(axis));
+    let fused = Node { name: choice.name.into(), ..Node::new("AtLeast", vec![p.into()], choice.output) }
+        .with("ratio", Attribute::Float(ratio as f32))
+        .with("axis", Attribute::Int(axis));
     choice.fusion(matcher, index, interior, fused)
 }
 
@@ -86,7 +83,8 @@ struct Comparison<'a> {
 
 /// A choice of one of two numbers for every element.
 struct Choice<'a> {
-    root: &'a Node,
+    name: &'a str,
+    output: &'a str,
     comparison: Comparison<'a>,
     /// The number where the comparison holds.
     holds: f32,
@@ -100,7 +98,16 @@ impl<'a> Choice<'a> {
         let root = matcher.node(index)?;
         let (holds, fails) = if root.is("Where") {
             (fill(matcher, root.input(1)?, 0)?, fill(matcher, root.input(2)?, 0)?)
-        } else if root.is("Cast") || root.is("CastLike") {
+        } else if root.is("Cast") {
+            match cast::target(root.int("to", 0))? {
+                Element::Float | Element::U8 | Element::Int => (1.0, 0.0),
+                Element::Bool => return None,
+            }
+        } else if root.is("CastLike") {
+            let like = matcher.constant(root.input(1)?);
+            if like.is_some_and(|array| array.bools().is_some()) {
+                return None;
+            }
             (1.0, 0.0)
         } else {
             return None;
@@ -112,18 +119,18 @@ impl<'a> Choice<'a> {
             (condition, negated) = (node.input(0)?, !negated);
         }
         let ops = [("Greater", false), ("GreaterOrEqual", false), ("Less", true), ("LessOrEqual", true)];
-        let (compare, node, swapped) = ops.into_iter().find_map(|(op, swapped)| {
+        let (compare, node, swapped, or_equal) = ops.into_iter().find_map(|(op, swapped)| {
             let (compare, node) = matcher.made_by(condition, op)?;
-            Some((compare, node, swapped))
+            Some((compare, node, swapped, op.ends_with("OrEqual")))
         })?;
         nodes.push(compare);
         let (mut left, mut right) = (node.input(0)?, node.input(1)?);
         if swapped {
             (left, right) = (right, left);
         }
-        let comparison = Comparison { left, right, or_equal: node.op.ends_with("OrEqual"), nodes };
+        let comparison = Comparison { left, right, or_equal, nodes };
         let (holds, fails) = if negated { (fails, holds) } else { (holds, fails) };
-        Some(Self { root, comparison, holds, fails })
+        Some(Self { name: root.name, output: root.output(), comparison, holds, fails })
     }
 
     fn fusion(self, matcher: &Matcher, root: usize, mut interior: Vec<usize>, node: Node) -> Option<Fusion> {
@@ -138,13 +145,22 @@ fn fill(matcher: &Matcher, value: &str, depth: usize) -> Option<f32> {
         let (first, rest) = array.f32s()?.split_first()?;
         return rest.iter().all(|value| value == first).then_some(*first);
     }
-    let node = matcher.maker(value).filter(|node| node.domain.is_empty() && depth < 4)?;
+    let node = matcher.maker(value).filter(|node| node.is_own() && depth < 4)?;
     let of = |at: usize| fill(matcher, node.input(at)?, depth + 1);
-    match node.op.as_str() {
-        "ConstantOfShape" => node.tensor("value").map_or(Some(0.0), |array| array.scalar_f32()),
-        "Expand" | "Identity" => of(0),
+    let number = match node.op {
+        "ConstantOfShape" => {
+            // In any shape all elements are the same.
+            node.ignore_input(0);
+            node.tensor("value").map_or(Some(0.0), |array| array.scalar_f32())
+        }
+        "Expand" => {
+            node.ignore_input(1);
+            of(0)
+        }
+        "Identity" => of(0),
         "Neg" => Some(-of(0)?),
         "Mul" => Some(of(0)? * of(1)?),
         _ => None,
-    }
+    };
+    number.filter(|_| node.check(&[]).is_ok())
 }

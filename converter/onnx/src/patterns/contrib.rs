@@ -4,10 +4,12 @@
 
 use super::attention;
 use super::parts::{Transposes, inside, like};
+use crate::error::OnnxError;
 use crate::model::{Array, Attribute, Model, Node};
+use crate::reader::{Ignored, Reader};
 
 /// What replaces a fused node; none in a form that is not known.
-type Parts = fn(&Node, &mut Model, &Transposes) -> Option<Vec<Node>>;
+type Parts = fn(&Reader, &mut Model, &Transposes) -> Option<Vec<Node>>;
 
 /// An operator of `com.microsoft` that is taken apart.
 pub(crate) struct Fused {
@@ -16,11 +18,22 @@ pub(crate) struct Fused {
     parts: Parts,
     /// What of it is taken apart.
     pub(crate) accepts: &'static str,
+    /// Attributes that its result does not depend on.
+    pub(crate) ignored: &'static [Ignored],
+}
+
+impl Fused {
+    /// The same with attributes that its result does not depend on.
+    const fn ignoring(self, ignored: &'static [Ignored]) -> Self {
+        Self { ignored, ..self }
+    }
 }
 
 const fn fused(name: &'static str, parts: Parts, accepts: &'static str) -> Fused {
-    Fused { name, parts, accepts }
+    Fused { name, parts, accepts, ignored: &[] }
 }
+
+const MASKED: Ignored = Ignored::new("mask_filter_value", "masks are refused");
 
 /// The operators that are taken apart.
 pub(crate) const OPS: &[Fused] = &[
@@ -28,7 +41,12 @@ pub(crate) const OPS: &[Fused] = &[
         "Attention",
         |node, model, _| attention::packed(node, model),
         "packed weights without masks, past keys or rotation; all heads of one size",
-    ),
+    )
+    .ignoring(&[
+        MASKED,
+        Ignored::new("past_present_share_buffer", "past keys are refused"),
+        Ignored::new("rotary_embedding_dim", "rotation is refused"),
+    ]),
     fused("BiasGelu", |node, _, _| gelu(node, "none"), "all of it"),
     fused("FastGelu", |node, _, _| gelu(node, "tanh"), "all of it"),
     fused("FusedMatMul", matmul, "either side transposed, times `alpha`; no transposed batches"),
@@ -38,7 +56,8 @@ pub(crate) const OPS: &[Fused] = &[
         "MultiHeadAttention",
         attention::separate,
         "three operands of three dimensions, with a constant bias or a stated `scale`; no masks, past keys or rotation",
-    ),
+    )
+    .ignoring(&[MASKED]),
     fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
     fused(
         "SkipLayerNormalization",
@@ -49,26 +68,35 @@ pub(crate) const OPS: &[Fused] = &[
 ];
 
 /// Replaces the nodes of `com.microsoft` that are known.
-pub(super) fn expand(model: &mut Model) {
+///
+/// # Errors
+///
+/// [`OnnxError::Unsupported`] for an attribute or input of one that is not read.
+pub(super) fn expand(model: &mut Model) -> Result<(), OnnxError> {
     let mut transposes = Transposes::new();
     for node in std::mem::take(&mut model.nodes) {
         if let (true, Some(source), Some(perm)) = (node.is("Transpose"), node.input(0), node.ints("perm")) {
             transposes.insert(node.output().into(), (source.into(), perm.to_vec()));
         }
         let row = OPS.iter().find(|row| node.domain == "com.microsoft" && node.op == row.name);
-        match row.and_then(|row| (row.parts)(&node, model, &transposes)) {
-            Some(parts) => model.nodes.extend(parts),
+        let reader = Reader::new(&node);
+        match row.and_then(|row| Some((row, (row.parts)(&reader, model, &transposes)?))) {
+            Some((row, parts)) => {
+                reader.check(row.ignored)?;
+                model.nodes.extend(parts);
+            }
             None => model.nodes.push(node),
         }
     }
+    Ok(())
 }
 
 /// The same node of ONNX's own operator set.
-fn own(node: &Node) -> Vec<Node> {
-    vec![Node { domain: String::new(), ..node.clone() }]
+fn own(node: &Reader) -> Vec<Node> {
+    vec![Node { domain: String::new(), ..node.pass_on() }]
 }
 
-fn quick_gelu(node: &Node) -> Option<Vec<Node>> {
+fn quick_gelu(node: &Reader) -> Option<Vec<Node>> {
     let op = match node.float("alpha", 1.702) {
         1.702 => "QuickGelu",
         1.0 => "Silu",
@@ -78,7 +106,7 @@ fn quick_gelu(node: &Node) -> Option<Vec<Node>> {
 }
 
 /// GELU after a bias, if there is one.
-fn gelu(node: &Node, approximate: &str) -> Option<Vec<Node>> {
+fn gelu(node: &Reader, approximate: &str) -> Option<Vec<Node>> {
     let mut parts = Vec::new();
     let mut x = node.input(0)?.to_string();
     if let Some(bias) = node.input(1) {
@@ -92,7 +120,7 @@ fn gelu(node: &Node, approximate: &str) -> Option<Vec<Node>> {
 }
 
 /// LayerNorm of a sum of two or three; the sum may be an output too.
-fn skip_norm(node: &Node) -> Option<Vec<Node>> {
+fn skip_norm(node: &Reader) -> Option<Vec<Node>> {
     let wanted = |index: usize| node.outputs.get(index).filter(|name| !name.is_empty());
     if wanted(1).or(wanted(2)).is_some() {
         return None;
@@ -117,8 +145,9 @@ fn skip_norm(node: &Node) -> Option<Vec<Node>> {
 }
 
 /// `alpha · A·B` with either transposed, where the rank of the transposed one is known.
-fn matmul(node: &Node, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
-    if node.int("transBatchA", 0) != 0 || node.int("transBatchB", 0) != 0 {
+fn matmul(node: &Reader, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
+    let batches = ["transBatchA", "transBatchB"].map(|flag| node.int(flag, 0));
+    if batches != [0, 0] {
         return None;
     }
     let mut parts = Vec::new();

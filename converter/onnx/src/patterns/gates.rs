@@ -19,7 +19,7 @@ pub(super) fn gate(matcher: &Matcher, index: usize) -> Option<Fusion> {
         if !matcher.private(&interior, index) {
             return None;
         }
-        let mut fused = Node { name: node.name.clone(), ..Node::new(op, vec![x.into()], node.output()) };
+        let mut fused = Node { name: node.name.into(), ..Node::new(op, vec![x.into()], node.output()) };
         if let Some(approximate) = approximate {
             fused = fused.with("approximate", Attribute::String(approximate.into()));
         }

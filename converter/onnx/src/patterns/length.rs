@@ -4,6 +4,7 @@ use super::fusion::Fusion;
 use super::matcher::Matcher;
 use super::norm::{root_of, squared};
 use crate::model::{Attribute, Node};
+use crate::reader::Reader;
 
 /// The normalisation whose division is node `index`.
 pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
@@ -12,6 +13,8 @@ pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
     let mut interior = Vec::new();
     if let Some((expand, inner)) = matcher.made_by(length, "Expand") {
         interior.push(expand);
+        // Its shape is that of the dividend, or the division would not be one of elements.
+        inner.ignore_input(1);
         length = inner.input(0)?;
     }
     for op in ["Clip", "Max", "Add"] {
@@ -29,7 +32,7 @@ pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
         return None;
     }
     let fused =
-        Node { name: node.name.clone(), ..Node::new("LpNormalization", vec![x.into()], node.output()) }
+        Node { name: node.name.into(), ..Node::new("LpNormalization", vec![x.into()], node.output()) }
             .with("axis", Attribute::Int(axis));
     Some(Fusion { root: index, interior, node: fused, constants: Vec::new() })
 }
@@ -49,10 +52,9 @@ fn norm_of(matcher: &Matcher, x: &str, length: &str, interior: &mut Vec<usize>) 
 }
 
 /// The one axis of a reduction that is kept.
-fn one_axis(matcher: &Matcher, reduce: &Node) -> Option<i64> {
-    let axes = reduce.ints("axes").or_else(|| matcher.constant(reduce.input(1)?)?.i64s())?;
-    match *axes {
-        [axis] if reduce.int("keepdims", 1) == 1 => Some(axis),
+fn one_axis<'a>(matcher: &Matcher<'a>, reduce: &Reader<'a>) -> Option<i64> {
+    match *matcher.kept_axes(reduce)? {
+        [axis] => Some(axis),
         _ => None,
     }
 }

@@ -28,6 +28,7 @@ pub(super) use contrib::OPS as FUSED;
 
 use super::error::OnnxError;
 use super::model::Model;
+use super::reader::Reader;
 use fusion::Fusion;
 use matcher::Matcher;
 
@@ -38,36 +39,49 @@ use matcher::Matcher;
 /// # Errors
 ///
 /// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
-/// constants.
+/// constants; [`OnnxError::Unsupported`] for an attribute or input of a joined node that is not
+/// read.
 pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
     straight::remove(model);
     noops::prune(model);
+    check_signs(model)?;
     let mut budget = constants::budget(model);
     constants::propagate(model, &mut budget)?;
     noops::remove(model);
-    contrib::expand(model);
+    contrib::expand(model)?;
     constants::propagate(model, &mut budget)?;
-    join(model);
+    join(model)?;
     noops::prune(model);
     Ok(())
 }
 
+/// Refuses attributes of a file's signs: `zero` is known of those alone that are made here.
+fn check_signs(model: &Model) -> Result<(), OnnxError> {
+    let mut signs = model.nodes.iter().filter(|node| node.is("Sign"));
+    signs.try_for_each(|node| {
+        let reader = Reader::new(node);
+        reader.ignore_input(0);
+        reader.check(&[])
+    })
+}
+
+/// What finds a decomposed operation that ends at a node.
+const PATTERNS: &[fn(&Matcher, usize) -> Option<Fusion>] =
+    &[norm::layer_norm, gates::gate, length::unit, binary::sign, binary::at_least];
+
 /// Joins decomposed operations.
-fn join(model: &mut Model) {
+fn join(model: &mut Model) -> Result<(), OnnxError> {
     let fusions = {
         let matcher = Matcher::new(model);
         let mut taken = vec![false; model.nodes.len()];
         let mut fusions: HashMap<usize, Fusion> = HashMap::new();
         for index in 0..model.nodes.len() {
-            let found = norm::layer_norm(&matcher, index)
-                .or_else(|| gates::gate(&matcher, index))
-                .or_else(|| length::unit(&matcher, index))
-                .or_else(|| binary::sign(&matcher, index))
-                .or_else(|| binary::at_least(&matcher, index));
+            let found = PATTERNS.iter().find_map(|&pattern| matcher.find(pattern, index));
             let Some(fusion) = found else { continue };
             if taken[fusion.root] || fusion.interior.iter().any(|&node| taken[node]) {
                 continue;
             }
+            matcher.check(&fusion)?;
             taken[fusion.root] = true;
             fusion.interior.iter().for_each(|&node| taken[node] = true);
             fusions.insert(fusion.root, fusion);
@@ -84,4 +98,5 @@ fn join(model: &mut Model) {
             model.nodes.push(node);
         }
     }
+    Ok(())
 }

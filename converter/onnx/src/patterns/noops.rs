@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::cast;
+use crate::import;
 use crate::model::{Array, Data, Element, Model, Node};
-use crate::tensor::cast_target;
+use crate::reader::Reader;
 
 /// Removes nodes that no output depends on, and constants that nobody reads.
 pub(super) fn prune(model: &mut Model) {
@@ -30,7 +32,7 @@ pub(super) fn remove(model: &mut Model) {
         model.inputs.iter().map(|input| (input.name.clone(), input.element)).collect();
     types.extend(model.constants.iter().map(|(name, array)| (name.clone(), constant_type(array))));
     let mut aliases: HashMap<String, String> = HashMap::new();
-    let mut makers: HashMap<String, (String, String)> = HashMap::new();
+    let mut makers: HashMap<String, Maker> = HashMap::new();
     let nodes = std::mem::take(&mut model.nodes);
     for mut node in nodes {
         for input in &mut node.inputs {
@@ -42,9 +44,16 @@ pub(super) fn remove(model: &mut Model) {
         if let Some(element) = element {
             types.extend(node.outputs.iter().map(|name| (name.clone(), element)));
         }
-        let source = passes(&node, &types, &makers, &model.constants).map(String::from);
-        let first = node.input(0).unwrap_or("").to_string();
-        makers.insert(node.output().into(), (node.op.clone(), first));
+        let reader = Reader::new(&node);
+        let source = passes(&reader, &types, &makers, &model.constants).map(String::from);
+        // What is left unread is for the walk to refuse.
+        let source = source.filter(|_| reader.check(import::ignored(&node)).is_ok());
+        let maker = Maker {
+            op: node.op.clone(),
+            first: node.input(0).unwrap_or("").into(),
+            bare: node.attributes.is_empty() && node.inputs.len() == 1,
+        };
+        makers.insert(node.output().into(), maker);
         match source {
             Some(source) if outputs.contains(node.output()) => {
                 node.op = "Identity".into();
@@ -59,32 +68,52 @@ pub(super) fn remove(model: &mut Model) {
     }
 }
 
+/// What made a value.
+struct Maker {
+    op: String,
+    /// Its first input.
+    first: String,
+    /// Whether that is all of it.
+    bare: bool,
+}
+
 /// The input that `node` passes on unchanged, if it does.
 fn passes<'a>(
-    node: &'a Node,
+    node: &Reader<'a>,
     types: &HashMap<String, Element>,
-    makers: &HashMap<String, (String, String)>,
+    makers: &HashMap<String, Maker>,
     constants: &HashMap<String, Array>,
 ) -> Option<&'a str> {
     let input = node.input(0)?;
-    if !node.domain.is_empty() || node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
+    if !node.is_own() || node.outputs.iter().skip(1).any(|name| !name.is_empty()) {
         return None;
     }
-    match node.op.as_str() {
+    match node.op {
         "Identity" => Some(input),
-        "Dropout" => match node.input(2).map(|name| constants.get(name)) {
-            None => Some(input),
-            Some(mode) => (mode?.bools()? == [false]).then_some(input),
-        },
+        "Dropout" => {
+            // In evaluation mode its ratio says nothing.
+            node.ignore_input(1);
+            match node.input(2).map(|name| constants.get(name)) {
+                None => Some(input),
+                Some(mode) => (mode?.bools()? == [false]).then_some(input),
+            }
+        }
         "Cast" | "CastLike" => {
+            // What either is to, the type of its output says.
+            if node.is("Cast") {
+                node.ignore("to");
+            } else {
+                node.ignore_input(1);
+            }
             let (from, to) = (types.get(input)?, types.get(node.output())?);
             (from == to && *from != Element::U8).then_some(input)
         }
         "Where" => {
-            let (maker, tested) = makers.get(input)?;
+            let test = makers.get(input)?;
             let softmax = node.input(2)?;
             let zero = constants.get(node.input(1)?)?.scalar_f32()? == 0.0;
-            let guarded = maker == "IsNaN" && tested == softmax && makers.get(softmax)?.0 == "Softmax";
+            let tests = test.op == "IsNaN" && test.bare && test.first == softmax;
+            let guarded = tests && makers.get(softmax)?.op == "Softmax";
             (zero && guarded).then_some(softmax)
         }
         _ => None,
@@ -103,7 +132,7 @@ fn constant_type(array: &Array) -> Element {
 fn result_type(node: &Node, types: &HashMap<String, Element>) -> Option<Element> {
     let of = |index: usize| node.input(index).and_then(|name| types.get(name)).copied();
     match node.op.as_str() {
-        "Cast" => cast_target(node.int("to", 0)),
+        "Cast" => cast::target(node.int("to", 0)),
         "CastLike" | "Where" => of(1),
         "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "QuantizeLinear" => Some(Element::Int),
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "IsNaN" | "IsInf" | "Not"

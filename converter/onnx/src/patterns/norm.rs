@@ -4,6 +4,7 @@
 use super::fusion::Fusion;
 use super::matcher::Matcher;
 use crate::model::{Array, Attribute, Node};
+use crate::reader::Reader;
 
 /// The part of a LayerNorm without γ and β.
 struct Standardised<'a> {
@@ -46,16 +47,16 @@ pub(super) fn layer_norm(matcher: &Matcher, index: usize) -> Option<Fusion> {
     };
     let inputs = vec![core.x.into(), name(&gamma), name(&beta)];
     let node =
-        Node { name: matcher.node(root)?.name.clone(), ..Node::new("LayerNormalization", inputs, output) }
+        Node { name: matcher.node(root)?.name.into(), ..Node::new("LayerNormalization", inputs, output) }
             .with("axis", Attribute::Int(core.axes[0]))
             .with("epsilon", Attribute::Float(core.epsilon as f32));
     Some(Fusion { root, interior: core.interior, node, constants: gamma.into_iter().chain(beta).collect() })
 }
 
 /// The constant operand of `node` with `rank` dimensions, leading ones dropped.
-fn parameter(matcher: &Matcher, node: &Node, rank: usize) -> Option<Array> {
-    let operand = |index: usize| matcher.constant(node.input(index)?);
-    let array = operand(0).or_else(|| operand(1))?;
+fn parameter(matcher: &Matcher, node: &Reader, rank: usize) -> Option<Array> {
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    let array = matcher.constant(a).or_else(|| matcher.constant(b))?;
     array.f32s()?;
     let extra = array.rank().checked_sub(rank)?;
     let (ones, shape) = array.shape.split_at(extra);
@@ -63,7 +64,7 @@ fn parameter(matcher: &Matcher, node: &Node, rank: usize) -> Option<Array> {
     fits.then(|| array.reshape(shape.to_vec())).flatten()
 }
 
-fn standardised<'a>(matcher: &Matcher<'a>, node: &'a Node) -> Option<Standardised<'a>> {
+fn standardised<'a>(matcher: &Matcher<'a>, node: &Reader<'a>) -> Option<Standardised<'a>> {
     let (a, b) = (node.input(0)?, node.input(1)?);
     if node.is("Div") {
         return centred(matcher, a, root_of(matcher, b)?);
@@ -136,11 +137,10 @@ fn centred<'a>(matcher: &Matcher<'a>, d: &str, (v, mut interior): Root<'a>) -> O
 /// that end at the last.
 fn mean<'a>(matcher: &Matcher<'a>, value: &str) -> Option<(usize, &'a str, Vec<i64>)> {
     let (index, node) = matcher.made_by(value, "ReduceMean")?;
-    let axes = node.ints("axes").or_else(|| matcher.constant(node.input(1)?)?.i64s())?;
-    let mut axes = axes.to_vec();
+    let mut axes = matcher.kept_axes(node)?.to_vec();
     axes.sort_unstable();
     let last = axes.iter().rev().zip(1..).all(|(&axis, from_end)| axis == -from_end);
-    let fits = node.int("keepdims", 1) == 1 && !axes.is_empty() && (last || (axes.len() == 1 && axes[0] > 0));
+    let fits = last || (axes.len() == 1 && axes[0] > 0);
     fits.then_some((index, node.input(0)?, axes))
 }
 

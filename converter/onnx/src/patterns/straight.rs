@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use super::matcher::Matcher;
-use crate::model::{Model, Node};
+use crate::model::Model;
+use crate::reader::Reader;
 
 /// Most values that are looked at behind one sum.
 const MAX_VALUES: usize = 128;
@@ -18,7 +19,8 @@ const MAX_DEPTH: usize = 8;
 pub(super) fn remove(model: &mut Model) {
     let found: Vec<(usize, String)> = {
         let matcher = Matcher::new(model);
-        let steps = (0..model.nodes.len()).filter_map(|index| Some((index, step(&matcher, index)?.into())));
+        let steps =
+            (0..model.nodes.len()).filter_map(|index| Some((index, matcher.find(step, index)?.into())));
         steps.collect()
     };
     for (index, step) in found {
@@ -37,23 +39,32 @@ fn step<'a>(matcher: &Matcher<'a>, index: usize) -> Option<&'a str> {
         // (step − soft) + soft, either way round.
         [(a, b), (b, a)].into_iter().find_map(|(difference, soft)| {
             let (_, inner) = matcher.made_by(source(matcher, difference), "Sub")?;
-            same(matcher, inner.input(1)?, soft, 0).then_some((inner.input(0)?, soft))
+            let (step, subtracted) = (inner.input(0)?, inner.input(1)?);
+            (whole(inner) && same(matcher, subtracted, soft, 0)).then_some((step, soft))
         })?
     } else if node.is("Sub") {
         // (step + soft) − soft.
         let (_, inner) = matcher.made_by(source(matcher, a), "Add")?;
         let (x, y) = (inner.input(0)?, inner.input(1)?);
+        if !whole(inner) {
+            return None;
+        }
         [(x, y), (y, x)].into_iter().find(|(_, soft)| same(matcher, soft, b, 0))?
     } else {
         return None;
     };
-    covers(matcher, step, soft).then_some(step)
+    (whole(node) && covers(matcher, step, soft)).then_some(step)
+}
+
+/// Whether nothing of a node that goes is left unread.
+fn whole(node: &Reader) -> bool {
+    node.check(&[]).is_ok()
 }
 
 /// `value` behind identities.
 fn source<'a>(matcher: &Matcher<'a>, mut value: &'a str) -> &'a str {
     while let Some((_, node)) = matcher.made_by(value, "Identity") {
-        let Some(input) = node.input(0) else { break };
+        let Some(input) = node.input(0).filter(|_| whole(node)) else { break };
         value = input;
     }
     value
@@ -66,12 +77,12 @@ fn same<'a>(matcher: &Matcher<'a>, a: &'a str, b: &'a str, depth: usize) -> bool
         return true;
     }
     let (Some(x), Some(y)) = (matcher.maker(a), matcher.maker(b)) else { return false };
-    let alike = x.outputs.len() == 1
-        && (&x.op, &x.domain, &x.attributes) == (&y.op, &y.domain, &y.attributes)
-        && x.inputs.len() == y.inputs.len();
-    let inputs = || x.inputs.iter().zip(&y.inputs);
-    let equal = |(a, b): (&'a String, &'a String)| a == b || same(matcher, a, b, depth + 1);
-    depth < MAX_DEPTH && alike && (elementwise(x) || x.is("Constant")) && inputs().all(equal)
+    let alike = x.outputs.len() == 1 && x.is_like(y) && x.count() == y.count();
+    let equal = |at: usize| match (x.input(at), y.input(at)) {
+        (Some(a), Some(b)) => a == b || same(matcher, a, b, depth + 1),
+        (a, b) => a == b,
+    };
+    depth < MAX_DEPTH && alike && (elementwise(x) || x.is("Constant")) && (0..x.count()).all(equal)
 }
 
 /// Whether `step` has the shape of the sum: every tensor that `soft` is computed from,
@@ -96,7 +107,7 @@ fn walk<'a>(matcher: &Matcher<'a>, value: &'a str, known: impl Fn(&str) -> bool)
             return None;
         }
         if let Some(node) = matcher.maker(value).filter(|node| elementwise(node)) {
-            open.extend(node.inputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
+            open.extend(node.all_inputs());
         }
     }
     Some(seen)
@@ -110,7 +121,7 @@ fn is_scalar(matcher: &Matcher, value: &str) -> bool {
 }
 
 /// Whether an element of the node's output depends on the same element of its inputs only.
-fn elementwise(node: &Node) -> bool {
+fn elementwise(node: &Reader) -> bool {
     let ops = [
         "Identity",
         "Cast",
@@ -138,5 +149,5 @@ fn elementwise(node: &Node) -> bool {
         "And",
         "Or",
     ];
-    node.domain.is_empty() && ops.contains(&node.op.as_str())
+    node.is_own() && ops.contains(&node.op)
 }

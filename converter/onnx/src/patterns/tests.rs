@@ -346,3 +346,34 @@ fn keys_of_large_probabilities() {
         assert_eq!(chosen(tail), None, "{tail}");
     }
 }
+
+#[test]
+fn attributes_of_joined_nodes_are_read_or_refused() {
+    let norm = |attribute: &str| {
+        let text =
+            CENTRE.replace("v = ReduceMean q axes=-1", &format!("v = ReduceMean q axes=-1 {attribute}"));
+        fuse(&mut model(&format!("{text}e = Add v 0.00001\ns = Sqrt e\ny = Div d s")))
+    };
+    norm("keepdims=1").unwrap();
+    norm("noop_with_empty_axes=1").unwrap();
+    for (result, op) in [
+        (norm("surprise=1"), "`v` (ReduceMean)"),
+        (
+            fuse(&mut model(&format!(
+                "{}p = Mul x s\ny = Mul p 0.5",
+                ERF.replace("Erf u", "Erf u surprise=1")
+            ))),
+            "`e` (Erf)",
+        ),
+        (fuse(&mut model("s = Sigmoid x\ny = Mul s x surprise=1")), "`y` (Mul)"),
+        (fuse(&mut model("y = Sign x surprise=1")), "`y` (Sign)"),
+    ] {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(op) && message.contains("`surprise` of 1"), "{message}");
+    }
+    let zero = fuse(&mut model("y = Sign x zero=1")).unwrap_err().to_string();
+    assert!(zero.contains("`zero` of 1"), "{zero}");
+    // What would be removed stays, for the walk to refuse.
+    assert_eq!(fused("i = Identity x surprise=1\ny = Relu i"), ["Identity", "Relu"]);
+    assert_eq!(fused("i = Dropout x seed=1\ny = Relu i"), ["Relu"]);
+}

@@ -5,6 +5,7 @@ use crate::import::op::Domain;
 use crate::import::ops::{FAMILIES, REFUSED, all};
 use crate::import::outputs::ENDINGS;
 use crate::patterns::FUSED;
+use crate::reader::Ignored;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/onnx-operators.md");
 
@@ -32,7 +33,7 @@ fn check_list(page: &str, heading: &str, names: &[&str]) {
 #[test]
 fn the_page_lists_the_operators() {
     let page = std::fs::read_to_string(PAGE).unwrap();
-    let folded: Vec<&str> = fold::names().collect();
+    let folded: Vec<&str> = fold::rows().map(|(name, _)| name).collect();
     for family in FAMILIES {
         let rows = family.ops.iter().copied().flatten().map(|op| {
             let (name, constants) = match op.domain {
@@ -55,11 +56,27 @@ fn the_page_lists_the_operators() {
     });
     check_table(&page, "## What is refused", &refused.collect::<Vec<_>>());
 
+    let mut ignored: Vec<String> = Vec::new();
+    let mut ignores = |op: String, rows: &[Ignored]| {
+        for row in rows {
+            let line = format!("| {op} | `{}` | {} |", row.attribute, row.why);
+            if !ignored.contains(&line) {
+                ignored.push(line);
+            }
+        }
+    };
+    all().filter(|op| op.domain == Domain::Onnx).for_each(|op| ignores(format!("`{}`", op.name), op.ignored));
+    fold::rows().for_each(|(name, rows)| ignores(format!("`{name}`"), rows));
+    ENDINGS.iter().for_each(|ending| ignores(format!("`{}` at the end", ending.op), ending.ignored));
+    FUSED.iter().for_each(|op| ignores(format!("`com.microsoft::{}`", op.name), op.ignored));
+    check_table(&page, "## Attributes and inputs", &ignored);
+
     let imported = |name: &str| all().any(|op| op.domain == Domain::Onnx && op.name == name);
     let mut only: Vec<&str> = folded.into_iter().filter(|name| !imported(name)).collect();
     only.sort_unstable();
     check_list(&page, "## Operators on constants only", &only);
-    check_list(&page, "## What is left out at the end", ENDINGS);
+    let endings: Vec<&str> = ENDINGS.iter().map(|ending| ending.op).collect();
+    check_list(&page, "## What is left out at the end", &endings);
 }
 
 #[test]
@@ -67,7 +84,7 @@ fn every_operator_has_one_row() {
     let mut rows: Vec<(&str, &str)> = all().map(|op| (op.domain.name(), op.name)).collect();
     let refused = REFUSED.iter().copied().flatten().flat_map(|row| row.names);
     rows.extend(refused.map(|name| ("", *name)));
-    let mut folded: Vec<(&str, &str)> = fold::names().map(|name| ("", name)).collect();
+    let mut folded: Vec<(&str, &str)> = fold::rows().map(|(name, _)| ("", name)).collect();
     for rows in [&mut rows, &mut folded] {
         let count = rows.len();
         rows.sort_unstable();

@@ -1,6 +1,7 @@
 //! Small models against plain evaluation: of the same nodes on a constant image by
 //! [`fold`], or of the op's definition written out.
 
+mod attributes;
 mod binary;
 mod conv;
 mod documented;
