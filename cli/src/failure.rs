@@ -51,8 +51,12 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::Safetensors { .. } => {
             "the file may be incomplete: copy it again, or save it again with safetensors"
         }
+        ConvertError::Folder { .. } => {
+            "give a folder with model.safetensors, config.json and preprocessor_config.json, as save_pretrained writes it"
+        }
         ConvertError::UnknownLayout { .. } => {
-            "give an .onnx file, or a state dict saved as safetensors with timm's names or in the layouts of I-ViT and BiViT"
+            "give an .onnx file, or a state dict saved as safetensors with the names of timm, torchvision or Hugging Face \
+             or in the layouts of I-ViT and BiViT"
         }
         ConvertError::Config { .. } => {
             "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]: \

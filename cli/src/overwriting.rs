@@ -58,11 +58,13 @@ impl Files {
     }
 }
 
-/// The files beside the model at `path` that its weights lie in.
+/// The files beside the model at `path`, or in it, that it is made of.
 fn weights(path: &Path) -> Vec<(&'static str, PathBuf)> {
     let onnx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
     if !onnx || !path.is_file() {
-        return Vec::new();
+        let files = converter::import::Files::find(path);
+        let part = |part: &Path| ("a part of the model,", part.to_owned());
+        return files.map(|files| files.all().map(part).collect()).unwrap_or_default();
     }
     match fs::read(path) {
         Ok(bytes) => {

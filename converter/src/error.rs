@@ -26,6 +26,14 @@ pub enum ConvertError {
         /// What the parser says.
         reason: String,
     },
+    /// A folder or an index does not hold a model that is read.
+    #[error("{path} holds no model that is read: {reason}")]
+    Folder {
+        /// The folder, or the index.
+        path: String,
+        /// What it lacks, and the way out.
+        reason: String,
+    },
     /// The layout of the checkpoint is not one we know.
     #[error("{path} is not a layout this converter knows: {hint}")]
     UnknownLayout {

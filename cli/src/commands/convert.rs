@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use boards::Kernels;
 use clap::ValueEnum;
 use converter::calibrate::{Precision, QuantizeOptions};
-use converter::import::{ImportOptions, Imported, import};
+use converter::import::{Import, ImportOptions, Imported, read};
 use converter::{BuildOptions, ConvertError};
 use facts::Comparison;
 use float::Graph;
@@ -29,8 +29,9 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The trained model: .onnx, or .safetensors with timm's names or in the layouts of I-ViT
-    /// and BiViT.
+    /// The trained model: .onnx; .safetensors with the names of timm, torchvision or Hugging Face,
+    /// or in the layouts of I-ViT and BiViT; or a folder with model.safetensors, config.json and
+    /// preprocessor_config.json.
     model: PathBuf,
     /// Where the container goes.
     #[arg(short, long, value_name = "OUT.shf")]
@@ -160,8 +161,10 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let (mean, std) = args.normalisation.stated();
     let options = ImportOptions { config: config(args)?, mean, std };
     let reading = Progress::spinner(format!("reading {name}"));
-    let imported = import(&args.model, &options).map_err(Failure::convert(&name))?;
+    let Import { model: imported, notes, .. } =
+        read(&args.model, &options).map_err(Failure::convert(&name))?;
     drop(reading);
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
     let made = match imported {
         Imported::Quantized(graph) => {

@@ -96,64 +96,76 @@ impl VitConfig {
     /// The frame this model takes, with mean and standard deviation from the options or
     /// the metadata keys `mean` and `std` (comma-separated).
     pub fn image(&self, tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Image, ConvertError> {
-        let mean = self.per_channel("mean", &options.mean, tensors)?;
-        let std = self.per_channel("std", &options.std, tensors)?;
-        if let Some(bad) = std.iter().find(|s| **s <= 0.0) {
-            return Err(ConvertError::Config {
-                reason: format!("std holds {bad}, expected positive numbers"),
-            });
-        }
-        let bits = |values: &[f32]| {
-            let mut all = [FloatBits(0); 4];
-            for (place, value) in all.iter_mut().zip(values) {
-                *place = FloatBits(value.to_bits());
-            }
-            all
-        };
-        Ok(Image {
-            height: self.img_size as u16,
-            width: self.img_size as u16,
-            channels: self.in_chans as u8,
-            order: match self.in_chans {
-                1 => ChannelOrder::Gray,
-                3 => ChannelOrder::Rgb,
-                _ => ChannelOrder::Other,
-            },
-            fit: Fit::Stretch,
-            mean: bits(&mean),
-            std: bits(&std),
-        })
+        image(self.img_size, self.in_chans, tensors, options)
     }
+}
 
-    fn per_channel(&self, key: &str, given: &[f32], tensors: &Tensors<'_>) -> Result<Vec<f32>, ConvertError> {
-        let values = match (given, tensors.metadata(key)) {
-            ([], Some(text)) => text
-                .split(',')
-                .map(|part| {
-                    part.trim_matches(|c: char| c.is_whitespace() || c == '[' || c == ']').parse().map_err(
-                        |_| ConvertError::Config {
-                            reason: format!("{key} `{text}` is not a list of numbers"),
-                        },
-                    )
+/// The frame of a model of `side × side` pixels, with mean and standard deviation from the options or
+/// the metadata keys `mean` and `std` (comma-separated).
+pub fn image(
+    side: u32,
+    channels: u32,
+    tensors: &Tensors<'_>,
+    options: &ImportOptions,
+) -> Result<Image, ConvertError> {
+    let mean = per_channel("mean", &options.mean, channels, tensors)?;
+    let std = per_channel("std", &options.std, channels, tensors)?;
+    if let Some(bad) = std.iter().find(|s| **s <= 0.0) {
+        return Err(ConvertError::Config { reason: format!("std holds {bad}, expected positive numbers") });
+    }
+    let bits = |values: &[f32]| {
+        let mut all = [FloatBits(0); 4];
+        for (place, value) in all.iter_mut().zip(values) {
+            *place = FloatBits(value.to_bits());
+        }
+        all
+    };
+    Ok(Image {
+        height: side as u16,
+        width: side as u16,
+        channels: channels as u8,
+        order: match channels {
+            1 => ChannelOrder::Gray,
+            3 => ChannelOrder::Rgb,
+            _ => ChannelOrder::Other,
+        },
+        fit: Fit::Stretch,
+        mean: bits(&mean),
+        std: bits(&std),
+    })
+}
+
+fn per_channel(
+    key: &str,
+    given: &[f32],
+    channels: u32,
+    tensors: &Tensors<'_>,
+) -> Result<Vec<f32>, ConvertError> {
+    let values = match (given, tensors.metadata(key)) {
+        ([], Some(text)) => text
+            .split(',')
+            .map(|part| {
+                part.trim_matches(|c: char| c.is_whitespace() || c == '[' || c == ']').parse().map_err(|_| {
+                    ConvertError::Config { reason: format!("{key} `{text}` is not a list of numbers") }
                 })
-                .collect::<Result<Vec<f32>, _>>()?,
-            ([], None) => {
-                let reason = format!("the file's metadata has no `{key}`; give it with --{key}");
-                return Err(ConvertError::Config { reason });
-            }
-            (given, _) => given.to_vec(),
-        };
-        let channels = self.in_chans as usize;
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(ConvertError::Config { reason: format!("{key} holds a value that is not finite") });
+            })
+            .collect::<Result<Vec<f32>, _>>()?,
+        ([], None) => {
+            let reason = format!("the file's metadata has no `{key}`; give it with --{key}");
+            return Err(ConvertError::Config { reason });
         }
-        match values.len() {
-            1 => Ok(vec![values[0]; channels]),
-            n if n == channels => Ok(values),
-            n => Err(ConvertError::Config {
-                reason: format!("{key} has {n} values, the image has {channels} channels"),
-            }),
-        }
+        (given, _) => given.to_vec(),
+    };
+    let channels = channels as usize;
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(ConvertError::Config { reason: format!("{key} holds a value that is not finite") });
+    }
+    match values.len() {
+        1 => Ok(vec![values[0]; channels]),
+        n if n == channels => Ok(values),
+        n => Err(ConvertError::Config {
+            reason: format!("{key} has {n} values, the image has {channels} channels"),
+        }),
     }
 }
 

@@ -27,7 +27,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
         stream = importer.block(&format!("blocks.{block}"), stream)?;
     }
     importer.head(stream)?;
-    tensors.finish(unread::IVIT)?;
+    tensors.finish(&[unread::IVIT])?;
     Ok(importer.graph)
 }
 

@@ -1,27 +1,42 @@
 //! Readers of trained models.
 
 mod config;
+mod files;
+mod hugging_face;
 mod ivit;
+mod json;
+mod layers;
+mod layout;
 mod onnx;
 mod options;
+mod pictures;
 mod recipe;
+mod relative;
+mod swin;
 mod tensors;
 mod timm;
+mod torchvision;
 mod unread;
+mod vit;
 
 use std::path::Path;
 
 pub use config::VitConfig;
+pub use files::Files;
 pub use ivit::import as import_ivit;
 pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
 pub use options::ImportOptions;
 pub use recipe::import as import_recipe;
 pub use tensors::Tensors;
-pub use timm::import as import_timm;
 pub use unread::Unused;
 
+use self::hugging_face::Preprocessor;
+use self::layout::{Family, Layout};
 use crate::error::ConvertError;
 use crate::graph::Graph;
+
+/// The layouts of safetensors files.
+static LAYOUTS: &[&Layout] = &[&timm::LAYOUT, &torchvision::LAYOUT, &hugging_face::LAYOUT];
 
 /// A model as its file has it.
 #[derive(Clone, Debug)]
@@ -42,32 +57,63 @@ impl Imported {
     }
 }
 
-/// Reads the model at `path`: an `.onnx` file, or safetensors whose layout is recognised by
-/// their tensor names. Where neither the options nor the file have the configuration, it is that
-/// of `config.json` beside the file.
+/// A model, and how it was read.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The model.
+    pub model: Imported,
+    /// Names of the classes, by index, where the files have them.
+    pub labels: Vec<String>,
+    /// What a user should know of how it was read: sentences without a full stop.
+    pub notes: Vec<String>,
+}
+
+impl From<Imported> for Import {
+    fn from(model: Imported) -> Self {
+        Self { model, labels: Vec::new(), notes: Vec::new() }
+    }
+}
+
+/// What lies beside the tensors of a model.
+#[derive(Clone, Copy, Default)]
+struct Beside<'a> {
+    /// `config.json`.
+    config: Option<&'a str>,
+    /// `preprocessor_config.json`.
+    preprocessor: Option<&'a str>,
+}
+
+/// Reads the model at `path`, as [`read`] does, without what is to be known of it.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-        return import_onnx(path, options).map(Imported::Float);
+    read(path, options).map(|import| import.model)
+}
+
+/// Reads the model at `path`: an `.onnx` file, or safetensors whose layout is recognised by
+/// their tensor names, or a folder of them as a hub has it ([`Files`]). Where neither the options
+/// nor the file have the configuration, it is that of `config.json` beside the file.
+pub fn read(path: &Path, options: &ImportOptions) -> Result<Import, ConvertError> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) && !path.is_dir() {
+        return import_onnx(path, options).map(|graph| Imported::Float(graph).into());
     }
-    let read_error = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| ConvertError::Read { path, source }
+    let files = Files::find(path)?;
+    let weights = files.read_weights()?;
+    let parts: Vec<_> = weights.iter().map(|(name, bytes)| (bytes.as_slice(), name.as_str())).collect();
+    let tensors = Tensors::parse_all(&parts)?;
+    let [config, preprocessor] = [&files.config, &files.preprocessor].map(Files::read_text);
+    let (config, preprocessor) = (config?, preprocessor?);
+    let beside = Beside { config: config.as_deref(), preprocessor: preprocessor.as_deref() };
+    let mut import = import_tensors(&tensors, &path.display().to_string(), options, beside).map_err(
+        |error| match error {
+            ConvertError::Config { reason } => ConvertError::Config { reason: files.explain(reason) },
+            other => other,
+        },
+    )?;
+    let prepared = match (&import.model, &files.preprocessor) {
+        (Imported::Float(graph), Some(_)) => Some(pictures::sentence(&graph.image)),
+        _ => None,
     };
-    let bytes = std::fs::read(path).map_err(read_error(path))?;
-    let name = path.display().to_string();
-    let tensors = Tensors::parse(&bytes, &name)?;
-    let beside = path.with_file_name("config.json");
-    if options.config.is_some() || tensors.metadata("config").is_some() || !beside.is_file() {
-        return import_tensors(&tensors, &name, options);
-    }
-    let config = std::fs::read_to_string(&beside).map_err(read_error(&beside))?;
-    let options = ImportOptions { config: Some(config), ..options.clone() };
-    import_tensors(&tensors, &name, &options).map_err(|error| match error {
-        ConvertError::Config { reason } => {
-            ConvertError::Config { reason: format!("{reason} (with {})", beside.display()) }
-        }
-        other => other,
-    })
+    import.notes.splice(0..0, files.sentence().into_iter().chain(prepared));
+    Ok(import)
 }
 
 /// Reads the safetensors file `bytes`; `name` is for messages.
@@ -76,16 +122,20 @@ pub fn import_safetensors(
     name: &str,
     options: &ImportOptions,
 ) -> Result<Imported, ConvertError> {
-    import_tensors(&Tensors::parse(bytes, name)?, name, options)
+    let import = import_tensors(&Tensors::parse(bytes, name)?, name, options, Beside::default())?;
+    Ok(import.model)
 }
 
 fn import_tensors(
     tensors: &Tensors<'_>,
     name: &str,
     options: &ImportOptions,
-) -> Result<Imported, ConvertError> {
+    beside: Beside<'_>,
+) -> Result<Import, ConvertError> {
     match tensors.metadata("format") {
-        Some(recipe::FORMAT) => return import_recipe(tensors, options).map(Imported::Quantized),
+        Some(recipe::FORMAT) => {
+            return import_recipe(tensors, options).map(|graph| Imported::Quantized(graph).into());
+        }
         Some(other) if other.starts_with("shiftformer-") => {
             return Err(ConvertError::UnknownLayout {
                 path: name.to_owned(),
@@ -99,15 +149,24 @@ fn import_tensors(
         .iter()
         .any(|q| tensors.contains(&format!("{q}.act_scaling_factor")))
     {
-        return import_ivit(tensors, options).map(Imported::Quantized);
+        return import_ivit(tensors, options).map(|graph| Imported::Quantized(graph).into());
     }
-    if tensors.contains("patch_embed.proj.weight") {
-        return import_timm(tensors, options).map(Imported::Float);
+    let config = options.config.as_deref().or_else(|| tensors.metadata("config")).or(beside.config);
+    let preprocessor = beside.preprocessor.map(Preprocessor::read).transpose()?;
+    match tensors.family() {
+        Some(family @ (Family::Timm | Family::Torchvision)) => {
+            timm::import(tensors, family, config, preprocessor, options)
+        }
+        Some(Family::HuggingFace) => hugging_face::import(tensors, config, preprocessor, options),
+        None => Err(ConvertError::UnknownLayout { path: name.to_owned(), hint: hint() }),
     }
-    Err(ConvertError::UnknownLayout {
-        path: name.to_owned(),
-        hint: "expected timm's VisionTransformer, with a tensor `patch_embed.proj.weight`, or the I-ViT \
-               layout, with `qact_input.act_scaling_factor`"
-            .into(),
-    })
+}
+
+/// What tells each layout.
+fn hint() -> String {
+    let landmarks: Vec<_> = LAYOUTS
+        .iter()
+        .map(|layout| format!("`{}` ({})", layout.landmark.trim_start_matches('*'), layout.family.name()))
+        .collect();
+    format!("expected a tensor {}, or `qact_input.act_scaling_factor` (I-ViT)", landmarks.join(", "))
 }

@@ -1,58 +1,86 @@
 //! Named tensors of a safetensors file, with errors that name them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::LAYOUTS;
+use super::layout::{Family, Naming};
 use super::unread::{Unused, meaning};
 use crate::error::ConvertError;
 
-/// A parsed file. Reads F32, F16 and BF16 tensors, I32 integers and packed bits; allocates no more than the file's size.
+/// The tensors of a model. Reads F32, F16 and BF16 tensors, I32 integers and packed bits; allocates
+/// no more than the files' size.
 ///
 /// It records which tensors were read, so that an importer leaves none by oversight.
 pub struct Tensors<'a> {
-    file: SafeTensors<'a>,
+    /// By the names that importers ask for.
+    tensors: BTreeMap<String, Entry<'a>>,
+    /// Names that the layout does not have.
+    strange: Vec<String>,
     metadata: HashMap<String, String>,
-    /// In front of every name of the model.
-    wrapper: String,
+    naming: Naming,
     read: RefCell<BTreeSet<String>>,
 }
 
-/// What DataParallel, Lightning and `torch.compile` write in front of the names of a state dict.
-const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
-/// A tensor of every layout.
-const LANDMARK: &str = "patch_embed.proj.weight";
+struct Entry<'a> {
+    /// As the file has it.
+    name: String,
+    view: TensorView<'a>,
+}
 
 impl<'a> Tensors<'a> {
     /// Parses `bytes`; `path` is for messages.
     pub fn parse(bytes: &'a [u8], path: &str) -> Result<Self, ConvertError> {
-        let bad = |e: safetensors::SafeTensorError| ConvertError::Safetensors {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
-        let file = SafeTensors::deserialize(bytes).map_err(bad)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let starts = file.names().into_iter().filter_map(|name| name.strip_suffix(LANDMARK));
-        let wrapper = starts.filter(|start| is_wrapper(start)).min().unwrap_or_default().to_owned();
-        Ok(Self { file, metadata, wrapper, read: RefCell::default() })
+        Self::parse_all(&[(bytes, path)])
     }
 
-    fn tensor(&self, name: &str) -> Option<TensorView<'a>> {
-        self.file.tensor(&format!("{}{name}", self.wrapper)).ok()
+    /// Parses the files of one model; the paths are for messages. A name that two files have is
+    /// refused at the end.
+    pub fn parse_all(files: &[(&'a [u8], &str)]) -> Result<Self, ConvertError> {
+        let (mut all, mut metadata) = (Vec::new(), HashMap::new());
+        for &(bytes, path) in files {
+            let bad = |e: safetensors::SafeTensorError| ConvertError::Safetensors {
+                path: path.to_owned(),
+                reason: e.to_string(),
+            };
+            let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+            all.extend(SafeTensors::deserialize(bytes).map_err(bad)?.tensors());
+            metadata.extend(header.metadata().clone().unwrap_or_default());
+        }
+        let naming = Naming::find(LAYOUTS, all.iter().map(|(name, _)| name.as_str()));
+        let (mut tensors, mut strange) = (BTreeMap::new(), Vec::new());
+        for (name, view) in all {
+            match naming.unwrapped(&name).and_then(|name| naming.inward(name)) {
+                Some(inner) if !tensors.contains_key(&inner) => {
+                    tensors.insert(inner, Entry { name, view });
+                }
+                Some(_) | None => strange.push(name),
+            }
+        }
+        Ok(Self { tensors, strange, metadata, naming, read: RefCell::default() })
+    }
+
+    /// Who named the tensors, if it is known.
+    pub fn family(&self) -> Option<Family> {
+        self.naming.layout.map(|layout| layout.family)
+    }
+
+    fn tensor(&self, name: &str) -> Option<&TensorView<'a>> {
+        self.tensors.get(name).map(|entry| &entry.view)
     }
 
     /// Refuses the file if a tensor was not read that is not `unused`: the end of every import.
-    pub fn finish(&self, unused: &[Unused]) -> Result<(), ConvertError> {
+    pub fn finish(&self, unused: &[&[Unused]]) -> Result<(), ConvertError> {
         let read = self.read.borrow();
-        let left = |name: &&str| match name.strip_prefix(self.wrapper.as_str()) {
-            Some(inner) => !read.contains(inner) && !unused.iter().any(|row| row.covers(inner, &read)),
-            None => true,
-        };
-        let left: BTreeSet<&str> = self.file.names().into_iter().filter(left).collect();
+        let unread = self.tensors.iter().filter(|(inner, _)| !read.contains(*inner));
+        let all = unread.map(|(_, entry)| &entry.name).chain(&self.strange);
+        let covered = |name: &str| unused.iter().copied().flatten().any(|row| row.covers(name, &read));
+        let left = all.filter(|name| !self.naming.unwrapped(name).is_some_and(covered));
+        let left: BTreeSet<&str> = left.map(String::as_str).collect();
         match left.is_empty() {
             true => Ok(()),
             false => Err(ConvertError::UnreadTensors {
@@ -77,26 +105,31 @@ impl<'a> Tensors<'a> {
         self.tensor(name).map(|tensor| tensor.shape().to_vec())
     }
 
-    fn of_shape(&self, name: &str, shape: &[u32]) -> Result<TensorView<'a>, ConvertError> {
+    /// What the model itself calls the tensor `name`.
+    pub fn outward(&self, name: &str) -> String {
+        let named = self.tensors.get(name).and_then(|entry| self.naming.unwrapped(&entry.name));
+        named.map_or_else(|| self.naming.outward(name), str::to_owned)
+    }
+
+    /// The tensor `name`, with what the model itself calls it.
+    fn of_shape(&self, name: &str, shape: &[u32]) -> Result<(&TensorView<'a>, String), ConvertError> {
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-        let tensor =
-            self.tensor(name).ok_or_else(|| ConvertError::MissingTensor { name: name.to_owned() })?;
+        let outer = self.outward(name);
+        let Some(tensor) = self.tensor(name) else {
+            return Err(ConvertError::MissingTensor { name: outer });
+        };
         if tensor.shape() != shape {
-            return Err(ConvertError::Shape {
-                name: name.to_owned(),
-                found: tensor.shape().to_vec(),
-                expected: shape,
-            });
+            return Err(ConvertError::Shape { name: outer, found: tensor.shape().to_vec(), expected: shape });
         }
         self.read.borrow_mut().insert(name.to_owned());
-        Ok(tensor)
+        Ok((tensor, outer))
     }
 
     /// The finite values of tensor `name`, which must have `shape`.
     pub fn floats(&self, name: &str, shape: &[u32]) -> Result<Vec<f32>, ConvertError> {
-        let tensor = self.of_shape(name, shape)?;
-        let values = decode(name, tensor.dtype(), tensor.data())?;
-        reject(name, &values, "a finite number", |v| !v.is_finite())?;
+        let (tensor, name) = self.of_shape(name, shape)?;
+        let values = decode(&name, tensor.dtype(), tensor.data())?;
+        reject(&name, &values, "a finite number", |v| !v.is_finite())?;
         Ok(values)
     }
 
@@ -118,12 +151,12 @@ impl<'a> Tensors<'a> {
 
     /// I32 integers that are not negative.
     pub fn naturals(&self, name: &str, shape: &[u32]) -> Result<Vec<u32>, ConvertError> {
-        let tensor = self.of_shape(name, shape)?;
-        expect(name, tensor.dtype(), Dtype::I32, "I32")?;
+        let (tensor, name) = self.of_shape(name, shape)?;
+        expect(&name, tensor.dtype(), Dtype::I32, "I32")?;
         let words = tensor.data().as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word));
         let natural = |(index, value): (usize, i32)| {
             u32::try_from(value).map_err(|_| ConvertError::Value {
-                name: name.to_owned(),
+                name: name.clone(),
                 index,
                 value: value.into(),
                 expected: "0 or more",
@@ -135,8 +168,8 @@ impl<'a> Tensors<'a> {
     /// `rows` rows of `width` bits, each packed to U8 bytes, low bit first, padding bits 0.
     pub fn bits(&self, name: &str, rows: u32, width: u32) -> Result<Vec<bool>, ConvertError> {
         let bytes = width.div_ceil(8);
-        let tensor = self.of_shape(name, &[rows, bytes])?;
-        expect(name, tensor.dtype(), Dtype::U8, "U8")?;
+        let (tensor, name) = self.of_shape(name, &[rows, bytes])?;
+        expect(&name, tensor.dtype(), Dtype::U8, "U8")?;
         let mut bits = Vec::with_capacity(rows as usize * width as usize);
         for (index, row) in tensor.data().chunks_exact(bytes.max(1) as usize).enumerate() {
             let bit = |i: u32| row[i as usize / 8] >> (i % 8) & 1 == 1;
@@ -144,7 +177,7 @@ impl<'a> Tensors<'a> {
                 let index = (index + 1) * row.len() - 1;
                 let value = f64::from(tensor.data()[index]);
                 let expected = "padding bits that are 0";
-                return Err(ConvertError::Value { name: name.to_owned(), index, value, expected });
+                return Err(ConvertError::Value { name, index, value, expected });
             }
             bits.extend((0..width).map(bit));
         }
@@ -159,14 +192,6 @@ impl<'a> Tensors<'a> {
         };
         Ok(self.scales(name, shape)?[0])
     }
-}
-
-/// Whether `start` is made of wrappers alone.
-fn is_wrapper(mut start: &str) -> bool {
-    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| start.strip_prefix(wrapper)) {
-        start = rest;
-    }
-    start.is_empty()
 }
 
 /// The values of F32, F16 and BF16 tensors.

@@ -21,7 +21,7 @@ impl Unused {
     }
 }
 
-const fn anywhere(end: &'static str, reason: &'static str) -> Unused {
+pub const fn anywhere(end: &'static str, reason: &'static str) -> Unused {
     Unused { end, beside: None, reason }
 }
 

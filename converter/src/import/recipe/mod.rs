@@ -45,7 +45,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
         stream = importer.block(&format!("blocks.{block}"), stream)?;
     }
     importer.head(stream)?;
-    tensors.finish(unread::RECIPE)?;
+    tensors.finish(&[unread::RECIPE])?;
     Ok(importer.graph)
 }
 

@@ -1,245 +1,269 @@
-//! The state dict of timm's `VisionTransformer`, DeiT included, in floating point.
-//!
-//! Dimensions come from the shapes of the tensors. What shapes cannot tell (heads, pooling,
-//! activation) comes from the configuration as JSON, with timm's names and defaults; what that
-//! leaves open is asked for.
+//! timm's `VisionTransformer`, DeiT included: its state dict, and its configuration in JSON, which is
+//! the `config.json` of its hub or the arguments of a `VisionTransformer` by their names.
 
-mod block;
-mod config;
-mod dims;
+mod heads;
 mod keys;
 #[cfg(test)]
 mod tests;
-mod values;
 
-use float::{Dense, Function, Geometry, Graph, Node, Output, Part, TensorId};
-use runtime::OutputKind;
+use float::Function;
+use serde_json::{Map, Value};
 
-use self::config::Config;
-use self::dims::Dims;
-use self::values::{Pool, small, wrong};
-use super::config::VitConfig;
+use self::keys::{COUNTED, OTHERS, UNUSED_ARGS, UNUSED_HUB, UNUSED_PRETRAINED, VISIBLE};
+use super::hugging_face::Preprocessor;
+use super::json::{
+    count, flag, given, known, number, numbers, object, only, parse, present, side, text, wrong,
+};
+use super::layout::{Family, Layout};
 use super::options::ImportOptions;
-use super::tensors::{Tensors, channels_last};
-use super::unread;
+use super::pictures::{Crop, Pictures};
+use super::tensors::Tensors;
+use super::vit::{self, Config, Pool, Stated};
+use super::{Import, Imported, unread};
 use crate::error::ConvertError;
 
-/// Builds the float graph of a timm checkpoint.
-///
-/// # Errors
-///
-/// [`ConvertError`] naming the tensor that is missing or of another shape, or the part of
-/// the configuration that is needed.
-pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, ConvertError> {
-    let json = options.config.as_deref().or_else(|| tensors.metadata("config"));
-    let config = Config::read(json)?;
-    let dims = Dims::read(tensors, &config)?;
-    let or = |given: &[f32], stated: &[f32]| if given.is_empty() { stated } else { given }.to_vec();
-    let (mean, std) = (or(&options.mean, &config.mean), or(&options.std, &config.std));
-    let mut image = dims.vit.image(tensors, &ImportOptions { config: None, mean, std })?;
-    image.fit = config.fit(image.height)?;
-    let (function, eps) = (config.function(tensors)?, config.eps(tensors));
-    let mut importer = Importer { tensors, config, dims, function, eps, graph: Graph::new(image) };
-    let mean = image.mean.iter().map(|bits| f32::from_bits(bits.0));
-    let std = image.std.iter().map(|bits| f32::from_bits(bits.0));
-    let channels = usize::from(image.channels);
-    let mut stream = importer.embedding(mean.take(channels).collect(), std.take(channels).collect())?;
-    if importer.has("norm_pre.weight") {
-        stream = importer.norm("norm_pre", stream)?;
+/// The names that importers ask for.
+pub static LAYOUT: Layout =
+    Layout { family: Family::Timm, landmark: "patch_embed.proj.weight", bases: &[], names: &[] };
+
+/// Epsilon of timm's LayerNorm, and that of its models with a norm in front of the blocks.
+const EPS: f32 = 1e-6;
+const EPS_PRE_NORM: f32 = 1e-5;
+/// A tensor of models with a norm in front of the blocks, which are those of CLIP.
+const PRE_NORM: &str = "norm_pre.weight";
+
+/// Reads a model of timm's or, with names of its own, of torchvision's, whose configuration is of the
+/// same kind.
+pub fn import(
+    tensors: &Tensors<'_>,
+    family: Family,
+    json: Option<&str>,
+    preprocessor: Option<Preprocessor>,
+    options: &ImportOptions,
+) -> Result<Import, ConvertError> {
+    let mut config = config(tensors, json)?;
+    if family == Family::Torchvision {
+        for name in ["cls_token", "norm.weight"].iter().filter(|name| !tensors.contains(name)) {
+            return Err(ConvertError::MissingTensor { name: tensors.outward(name) });
+        }
     }
-    for block in 0..importer.dims.vit.depth {
-        stream = importer.block(&format!("blocks.{block}"), stream)?;
+    let mut notes = Vec::new();
+    if let Some(preprocessor) = preprocessor {
+        notes.extend(preprocessor.apply(&mut config.pictures, &mut config.img_size, false)?);
     }
-    importer.head(stream)?;
-    tensors.finish(unread::TIMM)?;
-    Ok(importer.graph)
+    let (graph, more) = vit::build(tensors, config, options)?;
+    notes.extend(more);
+    tensors.finish(&[unread::TIMM])?;
+    Ok(Import { model: Imported::Float(graph), labels: Vec::new(), notes })
 }
 
-struct Importer<'a> {
-    tensors: &'a Tensors<'a>,
-    config: Config,
-    dims: Dims,
-    function: Function,
-    /// Epsilon of LayerNorm.
-    eps: f32,
-    graph: Graph,
+/// What is computed with `tensors`, as the configuration `json` says or timm does by default.
+fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<Config, ConvertError> {
+    let given = Given::read(json)?;
+    let patches = "patch_embed.proj.weight";
+    let shape = tensors
+        .shape(patches)
+        .ok_or_else(|| ConvertError::MissingTensor { name: tensors.outward(patches) })?;
+    let heads = match given.num_heads {
+        Some(heads) => heads,
+        None => given.known_heads(shape.first().copied().unwrap_or(0))?,
+    };
+    let crop = given.crop()?;
+    let pool = match given.pool {
+        Some(Pool::Token) if tensors.contains("dist_token") => Some(Pool::Both),
+        other => other,
+    };
+    let (function, eps) = (given.function(tensors)?, given.eps(tensors));
+    Ok(Config {
+        img_size: given.img_size,
+        pool,
+        pool_prefix: given.pool_prefix,
+        no_embed_class: given.no_embed_class,
+        pictures: Pictures { crop, mean: given.mean, std: given.std },
+        stated: given.stated,
+        ..Config::new(heads, function, eps)
+    })
 }
 
-impl Importer<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.tensors.contains(name)
-    }
+/// What the JSON says.
+#[derive(Debug, Default)]
+struct Given {
+    /// timm's name of the model.
+    architecture: Option<String>,
+    num_heads: Option<usize>,
+    img_size: Option<usize>,
+    pool: Option<Pool>,
+    pool_prefix: bool,
+    no_embed_class: Option<bool>,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+    /// The arguments state the width.
+    states_width: bool,
+    crop_pct: Option<f64>,
+    squash: bool,
+    act_layer: Option<Function>,
+    eps: Option<f32>,
+    stated: Stated,
+}
 
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ConvertError> {
-        let shape = shape.iter().map(|&d| small(d)).collect::<Result<Vec<_>, _>>()?;
-        self.tensors.floats(name, &shape)
-    }
-
-    fn tensor_like(&mut self, name: &str, x: TensorId) -> TensorId {
-        let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
-        self.graph.tensor(name, rows, width)
-    }
-
-    fn linear(&mut self, layer: &str, x: TensorId, n: usize) -> Result<TensorId, ConvertError> {
-        let (rows, k) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
-        let weights = self.floats(&format!("{layer}.weight"), &[n, k])?;
-        let bias = format!("{layer}.bias");
-        let bias = if self.has(&bias) { self.floats(&bias, &[n])? } else { vec![0.0; n] };
-        let scaling = format!("{layer}.scaling_factor");
-        let dense = match self.has(&scaling) {
-            true => Dense::binarized(&weights, &self.floats(&scaling, &[n, 1])?, bias),
-            false => Dense { n, k, weights, bias },
-        };
-        let out = self.graph.tensor(layer, rows, n);
-        self.graph.nodes.push(Node::Linear { x, out, dense });
-        Ok(out)
-    }
-
-    fn norm(&mut self, layer: &str, x: TensorId) -> Result<TensorId, ConvertError> {
-        let width = self.graph.tensors[x].width;
-        let gamma = self.floats(&format!("{layer}.weight"), &[width])?;
-        let beta = self.floats(&format!("{layer}.bias"), &[width])?;
-        let out = self.tensor_like(layer, x);
-        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: self.eps });
-        Ok(out)
-    }
-
-    fn add(&mut self, name: &str, x: TensorId, y: TensorId) -> TensorId {
-        let out = self.tensor_like(name, x);
-        self.graph.nodes.push(Node::Add { x, y, out });
-        out
-    }
-
-    /// Pixels, patches, tokens and positions.
-    fn embedding(&mut self, mean: Vec<f32>, std: Vec<f32>) -> Result<TensorId, ConvertError> {
-        let frame = self.graph.tensors[0].clone();
-        let pixels = self.graph.tensor("pixels", frame.rows, frame.width);
-        self.graph.nodes.push(Node::Pixels { x: 0, out: pixels, mean, std });
-        let VitConfig { img_size, patch_size, in_chans, .. } = self.dims.vit;
-        let (width, patch, channels) = (self.dims.width, patch_size as usize, in_chans as usize);
-        let weights = self.floats("patch_embed.proj.weight", &[width, channels, patch, patch])?;
-        let bias = match self.has("patch_embed.proj.bias") {
-            true => self.floats("patch_embed.proj.bias", &[width])?,
-            false => vec![0.0; width],
-        };
-        let k = channels * patch * patch;
-        let weights = channels_last(&weights, channels, patch * patch);
-        let patches = self.graph.tensor("patch_embed.proj", (self.dims.vit.grid() as usize).pow(2), width);
-        let geometry = Geometry::patches(img_size, patch_size, in_chans);
-        let dense = Dense { n: width, k, weights, bias };
-        self.graph.nodes.push(Node::Conv { x: pixels, out: patches, geometry, dense });
-        if self.dims.no_embed_class {
-            let placed = self.positions(patches)?;
-            return self.tokens(placed);
+impl Given {
+    /// From JSON, if there is any.
+    fn read(json: Option<&str>) -> Result<Self, ConvertError> {
+        let mut config = Self::default();
+        let Some(json) = json else { return Ok(config) };
+        let keys = parse(json)?;
+        if !["architecture", "model_args", "pretrained_cfg"].iter().any(|key| keys.contains_key(*key)) {
+            config.arguments("the configuration", &keys)?;
+            return Ok(config);
         }
-        let tokens = self.tokens(patches)?;
-        self.positions(tokens)
-    }
-
-    /// The tokens that every image has, before the patches.
-    fn tokens(&mut self, patches: TensorId) -> Result<TensorId, ConvertError> {
-        let width = self.dims.width;
-        let mut parts = Vec::new();
-        for name in ["cls_token", "dist_token"] {
-            if self.has(name) {
-                parts.push(Part::Constant(self.floats(name, &[1, 1, width])?));
+        for (key, value) in given(&keys) {
+            match key {
+                "architecture" => config.architecture = Some(plain(text(key, value)?)?.to_owned()),
+                "global_pool" => config.pool = Some(pool(value)?),
+                "num_classes" => config.count("num_classes", "num_classes", number(key, value)?),
+                "num_features" => config.count("num_features", "embed_dim", number(key, value)?),
+                "model_args" | "pretrained_cfg" => {}
+                other => known("config.json", other, UNUSED_HUB)?,
             }
         }
-        if let Some(count) = self.tensors.shape("reg_token").and_then(|shape| shape.get(1).copied()) {
-            parts.push(Part::Constant(self.floats("reg_token", &[1, count, width])?));
+        if let Some(cfg) = object(&keys, "pretrained_cfg")? {
+            config.pretrained(cfg)?;
         }
-        if parts.is_empty() {
-            return Ok(patches);
+        if let Some(arguments) = object(&keys, "model_args")? {
+            config.arguments("`model_args`", arguments)?;
         }
-        parts.push(Part::Tensor(patches));
-        let out = self.graph.tensor("tokens", self.graph.tensors[patches].rows + self.dims.prefix, width);
-        self.graph.nodes.push(Node::Concat { parts, out });
-        Ok(out)
+        Ok(config)
     }
 
-    fn positions(&mut self, x: TensorId) -> Result<TensorId, ConvertError> {
-        let values = self.floats("pos_embed", &[1, self.dims.positions, self.dims.width])?;
-        let out = self.tensor_like("pos_embed", x);
-        self.graph.nodes.push(Node::AddConstant { x, out, values });
-        Ok(out)
+    fn count(&mut self, key: &'static str, number: &'static str, value: f64) {
+        self.stated.counted.push((key, number, value));
     }
 
-    /// How tokens become one: as stated, or as the norms tell.
-    fn pool(&self) -> Result<Pool, ConvertError> {
-        let has = |name: &str| self.has(name);
-        let shown = match (has("norm.weight"), has("fc_norm.weight")) {
-            (true, true) => None,
-            (false, true) => Some(Pool::Mean),
-            (_, false) if has("cls_token") => Some(Pool::Token),
-            (_, false) => Some(Pool::Mean),
-        };
-        match self.config.pool.or(shown) {
-            Some(Pool::Token) if !has("cls_token") => {
-                Err(wrong("global_pool is `token`, but there is no tensor `cls_token`".into()))
+    /// Arguments of a `VisionTransformer`.
+    fn arguments(&mut self, place: &str, keys: &Map<String, Value>) -> Result<(), ConvertError> {
+        for (key, value) in given(keys) {
+            if let Some(name) = COUNTED.into_iter().find(|name| *name == key) {
+                let number =
+                    if name == "patch_size" { side(key, value)? as f64 } else { number(key, value)? };
+                self.states_width |= name == "embed_dim";
+                self.count(name, name, number);
+                continue;
             }
-            Some(pool) => Ok(pool),
-            None => Err(wrong(
-                "the model has both `norm` and `fc_norm`; give `global_pool`, token or avg, in the configuration"
-                    .into(),
-            )),
-        }
-    }
-
-    /// Final norm, pooling and classifier.
-    fn head(&mut self, stream: TensorId) -> Result<(), ConvertError> {
-        let pool = self.pool()?;
-        let mut x = if self.has("norm.weight") { self.norm("norm", stream)? } else { stream };
-        let (rows, width) = (self.graph.tensors[x].rows, self.dims.width);
-        let distilled = self.has("dist_token");
-        let (start, count) = match pool {
-            Pool::Token if distilled => (0, 2),
-            Pool::Token => (0, 1),
-            Pool::Mean if distilled => {
-                return Err(wrong("a model with `dist_token` has global_pool token, not avg".into()));
+            if let Some((name, tensors)) = VISIBLE.into_iter().find(|(name, _)| *name == key) {
+                self.stated.visible.push((name, tensors, present(key, value)?));
+                continue;
             }
-            Pool::Mean if self.config.pool_prefix => (0, rows),
-            Pool::Mean => (self.dims.prefix, rows - self.dims.prefix),
-        };
-        if count < rows {
-            let out = self.graph.tensor("pool.tokens", count, width);
-            self.graph.nodes.push(Node::Rows { x, out, start });
-            x = out;
+            match key {
+                "num_heads" => self.num_heads = Some(count(key, value)?),
+                "img_size" => self.img_size = Some(side(key, value)?),
+                "global_pool" => self.pool = Some(pool(value)?),
+                "pool_include_prefix" => self.pool_prefix = flag(key, value)?,
+                "no_embed_class" => self.no_embed_class = Some(flag(key, value)?),
+                "act_layer" => self.act_layer = Some(function(text(key, value)?)?),
+                "norm_eps" => self.eps = Some(number(key, value)? as f32),
+                "norm_layer" => only(key, text(key, value)?, &["layernorm", "LayerNorm"])?,
+                "pos_embed" => only(key, text(key, value)?, &["learn"])?,
+                other => known(place, other, UNUSED_ARGS)?,
+            }
         }
-        if pool == Pool::Mean {
-            let out = self.graph.tensor("pool", 1, width);
-            self.graph.nodes.push(Node::Mean { x, out });
-            x = out;
-        }
-        if self.has("fc_norm.weight") {
-            x = self.norm("fc_norm", x)?;
-        }
-        let classes = self.dims.vit.num_classes as usize;
-        let tensor = match distilled {
-            true => self.two_heads(x, classes)?,
-            false => self.linear("head", x, classes)?,
-        };
-        let shape = [classes, 1, 1, 1];
-        self.graph.outputs.push(Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape });
         Ok(())
     }
 
-    /// The mean of the classifiers of two tokens, as one layer over both side by side.
-    fn two_heads(&mut self, x: TensorId, n: usize) -> Result<TensorId, ConvertError> {
-        let width = self.dims.width;
-        let both = self.graph.tensor("pool.pair", 1, 2 * width);
-        let (shape, strides) = ([1, 1, 1, 2 * width], [0, 0, 0, 1]);
-        self.graph.nodes.push(Node::Permute { x, out: both, offset: 0, shape, strides });
-        let parts = |part: &str, shape: &[usize]| -> Result<_, ConvertError> {
-            let of = |head: &str| self.floats(&format!("{head}.{part}"), shape);
-            Ok((of("head")?, of("head_dist")?))
+    /// How images are prepared.
+    fn pretrained(&mut self, keys: &Map<String, Value>) -> Result<(), ConvertError> {
+        for (key, value) in given(keys) {
+            match key {
+                "input_size" => {
+                    let [channels, height, width] = numbers(key, value)?[..] else {
+                        return Err(wrong("`input_size` is not a list of channels, height and width".into()));
+                    };
+                    if height != width {
+                        return Err(wrong(format!("`input_size` {height}×{width} is not square")));
+                    }
+                    self.count("in_chans", "in_chans", channels);
+                    self.img_size = Some(height as usize);
+                }
+                "mean" => self.mean = numbers(key, value)?.into_iter().map(|v| v as f32).collect(),
+                "std" => self.std = numbers(key, value)?.into_iter().map(|v| v as f32).collect(),
+                "crop_pct" => self.crop_pct = Some(number(key, value)?),
+                "crop_mode" => match text(key, value)? {
+                    "center" => self.squash = false,
+                    "squash" => self.squash = true,
+                    other => {
+                        return Err(wrong(format!(
+                            "crop_mode `{other}` is not known; center and squash are"
+                        )));
+                    }
+                },
+                other => known("`pretrained_cfg`", other, UNUSED_PRETRAINED)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Epsilon of LayerNorm.
+    fn eps(&self, tensors: &Tensors<'_>) -> f32 {
+        let usual = if tensors.contains(PRE_NORM) { EPS_PRE_NORM } else { EPS };
+        self.eps.unwrap_or(usual)
+    }
+
+    /// The activation: GELU, unless the model may be one of those with another.
+    fn function(&self, tensors: &Tensors<'_>) -> Result<Function, ConvertError> {
+        let ask = |what: &str| {
+            Err(wrong(format!(
+                "{what} have one of several activations; give {{\"act_layer\": NAME}} with --config FILE.json, or in \
+                 `model_args` of config.json"
+            )))
         };
-        let (first, second) = parts("weight", &[n, width])?;
-        let rows = first.chunks_exact(width).zip(second.chunks_exact(width));
-        let weights = rows.flat_map(|(a, b)| a.iter().chain(b).map(|w| w / 2.0)).collect();
-        let (first, second) = parts("bias", &[n])?;
-        let bias = first.iter().zip(&second).map(|(a, b)| (a + b) / 2.0).collect();
-        let out = self.graph.tensor("head", 1, n);
-        self.graph.nodes.push(Node::Linear { x: both, out, dense: Dense { n, k: 2 * width, weights, bias } });
-        Ok(out)
+        match (self.act_layer, &self.architecture) {
+            (Some(function), _) => Ok(function),
+            (None, Some(name)) if name.contains("quickgelu") => Ok(Function::QuickGelu),
+            (None, Some(name)) if name.contains("siglip") => ask("models of SigLIP"),
+            (None, None) if tensors.contains(PRE_NORM) => ask("models with a norm in front of the blocks"),
+            (None, Some(_) | None) => Ok(Function::Gelu),
+        }
+    }
+
+    /// How pictures of another size become frames.
+    fn crop(&self) -> Result<Crop, ConvertError> {
+        match self.crop_pct {
+            None => Ok(Crop::Stretch),
+            Some(share) if !self.squash => Ok(Crop::Share(share)),
+            Some(1.0) => Ok(Crop::Stretch),
+            Some(share) => {
+                Err(wrong(format!("crop_mode `squash` is only known with crop_pct 1, not {share}")))
+            }
+        }
+    }
+}
+
+/// The name of an architecture, if its tensors say what it computes.
+fn plain(architecture: &str) -> Result<&str, ConvertError> {
+    match OTHERS.iter().find(|(part, _)| architecture.contains(part)) {
+        None => Ok(architecture),
+        Some((_, what)) => {
+            Err(wrong(format!("`{architecture}` has {what}, which only ONNX says: export the model")))
+        }
+    }
+}
+
+fn pool(value: &Value) -> Result<Pool, ConvertError> {
+    match text("global_pool", value)? {
+        "token" => Ok(Pool::Token),
+        "avg" => Ok(Pool::Mean),
+        other => Err(wrong(format!("global_pool `{other}` is not known for this model; token and avg are"))),
+    }
+}
+
+fn function(name: &str) -> Result<Function, ConvertError> {
+    match name {
+        "gelu" => Ok(Function::Gelu),
+        "gelu_tanh" => Ok(Function::GeluTanh),
+        "quick_gelu" => Ok(Function::QuickGelu),
+        "relu" => Ok(Function::Relu),
+        "silu" | "swish" => Ok(Function::Silu),
+        other => Err(wrong(format!(
+            "act_layer `{other}` is not known; gelu, gelu_tanh, quick_gelu, relu and silu are"
+        ))),
     }
 }

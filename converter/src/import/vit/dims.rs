@@ -1,40 +1,24 @@
 //! Dimensions that the tensors have, and those that they leave open.
 
 use super::config::Config;
-use super::values::{small, wrong};
 use crate::error::ConvertError;
 use crate::import::config::VitConfig;
+use crate::import::json::{small, wrong};
 use crate::import::tensors::Tensors;
-
-/// Widths of which published models have one number of heads.
-const PUBLISHED: [(usize, usize); 5] = [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16)];
-/// Further widths of which timm's own architectures have one number of heads.
-const REGISTERED: [(usize, usize); 12] = [
-    (64, 2),
-    (96, 3),
-    (256, 4),
-    (320, 5),
-    (512, 8),
-    (640, 10),
-    (832, 13),
-    (896, 14),
-    (1152, 16),
-    (1408, 16),
-    (1664, 16),
-    (2048, 16),
-];
-/// The architecture that has other heads than its width says, and how many.
-const EXCEPTION: (&str, usize) = ("vit_base_patch16_gap_224", 16);
 
 /// Dimensions from the tensors.
 pub(super) struct Dims {
+    /// Its classes are the elements of the output; of a model without a classifier, those of its
+    /// embedding.
     pub vit: VitConfig,
     pub width: usize,
     pub hidden: usize,
     /// Class, distillation and register tokens before the patches.
     pub prefix: usize,
-    /// Rows of the position embedding.
+    /// Rows of the position embedding; 0 where there is none.
     pub positions: usize,
+    /// Side of the square of patches that have these positions.
+    pub placed_grid: usize,
     /// Those tokens have no positions.
     pub no_embed_class: bool,
 }
@@ -42,62 +26,88 @@ pub(super) struct Dims {
 impl Dims {
     pub fn read(tensors: &Tensors<'_>, config: &Config) -> Result<Self, ConvertError> {
         let shape = |name: &str| {
-            tensors.shape(name).ok_or_else(|| ConvertError::MissingTensor { name: name.to_owned() })
+            tensors.shape(name).ok_or_else(|| ConvertError::MissingTensor { name: tensors.outward(name) })
         };
+        let first = |name: &str| tensors.shape(name).and_then(|shape| shape.first().copied());
         let patch = shape("patch_embed.proj.weight")?;
         let &[width, in_chans, patch_size, _] = patch.as_slice() else {
             return Err(wrong(format!(
-                "`patch_embed.proj.weight` has shape {patch:?}, expected four dimensions"
+                "`{}` has shape {patch:?}, expected four dimensions",
+                tensors.outward("patch_embed.proj.weight")
             )));
         };
-        let hidden = shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0);
-        let positions = shape("pos_embed")?.get(1).copied().unwrap_or(0);
-        let classes = shape("head.weight")?.first().copied().unwrap_or(0);
+        let hidden = match first("blocks.0.mlp.w12.weight") {
+            Some(both) => both / 2,
+            None => shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0),
+        };
         let tokens = |name: &str| tensors.shape(name).and_then(|s| s.get(1).copied()).unwrap_or(0);
-        let prefix = tokens("cls_token") + tokens("dist_token") + tokens("reg_token");
+        let prefixes = ["cls_token", "dist_token", "reg_token"].map(tokens);
+        let prefix = prefixes.into_iter().fold(0usize, |all, tokens| all.saturating_add(tokens));
+        let positions = match config.placed {
+            true => shape("pos_embed")?.get(1).copied().unwrap_or(0),
+            false => 0,
+        };
+        let outputs = match config.classifies {
+            true => shape("head.weight")?.first().copied().unwrap_or(0),
+            false => first("pooler.weight").unwrap_or(width),
+        };
         let depth = (0..256).take_while(|b| tensors.contains(&format!("blocks.{b}.norm1.weight"))).count();
-        if width == 0 || in_chans == 0 || hidden == 0 || depth == 0 || positions == 0 {
+        let empty = width == 0 || in_chans == 0 || hidden == 0 || depth == 0;
+        if empty || (config.placed && positions == 0) {
             return Err(wrong("a tensor of the checkpoint is empty, or it has no blocks".into()));
         }
         let counts = [
             ("patch_size", patch_size, 1),
             ("in_chans", in_chans, 1),
-            ("num_classes", classes, 1),
+            ("num_classes", outputs, 1),
             ("embed_dim", width, 1),
             ("depth", depth, 1),
+            ("hidden", hidden, 1),
             ("reg_tokens", tokens("reg_token"), 1),
             // The hidden width is rounded down.
             ("mlp_ratio", hidden, width),
         ];
         let found = counts.map(|(name, n, unit)| (name, n as f64 / unit as f64, 0.99 / unit as f64));
-        config.agree(&found, tensors)?;
+        config.stated.agree(&found, tensors)?;
         let no_embed_class = match config.no_embed_class {
             Some(stated) => stated,
+            None if !config.placed => true,
             None => without_class(positions, prefix)?,
         };
-        let embedded = if no_embed_class { 0 } else { prefix };
-        let grid = positions.saturating_sub(embedded).isqrt();
+        let embedded = match (no_embed_class, config.late_registers) {
+            (true, _) => 0,
+            (false, true) => prefix.saturating_sub(tokens("reg_token")),
+            (false, false) => prefix,
+        };
+        let placed = positions.saturating_sub(embedded);
+        let placed_grid = placed.isqrt();
         let vit = VitConfig {
-            img_size: small(config.img_size.unwrap_or(grid.saturating_mul(patch_size)))?,
+            img_size: small(config.img_size.unwrap_or(placed_grid.saturating_mul(patch_size)))?,
             patch_size: small(patch_size)?,
             in_chans: small(in_chans)?,
-            num_classes: small(classes)?,
+            num_classes: small(outputs)?,
             embed_dim: small(width)?,
             depth: small(depth)?,
-            num_heads: small(heads(width, config)?)?,
+            num_heads: small(config.heads)?,
             mlp_ratio: hidden as f64 / width as f64,
             qkv_bias: true,
         };
         vit.check()?;
-        let patches = (vit.grid() * vit.grid()) as usize;
-        if patches + embedded != positions {
+        let grid = vit.grid() as usize;
+        let fits = positions == placed.saturating_add(embedded)
+            && (placed == grid * grid
+                || (config.interpolates && placed == placed_grid * placed_grid && placed > 0));
+        if config.placed && !fits {
             return Err(wrong(format!(
-                "`pos_embed` has {positions} rows, an image of {0}×{0} gives {patches} patches and {embedded} other \
+                "`{}` has {positions} rows, an image of {1}×{1} gives {2} patches and {embedded} other \
                  tokens; the configuration may need `img_size` or `no_embed_class`",
-                vit.img_size
+                tensors.outward("pos_embed"),
+                vit.img_size,
+                grid * grid
             )));
         }
-        Ok(Self { width, hidden, prefix, positions, no_embed_class, vit })
+        let placed_grid = if config.placed { placed_grid } else { grid };
+        Ok(Self { width, hidden, prefix, positions, placed_grid, no_embed_class, vit })
     }
 }
 
@@ -117,25 +127,4 @@ fn without_class(positions: usize, prefix: usize) -> Result<bool, ConvertError> 
              of patches"
         ))),
     }
-}
-
-/// Attention heads, as the configuration states them or as published models of this width have them.
-fn heads(width: usize, config: &Config) -> Result<usize, ConvertError> {
-    if let Some(heads) = config.num_heads {
-        return Ok(heads);
-    }
-    let of = |table: &[(usize, usize)]| table.iter().find(|(w, _)| *w == width).map(|&(_, heads)| heads);
-    // A stated width is that of a model of the user's own.
-    let known = match &config.architecture {
-        _ if config.states_width => None,
-        Some(name) if name.starts_with(EXCEPTION.0) => Some(EXCEPTION.1),
-        Some(_) => of(&PUBLISHED).or_else(|| of(&REGISTERED)),
-        None => of(&PUBLISHED),
-    };
-    known.ok_or_else(|| {
-        wrong(format!(
-            "the number of heads of a model {width} wide is not known; give {{\"num_heads\": N}} with \
-             --config FILE.json, or in `model_args` of config.json"
-        ))
-    })
 }
