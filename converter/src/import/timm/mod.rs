@@ -219,7 +219,8 @@ impl Importer<'_> {
             false => self.linear("head", x, classes)?,
         };
         let shape = [classes, 1, 1, 1];
-        self.graph.outputs.push(Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape });
+        let (name, kind) = ("logits".into(), OutputKind::Logits);
+        self.graph.outputs.push(Output { name, tensor, kind, shape, ending: None });
         Ok(())
     }
 
