@@ -5,7 +5,7 @@
 
 pub use float::{Geometry, Strided, TensorId};
 
-use runtime::{Image, OutputKind};
+use runtime::{Ending, Image, OutputKind};
 
 /// Integer width of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -485,6 +485,8 @@ pub struct Output {
     pub kind: OutputKind,
     /// Dimensions, outermost first, padded with 1.
     pub shape: [u32; 4],
+    /// What the model computes behind it.
+    pub ending: Option<Ending>,
 }
 
 /// A quantized model of one image.
@@ -498,6 +500,8 @@ pub struct Graph {
     pub image: Image,
     /// The outputs.
     pub outputs: Vec<Output>,
+    /// Names of the classes, by index; those that are empty or missing are unknown.
+    pub labels: Vec<String>,
 }
 
 impl Graph {
@@ -512,7 +516,7 @@ impl Graph {
             zero: 0,
             group: image.channels.into(),
         };
-        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new() }
+        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new(), labels: Vec::new() }
     }
 
     /// A new tensor.
@@ -539,6 +543,7 @@ impl Graph {
     /// Makes `tensor`, one row, the logits of the program.
     pub fn set_logits(&mut self, tensor: TensorId) {
         let shape = [self.tensors[tensor].width, 1, 1, 1];
-        self.outputs.push(Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape });
+        let (name, kind) = ("logits".into(), OutputKind::Logits);
+        self.outputs.push(Output { name, tensor, kind, shape, ending: None });
     }
 }

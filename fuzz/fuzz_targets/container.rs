@@ -10,6 +10,7 @@ const BUDGET: Budget = Budget { arena: 1 << 16, macs: 1 << 20, steps: 512 };
 
 fn load(file: &[u8]) {
     if let Ok(model) = Model::new(file) {
+        model.notes().for_each(drop);
         rebuild(&model);
         bounded(&model, BUDGET).expect("a checked program does not fault");
     }

@@ -3,6 +3,7 @@
 use runtime::Model;
 
 use crate::draft::{Draft, InputSpec, Named, OutputSpec};
+use crate::notes::NoteStore;
 
 /// The parts of a container, before encoding.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Container {
     pub inputs: Vec<InputSpec>,
     /// Outputs.
     pub outputs: Vec<OutputSpec>,
+    /// What people read beside it.
+    pub notes: NoteStore,
 }
 
 impl Container {
@@ -29,6 +32,7 @@ impl Container {
             blobs,
             inputs: draft.inputs,
             outputs: draft.outputs,
+            notes: draft.notes,
         }
     }
 
@@ -53,6 +57,7 @@ impl Container {
                     scale: o.scale,
                 })
                 .collect(),
+            notes: NoteStore::read(model),
         }
     }
 }

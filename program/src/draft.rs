@@ -11,6 +11,7 @@ use quant::operand::{Operand, SlotOperand};
 use runtime::{FloatBits, InputKind, OutputKind, SlotHandle};
 
 use crate::error::ProgramError;
+use crate::notes::NoteStore;
 
 /// Alignment of regions and blobs.
 pub(crate) const ALIGN: u32 = 16;
@@ -120,6 +121,8 @@ pub struct Draft {
     pub inputs: Vec<InputSpec>,
     /// Outputs.
     pub outputs: Vec<OutputSpec>,
+    /// What people read beside the program.
+    pub notes: NoteStore,
 }
 
 impl Draft {

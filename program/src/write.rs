@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 use crate::container::Container;
 use crate::draft::{InputSpec, Named, OutputSpec};
 use crate::error::ProgramError;
+use crate::record::{frame, frame_of};
 use crate::repack::repack;
 
 /// Encodes `container` after the runtime's own checker has admitted it. The identity is
-/// the SHA-256 of the same content with weights in their canonical layouts, no names, and zeros for the
-/// identity itself.
+/// the SHA-256 of the same content with weights in their canonical layouts, neither names nor notes,
+/// and zeros for the identity itself.
 pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
     write_as(container, [0; 32])?;
     let canonical = repack(container, quant::pack::Packs::CANONICAL);
@@ -57,7 +58,7 @@ fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<
     };
     header.io = section(&mut file, &descriptions(container)?)?;
     header.program = section(&mut file, &program(&container.instructions)?)?;
-    header.names = section(&mut file, &if named { names(&container.instructions) } else { Vec::new() })?;
+    header.names = section(&mut file, &if named { names(container) } else { Vec::new() })?;
     header.blobs = section(&mut file, &container.blobs)?;
     let len = file.len() as u32;
     file[..HEADER_LEN].copy_from_slice(&header.encode(len, 0));
@@ -76,13 +77,17 @@ fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<Section, ProgramError> {
     Ok(Section { offset: offset as u32, len: bytes.len() as u32 })
 }
 
+/// What makes a record too large for its frame.
+const NAME: &str = "a name";
+
 fn descriptions(container: &Container) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
     for InputSpec { name, slot, kind } in &container.inputs {
-        frame(&mut bytes, &record(&Input { name, slot: *slot, kind: *kind }))?;
+        frame(&mut bytes, &Input { name, slot: *slot, kind: *kind }, NAME)?;
     }
     for OutputSpec { name, slot, kind, shape, scale } in &container.outputs {
-        frame(&mut bytes, &record(&Output { name, slot: *slot, kind: *kind, shape: *shape, scale: *scale }))?;
+        let output = Output { name, slot: *slot, kind: *kind, shape: *shape, scale: *scale };
+        frame(&mut bytes, &output, NAME)?;
     }
     Ok(bytes)
 }
@@ -91,7 +96,7 @@ fn program(instructions: &[Named]) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
     for Named { op, .. } in instructions {
         bytes.extend_from_slice(&(op.kind() as u16).to_le_bytes());
-        frame(&mut bytes, &payload(op))?;
+        frame_of(&mut bytes, &payload(op), NAME)?;
     }
     Ok(bytes)
 }
@@ -102,24 +107,14 @@ fn payload(op: &Op) -> Vec<u8> {
     postcard::ser_flavors::Flavor::finalize(serializer.output).expect("a vector can grow")
 }
 
-fn record<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("descriptions are plain data")
-}
-
-fn frame(bytes: &mut Vec<u8>, payload: &[u8]) -> Result<(), ProgramError> {
-    let len = u16::try_from(payload.len()).map_err(|_| ProgramError::TooLarge { what: "a name" })?;
-    bytes.extend_from_slice(&len.to_le_bytes());
-    bytes.extend_from_slice(payload);
-    Ok(())
-}
-
-/// Names of `length u8 | UTF-8`, cut at a character boundary below 256 bytes.
-fn names(instructions: &[Named]) -> Vec<u8> {
+/// Names of `length u8 | UTF-8`, cut at a character boundary below 256 bytes, and the notes.
+fn names(container: &Container) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for Named { name, .. } in instructions {
+    for Named { name, .. } in &container.instructions {
         let end = (0..=name.len().min(255)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
         bytes.push(end as u8);
         bytes.extend_from_slice(&name.as_bytes()[..end]);
     }
+    bytes.extend_from_slice(container.notes.bytes());
     bytes
 }

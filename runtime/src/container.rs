@@ -29,7 +29,7 @@ pub struct Header {
     pub io: Section,
     /// Instructions.
     pub program: Section,
-    /// Instruction names; empty when stripped.
+    /// Instruction names, then notes; empty when stripped.
     pub names: Section,
     /// Constants.
     pub blobs: Section,

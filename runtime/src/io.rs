@@ -105,15 +105,18 @@ pub enum OutputKind {
     Embedding,
     /// A dense map.
     Dense,
+    /// Numbers that stand for themselves: a regression, or the corners of a box.
+    Values,
 }
 
 impl OutputKind {
-    /// Its name: `logits`, `embedding` or `dense`.
+    /// Its name: `logits`, `embedding`, `dense` or `values`.
     pub const fn name(self) -> &'static str {
         match self {
             OutputKind::Logits => "logits",
             OutputKind::Embedding => "embedding",
             OutputKind::Dense => "dense",
+            OutputKind::Values => "values",
         }
     }
 }

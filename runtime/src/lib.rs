@@ -37,6 +37,7 @@ mod io;
 mod limits;
 mod load;
 mod model;
+mod note;
 mod schedule;
 #[cfg(test)]
 mod spec;
@@ -51,6 +52,7 @@ pub use limits::{
     BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS, MAX_TILED_ROWS,
 };
 pub use model::{Checked, Instruction, Model};
+pub use note::{Ending, Note, NoteError, Notes};
 pub use quant::Fault;
 pub use schedule::{Schedule, Step, Written};
 pub use stream::InstructionStream;

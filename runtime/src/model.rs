@@ -5,6 +5,7 @@ use quant::Op;
 use crate::container::Header;
 use crate::error::{LoadError, SectionKind};
 use crate::io::{Input, Output};
+use crate::note::{Ending, Note, NoteError, Notes};
 use crate::schedule::Schedule;
 use crate::stream::InstructionStream;
 
@@ -114,6 +115,50 @@ impl<'m> Model<'m> {
         })
     }
 
+    /// What people read beside the program: it stands behind the names.
+    pub fn notes(&self) -> Notes<'m> {
+        let mut rest = self.names;
+        for _ in 0..self.header.instructions {
+            let _ = next_name(&mut rest);
+        }
+        Notes::new(rest)
+    }
+
+    /// What is left out at the end of output `output`, if anything is noted. Reads the notes from
+    /// the first on.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError`] where a note before it is malformed.
+    pub fn ending(&self, output: u16) -> Result<Option<Ending>, NoteError> {
+        self.noted(|note| match note {
+            Note::Ending { output: of, ending } => (of == output).then_some(ending),
+            Note::Label { .. } => None,
+        })
+    }
+
+    /// The name of class `class`, if it has one. Reads the notes from the first on.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError`] where a note before it is malformed.
+    pub fn label(&self, class: u32) -> Result<Option<&'m str>, NoteError> {
+        self.noted(|note| match note {
+            Note::Label { class: of, name } => (of == class).then_some(name),
+            Note::Ending { .. } => None,
+        })
+    }
+
+    /// What `pick` finds in the first note that it finds something in.
+    fn noted<T>(&self, pick: impl Fn(Note<'m>) -> Option<T>) -> Result<Option<T>, NoteError> {
+        for note in self.notes() {
+            if let Some(found) = pick(note?) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Input `index`.
     pub fn input(&self, index: usize) -> Option<Input<'m>> {
         self.inputs().nth(index)
@@ -151,23 +196,25 @@ impl<'m> Model<'m> {
         rest
     }
 
-    /// Whether the names section is empty, or holds one name for each instruction and nothing else.
+    /// Whether the names section is empty, or begins with one name for each instruction. The notes
+    /// behind the names are not read here.
     pub(crate) fn names_are_sound(&self) -> bool {
         let mut names = self.names;
-        if names.is_empty() {
-            return true;
-        }
-        (0..self.header.instructions).all(|_| next_name(&mut names).is_some()) && names.is_empty()
+        names.is_empty() || (0..self.header.instructions).all(|_| next_name(&mut names).is_some())
     }
 }
 
-/// Takes a frame of `length u16 | postcard payload`, fully consumed.
-fn next_record<'m, T: serde::Deserialize<'m>>(rest: &mut &'m [u8]) -> Option<T> {
+/// Takes the payload of a frame of `length u16 | payload`.
+pub(crate) fn next_frame<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
     let (&[l0, l1], tail) = rest.split_first_chunk()?;
     let (payload, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([l0, l1])))?;
-    let record = wire::from_bytes(payload).ok()?;
     *rest = tail;
-    Some(record)
+    Some(payload)
+}
+
+/// Takes a frame whose payload is a record, fully consumed.
+fn next_record<'m, T: serde::Deserialize<'m>>(rest: &mut &'m [u8]) -> Option<T> {
+    wire::from_bytes(next_frame(rest)?).ok()
 }
 
 /// Takes a name of `length u8 | UTF-8`.

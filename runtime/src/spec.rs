@@ -8,6 +8,8 @@ use quant::bits::BitPack;
 use quant::op::OpKind;
 use quant::pack::Pack;
 
+use crate::Ending;
+
 const SPEC: &str = include_str!("../SPEC.md");
 
 /// The ids and names in the first two columns of the first table under `heading`.
@@ -43,6 +45,11 @@ fn every_op_has_its_row_and_its_record() {
 fn every_pack_has_its_row() {
     assert_eq!(table("### 6.1 Packs of int8 weights"), numbered(&Pack::ALL, |pack| format!("{pack:?}")));
     assert_eq!(table("### 6.2 Packs of bits"), numbered(&BitPack::ALL, |pack| format!("{pack:?}")));
+}
+
+#[test]
+fn every_ending_has_its_row() {
+    assert_eq!(table("## 4. The names section"), numbered(&Ending::ALL, |ending| format!("{ending:?}")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use program::ProgramError;
 use runtime::image::FitError;
-use runtime::{ArenaError, Fault, LoadError};
+use runtime::{ArenaError, Fault, LoadError, NoteError};
 use thiserror::Error;
 
 /// A container cannot be used.
@@ -31,6 +31,9 @@ pub enum OpenProblem {
     /// The checker refuses.
     #[error("{0}")]
     Load(LoadError),
+    /// What people read beside the program does not decode.
+    #[error("{0}")]
+    Note(NoteError),
 }
 
 impl OpenError {
@@ -40,6 +43,9 @@ impl OpenError {
             OpenProblem::Read(_) => "check the path and its permissions",
             OpenProblem::TooLarge => "containers are at most 2 GiB: this is probably another file",
             OpenProblem::Load(reason) => load_hint(reason),
+            OpenProblem::Note(_) => {
+                "convert the model again with this build, or use the build that made the file"
+            }
         }
     }
 }

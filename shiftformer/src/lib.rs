@@ -19,6 +19,7 @@
 //! [`Ticket`] for each submission; several may be in flight.
 
 mod aligned;
+mod answer;
 mod backend;
 mod blocking;
 mod cpu;
@@ -34,11 +35,12 @@ mod session;
 mod ticket;
 mod verify;
 
+pub use answer::{OutputInfo, Reading};
 pub use backend::{Backend, Limits, Preparing, Run};
 pub use cpu::Cpu;
 pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
 pub use event::{Event, Observe};
-pub use logits::{Logits, Ranked, labels, probabilities, top_k};
+pub use logits::{Logits, Ranked, chance, labels, probabilities, top_k};
 pub use model::{MAX_FILE_BYTES, Model};
 pub use picture::Picture;
 pub use session::{Batch, Outputs, Session};

@@ -1,10 +1,13 @@
 //! Integer logits for people. The class comes from the integers; floats are only shown.
 
+use runtime::Ending;
+
 /// The logits of one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Logits<'s> {
     values: &'s [i32],
     scale: f32,
+    ending: Option<Ending>,
 }
 
 /// A class among the best.
@@ -16,14 +19,15 @@ pub struct Ranked<'l> {
     pub label: Option<&'l str>,
     /// Its logit, in units of the scale.
     pub logit: i32,
-    /// Its share of the softmax over all classes.
+    /// Its share of the softmax over all classes; its chance by itself where the model ends in a
+    /// sigmoid.
     pub probability: f32,
 }
 
 impl<'s> Logits<'s> {
-    /// `values` in units that are worth `scale`.
-    pub const fn new(values: &'s [i32], scale: f32) -> Self {
-        Self { values, scale }
+    /// `values` in units that are worth `scale`; `ending` is what the model computes behind them.
+    pub const fn new(values: &'s [i32], scale: f32, ending: Option<Ending>) -> Self {
+        Self { values, scale, ending }
     }
 
     /// The integers, one for each class.
@@ -36,6 +40,11 @@ impl<'s> Logits<'s> {
         self.scale
     }
 
+    /// What the model computes behind them, which the program leaves out.
+    pub const fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
     /// The class of the largest logit; ties go to the lowest. `None` without classes.
     pub fn best(&self) -> Option<u32> {
         let mut class = [0];
@@ -44,10 +53,16 @@ impl<'s> Logits<'s> {
 
     /// The `k` best classes, best first, with the names that `labels` has for them.
     pub fn top_k<'l>(&self, k: usize, labels: &'l [impl AsRef<str>]) -> Vec<Ranked<'l>> {
-        let shares = probabilities(self.values, self.scale);
+        let shares = match self.ending {
+            Some(Ending::Sigmoid) => self.values.iter().map(|&logit| chance(logit, self.scale)).collect(),
+            Some(
+                Ending::Softmax | Ending::LogSoftmax | Ending::UnitLength | Ending::UnitSum | Ending::ArgMax,
+            )
+            | None => probabilities(self.values, self.scale),
+        };
         let ranked = |class: u32| {
             let index = class as usize;
-            let label = labels.get(index).map(AsRef::as_ref);
+            let label = labels.get(index).map(AsRef::as_ref).filter(|label| !label.is_empty());
             Ranked { class, label, logit: self.values[index], probability: shares[index] }
         };
         top_k(self.values, k).into_iter().map(ranked).collect()
@@ -73,6 +88,12 @@ pub fn probabilities(logits: &[i32], scale: f32) -> Vec<f32> {
     exponentials.into_iter().map(|e| e / sum).collect()
 }
 
+/// The sigmoid of an integer logit whose unit is worth `scale`: the chance of its class by itself.
+pub fn chance(logit: i32, scale: f32) -> f32 {
+    let x = f64::from(logit) * f64::from(scale);
+    (1.0 / (1.0 + (-x).exp())) as f32
+}
+
 /// The classes of the `k` largest logits, best first; ties go to the lowest class.
 pub fn top_k(logits: &[i32], k: usize) -> Vec<u32> {
     let mut classes = vec![0; k.min(logits.len())];
@@ -96,13 +117,24 @@ mod tests {
 
     #[test]
     fn the_best_classes_have_names_and_shares() {
-        let logits = Logits::new(&[1, 5, 5], 0.5);
+        let logits = Logits::new(&[1, 5, 5], 0.5, None);
         let top = logits.top_k(2, &["a", "b"]);
         assert_eq!((logits.best(), top[0].class, top[0].label), (Some(1), 1, Some("b")));
         assert_eq!((top[1].class, top[1].label, top[1].logit), (2, None, 5));
         assert_eq!(top[0].probability, top[1].probability);
         assert_eq!(labels("a\n b \nc", 2).unwrap(), ["a", "b", "c"]);
         assert_eq!(labels("a\nb", 3), Err(2));
+    }
+
+    #[test]
+    fn behind_a_sigmoid_each_class_has_a_chance_of_its_own() {
+        let logits = Logits::new(&[-4, 0, 4], 0.5, Some(Ending::Sigmoid));
+        let top = logits.top_k(3, &["", "b", "c"]);
+        assert_eq!([top[0].label, top[1].label, top[2].label], [Some("c"), Some("b"), None]);
+        assert!((top[0].probability - 0.880_797).abs() < 1e-6);
+        assert_eq!(top[1].probability, 0.5);
+        assert!((top[0].probability + top[2].probability - 1.0).abs() < 1e-6);
+        assert_eq!((chance(i32::MIN, 1.0), chance(i32::MAX, 1.0)), (0.0, 1.0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use program::{Container, Dataflow, ProgramError, ReplanOptions, repack, replan, write_as};
 use quant::operand::Layout;
 use quant::pack::Packs;
-use runtime::{Checked, LoadError};
+use runtime::{Checked, Ending, LoadError};
 
 use crate::aligned::AlignedBytes;
 use crate::error::{OpenError, OpenProblem};
@@ -86,9 +86,13 @@ impl Model {
     }
 
     fn check(name: String, bytes: Bytes) -> Result<Self, OpenError> {
-        match runtime::Model::new(bytes.get()).map(|model| model.checked()) {
+        let checked = runtime::Model::new(bytes.get()).map_err(OpenProblem::Load).and_then(|model| {
+            let malformed = model.notes().find_map(Result::err);
+            malformed.map_or(Ok(model.checked()), |error| Err(OpenProblem::Note(error)))
+        });
+        match checked {
             Ok(checked) => Ok(Self(Arc::new(Inner { name, bytes, checked }))),
-            Err(reason) => Err(OpenError { name, problem: OpenProblem::Load(reason) }),
+            Err(problem) => Err(OpenError { name, problem }),
         }
     }
 
@@ -110,6 +114,30 @@ impl Model {
     /// SHA-256 of the canonical content: the same however the weights are packed.
     pub fn identity(&self) -> [u8; 32] {
         *self.container().identity()
+    }
+
+    /// What the model computes at the end of output `output`, which the program leaves out.
+    pub fn ending(&self, output: usize) -> Option<Ending> {
+        let output = u16::try_from(output).ok()?;
+        self.container().ending(output).expect("notes that were read before")
+    }
+
+    /// Names of the first `classes` classes, empty where the container has none for a class; none
+    /// at all where it has none for any of them.
+    pub fn labels(&self, classes: usize) -> Vec<&str> {
+        let container = runtime::Model::again(self.bytes(), &self.0.checked);
+        let mut labels = Vec::new();
+        for note in container.expect("the bytes that were checked").notes().flatten() {
+            let runtime::Note::Label { class, name } = note else { continue };
+            let class = class as usize;
+            if class < classes {
+                labels.resize(classes, "");
+                if labels[class].is_empty() {
+                    labels[class] = name;
+                }
+            }
+        }
+        labels
     }
 
     /// Bytes of all inputs of a frame.

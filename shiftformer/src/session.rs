@@ -210,7 +210,7 @@ impl<'s> Outputs<'s> {
         let container = self.model.container();
         let mut outputs = container.outputs().enumerate();
         let (index, output) = outputs.find(|(_, output)| output.kind == OutputKind::Logits)?;
-        Some(Logits::new(self.values(index)?, f32::from_bits(output.scale.0)))
+        Some(Logits::new(self.values(index)?, f32::from_bits(output.scale.0), self.model.ending(index)))
     }
 
     /// Every instruction in the order in which they were completed, where they were observed.

@@ -4,14 +4,27 @@ use std::path::PathBuf;
 
 use converter::arch::Arch;
 use converter::{BuildOptions, build};
-use program::write;
+use program::{Container, write};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::op::OpKind;
+use runtime::{Ending, Model, Note};
+use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::{binary, ops};
 
 /// Smaller seeds are mutated faster.
 const LARGEST: usize = 2500;
+
+/// `file` with notes of every kind.
+fn noted(file: &[u8]) -> Vec<u8> {
+    let file = Aligned::copy(file);
+    let mut container = Container::read(&Model::new(&file).expect("a sound container"));
+    for ending in Ending::ALL {
+        container.notes.push(&Note::Ending { output: 0, ending }).expect("small");
+    }
+    container.notes.push(&Note::Label { class: 1, name: "boot" }).expect("small");
+    write(&container).expect("a sound container")
+}
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1).map_or_else(|| "fuzz/seeds/container".into(), PathBuf::from);
@@ -19,7 +32,10 @@ fn main() -> std::io::Result<()> {
     let graph = Arch::by_name("micro").expect("known").random(7);
     for (name, fuse) in [("micro", true), ("micro-apart", false)] {
         let file = build(&graph, BuildOptions { fuse, arena: None }).expect("a sound graph");
-        std::fs::write(folder.join(name), file)?;
+        std::fs::write(folder.join(name), &file)?;
+        if fuse {
+            std::fs::write(folder.join("notes"), noted(&file))?;
+        }
     }
     let block = binary::program(Some(5)).container;
     std::fs::write(folder.join("binary-block"), write(&block).expect("a sound program"))?;

@@ -1,6 +1,6 @@
 //! Tensors, operations, and the graph that they make.
 
-use runtime::{Image, OutputKind};
+use runtime::{Ending, Image, OutputKind};
 
 use crate::layout::{Geometry, Strided, TensorId};
 use crate::preprocessing::Preprocessing;
@@ -404,6 +404,9 @@ pub struct Output {
     /// Its dimensions as the container states them, outermost first, padded with 1. Dense
     /// maps are height, width, channels, 1.
     pub shape: [usize; 4],
+    /// What the model computes behind it, which is no node of the graph; none where the tensor is
+    /// what the model gives.
+    pub ending: Option<Ending>,
 }
 
 /// A trained model of one image.
@@ -417,6 +420,9 @@ pub struct Graph {
     pub image: Image,
     /// The outputs.
     pub outputs: Vec<Output>,
+    /// Names of the classes, by index: of logits, or of the channels of a map. Those that are
+    /// empty or missing are unknown.
+    pub labels: Vec<String>,
     /// What the model does with its pixels itself, already part of `nodes`; none where its file
     /// has no place for that.
     pub preprocessing: Option<Preprocessing>,
@@ -427,7 +433,14 @@ impl Graph {
     pub fn new(image: Image) -> Self {
         let rows = usize::from(image.height) * usize::from(image.width);
         let frame = Tensor { name: "image".into(), rows, width: image.channels.into() };
-        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new(), preprocessing: None }
+        Self {
+            tensors: vec![frame],
+            nodes: Vec::new(),
+            image,
+            outputs: Vec::new(),
+            labels: Vec::new(),
+            preprocessing: None,
+        }
     }
 
     /// A new tensor.

@@ -141,8 +141,8 @@ fn attention(reach: f32, mask: Option<&[f32]>) -> Graph {
     });
     let mean = block.node("mean", 1, WIDTH, |out| Node::Mean { x: attended, out });
     let tensor = block.linear("logits", mean, 10, 2.0);
-    let output = Output { name: "logits".into(), tensor, kind: OutputKind::Logits, shape: [10, 1, 1, 1] };
-    block.graph.outputs.push(output);
+    let (name, kind) = ("logits".into(), OutputKind::Logits);
+    block.graph.outputs.push(Output { name, tensor, kind, shape: [10, 1, 1, 1], ending: None });
     block.graph
 }
 

@@ -111,7 +111,10 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
     };
     let mut wanted = vec![Wanted::default(); count];
     for output in &model.outputs {
-        let width = if output.kind == OutputKind::Logits { Width::I32 } else { Width::I16 };
+        let width = match output.kind {
+            OutputKind::Logits | OutputKind::Values => Width::I32,
+            OutputKind::Embedding | OutputKind::Dense => Width::I16,
+        };
         wanted[output.tensor].add(width);
     }
     for (index, node) in model.nodes.iter().enumerate().rev() {

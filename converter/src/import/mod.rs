@@ -5,6 +5,7 @@ mod files;
 mod hugging_face;
 mod ivit;
 mod json;
+mod labels;
 mod layers;
 mod layout;
 mod onnx;
@@ -62,15 +63,13 @@ impl Imported {
 pub struct Import {
     /// The model.
     pub model: Imported,
-    /// Names of the classes, by index, where the files have them.
-    pub labels: Vec<String>,
     /// What a user should know of how it was read: sentences without a full stop.
     pub notes: Vec<String>,
 }
 
 impl From<Imported> for Import {
     fn from(model: Imported) -> Self {
-        Self { model, labels: Vec::new(), notes: Vec::new() }
+        Self { model, notes: Vec::new() }
     }
 }
 

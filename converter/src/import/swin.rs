@@ -255,7 +255,7 @@ impl Builder<'_> {
             false => ("embedding", OutputKind::Embedding, pooled),
         };
         let shape = [self.layers.graph.tensors[tensor].width, 1, 1, 1];
-        self.layers.graph.outputs.push(Output { name: name.into(), tensor, kind, shape });
+        self.layers.graph.outputs.push(Output { name: name.into(), tensor, kind, shape, ending: None });
         Ok(())
     }
 }

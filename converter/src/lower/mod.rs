@@ -16,7 +16,7 @@ use program::{Draft, InputSpec, OutputSpec};
 use quant::Op;
 use quant::mem::DType;
 use quant::ops::{Act, Add, Addend, QuantizeImage, ShiftGelu};
-use runtime::{FloatBits, InputKind, SlotHandle};
+use runtime::{FloatBits, InputKind, Note, SlotHandle};
 
 use crate::error::ConvertError;
 use crate::graph::{Graph, Node, TensorId};
@@ -47,6 +47,7 @@ pub fn lower(graph: &Graph, options: LowerOptions) -> Result<Draft, ConvertError
         }
     }
     lowering.outputs()?;
+    lowering.notes()?;
     Ok(lowering.draft)
 }
 
@@ -74,6 +75,19 @@ impl Lowering<'_> {
             let spec =
                 OutputSpec { name: output.name.clone(), slot, kind: output.kind, shape: output.shape, scale };
             self.draft.outputs.push(spec);
+        }
+        Ok(())
+    }
+
+    fn notes(&mut self) -> Result<(), ConvertError> {
+        let graph = self.graph;
+        for (output, described) in (0u16..).zip(&graph.outputs) {
+            if let Some(ending) = described.ending {
+                self.draft.notes.push(&Note::Ending { output, ending })?;
+            }
+        }
+        for (class, name) in (0u32..).zip(&graph.labels).filter(|(_, name)| !name.is_empty()) {
+            self.draft.notes.push(&Note::Label { class, name })?;
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ fn float_model() -> float::Graph {
         Node::Linear { x: row, out: logits, dense: dense(3, 3, &IDENTITY, 100.0) },
     ];
     let (name, kind) = ("logits".to_owned(), runtime::OutputKind::Logits);
-    graph.outputs = vec![float::Output { name, tensor: logits, kind, shape: [3, 1, 1, 1] }];
+    graph.outputs = vec![float::Output { name, tensor: logits, kind, shape: [3, 1, 1, 1], ending: None }];
     graph
 }
 

@@ -144,6 +144,8 @@ enum sf_kind
   SF_KIND_EMBEDDING = 1,
   // A dense map.
   SF_KIND_DENSE = 2,
+  // Numbers that stand for themselves: a regression, or the corners of a box.
+  SF_KIND_VALUES = 3,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

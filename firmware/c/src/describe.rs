@@ -51,6 +51,8 @@ pub enum Kind {
     Embedding = 1,
     /// A dense map.
     Dense = 2,
+    /// Numbers that stand for themselves: a regression, or the corners of a box.
+    Values = 3,
 }
 
 /// An input: where the application puts it, and what it puts there.
@@ -209,5 +211,6 @@ const fn kind(kind: OutputKind) -> Kind {
         OutputKind::Logits => Kind::Logits,
         OutputKind::Embedding => Kind::Embedding,
         OutputKind::Dense => Kind::Dense,
+        OutputKind::Values => Kind::Values,
     }
 }

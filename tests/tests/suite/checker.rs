@@ -1,6 +1,6 @@
 //! Every rule of the checker refuses something: programs that are sound but for one thing.
 
-use program::{Container, InputSpec, Named, OutputSpec, ProgramError, write};
+use program::{Container, InputSpec, Named, NoteStore, OutputSpec, ProgramError, write};
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{Act, Const, Load, Permute, QuantizeImage, Relu, Table, Tile};
 use quant::{Op, Reject};
@@ -27,6 +27,7 @@ fn container(out: SlotHandle, ops: Vec<Op>) -> Container {
             shape: [out.len, 1, 1, 1],
             scale: ONE,
         }],
+        notes: NoteStore::default(),
     }
 }
 

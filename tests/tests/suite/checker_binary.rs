@@ -1,7 +1,7 @@
 //! Every rule of the ops on bits, and of Interpolate, refuses something: instructions that are
 //! sound but for one thing.
 
-use program::{Container, InputSpec, Named, OutputSpec, ProgramError, write};
+use program::{Container, InputSpec, Named, NoteStore, OutputSpec, ProgramError, write};
 use quant::bits::BitPack;
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{
@@ -62,6 +62,7 @@ fn load(op: Op) -> Result<(), LoadError> {
             shape,
             scale: one,
         }],
+        notes: NoteStore::default(),
     };
     match write(&container) {
         Ok(_) => Ok(()),

@@ -106,6 +106,7 @@ impl Block {
             tensor: logits,
             kind: OutputKind::Logits,
             shape,
+            ending: None,
         });
         let mut source = Source::new(9);
         let pixels = SIDE * SIDE * 3;

@@ -100,7 +100,7 @@ impl Importer<'_> {
             }
             let (name, tensor, kind) =
                 (output.name.clone(), packed.tensor, kind.unwrap_or(OutputKind::Embedding));
-            self.graph.outputs.push(float::Output { name, tensor, kind, shape });
+            self.graph.outputs.push(float::Output { name, tensor, kind, shape, ending: None });
         }
         let sure = rows.iter().find(|(_, kind)| *kind == Some(OutputKind::Logits));
         let guess = rows.iter().find(|&&(at, kind)| kind.is_none() && self.classifies(at));

@@ -62,6 +62,7 @@ pub(super) fn emit(
     for output in &model.outputs {
         emitter.output(output)?;
     }
+    emitter.graph.labels.clone_from(&model.labels);
     Ok(Emitted { graph: emitter.graph, tensors: emitter.facts, corrections: emitter.corrections })
 }
 
@@ -232,12 +233,13 @@ impl Emitter<'_> {
 
     fn output(&mut self, output: &float::Output) -> Result<(), ConvertError> {
         let width = match output.kind {
-            runtime::OutputKind::Logits => Width::I32,
+            runtime::OutputKind::Logits | runtime::OutputKind::Values => Width::I32,
             runtime::OutputKind::Embedding | runtime::OutputKind::Dense => self.plan.primary[output.tensor],
         };
         let tensor = self.version(output.tensor, width);
         let shape = output.shape.map(|d| d as u32);
-        self.graph.outputs.push(Output { name: output.name.clone(), tensor, kind: output.kind, shape });
+        let float::Output { name, kind, ending, .. } = output.clone();
+        self.graph.outputs.push(Output { name, tensor, kind, shape, ending });
         Ok(())
     }
 

@@ -8,7 +8,6 @@ pub(super) const UNUSED: &[(&str, &str)] = &[
     ("dtype", "the tensors have types of their own"),
     ("torch_dtype", "the tensors have types of their own"),
     ("label2id", "`id2label` says it"),
-    ("problem_type", "about the loss of training"),
     ("chunk_size_feed_forward", "about the memory of training"),
     ("tie_word_embeddings", "about models of text"),
     ("finetuning_task", "about the model, for people"),

@@ -2,7 +2,6 @@
 //! `preprocessor_config.json`.
 
 mod keys;
-mod labels;
 mod names;
 mod preprocessor;
 mod swin;
@@ -11,12 +10,14 @@ mod tests;
 mod vit;
 
 use float::{Function, Graph};
+use runtime::{Ending, OutputKind};
 use serde_json::Value;
 
 pub use self::names::LAYOUT;
 use self::names::{UNUSED, UNUSED_BY_CLASSIFIERS};
 pub use self::preprocessor::Preprocessor;
 use super::json::{Keys, flag, number, parse, text, wrong};
+use super::labels;
 use super::options::ImportOptions;
 use super::tensors::Tensors;
 use super::vit::Stated;
@@ -133,11 +134,18 @@ pub fn import(
     kind.required.iter().try_for_each(|name| needs(tensors, name))?;
     unsupported(&mut keys)?;
     let (labels, stated) = classes(&mut keys, head)?;
+    let problem = keys.take("problem_type", problem)?;
     let source = Source { tensors, keys, head, stated, preprocessor, options };
-    let (graph, notes) = (kind.build)(source, kind)?;
+    let (mut graph, notes) = (kind.build)(source, kind)?;
     let unused = [UNUSED, if head == Head::Bare { &[] } else { UNUSED_BY_CLASSIFIERS }];
     tensors.finish(&unused)?;
-    Ok(Import { model: Imported::Float(graph), labels, notes })
+    graph.labels = labels;
+    if let (Some((kind, ending)), Some(output)) =
+        (problem.filter(|_| head != Head::Bare), graph.outputs.first_mut())
+    {
+        (output.kind, output.ending) = (kind, ending);
+    }
+    Ok(Import { model: Imported::Float(graph), notes })
 }
 
 /// Refuses a model without the tensor `name`.
@@ -203,7 +211,7 @@ fn unsupported(keys: &mut Keys<'_>) -> Result<(), ConvertError> {
 
 /// Names of the classes, and what is said of their number.
 fn classes(keys: &mut Keys<'_>, head: Head) -> Result<(Vec<String>, Stated), ConvertError> {
-    let labels = keys.take("id2label", labels::read)?;
+    let labels = keys.take("id2label", labels::by_class)?;
     let count = keys.take("num_labels", number)?;
     let mut stated = Stated::default();
     if head == Head::Bare {
@@ -213,6 +221,18 @@ fn classes(keys: &mut Keys<'_>, head: Head) -> Result<(Vec<String>, Stated), Con
     let Some((names, count)) = labels else { return Ok((Vec::new(), stated)) };
     stated.counted.push(("id2label", "num_classes", count as f64));
     Ok((names, stated))
+}
+
+/// What the outputs of a classifier stand for, and what its library computes behind them for people.
+fn problem(key: &str, value: &Value) -> Result<(OutputKind, Option<Ending>), ConvertError> {
+    match text(key, value)? {
+        "single_label_classification" => Ok((OutputKind::Logits, None)),
+        "multi_label_classification" => Ok((OutputKind::Logits, Some(Ending::Sigmoid))),
+        "regression" => Ok((OutputKind::Values, None)),
+        other => Err(wrong(format!(
+            "`{key}` is {other}; single_label_classification, multi_label_classification and regression are known"
+        ))),
+    }
 }
 
 fn function(key: &str, value: &Value) -> Result<Function, ConvertError> {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use float::{Evaluator, Graph};
-use runtime::OutputKind;
 use runtime::image::Fit;
+use runtime::{Ending, OutputKind};
 use serde_json::{Value, json};
 
 use crate::error::ConvertError;
@@ -101,13 +101,26 @@ fn what_was_read_is_told() {
 
 #[test]
 fn classes_have_the_names_of_the_folder() {
-    let of = |name: &str| read(&folder(name), &ImportOptions::default()).unwrap();
+    let of = |name: &str| float(read(&folder(name), &ImportOptions::default()).unwrap());
     let vit = of("vit");
     assert_eq!(vit.labels, ["tench", "goldfish", "white shark"]);
-    assert_eq!(float(vit).outputs[0].kind, OutputKind::Logits);
+    assert_eq!(vit.outputs[0].kind, OutputKind::Logits);
     let embedding = of("dinov2_registers");
     assert!(embedding.labels.is_empty());
-    assert_eq!(float(embedding).outputs[0].kind, OutputKind::Embedding);
+    assert_eq!(embedding.outputs[0].kind, OutputKind::Embedding);
+    let copy = Copy::new("vit", "problem");
+    for (problem, kind, ending) in [
+        ("single_label_classification", OutputKind::Logits, None),
+        ("multi_label_classification", OutputKind::Logits, Some(Ending::Sigmoid)),
+        ("regression", OutputKind::Values, None),
+    ] {
+        let mut config: Value =
+            serde_json::from_str(&fs::read_to_string(copy.0.join(CONFIG)).unwrap()).unwrap();
+        config["problem_type"] = problem.into();
+        fs::write(copy.0.join(CONFIG), config.to_string()).unwrap();
+        let output = float(read(&copy.0, &ImportOptions::default()).unwrap()).outputs.remove(0);
+        assert_eq!((output.kind, output.ending), (kind, ending), "{problem}");
+    }
 }
 
 /// A copy of a folder whose JSON files are edited.
@@ -163,6 +176,7 @@ fn what_the_configuration_says_otherwise_is_refused() {
         ("vit", "qkv_bias", json!(false), "`qkv_bias` is false, but there is a tensor `vit.encoder.layer.0"),
         ("vit", "id2label", json!({"0": "a", "1": "b"}), "`id2label` is 2, but 3 in the tensors"),
         ("vit", "id2label", json!({"0": "a", "1": "b", "3": "c"}), "has a class `3`"),
+        ("vit", "problem_type", json!("ranking"), "`problem_type` is ranking"),
         ("vit", "pruned_heads", json!({"0": [1]}), "`pruned_heads` is not empty"),
         ("vit", "image_size", json!(16), "pictures are resized to 12 × 12"),
         ("deit", "architectures", json!(["DeiTForImageClassification"]), "`distillation_classifier.bias`"),

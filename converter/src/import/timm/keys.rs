@@ -2,9 +2,8 @@
 
 /// Keys beside `model_args` that say nothing about the result, and why.
 pub(super) const UNUSED_HUB: &[(&str, &str)] = &[
-    ("label_names", "names of classes, which a container does not hold"),
-    ("label_descriptions", "names of classes, which a container does not hold"),
-    ("labels", "names of classes, which a container does not hold"),
+    ("label_descriptions", "longer names of classes, of which `label_names` are kept"),
+    ("labels", "older names of classes, of which `label_names` are kept"),
 ];
 
 /// Keys of `model_args` that say nothing about the result, and why.
@@ -44,8 +43,8 @@ pub(super) const UNUSED_PRETRAINED: &[(&str, &str)] = &[
     ("interpolation", "pictures are resized by the rule of the container"),
     ("num_classes", "of the weights that training began with; the tensors say how many there are"),
     ("label_offset", "of the weights that training began with"),
-    ("label_names", "names of classes, which a container does not hold"),
-    ("label_descriptions", "names of classes, which a container does not hold"),
+    ("label_names", "of the weights that training began with"),
+    ("label_descriptions", "of the weights that training began with"),
     ("pool_size", "the size of a feature map, which follows from the positions"),
     ("test_pool_size", "the size of a feature map, which follows from the positions"),
     ("first_conv", "the name of a layer"),

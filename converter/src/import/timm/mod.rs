@@ -14,6 +14,7 @@ use super::hugging_face::Preprocessor;
 use super::json::{
     count, flag, given, known, number, numbers, object, only, parse, present, side, text, wrong,
 };
+use super::labels;
 use super::layout::{Family, Layout};
 use super::options::ImportOptions;
 use super::pictures::{Crop, Pictures};
@@ -41,7 +42,7 @@ pub fn import(
     preprocessor: Option<Preprocessor>,
     options: &ImportOptions,
 ) -> Result<Import, ConvertError> {
-    let mut config = config(tensors, json)?;
+    let (mut config, labels) = config(tensors, json)?;
     if family == Family::Torchvision {
         for name in ["cls_token", "norm.weight"].iter().filter(|name| !tensors.contains(name)) {
             return Err(ConvertError::MissingTensor { name: tensors.outward(name) });
@@ -51,14 +52,16 @@ pub fn import(
     if let Some(preprocessor) = preprocessor {
         notes.extend(preprocessor.apply(&mut config.pictures, &mut config.img_size, false)?);
     }
-    let (graph, more) = vit::build(tensors, config, options)?;
+    let (mut graph, more) = vit::build(tensors, config, options)?;
     notes.extend(more);
+    graph.labels = labels;
     tensors.finish(&[unread::TIMM])?;
-    Ok(Import { model: Imported::Float(graph), labels: Vec::new(), notes })
+    Ok(Import { model: Imported::Float(graph), notes })
 }
 
-/// What is computed with `tensors`, as the configuration `json` says or timm does by default.
-fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<Config, ConvertError> {
+/// What is computed with `tensors`, as the configuration `json` says or timm does by default, and
+/// the names of the classes.
+fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<(Config, Vec<String>), ConvertError> {
     let given = Given::read(json)?;
     let patches = "patch_embed.proj.weight";
     let shape = tensors
@@ -74,7 +77,7 @@ fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<Config, ConvertEr
         other => other,
     };
     let (function, eps) = (given.function(tensors)?, given.eps(tensors));
-    Ok(Config {
+    let config = Config {
         img_size: given.img_size,
         pool,
         pool_prefix: given.pool_prefix,
@@ -82,7 +85,8 @@ fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<Config, ConvertEr
         pictures: Pictures { crop, mean: given.mean, std: given.std },
         stated: given.stated,
         ..Config::new(heads, function, eps)
-    })
+    };
+    Ok((config, given.labels))
 }
 
 /// What the JSON says.
@@ -103,6 +107,7 @@ struct Given {
     squash: bool,
     act_layer: Option<Function>,
     eps: Option<f32>,
+    labels: Vec<String>,
     stated: Stated,
 }
 
@@ -121,6 +126,10 @@ impl Given {
                 "architecture" => config.architecture = Some(plain(text(key, value)?)?.to_owned()),
                 "global_pool" => config.pool = Some(pool(value)?),
                 "num_classes" => config.count("num_classes", "num_classes", number(key, value)?),
+                "label_names" => {
+                    config.labels = labels::in_order(key, value)?;
+                    config.count("label_names", "num_classes", config.labels.len() as f64);
+                }
                 "num_features" => config.count("num_features", "embed_dim", number(key, value)?),
                 "model_args" | "pretrained_cfg" => {}
                 other => known("config.json", other, UNUSED_HUB)?,

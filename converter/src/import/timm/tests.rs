@@ -269,6 +269,9 @@ fn the_configuration_of_the_hub_is_read() {
     assert_eq!(image.fit, Fit::CenterCrop { short_side: 8 });
     let image = checkpoint.read(&config).unwrap().image;
     assert_eq!((image.mean[0].0, image.std[0].0), (0.5f32.to_bits(), 0.25f32.to_bits()));
+    let named =
+        checkpoint.read(&hub(|c| c["label_names"] = serde_json::json!(["cat", "dog", "bird"]))).unwrap();
+    assert_eq!(named.labels, ["cat", "dog", "bird"]);
     let cropped = hub(|c| c["pretrained_cfg"]["crop_pct"] = 0.7.into());
     assert_eq!(checkpoint.read(&cropped).unwrap().image.fit, Fit::CenterCrop { short_side: 11 });
     let squashed = hub(|c| {
@@ -282,7 +285,8 @@ fn the_configuration_of_the_hub_is_read() {
 fn what_the_hub_says_otherwise_is_refused() {
     let checkpoint = Checkpoint::new(WIDTH);
     type Change = fn(&mut serde_json::Value);
-    let cases: [(Change, &str); 15] = [
+    let cases: [(Change, &str); 16] = [
+        (|c| c["label_names"] = serde_json::json!(["cat"]), "`label_names` is 1, but 3"),
         (|c| c["architecture"] = "vit_base_patch16_rpn_224".into(), "norms behind attention"),
         (|c| c["architecture"] = "vit_base_patch16_rope_ape_224".into(), "rotate queries and keys"),
         (|c| c["model_args"]["rope_theta"] = 1.into(), "`model_args` has the key `rope_theta`"),

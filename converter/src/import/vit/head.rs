@@ -26,7 +26,7 @@ impl Builder<'_> {
             (false, _) => ("embedding", OutputKind::Embedding, x),
         };
         let shape = [self.layers.graph.tensors[tensor].width, 1, 1, 1];
-        self.layers.graph.outputs.push(Output { name: name.into(), tensor, kind, shape });
+        self.layers.graph.outputs.push(Output { name: name.into(), tensor, kind, shape, ending: None });
         Ok(())
     }
 
