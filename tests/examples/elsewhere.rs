@@ -1,4 +1,5 @@
-//! Writes the cases that other architectures run: `elsewhere FOLDER IMAGES`.
+//! Writes the cases and the conversions that other architectures repeat:
+//! `elsewhere CASES IMAGES CONVERSIONS`.
 
 use std::path::Path;
 
@@ -6,14 +7,19 @@ use shiftformer_tests::elsewhere;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, images] = args.as_slice() else { return Err("usage: elsewhere FOLDER IMAGES".into()) };
-    let folder = Path::new(folder);
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
+    let [cases, images, conversions] = args.as_slice() else {
+        return Err("usage: elsewhere CASES IMAGES CONVERSIONS".into());
+    };
+    let (cases, conversions) = (Path::new(cases), Path::new(conversions));
+    for folder in [cases, conversions] {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        std::fs::create_dir_all(folder)?;
     }
-    std::fs::create_dir_all(folder)?;
     for (name, case) in elsewhere::cases(images.parse()?) {
-        case.save(&folder.join(name))?;
+        case.save(&cases.join(name))?;
     }
+    shiftformer_test_convert::write(conversions)?;
     Ok(())
 }

@@ -53,7 +53,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "cross",
-        what: "the same bytes on AArch64, and on 32-bit Arm with --all",
+        what: "the same results and conversions on AArch64, and on 32-bit Arm with --all",
         release_only: false,
         run: cross,
     },
@@ -235,11 +235,15 @@ fn cross(scope: Scope) -> Outcome {
         Scope::Change => (&["aarch64-unknown-linux-gnu"], "10"),
         Scope::Release => (&["aarch64-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf"], "50"),
     };
-    let folder = target_dir().join("elsewhere").display().to_string();
-    process::example("elsewhere", &[&folder, images])?;
+    let folders = ["cases", "conversions"].map(|name| target_dir().join("elsewhere").join(name));
+    let [cases, conversions] = folders.map(|folder| folder.display().to_string());
+    process::example("elsewhere", &[&cases, images, &conversions])?;
     for target in targets {
-        let run = ["run", "--package", "shiftformer-test-run", "--target", target, "--"];
-        process::run(&mut cargo_once(&[&run[..], &[&folder]].concat()))?;
+        for (package, folder) in [("run", &cases), ("convert", &conversions)] {
+            let package = format!("shiftformer-test-{package}");
+            let run = ["run", "--package", &package, "--target", target, "--", folder];
+            process::run(&mut cargo_once(&run))?;
+        }
     }
     Ok(())
 }

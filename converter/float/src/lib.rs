@@ -8,12 +8,14 @@
 //! * [`Graph`] and [`Node`]: the graph, and what it is made of.
 //! * [`simplify()`] and [`fold_pixels`]: rewrites that leave what it computes as it is.
 //! * [`Evaluator`]: the truth that calibration and reports compare with.
+//! * [`math`]: functions of real numbers, the same on every machine.
 
 mod binary;
 mod error;
 mod eval;
 mod graph;
 mod layout;
+pub mod math;
 mod preprocessing;
 mod progress;
 mod scores;

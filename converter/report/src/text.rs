@@ -77,6 +77,7 @@ pub(super) fn many(number: usize, one: &str) -> String {
 }
 
 /// A real number in about three digits.
+#[expect(clippy::disallowed_methods, reason = "digits for people")]
 pub(super) fn real(x: f64) -> String {
     let size = x.abs();
     if !x.is_finite() {
@@ -93,6 +94,7 @@ pub(super) fn real(x: f64) -> String {
 
 /// A percentage already in percent, with `places` places; no more than is true of it:
 /// 99.97 is not 100.0.
+#[expect(clippy::disallowed_methods, reason = "digits for people")]
 pub(super) fn percent(x: f64, places: usize) -> String {
     if !x.is_finite() {
         return "–".to_owned();

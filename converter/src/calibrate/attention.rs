@@ -1,6 +1,6 @@
 //! Attention scores: sampled in calibration, and the scale that serves the softmax best.
 
-use float::{Graph, Node, Strided, TensorId};
+use float::{Graph, Node, Strided, TensorId, math};
 
 use super::sample::spread;
 
@@ -73,12 +73,12 @@ pub(super) fn softmax_error(
     exact: impl Iterator<Item = f32> + Clone,
     rounded: impl Iterator<Item = f32> + Clone,
 ) -> f64 {
-    softmax(exact).iter().zip(&softmax(rounded)).map(|(a, b)| (a - b).powi(2)).sum()
+    softmax(exact).iter().zip(&softmax(rounded)).map(|(a, b)| math::square(a - b)).sum()
 }
 
 fn softmax(row: impl Iterator<Item = f32> + Clone) -> Vec<f64> {
     let max = row.clone().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = row.map(|v| f64::from(v - max).exp()).collect();
+    let powers: Vec<f64> = row.map(|v| math::exp(f64::from(v - max))).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|p| p / sum).collect()
 }

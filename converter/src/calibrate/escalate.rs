@@ -3,7 +3,7 @@
 //! slowed down. Of a convolution it is the weights that get 16 bits.
 
 use facts::{Change, ChangeKind};
-use float::{Dense, Function, Graph, Node};
+use float::{Dense, Function, Graph, Node, math};
 
 use super::layers::{Layers, layers, matches};
 use super::options::QuantizeOptions;
@@ -155,10 +155,10 @@ fn weight_snr(dense: &Dense) -> f64 {
         for &w in row {
             let w = f64::from(w);
             signal += w * w;
-            noise += (w - (w / step.max(f64::MIN_POSITIVE)).round() * step).powi(2);
+            noise += math::square(w - (w / step.max(f64::MIN_POSITIVE)).round() * step);
         }
     }
-    10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()
+    10.0 * math::log10(signal / noise.max(f64::MIN_POSITIVE))
 }
 
 /// Signal over noise of the layer's output, in decibels, when only its input is rounded.
@@ -168,7 +168,7 @@ fn input_snr(dense: &Dense, activation: &Activation) -> f64 {
     }
     let scale = range::int8(&[activation], true, &Measure::Values { columns: &[], function: None });
     let [signal, noise] = energies(dense, activation, &scale);
-    10.0 * (signal / noise.max(f64::MIN_POSITIVE)).log10()
+    10.0 * math::log10(signal / noise.max(f64::MIN_POSITIVE))
 }
 
 fn energies(dense: &Dense, activation: &Activation, scale: &Scale) -> [f64; 2] {
@@ -181,8 +181,8 @@ fn energies(dense: &Dense, activation: &Activation, scale: &Scale) -> [f64; 2] {
         let varying: Vec<f32> = row.iter().zip(&means).map(|(&v, &m)| v - m as f32).collect();
         for w in dense.weights.chunks_exact(dense.k).step_by(dense.n.div_ceil(CHANNELS)) {
             let dot = |x: &[f32]| w.iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
-            signal += f64::from(dot(&varying)).powi(2);
-            noise += f64::from(dot(&errors)).powi(2);
+            signal += math::square(f64::from(dot(&varying)));
+            noise += math::square(f64::from(dot(&errors)));
         }
     }
     [signal, noise]

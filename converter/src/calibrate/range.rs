@@ -1,5 +1,7 @@
 //! The scale of an activation: several candidates, and the one with the least error.
 
+use float::math;
+
 use super::attention::softmax_error;
 use super::statistics::Activation;
 
@@ -84,7 +86,7 @@ pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Meas
         match measure {
             Measure::Values { function, .. } => {
                 let f = |v: f32| function.map_or(v, |f| f(v));
-                values.iter().map(|&(v, w)| w * f64::from(f(candidate.round8(v)) - f(v)).powi(2)).sum()
+                values.iter().map(|&(v, w)| w * math::square(f64::from(f(candidate.round8(v)) - f(v)))).sum()
             }
             Measure::Softmax(width) => {
                 let error = |row: &[(f32, f64)]| {

@@ -1,6 +1,6 @@
 //! Weights and biases to integers, one scale for each output channel.
 
-use float::Dense;
+use float::{Dense, math};
 use quant::ops::MAX_BIAS;
 use rayon::prelude::*;
 
@@ -56,7 +56,7 @@ fn channel(row: &[f32], bias: f64, input: &Input<'_>, out: Option<&Scale>) -> Ch
     let out_offset = out.map_or(0.0, |s| f64::from(s.zero) * s.scale);
     // The bias is a number of accumulator units: they must be large enough for it.
     let needed = (bias.abs() + out_offset.abs()) / (input.scale.scale * f64::from(MAX_BIAS / 2));
-    let floor = needed.max(out.map_or(1e-12, |s| s.scale / input.scale.scale * 2f64.powi(-24)));
+    let floor = needed.max(out.map_or(1e-12, |s| s.scale / input.scale.scale * math::power_of_two(-24)));
     let scale = scale(row, input.squares).max(floor);
     let values: Vec<i8> = row.iter().map(|&w| round(w, scale) as i8).collect();
     let unit = scale * input.scale.scale;
@@ -80,7 +80,7 @@ fn round(w: f32, scale: f64) -> f64 {
 fn scale(row: &[f32], squares: &[f64]) -> f64 {
     let largest = row.iter().fold(0f64, |m, w| m.max(f64::from(w.abs())));
     let error = |scale: f64| -> f64 {
-        let of = |w: f32| (f64::from(w) - round(w, scale) * scale).powi(2);
+        let of = |w: f32| math::square(f64::from(w) - round(w, scale) * scale);
         match squares.len() == row.len() {
             true => row.iter().zip(squares).map(|(&w, s)| s * of(w)).sum(),
             false => row.iter().map(|&w| of(w)).sum(),

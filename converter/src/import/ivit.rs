@@ -3,6 +3,8 @@
 //! Activation scales are frozen, so no calibration data is needed. Scales are combined
 //! in single precision, as the authors' code does, so that multipliers come out the same.
 
+use float::math;
+
 use super::config::{VitConfig, pixel_tables};
 use super::options::ImportOptions;
 use super::tensors::{Tensors, channels_last};
@@ -172,7 +174,7 @@ impl Importer<'_> {
 
     fn attention(&mut self, block: &str, qkv: TensorId) -> Result<TensorId, ConvertError> {
         let VitConfig { embed_dim: width, num_heads: heads, .. } = self.config;
-        let head_scale = (f64::from(width / heads)).powf(-0.5) as f32;
+        let head_scale = math::pow(f64::from(width / heads), -0.5) as f32;
         let score_scale = self.act_scale(&format!("{block}.attn.qact_attn1"))?;
         let product = self.scale_of(qkv) * self.scale_of(qkv) * head_scale;
         let mixed = self.tensor(&format!("{block}.attn.qact2"), self.config.tokens(), width, Width::I8)?;

@@ -1,5 +1,6 @@
 //! LayerNorm: γ and β to multipliers and offsets.
 
+use float::math;
 use quant::Op;
 use quant::arith::MAX_SHIFT;
 use quant::ops::{Act, Channels, LayerNorm};
@@ -60,7 +61,7 @@ struct Constants {
 
 /// `out = (floor(z·m / 2³²) + offset) >> (e − 32)` with `z` of scale `√C / 2³¹`.
 fn constants(name: &str, gamma: &[f64], beta: &[f64], out_scale: f64) -> Result<Constants, ConvertError> {
-    let unit = (gamma.len() as f64).sqrt() / 2f64.powi(31);
+    let unit = (gamma.len() as f64).sqrt() / math::power_of_two(31);
     let mut constants = Constants { mantissa: Vec::new(), shift: Vec::new(), offset: Vec::new() };
     for (&g, &b) in gamma.iter().zip(beta) {
         let ratio = g * unit / out_scale;
@@ -69,11 +70,11 @@ fn constants(name: &str, gamma: &[f64], beta: &[f64], out_scale: f64) -> Result<
         if mantissa == 0 {
             shift = MAX_SHIFT;
         }
-        let offset = |shift: u8| (b / out_scale + 0.5) * 2f64.powi(i32::from(shift) - 32);
+        let offset = |shift: u8| (b / out_scale + 0.5) * math::power_of_two(i32::from(shift) - 32);
         // A β that is large beside γ leaves fewer bits to the multiplier.
         while shift > MIN_SHIFT && offset(shift).abs() > MAX_OFFSET {
             shift -= 1;
-            mantissa = (ratio * 2f64.powi(shift.into())).round() as i32;
+            mantissa = (ratio * math::power_of_two(shift.into())).round() as i32;
         }
         if shift < MIN_SHIFT || offset(shift).abs() > MAX_OFFSET {
             return Err(ConvertError::Ratio { name: name.to_owned(), ratio });

@@ -1,5 +1,6 @@
 //! Real scales to the integers of instructions.
 
+use float::math;
 use quant::arith::{Multiplier, ShiftExp};
 use quant::ops::Channels;
 
@@ -40,11 +41,11 @@ pub fn exp_table(name: &str, scale: f64, exp: ExpBits, terms: u32) -> Result<Vec
     if !exact {
         return Ok(shift_exp(name, scale, bits, terms, limit)?.table().to_vec());
     }
-    let unit = 2f64.powi(bits.into());
+    let unit = math::power_of_two(bits.into());
     if unit * f64::from(terms) > f64::from(limit) {
         return Err(ConvertError::Exponential { name: name.to_owned(), scale, terms });
     }
     Ok((0..256)
-        .map(|distance| (unit * (-scale * f64::from(distance)).exp()).round().max(1.0) as u32)
+        .map(|distance| (unit * math::exp(-scale * f64::from(distance))).round().max(1.0) as u32)
         .collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use facts::Fidelity;
-use float::{Evaluator, Progress, least_score};
+use float::{Evaluator, Progress, least_score, math};
 use quant::mem::DType;
 use quant::operand::Tiling;
 use quant::ops::Tensor;
@@ -94,7 +94,7 @@ impl Sums {
         if self.noise == 0.0 {
             return MAX_SNR_DB;
         }
-        let ratio = 10.0 * (self.signal / self.noise).log10();
+        let ratio = 10.0 * math::log10(self.signal / self.noise);
         if ratio.is_nan() { MIN_SNR_DB } else { ratio.clamp(MIN_SNR_DB, MAX_SNR_DB) }
     }
 }

@@ -1,6 +1,7 @@
 //! A model small enough to be computed by hand: four pixels, of which one row is used.
 
 use facts::Fidelity;
+use float::math;
 use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
@@ -95,9 +96,9 @@ fn decibels(pairs: impl Iterator<Item = (f64, i32)>) -> f64 {
     let (mut signal, mut noise) = (0.0, 0.0);
     for (x, q) in pairs {
         signal += x * x;
-        noise += (x - f64::from(q) / 127.0).powi(2);
+        noise += math::square(x - f64::from(q) / 127.0);
     }
-    10.0 * (signal / noise).log10()
+    10.0 * math::log10(signal / noise)
 }
 
 fn token_pairs(pixel: u8) -> impl Iterator<Item = (f64, i32)> {

@@ -2,6 +2,7 @@
 //! neither they nor this one can drift; `cargo xtask test` runs the same cases there.
 
 use sha2::{Digest, Sha256};
+use shiftformer_test_convert::containers;
 use shiftformer_test_run::cases::{Case, Compared};
 use shiftformer_tests::elsewhere;
 
@@ -43,4 +44,14 @@ fn cases_pass_through_files_and_differences_are_found() {
     }
     std::fs::write(&path, [0, 9, 0, 0, 0]).unwrap();
     assert!(Case::load(&path).is_err());
+}
+
+#[test]
+fn threads_leave_conversions_as_they_are() {
+    let one = containers(1);
+    for threads in [2, 5] {
+        for ((name, made), (_, expected)) in containers(threads).iter().zip(&one) {
+            assert!(made == expected, "{name}, {threads} threads");
+        }
+    }
 }

@@ -1,8 +1,6 @@
 //! Convolution: the pixels under each output pixel as a row, then a product.
 
-use ndarray::linalg::general_mat_mul;
-
-use super::dense::{matrix, matrix_mut};
+use super::product::{self, Matrix, Size};
 use crate::graph::Dense;
 use crate::layout::Geometry;
 
@@ -24,9 +22,9 @@ pub(super) fn conv(geometry: &Geometry, dense: &Dense, x: &[f32], out: &mut Vec<
         for group in 0..groups {
             rows.clear();
             (first..first + count).for_each(|pixel| gather(geometry, group, pixel, x, rows));
-            let w = matrix(&weights[group * channels * k..], channels, k, k);
-            let mut made = matrix_mut(&mut made[group * channels..], count, channels, n);
-            general_mat_mul(1.0, &matrix(rows, count, k, k), &w.t(), 1.0, &mut made);
+            let weights = Matrix::rows(&weights[group * channels * k..], k).transposed();
+            let size = Size { m: count, n: channels, k };
+            product::add(size, 1.0, Matrix::rows(rows, k), weights, &mut made[group * channels..], n);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use crate::graph::Function;
+use crate::math;
 
 impl Function {
     /// The value below which it is as good as zero, if there is one.
@@ -27,16 +28,16 @@ impl Function {
     pub fn apply(self, x: f64) -> f64 {
         match self {
             // erfc keeps its precision where 1 + erf cancels.
-            Function::Gelu => 0.5 * x * libm::erfc(-x * FRAC_1_SQRT_2),
+            Function::Gelu => 0.5 * x * math::erfc(-x * FRAC_1_SQRT_2),
             Function::GeluTanh => {
                 let inner = (2.0 / PI).sqrt() * (x + 0.044715 * x * x * x);
-                0.5 * x * (1.0 + inner.tanh())
+                0.5 * x * (1.0 + math::tanh(inner))
             }
             Function::QuickGelu => x * sigmoid(1.702 * x),
-            Function::Relu => x.max(0.0),
+            Function::Relu => larger(x, 0.0),
             Function::Silu => x * sigmoid(x),
             Function::Sigmoid => sigmoid(x),
-            Function::Tanh => x.tanh(),
+            Function::Tanh => math::tanh(x),
             Function::LeakyRelu { slope } => {
                 if x > 0.0 {
                     x
@@ -48,10 +49,10 @@ impl Function {
                 if x > 0.0 {
                     x
                 } else {
-                    f64::from(alpha) * x.exp_m1()
+                    f64::from(alpha) * math::expm1(x)
                 }
             }
-            Function::Clip { min, max } => x.max(min.into()).min(max.into()),
+            Function::Clip { min, max } => -larger(-larger(x, min.into()), -f64::from(max)),
             Function::Sign => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
             Function::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
             Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
@@ -60,5 +61,10 @@ impl Function {
 }
 
 fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+    1.0 / (1.0 + math::exp(-x))
+}
+
+/// `y` where the two are equal or `x` is no number: of 0 and −0, `f64::max` returns either.
+fn larger(x: f64, y: f64) -> f64 {
+    if x > y { x } else { y }
 }

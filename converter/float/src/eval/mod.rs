@@ -1,8 +1,8 @@
 //! Evaluates a float graph: the truth that calibration and reports compare with.
 //!
-//! A graph is checked once; after that evaluation cannot fail. Products are single precision
-//! (blocked, fused multiply-add where the CPU has it), sums over a row and element-wise
-//! functions double precision.
+//! A graph is checked once; after that evaluation cannot fail. Products are single precision, sums
+//! over a row and element-wise functions double precision. The values are the same on every
+//! machine.
 
 mod check;
 mod conv;
@@ -10,6 +10,7 @@ mod dense;
 mod function;
 mod movement;
 mod node;
+mod product;
 mod rows;
 
 use std::sync::{Mutex, PoisonError};

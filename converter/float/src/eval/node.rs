@@ -1,5 +1,6 @@
 //! One checked node on values.
 
+use super::product::Size;
 use super::{conv, dense, movement, rows};
 use crate::graph::{Node, Tensor};
 
@@ -35,7 +36,8 @@ pub(super) fn evaluate(
             out.chunks_exact_mut(*width).for_each(|row| rows::select(row, *ratio));
         }
         Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scale } => {
-            let product = dense::Product { batch: *batch, m: *m, n: *n, k: *k, scale: *scale };
+            let size = Size { m: *m, n: *n, k: *k };
+            let product = dense::Product { batch: *batch, size, scale: *scale };
             out.resize(made.len(), 0.0);
             product.run((x, a), (inputs[1], b, *transpose_b), (out, to));
         }

@@ -1,5 +1,7 @@
 //! Operations on each row, or over rows.
 
+use crate::math;
+
 /// `(p / 255 − mean) / std`, channel by channel.
 pub(super) fn pixels(x: &[f32], mean: &[f32], std: &[f32], out: &mut Vec<f32>) {
     for pixel in x.chunks_exact(mean.len()) {
@@ -30,7 +32,7 @@ pub(super) fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: 
     let n = gamma.len() as f64;
     for row in x.chunks_exact(gamma.len()) {
         let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-        let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+        let variance = row.iter().map(|&v| math::square(f64::from(v) - mean)).sum::<f64>() / n;
         let factor = 1.0 / (variance + f64::from(eps)).sqrt();
         out.extend(row.iter().zip(gamma.iter().zip(beta)).map(|(&v, (&g, &b))| {
             let normed = (f64::from(v) - mean) * factor;
@@ -44,7 +46,7 @@ pub(super) fn softmax(row: &mut [f32]) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0f64;
     for value in row.iter_mut() {
-        *value = (*value - max).exp();
+        *value = math::expf(*value - max);
         sum += f64::from(*value);
     }
     let factor = (1.0 / sum) as f32;

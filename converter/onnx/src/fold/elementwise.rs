@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use float::math;
+
 use super::args::{Args, Folded};
 use super::op::FoldOp;
 use super::view::{View, broadcast};
@@ -16,17 +18,17 @@ pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Abs", |args| number(args, f32::abs, i64::wrapping_abs)),
     FoldOp::one("Sign", |args| number(args, |x| if x == 0.0 { 0.0 } else { x.signum() }, i64::signum)),
     FoldOp::one("Sqrt", |args| float(args, f32::sqrt)),
-    FoldOp::one("Exp", |args| float(args, f32::exp)),
-    FoldOp::one("Log", |args| float(args, f32::ln)),
+    FoldOp::one("Exp", |args| float(args, math::expf)),
+    FoldOp::one("Log", |args| float(args, math::logf)),
     FoldOp::one("Reciprocal", |args| float(args, |x| 1.0 / x)),
     FoldOp::one("Floor", |args| float(args, f32::floor)),
     FoldOp::one("Ceil", |args| float(args, f32::ceil)),
     FoldOp::one("Round", |args| float(args, f32::round_ties_even)),
-    FoldOp::one("Erf", |args| float(args, |x| libm::erf(f64::from(x)) as f32)),
-    FoldOp::one("Sin", |args| float(args, f32::sin)),
-    FoldOp::one("Cos", |args| float(args, f32::cos)),
-    FoldOp::one("Tanh", |args| float(args, f32::tanh)),
-    FoldOp::one("Sigmoid", |args| float(args, |x| 1.0 / (1.0 + (-x).exp()))),
+    FoldOp::one("Erf", |args| float(args, |x| math::erf(f64::from(x)) as f32)),
+    FoldOp::one("Sin", |args| float(args, math::sinf)),
+    FoldOp::one("Cos", |args| float(args, math::cosf)),
+    FoldOp::one("Tanh", |args| float(args, math::tanhf)),
+    FoldOp::one("Sigmoid", |args| float(args, |x| 1.0 / (1.0 + math::expf(-x)))),
     FoldOp::one("Relu", |args| float(args, |x| x.max(0.0))),
     FoldOp::one("IsNaN", is_nan),
     FoldOp::one("Not", not),
@@ -186,11 +188,11 @@ fn pow(args: &Args) -> Folded<Array> {
     let exponents = (exponents.as_slice(), b.shape.as_slice());
     match &a.data {
         Data::F32(x) => {
-            let (shape, values) = zip(args, (x, &a.shape), exponents, |x, y| f64::from(x).powf(y) as f32)?;
+            let (shape, values) = zip(args, (x, &a.shape), exponents, |x, y| math::pow(x.into(), y) as f32)?;
             args.array(shape, values)
         }
         Data::I64(x) => {
-            let (shape, values) = zip(args, (x, &a.shape), exponents, |x, y| (x as f64).powf(y) as i64)?;
+            let (shape, values) = zip(args, (x, &a.shape), exponents, |x, y| math::pow(x as f64, y) as i64)?;
             args.array(shape, values)
         }
         Data::Bool(_) => Err(mixed(args)),

@@ -1,6 +1,6 @@
 //! Binary weights, signs and attention over signs.
 
-use float::{Dense, Geometry, Node as Float, Signs, TensorId};
+use float::{Dense, Geometry, Node as Float, Signs, TensorId, math};
 use quant::bits::row_words;
 use quant::ops::MAX_BIAS;
 
@@ -109,7 +109,7 @@ impl Emitter<'_> {
     fn finest(&self, x: TensorId, signs: &Signs) -> f64 {
         let positive = signs.scales.iter().filter(|&&s| s > 0.0).map(|&s| f64::from(s));
         let largest = positive.clone().fold(0.0, f64::max);
-        let finest = positive.fold(f64::INFINITY, f64::min).max(largest * 2f64.powi(-6));
+        let finest = positive.fold(f64::INFINITY, f64::min).max(largest * math::power_of_two(-6));
         if finest.is_finite() && finest > 0.0 { finest * self.graph.tensors[x].scale } else { 1.0 }
     }
 
@@ -206,7 +206,7 @@ impl Emitter<'_> {
         };
         let name = &self.model.tensors[node.output()].name;
         let distance = |&scale: &f32| match scale > 0.0 {
-            true => Ok((-f64::from(*ratio).ln() / f64::from(scale)).floor() as u32),
+            true => Ok((-math::log(f64::from(*ratio)) / f64::from(scale)).floor() as u32),
             false => Err(ConvertError::Ratio { name: name.clone(), ratio: scale.into() }),
         };
         let distance = scales.iter().map(distance).collect::<Result<Vec<_>, _>>()?;

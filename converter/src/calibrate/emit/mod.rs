@@ -6,7 +6,7 @@ mod scales;
 use std::collections::HashMap;
 
 use facts::{Change, ChangeKind, TensorFact};
-use float::{Dense, Node as Float, Part as FloatPart, TensorId};
+use float::{Dense, Node as Float, Part as FloatPart, TensorId, math};
 
 use self::scales::Scales;
 use super::attention::score_scale;
@@ -266,7 +266,8 @@ impl Emitter<'_> {
         let scale = self.scales.of(self.plan, x, width);
         let activation = &self.statistics.activations[x];
         let by_column = activation.width == dense.k;
-        let squares = if by_column { activation.column_means(|v| f64::from(v).powi(2)) } else { Vec::new() };
+        let squares =
+            if by_column { activation.column_means(|v| math::square(f64::from(v))) } else { Vec::new() };
         let correct = self.options.correct_bias && by_column && width == Width::I8;
         let means = if correct {
             let mean = activation.column_means(f64::from);

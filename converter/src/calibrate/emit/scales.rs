@@ -1,6 +1,6 @@
 //! The scale of every group of activations, in both integer types.
 
-use float::{Graph, Node, TensorId};
+use float::{Graph, Node, TensorId, math};
 use rayon::prelude::*;
 
 use crate::calibrate::range::{self, Measure, Scale};
@@ -136,7 +136,7 @@ fn columns(readers: &[&Node], width: usize) -> Vec<f64> {
         found = true;
         for row in dense.weights.chunks_exact(dense.k) {
             for (sum, &w) in sums.iter_mut().zip(row) {
-                *sum += f64::from(w).powi(2);
+                *sum += math::square(f64::from(w));
             }
         }
     }

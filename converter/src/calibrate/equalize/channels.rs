@@ -1,6 +1,6 @@
 //! How channels are changed so that the layers behind them lose least.
 
-use float::{Dense, Graph, Node, TensorId};
+use float::{Dense, Graph, Node, TensorId, math};
 
 use crate::calibrate::statistics::Activation;
 
@@ -78,9 +78,9 @@ pub(super) fn best(model: &Graph, activation: &Activation, consumers: &[usize]) 
         let raw = half
             .iter()
             .zip(&met)
-            .map(|(&h, &w)| (h.max(largest * 1e-3)).powf(alpha) / w.max(1e-6).powf(1.0 - alpha));
+            .map(|(&h, &w)| math::pow(h.max(largest * 1e-3), alpha) / math::pow(w.max(1e-6), 1.0 - alpha));
         let raw: Vec<f64> = if alpha == 0.0 { vec![1.0; width] } else { raw.collect() };
-        let mean = (raw.iter().map(|f| f.ln()).sum::<f64>() / width as f64).exp();
+        let mean = math::exp(raw.iter().map(|&f| math::log(f)).sum::<f64>() / width as f64);
         let factor = raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect();
         let mut channels = Channels { shift: shift.clone(), factor, alpha, gain: 1.0 };
         let after = error(activation, &layers, &channels);
@@ -126,8 +126,8 @@ fn error(activation: &Activation, layers: &[&Dense], channels: &Channels) -> f64
             for (x, y) in exact.iter().zip(&rounded) {
                 let want: f32 = x.iter().zip(&weights).map(|(a, b)| a * b).sum();
                 let got: f32 = y.iter().zip(&integers).map(|(a, b)| a * b).sum();
-                noise += f64::from(got - want).powi(2);
-                signal += f64::from(want).powi(2);
+                noise += math::square(f64::from(got - want));
+                signal += math::square(f64::from(want));
             }
         }
         total += noise / signal.max(f64::MIN_POSITIVE);

@@ -9,6 +9,7 @@ mod tests;
 
 use std::f64::consts::SQRT_2;
 
+use float::math;
 use quant::ops::MAX_BIAS;
 
 use self::activations::{Activations, Gelu, Reads};
@@ -53,7 +54,7 @@ pub fn import(tensors: &Tensors<'_>, options: &ImportOptions) -> Result<Graph, C
 fn stream_scale(tensors: &Tensors<'_>) -> Result<f64, ConvertError> {
     let name = "stream.scale";
     let scale = f64::from(tensors.scale(name)?);
-    match scale.log2().fract() == 0.0 {
+    match math::log2(scale).fract() == 0.0 {
         true => Ok(scale),
         false => {
             Err(ConvertError::Value { name: name.into(), index: 0, value: scale, expected: "a power of two" })
@@ -268,7 +269,7 @@ impl Importer<'_> {
         let (before, after) = (self.scale_of(x), self.scale_of(out));
         let entry = |x: i32| {
             let x = f64::from(x) * before;
-            let y = 0.5 * x * (1.0 + libm::erf(x / SQRT_2));
+            let y = 0.5 * x * (1.0 + math::erf(x / SQRT_2));
             half_up(y / after).clamp(-128.0, 127.0) as i8
         };
         self.graph.nodes.push(match self.activations.gelu {

@@ -1,6 +1,6 @@
 //! The nodes of a float graph as their documentation defines them, as plainly as can be.
 
-use float::{Function, Graph, Node, Part};
+use float::{Function, Graph, Node, Part, math};
 
 /// The outputs of `graph` for a frame of pixel values in 0..=255.
 pub fn run(graph: &Graph, frame: &[f32]) -> Vec<Vec<f32>> {
@@ -69,7 +69,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             let len = gamma.len();
             for (x, out) in values[*x].chunks(len).zip(out.chunks_mut(len)) {
                 let mean = x.iter().sum::<f32>() / len as f32;
-                let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / len as f32;
+                let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / len as f32;
                 for (at, out) in out.iter_mut().enumerate() {
                     *out = (x[at] - mean) / (variance + eps).sqrt() * gamma[at] + beta[at];
                 }
@@ -77,8 +77,8 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
         }
         Node::Softmax { x, width, .. } => {
             for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
-                let sum: f32 = x.iter().map(|x| x.exp()).sum();
-                out.iter_mut().zip(x).for_each(|(out, x)| *out = x.exp() / sum);
+                let sum: f32 = x.iter().map(|&x| math::expf(x)).sum();
+                out.iter_mut().zip(x).for_each(|(out, x)| *out = math::expf(*x) / sum);
             }
         }
         Node::Select { x, width, ratio, .. } => {
@@ -92,12 +92,12 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
                     Function::Gelu => {
-                        (0.5 * f64::from(x) * (1.0 + libm::erf(f64::from(x) / std::f64::consts::SQRT_2)))
+                        (0.5 * f64::from(x) * (1.0 + math::erf(f64::from(x) / std::f64::consts::SQRT_2)))
                             as f32
                     }
                     Function::Relu => x.max(0.0),
-                    Function::Tanh => x.tanh(),
-                    Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                    Function::Tanh => math::tanhf(x),
+                    Function::Sigmoid => 1.0 / (1.0 + math::expf(-x)),
                     Function::Clip { min, max } => x.clamp(min, max),
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     ref other => panic!("{other:?} is not in these tests"),
