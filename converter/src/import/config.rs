@@ -119,7 +119,7 @@ impl VitConfig {
                 3 => ChannelOrder::Rgb,
                 _ => ChannelOrder::Other,
             },
-            fit: Fit::Stretch,
+            fit: Fit::stretched(self.img_size as u16, self.img_size as u16),
             mean: bits(&mean),
             std: bits(&std),
         })

@@ -57,7 +57,7 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
             3 => ChannelOrder::Rgb,
             _ => ChannelOrder::Other,
         },
-        fit: Fit::Stretch,
+        fit: Fit::stretched(height as u16, width as u16),
         mean: bits(&mean),
         std: bits(&std),
     });
