@@ -3,7 +3,7 @@
 use runtime::{Image, OutputKind};
 
 use crate::layout::{Geometry, Strided, TensorId};
-use crate::preprocessing::Preprocessing;
+use crate::preprocessing::{Preprocessing, StatedPixels};
 
 /// An activation.
 #[derive(Clone, Debug)]
@@ -420,6 +420,9 @@ pub struct Graph {
     /// What the model does with its pixels itself, already part of `nodes`; none where its file
     /// has no place for that.
     pub preprocessing: Option<Preprocessing>,
+    /// What its metadata says of its pixels; done where nobody says otherwise, and where the model
+    /// does not normalise them itself.
+    pub stated: Option<StatedPixels>,
 }
 
 impl Graph {
@@ -427,7 +430,14 @@ impl Graph {
     pub fn new(image: Image) -> Self {
         let rows = usize::from(image.height) * usize::from(image.width);
         let frame = Tensor { name: "image".into(), rows, width: image.channels.into() };
-        Self { tensors: vec![frame], nodes: Vec::new(), image, outputs: Vec::new(), preprocessing: None }
+        Self {
+            tensors: vec![frame],
+            nodes: Vec::new(),
+            image,
+            outputs: Vec::new(),
+            preprocessing: None,
+            stated: None,
+        }
     }
 
     /// A new tensor.
