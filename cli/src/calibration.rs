@@ -5,9 +5,11 @@ use std::path::Path;
 
 use data::Dataset;
 use float::Graph;
+use shiftformer::runtime::OutputKind;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
+use crate::labels::{self, LabelArgs, Names};
 
 /// Images whose answers are compared after a conversion, at most.
 const COMPARED: usize = 1000;
@@ -26,9 +28,15 @@ pub struct Calibration {
 
 impl Calibration {
     /// `samples` images of the data at `path`, spread over it, and up to a thousand others
-    /// to compare `model` on, fewer where it is large.
-    pub fn read(path: &Path, samples: NonZeroUsize, model: &Graph) -> Result<Self, Failure> {
-        let data = data::open(path)?;
+    /// to compare `model` on, fewer where it is large. `names` say which class a folder is of.
+    pub fn read(
+        path: &Path,
+        samples: NonZeroUsize,
+        model: &Graph,
+        names: &LabelArgs,
+    ) -> Result<Self, Failure> {
+        let mut data = data::open(path)?;
+        let known = known_classes(&mut data, model, names)?;
         let source = FrameSource::of_image(&model.image);
         let (taken, left) = split(data.len(), samples.get());
         let load = |indices: &[usize]| -> Result<Vec<Vec<u8>>, Failure> {
@@ -38,7 +46,7 @@ impl Calibration {
         let compared = spread(others, affordable(model.macs()));
         Ok(Self {
             frames: load(&taken)?,
-            labels: labels(&data, &compared),
+            labels: labels(&data, &compared).filter(|_| known),
             name: format!("{which}images of {}", last(path).display()),
             compared: load(&compared)?,
         })
@@ -54,6 +62,21 @@ pub fn last(path: &Path) -> &Path {
 fn affordable(macs: u64) -> usize {
     const BUDGET: u64 = 20_000_000_000;
     (BUDGET / macs.max(1)).clamp(8, COMPARED as u64) as usize
+}
+
+/// Numbers the classes of `data` as `model` does; false, with a word on stderr, where nothing says
+/// which class a folder is of.
+fn known_classes(data: &mut Dataset, model: &Graph, names: &LabelArgs) -> Result<bool, Failure> {
+    let logits = model.outputs.iter().find(|output| output.kind == OutputKind::Logits);
+    let Some(classes) = logits.map(|output| model.tensors[output.tensor].len()) else { return Ok(true) };
+    if let Some(names) = names.names(classes)? {
+        return labels::number(data, Names::Stated(&names), classes).map(|()| true);
+    }
+    let numbered = labels::number(data, Names::Unknown, classes);
+    if let Err(unknown) = &numbered {
+        eprintln!("note: {unknown} No accuracy is measured; --labels FILE would tell");
+    }
+    Ok(numbered.is_ok())
 }
 
 fn labels(data: &Dataset, indices: &[usize]) -> Option<Vec<u32>> {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use shiftformer::{Event, Model, Session, Verifier};
+use shiftformer::{Event, Model, Observe, Session, Verifier};
 
 use crate::bundled::TestImages;
+use crate::evidence::Recorder;
 use crate::failure::Failure;
 use crate::frames::{self, FrameSource};
 use crate::output::hex;
@@ -74,13 +75,32 @@ impl Verification {
     }
 }
 
-/// Runs `session` beside the reference until they differ or after `count` frames: every other
-/// one is random, the rest are images. `model` is as the file has it.
+/// What came of a frame.
+pub struct Ran {
+    /// What each instruction wrote.
+    pub events: Vec<Event>,
+    /// The values of every output.
+    pub outputs: Vec<Vec<i32>>,
+}
+
+/// Runs `frame` on `session`.
+pub fn observe(session: &mut Session, frame: &[u8]) -> Result<Ran, Failure> {
+    let ran = session.run_observed(frame, Observe::Hashes).map(|outputs| Ran {
+        events: outputs.events().to_vec(),
+        outputs: (0..outputs.len()).filter_map(|index| outputs.values(index).map(<[i32]>::to_vec)).collect(),
+    });
+    ran.map_err(|error| failed(session, error))
+}
+
+/// Runs `count` frames on `session` and, until they differ, on the reference: every other frame is
+/// random, the rest are images. `model` is as the file has it. `record` takes what came of every
+/// frame; without it the first that differs is the last.
 pub fn compare(
     model: &Model,
     session: &mut Session,
     frames: &Frames<'_>,
     count: u32,
+    mut record: Option<&mut Recorder>,
 ) -> Result<Verification, Failure> {
     let mut verifier = Verifier::new(model)?;
     let mut result = Verification {
@@ -89,18 +109,25 @@ pub fn compare(
         backend: session.backend().to_owned(),
         kernels: session.kernels().to_owned(),
         first_difference: None,
-        instructions: instructions(
-            model,
-            verifier.expected(&frames.get(0)?).map_err(|e| failed(session, e))?,
-        ),
+        instructions: Vec::new(),
     };
     let progress = Progress::bar("verifying", count as usize);
-    for frame in 0..count {
-        let compared = verifier.compare(session, &frames.get(frame)?);
-        if let Some(difference) = compared.map_err(|error| failed(session, error))? {
-            result.first_difference = Some(Difference::new(frame, difference));
-            result.identical = false;
-            break;
+    for index in 0..count {
+        let frame = frames.get(index)?;
+        let ran = observe(session, &frame)?;
+        if result.identical {
+            let expected = verifier.expected(&frame).map_err(|error| failed(session, error))?;
+            if index == 0 {
+                result.instructions = instructions(model, expected);
+            }
+            let difference = shiftformer::Difference::first(model, expected, &ran.events);
+            result.first_difference = difference.map(|difference| Difference::new(index, difference));
+            result.identical = result.first_difference.is_none();
+        }
+        match &mut record {
+            Some(record) => record.note(model, &frame, ran),
+            None if !result.identical => break,
+            None => {}
         }
         progress.step();
     }

@@ -9,11 +9,11 @@ use serde::Serialize;
 use shiftformer::Model;
 use shiftformer::quant::Op;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
-use shiftformer::runtime::image::Fit;
 use shiftformer::runtime::{FloatBits, Input, InputKind, Output};
 
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
+use crate::pictures;
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Debug, Serialize)]
@@ -225,18 +225,12 @@ fn input(input: Input<'_>) -> InputRow {
                 let values = bits.into_iter().take(usize::from(image.channels));
                 values.map(|bits| f32::from_bits(bits.0)).collect()
             };
-            let fit = match image.fit {
-                Fit::Stretch => "stretch".to_owned(),
-                Fit::CenterCrop { short_side } => {
-                    format!("resize the short side to {short_side}, crop the centre")
-                }
-            };
             let shape = vec![image.height.into(), image.width.into(), image.channels.into()];
             InputRow {
                 name,
                 dtype,
                 shape,
-                fit: Some(fit),
+                fit: Some(pictures::words(&image)),
                 mean: normal(image.mean),
                 std: normal(image.std),
                 scale: None,

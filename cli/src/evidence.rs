@@ -5,14 +5,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shiftformer::{Observe, Session};
+use shiftformer::{Model, Session};
 
-use crate::compare::{Frames, Output, instructions};
+use crate::compare::{Frames, Output, Ran, instructions, observe};
 use crate::conversion::identity;
 use crate::failure::Failure;
 use crate::output::write_file;
 use crate::progress::Progress;
-use crate::stream::failed;
 
 /// Version of the file's format.
 const FORMAT: u32 = 1;
@@ -85,27 +84,40 @@ struct Difference {
     found: String,
 }
 
-/// Runs `count` frames on `session` and writes to `path` what came of them.
-pub fn record(path: &Path, session: &mut Session, frames: &Frames<'_>, count: u32) -> Result<(), Failure> {
-    let progress = Progress::bar("recording", count as usize);
-    let mut recorded = Vec::new();
-    for index in 0..count {
-        recorded.push(run(session, &frames.get(index)?)?);
-        progress.step();
+/// Gathers what comes of frames.
+#[derive(Default)]
+pub struct Recorder {
+    frames: Vec<Frame>,
+}
+
+impl Recorder {
+    /// Takes what came of `frame`.
+    pub fn note(&mut self, model: &Model, frame: &[u8], ran: Ran) {
+        self.frames.push(Frame::new(model, frame, ran));
     }
-    let record = Record {
-        format: FORMAT,
-        identity: identity(session.model()),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: env!("SHIFTFORMER_COMMIT").to_owned(),
-        backend: session.backend().to_owned(),
-        kernels: session.kernels().to_owned(),
-        board: session.board().map(str::to_owned),
-        frames: recorded,
-    };
-    let sealed = Sealed { digest: digest(&record)?, record };
-    let json = serde_json::to_vec_pretty(&sealed).map_err(encoding)?;
-    write_file(path, &json)
+
+    /// Writes to `path` what came of the frames on `session`.
+    pub fn write(self, path: &Path, session: &Session) -> Result<(), Failure> {
+        let record = Record {
+            format: FORMAT,
+            identity: identity(session.model()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: env!("SHIFTFORMER_COMMIT").to_owned(),
+            backend: session.backend().to_owned(),
+            kernels: session.kernels().to_owned(),
+            board: session.board().map(str::to_owned),
+            frames: self.frames,
+        };
+        let sealed = Sealed { digest: digest(&record)?, record };
+        let json = serde_json::to_vec_pretty(&sealed).map_err(encoding)?;
+        write_file(path, &json)
+    }
+}
+
+impl Frame {
+    fn new(model: &Model, frame: &[u8], Ran { events, outputs }: Ran) -> Self {
+        Self { inputs: sha256(frame), instructions: instructions(model, &events), outputs }
+    }
 }
 
 /// Runs the frames of the record at `path` on `session`, until they differ.
@@ -134,7 +146,8 @@ pub fn check(path: &Path, session: &mut Session, frames: &Frames<'_>) -> Result<
             ))
             .help("give the same --data as when it was recorded"));
         }
-        result.first_difference = difference(index, want, &run(session, &frame)?);
+        let ran = observe(session, &frame)?;
+        result.first_difference = difference(index, want, &Frame::new(session.model(), &frame, ran));
         if result.first_difference.is_some() {
             result.identical = false;
             break;
@@ -187,17 +200,6 @@ fn read(path: &Path) -> Result<Record, Failure> {
     Ok(sealed.record)
 }
 
-/// What comes of `frame`.
-fn run(session: &mut Session, frame: &[u8]) -> Result<Frame, Failure> {
-    let model = session.model().clone();
-    let ran = session.run_observed(frame, Observe::Hashes).map(|outputs| {
-        let values = (0..outputs.len()).filter_map(|index| outputs.values(index).map(<[i32]>::to_vec));
-        (instructions(&model, outputs.events()), values.collect())
-    });
-    let (instructions, outputs) = ran.map_err(|error| failed(session, error))?;
-    Ok(Frame { inputs: sha256(frame), instructions, outputs })
-}
-
 /// Where `found` first differs from `want`.
 fn difference(frame: usize, want: &Frame, found: &Frame) -> Option<Difference> {
     for (at, expected) in want.instructions.iter().enumerate() {
@@ -233,9 +235,8 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shiftformer::Model;
-
     use super::*;
+    use crate::compare::compare;
 
     /// Changes a record, and seals it as if it had been recorded so.
     fn changed(path: &Path, change: impl FnOnce(&mut Record)) {
@@ -253,7 +254,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         let mut again = |change: fn(&mut Record)| {
-            record(&path, &mut session, &frames, 2).unwrap();
+            let mut recorder = Recorder::default();
+            let compared = compare(&model, &mut session, &frames, 2, Some(&mut recorder)).unwrap();
+            assert!(compared.outcome("m.shf").is_ok());
+            recorder.write(&path, &session).unwrap();
             changed(&path, change);
             check(&path, &mut session, &frames)
         };

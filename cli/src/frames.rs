@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use data::{DataError, Dataset, FrameSpec, read_image};
-use shiftformer::Model;
-use shiftformer::runtime::{ChannelOrder, Image};
+use data::{Dataset, read_image};
+use shiftformer::runtime::Image;
+use shiftformer::runtime::image::FitError;
+use shiftformer::{Model, Picture};
 
 use crate::failure::Failure;
 
 /// The image that a model takes.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameSource {
-    spec: FrameSpec,
-    order: ChannelOrder,
+    image: Image,
 }
 
 impl FrameSource {
@@ -26,35 +26,37 @@ impl FrameSource {
 
     /// That of a model that takes `image`.
     pub fn of_image(image: &Image) -> Self {
-        let Image { height, width, channels, fit, order, .. } = *image;
-        Self { spec: FrameSpec { height, width, channels, fit }, order }
+        Self { image: *image }
     }
 
     /// Image `index` of `data`.
     pub fn load(&self, data: &Dataset, index: usize) -> Result<Vec<u8>, Failure> {
-        Ok(self.ordered(data.load(index, &self.spec)?))
+        let name = || format!("{}: image {index}", data.file(index).display());
+        self.fill(&data.image(index)?, name)
     }
 
     /// The image file at `path`.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let fit = |reason| DataError::Fit { path: path.into(), index: 0, reason };
-        Ok(self.ordered(read_image(path)?.to_frame(&self.spec).map_err(fit)?))
+        self.fill(&read_image(path)?, || path.display().to_string())
     }
 
     /// An image in memory; `name` is for messages.
     pub fn convert(&self, image: &data::Image, name: &str) -> Result<Vec<u8>, Failure> {
-        let fit = |reason| DataError::Fit { path: name.into(), index: 0, reason };
-        Ok(self.ordered(image.to_frame(&self.spec).map_err(fit)?))
+        self.fill(image, || name.to_owned())
     }
 
-    /// `frame`, which is red first where it has colour, in the model's channel order.
-    fn ordered(&self, mut frame: Vec<u8>) -> Vec<u8> {
-        if self.order == ChannelOrder::Bgr {
-            for pixel in frame.chunks_exact_mut(usize::from(self.spec.channels).max(3)) {
-                pixel.swap(0, 2);
+    fn fill(&self, image: &data::Image, name: impl Fn() -> String) -> Result<Vec<u8>, Failure> {
+        let data::Image { pixels, height, width, channels } = image;
+        let picture = Picture { pixels, height: *height, width: *width, channels: *channels };
+        picture.frame(&self.image).map_err(|reason| {
+            let refused = Failure::new(format!("{} does not fit the model: {reason}", name()));
+            match reason {
+                FitError::Conversion { .. } => {
+                    refused.help("a model frame of 1 or 3 channels can be made of any image")
+                }
+                _ => refused,
             }
-        }
-        frame
+        })
     }
 }
 

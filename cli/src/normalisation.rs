@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use float::{Graph, Preprocessing};
+use float::{Graph, Preprocessing, StatedPixels};
 
 use crate::failure::Failure;
 
@@ -59,13 +59,18 @@ impl NormalisationArgs {
     }
 
     /// Refuses a model called `name` that is normalised nowhere, and says on stderr what it does
-    /// with its pixels itself.
+    /// with its pixels itself, and what of its metadata is heeded.
     pub fn check(&self, name: &str, model: &Graph) -> Result<(), Failure> {
         let (mean, std) = self.stated();
         let stated = !mean.is_empty() || !std.is_empty();
         let options = if self.no_normalize { "--no-normalize" } else { "--mean and --std" };
+        if let Some(note) = model.stated.as_ref().and_then(|said| of_metadata(model, said, &mean, &std)) {
+            eprintln!("note: {name} {note}");
+        }
         match model.preprocessing {
-            Some(Preprocessing::Absent) if !stated => return Err(unknown(name, model.image.channels)),
+            Some(Preprocessing::Absent) if !stated && model.stated.is_none() => {
+                return Err(unknown(name, model.image.channels));
+            }
             Some(Preprocessing::Bytes) if !stated => {
                 eprintln!("note: {name} expects bytes, 0 to 255: it is given them as they are")
             }
@@ -83,6 +88,36 @@ impl NormalisationArgs {
             Some(Preprocessing::Absent | Preprocessing::Unit | Preprocessing::Bytes) | None => {}
         }
         Ok(())
+    }
+}
+
+/// What becomes of `said`, which the metadata of `model` state, beside the command's `mean` and
+/// `std`: where those differ, or are used for want of others.
+fn of_metadata(model: &Graph, said: &StatedPixels, mean: &[f32], std: &[f32]) -> Option<String> {
+    let list = |values: &[f32]| {
+        values.iter().map(|value| rounded(f64::from(*value)).to_string()).collect::<Vec<_>>().join(",")
+    };
+    let source = &said.source;
+    let options = format!("--mean {} --std {}", list(&said.mean), list(&said.std));
+    let same = |given: &[f32], said: &[f32], default: f32| {
+        let at = |values: &[f32], channel: usize| match values {
+            [] => default,
+            [value] => *value,
+            values => values.get(channel).copied().unwrap_or(default),
+        };
+        (0..usize::from(model.image.channels)).all(|c| (at(given, c) - at(said, c)).abs() < 1e-3)
+    };
+    match (mean.is_empty() && std.is_empty(), model.preprocessing) {
+        (true, Some(Preprocessing::Absent)) => {
+            Some(format!("says in its metadata ({source}) how pixels are normalized: {options}"))
+        }
+        (true, _) => Some(format!(
+            "has {source} in its metadata ({options}): that is taken for what it does with its pixels itself"
+        )),
+        (false, _) if same(mean, &said.mean, 0.0) && same(std, &said.std, 1.0) => None,
+        (false, _) => Some(format!(
+            "says otherwise in its metadata ({source}), {options}: what the command says is done"
+        )),
     }
 }
 
@@ -106,6 +141,9 @@ fn unknown(name: &str, channels: u8) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use shiftformer::runtime::image::Fit;
+    use shiftformer::runtime::{ChannelOrder, FloatBits, Image};
+
     use super::*;
 
     #[test]
@@ -125,5 +163,27 @@ mod tests {
         assert!(scaled(&[0.0], &[1.0], 1.0) && scaled(&[0.0], &[], 1.0));
         assert!(scaled(&[0.0], &[0.00392], 1.0 / 255.0));
         assert!(!scaled(&[0.5], &[1.0], 1.0) && !scaled(&[], &[0.25], 1.0));
+    }
+
+    #[test]
+    fn metadata_are_heeded_with_a_word() {
+        let bits = [FloatBits::default(); 4];
+        let (order, fit) = (ChannelOrder::Rgb, Fit::stretched(4, 4));
+        let mut model =
+            Graph::new(Image { height: 4, width: 4, channels: 3, order, fit, mean: bits, std: bits });
+        model.preprocessing = Some(Preprocessing::Absent);
+        let said = StatedPixels {
+            source: "`mean` and `std`".into(),
+            mean: vec![0.485, 0.456, 0.406],
+            std: vec![0.25],
+        };
+        let note = |model: &Graph, mean: &[f32], std: &[f32]| of_metadata(model, &said, mean, std);
+        let used = note(&model, &[], &[]).unwrap();
+        assert!(used.ends_with("how pixels are normalized: --mean 0.485,0.456,0.406 --std 0.25"), "{used}");
+        assert_eq!(note(&model, &[0.485, 0.456, 0.406], &[0.25, 0.25, 0.25]), None);
+        assert!(note(&model, &[0.5], &[0.25]).unwrap().contains("what the command says is done"));
+        assert!(note(&model, &[0.485, 0.456, 0.406], &[]).unwrap().contains("says otherwise"));
+        model.preprocessing = Some(Preprocessing::Bytes);
+        assert!(note(&model, &[], &[]).unwrap().contains("itself"));
     }
 }

@@ -1,25 +1,9 @@
 //! Descriptions of a program's inputs and outputs.
 
-use crate::image::Fit;
+use crate::float_bits::FloatBits;
+use crate::image::Image;
 use quant::mem::DType;
 use serde::{Deserialize, Serialize};
-
-/// An IEEE 754 single-precision number kept as its bits: for people and hosts, never
-/// computed with here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FloatBits(pub u32);
-
-impl FloatBits {
-    /// Positive, finite and not zero.
-    pub const fn is_positive(self) -> bool {
-        self.0 > 0 && self.0 < 0x7f80_0000
-    }
-
-    /// Neither infinite nor NaN.
-    pub const fn is_finite(self) -> bool {
-        self.0 & 0x7f80_0000 != 0x7f80_0000
-    }
-}
 
 /// A range of the arena with its element type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,38 +21,6 @@ impl SlotHandle {
     pub const fn bytes(&self) -> u64 {
         self.len as u64 * self.dtype.size() as u64
     }
-}
-
-/// Order of an image's channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChannelOrder {
-    /// One channel.
-    Gray,
-    /// Red first.
-    Rgb,
-    /// Blue first.
-    Bgr,
-    /// Something else, up to four channels.
-    Other,
-}
-
-/// An image input: u8 pixels in height × width × channel order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image {
-    /// Rows.
-    pub height: u16,
-    /// Columns.
-    pub width: u16,
-    /// Values of each pixel, 1..=4.
-    pub channels: u8,
-    /// Their order.
-    pub order: ChannelOrder,
-    /// How a frame of another size becomes this one.
-    pub fit: Fit,
-    /// Mean of each channel of pixels scaled to \[0, 1\], already folded into the program.
-    pub mean: [FloatBits; 4],
-    /// Standard deviation of each channel, likewise.
-    pub std: [FloatBits; 4],
 }
 
 /// What an input holds.

@@ -32,6 +32,7 @@ mod container;
 mod coverage;
 mod error;
 mod executor;
+mod float_bits;
 pub mod image;
 mod io;
 mod limits;
@@ -47,7 +48,9 @@ pub use arena::{ARENA_ALIGN, Arena};
 pub use container::{Header, Section, container_in};
 pub use error::{ArenaError, LoadError, SectionKind, SlotError};
 pub use executor::{Progress, Session};
-pub use io::{ChannelOrder, FloatBits, Image, Input, InputKind, Output, OutputKind, SlotHandle};
+pub use float_bits::FloatBits;
+pub use image::{ChannelOrder, Image};
+pub use io::{Input, InputKind, Output, OutputKind, SlotHandle};
 pub use limits::{
     BLOB_ALIGN, FORMAT_VERSION, HEADER_LEN, MAGIC, MAX_ARENA, MAX_INSTRUCTIONS, MAX_MACS, MAX_TILED_ROWS,
 };

@@ -1,7 +1,7 @@
 //! Pictures of any size as a model's frames, by the rule that its container states.
 
-use runtime::image::{self, FitError, Frame, MAX_CHANNELS};
-use runtime::{ChannelOrder, Image, InputKind};
+use runtime::image::{FitError, Frame};
+use runtime::{Image, InputKind};
 
 use crate::error::PictureError;
 use crate::model::Model;
@@ -38,29 +38,24 @@ impl Model {
     /// [`PictureError`].
     pub fn frame(&self, picture: &Picture<'_>) -> Result<Vec<u8>, PictureError> {
         let image = self.image().ok_or(PictureError::NoImage)?;
-        frame(&image, picture).map_err(PictureError::Fit)
+        picture.frame(&image).map_err(PictureError::Fit)
     }
 }
 
-/// `picture` as `image` asks for it: fitted first, then its channels converted.
-fn frame(image: &Image, picture: &Picture<'_>) -> Result<Vec<u8>, FitError> {
-    let Image { height, width, channels, fit, order, .. } = *image;
-    let Picture { pixels, channels: given, .. } = *picture;
-    if given == 0 || given > MAX_CHANNELS {
-        return Err(FitError::Channels(given));
+impl Picture<'_> {
+    /// This picture as `image` asks for it: resized and cropped by its rule, in integers, then
+    /// brought to its channels and their order.
+    ///
+    /// # Errors
+    ///
+    /// [`FitError`].
+    pub fn frame(&self, image: &Image) -> Result<Vec<u8>, FitError> {
+        let Picture { pixels, height, width, channels } = *self;
+        let source = Frame::new(pixels, height, width, channels)?;
+        image.fit.check(image.height, image.width)?;
+        let (mut frame, mut scratch) =
+            (vec![0; image.len()], vec![0; image.scratch_len(height, width, channels)]);
+        image.fill(source, &mut frame, &mut scratch)?;
+        Ok(frame)
     }
-    let area = usize::from(height) * usize::from(width);
-    let mut frame = vec![0; area * usize::from(given)];
-    image::fit(Frame::new(pixels, picture.height, picture.width, given)?, &mut frame, height, width, fit)?;
-    if given != channels {
-        let mut converted = vec![0; area * usize::from(channels)];
-        image::convert_channels(Frame::new(&frame, height, width, given)?, &mut converted, channels)?;
-        frame = converted;
-    }
-    if order == ChannelOrder::Bgr {
-        for pixel in frame.chunks_exact_mut(usize::from(channels).max(3)) {
-            pixel.swap(0, 2);
-        }
-    }
-    Ok(frame)
 }

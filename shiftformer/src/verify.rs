@@ -11,6 +11,7 @@ use crate::session::Session;
 /// Runs a model on the reference, for others to be compared with.
 #[derive(Debug)]
 pub struct Verifier {
+    model: Model,
     reference: Session,
 }
 
@@ -37,7 +38,8 @@ impl Verifier {
     /// [`PrepareError`] where the reference cannot run it.
     pub fn new(model: &Model) -> Result<Self, PrepareError> {
         let one = std::num::NonZeroUsize::MIN;
-        Ok(Self { reference: model.session_on(&Cpu::reference().with_threads(one))? })
+        let reference = model.session_on(&Cpu::reference().with_threads(one))?;
+        Ok(Self { model: model.clone(), reference })
     }
 
     /// Every instruction of `frame` on the reference.
@@ -57,17 +59,22 @@ impl Verifier {
     pub fn compare(&mut self, session: &mut Session, frame: &[u8]) -> Result<Option<Difference>, RunError> {
         let found = session.trace(frame)?;
         let expected = self.reference.trace(frame)?;
-        let same = |at: usize, want: &Event| {
-            let found = found.get(at).filter(|event| event.instruction == want.instruction);
-            (found.map(|event| event.hash), found.is_some_and(|event| event.hash == want.hash))
+        Ok(Difference::first(&self.model, expected, found))
+    }
+}
+
+impl Difference {
+    /// Where `found` first differs from `expected`, which are of the same frame of `model`.
+    pub fn first(model: &Model, expected: &[Event], found: &[Event]) -> Option<Self> {
+        let of = |at: usize, want: &Event| {
+            let event = found.get(at).filter(|event| event.instruction == want.instruction);
+            event.map(|event| event.hash)
         };
-        let differs = expected.iter().enumerate().find_map(|(at, want)| {
-            let (hash, same) = same(at, want);
-            (!same).then_some((want.instruction, want.hash, hash))
-        });
-        let Some((instruction, expected, found)) = differs else { return Ok(None) };
-        let named = self.reference.model().container().instructions().nth(instruction as usize);
+        let mut all = expected.iter().enumerate().map(|(at, want)| (want, of(at, want)));
+        let (want, found) = all.find(|(want, found)| *found != Some(want.hash))?;
+        let Event { instruction, hash: expected, .. } = *want;
+        let named = model.container().instructions().nth(instruction as usize);
         let (name, kind) = named.map_or((String::new(), OpKind::Tile), |i| (i.name.to_owned(), i.op.kind()));
-        Ok(Some(Difference { instruction, name, kind, expected, found }))
+        Some(Self { instruction, name, kind, expected, found })
     }
 }

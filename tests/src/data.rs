@@ -79,7 +79,7 @@ pub fn all_test_images() -> Dataset {
 
 /// The first `count` frames of `data`.
 pub fn frames(data: &Dataset, count: usize) -> Vec<Vec<u8>> {
-    (0..count).map(|i| data.frame(i).expect("an image").pixels).collect()
+    (0..count).map(|i| data.image(i).expect("an image").pixels).collect()
 }
 
 /// The classes that the authors' code predicts, for all 10,000 test images.

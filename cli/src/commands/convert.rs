@@ -19,10 +19,12 @@ use shiftformer::{Cpu, Model};
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
+use crate::labels::LabelArgs;
 use crate::model::{instructions, packs};
 use crate::normalisation::NormalisationArgs;
 use crate::output::{bytes, emit};
 use crate::overwriting::Files;
+use crate::pictures::PictureArgs;
 use crate::progress::Progress;
 
 /// Arguments of `convert`.
@@ -67,6 +69,10 @@ pub struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     normalisation: NormalisationArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// Keep every intermediate result, for tracing: slower, with a larger arena.
     #[arg(long)]
     no_fuse: bool,
@@ -91,7 +97,9 @@ const EXAMPLES: &str = r"Examples, in a clone of the repository:
 A model of colour images takes three values, such as those of ImageNet:
 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
 Of many others they are --mean 0.5 --std 0.5. A model that normalizes pixels
-itself takes none, and one that was trained without takes --no-normalize.";
+itself takes none, and one that was trained without takes --no-normalize.
+Pictures of another size are stretched, unless a configuration beside the model
+says more: --crop 0.875 cuts the centre, as most training on ImageNet does.";
 
 /// A family of integer arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -161,10 +169,17 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let (mean, std) = args.normalisation.stated();
     let options = ImportOptions { config: config(args)?, mean, std };
     let reading = Progress::spinner(format!("reading {name}"));
-    let Import { model: imported, notes, .. } =
+    let Import { model: mut imported, notes, .. } =
         read(&args.model, &options).map_err(Failure::convert(&name))?;
     drop(reading);
     notes.iter().for_each(|note| eprintln!("note: {note}"));
+    args.pictures.apply(
+        &name,
+        match &mut imported {
+            Imported::Quantized(graph) => &mut graph.image,
+            Imported::Float(model) => &mut model.image,
+        },
+    )?;
     let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
     let made = match imported {
         Imported::Quantized(graph) => {
@@ -191,6 +206,7 @@ fn files(args: &Args) -> Files {
         Files::default().model(&args.model).output("-o", &args.output).output("the facts file", &facts);
     let files = args.calib.iter().fold(files, |files, data| files.data(data));
     let files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
+    let files = args.labels.file().into_iter().fold(files, |files, names| files.input("the names", names));
     args.report.iter().fold(files, |files, report| files.output("--report", report))
 }
 
@@ -222,7 +238,7 @@ fn calibrated(
         )
     })?;
     args.normalisation.check(name, &model)?;
-    let images = Calibration::read(data, args.calib_samples, &model)?;
+    let images = Calibration::read(data, args.calib_samples, &model, &args.labels)?;
     let quantization = QuantizeOptions {
         precision: args.precision.iter().cloned().collect(),
         binary: args.format == Format::Bivit,

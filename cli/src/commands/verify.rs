@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use shiftformer::Model;
 
 use crate::compare::{Frames, Verification, compare};
-use crate::evidence::{self, Checked};
+use crate::evidence::{self, Checked, Recorder};
 use crate::failure::Failure;
 use crate::output::emit;
 use crate::place::EngineArgs;
@@ -57,9 +57,10 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         emit(json, &checked, Checked::sentence)?;
         return checked.outcome(model.name());
     }
-    let result = compare(&model, &mut session, &frames, args.frames)?;
-    if let Some(path) = &args.record {
-        evidence::record(path, &mut session, &frames, args.frames)?;
+    let mut recorder = args.record.as_ref().map(|_| Recorder::default());
+    let result = compare(&model, &mut session, &frames, args.frames, recorder.as_mut())?;
+    if let (Some(path), Some(recorder)) = (&args.record, recorder) {
+        recorder.write(path, &session)?;
     }
     emit(json, &result, |result| text(result, args.list))?;
     result.outcome(model.name())

@@ -73,7 +73,7 @@ fn watch<L: Line<Error = io::ErrorKind> + Send + 'static>(
         return Err(Failure::new(format!("the board at {port} is a {}", identity.board))
             .help("give the port of the board that was written with --port"));
     }
-    let verification = compare(model, &mut session, &Frames::new(None, model)?, FRAMES)?;
+    let verification = compare(model, &mut session, &Frames::new(None, model)?, FRAMES, None)?;
     Ok(Report {
         greeting,
         board: identity.board,

@@ -8,6 +8,7 @@ mod flash;
 mod float_models;
 mod normalisation;
 mod output_files;
+mod pictures;
 mod readme;
 mod results;
 mod usage;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use runtime::image::FitError;
-
 /// What is wrong inside the bytes of one file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -73,6 +71,9 @@ pub enum FormatError {
         /// The values that would do.
         expected: &'static str,
     },
+    /// An image cannot be decoded.
+    #[error("expected a PNG, JPEG, WebP, TIFF, BMP or PNM image: {0}")]
+    Image(String),
     /// The archive lacks an array.
     #[error("has no array `{name}`, only: {present}")]
     NoMember {
@@ -123,17 +124,9 @@ pub enum DataError {
         /// What it seems to be.
         found: &'static str,
     },
-    /// An image cannot be decoded.
-    #[error("{path}: expected a PNG, JPEG, BMP or PNM image: {reason}", path = path.display())]
-    Image {
-        /// The image file.
-        path: PathBuf,
-        /// The decoder's words.
-        reason: String,
-    },
     /// A folder of images holds something else.
     #[error(
-        "{path}: expected only image files (png, jpg, jpeg, bmp, ppm, pgm) beside the images",
+        "{path}: expected only image files (png, jpg, jpeg, webp, tif, tiff, bmp, ppm, pgm) beside the images",
         path = path.display()
     )]
     Stray {
@@ -165,6 +158,22 @@ pub enum DataError {
         path: PathBuf,
         /// The parts.
         parts: String,
+    },
+    /// A class folder has the name of no class.
+    #[error("{path}: no class of the model has the name of this folder", path = path.display())]
+    UnknownClass {
+        /// The folder.
+        path: PathBuf,
+        /// Other folders that have the name of a class.
+        matched: usize,
+    },
+    /// A class folder has the name of several classes.
+    #[error("{path}: several classes of the model have the name of this folder: {classes:?}", path = path.display())]
+    AmbiguousClass {
+        /// The folder.
+        path: PathBuf,
+        /// The classes, counted from 0.
+        classes: Vec<usize>,
     },
     /// There is no image at all.
     #[error("{path}: expected at least one image, found none", path = path.display())]
@@ -203,16 +212,6 @@ pub enum DataError {
         /// Images in the data set.
         len: usize,
     },
-    /// An image cannot be brought to the model's frame.
-    #[error("{path}: image {index} does not fit the model: {reason}", path = path.display())]
-    Fit {
-        /// The data set, or the image file in a folder.
-        path: PathBuf,
-        /// The image's index.
-        index: usize,
-        /// The reason.
-        reason: FitError,
-    },
 }
 
 impl DataError {
@@ -245,19 +244,13 @@ impl DataError {
                 "put its images there, or remove the folder where training had no such class: classes \
                  are numbered in the order of the folders' names",
             ),
-            DataError::Splits { .. } => Some("give the folder of one part, such as val"),
-            DataError::Image { .. } => {
-                Some("remove or re-encode the file; images may have up to 16384 × 16384 pixels")
+            DataError::UnknownClass { .. } | DataError::AmbiguousClass { .. } => {
+                Some("rename the folder as its class is called, or give names of classes with --labels FILE")
             }
+            DataError::Splits { .. } => Some("give the folder of one part, such as val"),
             DataError::LabelCount { .. } => {
                 Some("images and labels must come from the same split, for example both from t10k")
             }
-            DataError::Fit { reason, .. } => match reason {
-                FitError::Conversion { .. } => {
-                    Some("a model frame of 1 or 3 channels can be made of any image")
-                }
-                _ => None,
-            },
             DataError::Io { .. }
             | DataError::Empty { .. }
             | DataError::Unlabelled { .. }
@@ -272,6 +265,9 @@ impl FormatError {
         match self {
             FormatError::Truncated { .. } | FormatError::Read(_) => {
                 Some("the file may be incomplete: copy or download it again")
+            }
+            FormatError::Image(_) => {
+                Some("remove or re-encode the file; images may have up to 16384 × 16384 pixels")
             }
             FormatError::Shape { found, .. } if found.len() == 1 => {
                 Some("this looks like a file of labels: give the images file beside it")

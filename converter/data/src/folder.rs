@@ -3,16 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageFormat, ImageReader};
-use runtime::image::MAX_SIDE;
-
 use crate::error::DataError;
-use crate::frame::Image;
-use crate::jpeg;
-use crate::limits::Limits;
 
 /// File extensions taken for images, in any case.
-const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "ppm", "pgm"];
+const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "ppm", "pgm"];
 
 /// Names of folders that hold parts of a data set rather than classes.
 const SPLITS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
@@ -57,42 +51,6 @@ pub(super) fn list(path: &Path) -> Result<Folder, DataError> {
     }
     let classes = Some((labels, names));
     Ok(Folder { files, classes })
-}
-
-/// Decodes an image to 8 bits a channel, without applying any orientation tag.
-///
-/// Grey images have one channel, colour three, and an alpha channel counts as one
-/// more. Memory is bounded by `limits`.
-pub(super) fn decode(path: &Path, limits: &Limits) -> Result<Image, DataError> {
-    let refuse = |reason: String| DataError::Image { path: path.into(), reason };
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let mut reader = reader.map_err(DataError::io(path))?;
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(path).map_err(DataError::io(path))? {
-        return Err(refuse("the file ends in the middle of the picture".into()));
-    }
-    let mut bounds = image::Limits::default();
-    bounds.max_image_width = Some(MAX_SIDE.into());
-    bounds.max_image_height = Some(MAX_SIDE.into());
-    bounds.max_alloc = Some(limits.max_bytes);
-    reader.limits(bounds);
-    let decoded = reader.decode().map_err(|error| refuse(error.to_string()))?;
-    let (width, height) = (decoded.width(), decoded.height());
-    let (pixels, channels) = bytes(decoded);
-    match (u16::try_from(height), u16::try_from(width)) {
-        (Ok(height), Ok(width)) => Ok(Image { pixels, height, width, channels }),
-        _ => Err(refuse(format!("{height} × {width} pixels are too many"))),
-    }
-}
-
-/// An image's pixels, height × width × channels, and its channels.
-fn bytes(decoded: DynamicImage) -> (Vec<u8>, u8) {
-    let color = decoded.color();
-    match (color.has_color(), color.has_alpha()) {
-        (false, false) => (decoded.into_luma8().into_raw(), 1),
-        (false, true) => (decoded.into_luma_alpha8().into_raw(), 2),
-        (true, false) => (decoded.into_rgb8().into_raw(), 3),
-        (true, true) => (decoded.into_rgba8().into_raw(), 4),
-    }
 }
 
 /// Everything in a folder but hidden files and what archives of macOS add, sorted by name.

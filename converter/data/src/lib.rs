@@ -4,26 +4,28 @@
 //! [`open`] recognises the kind of data; a [`Dataset`] then gives images one by one.
 //! Files are not trusted: nothing is allocated from a size that a header announces,
 //! and [`Limits`] bounds what is read. The byte-level functions [`idx::parse`],
-//! [`npz::parse`] and [`npy::parse`] take arbitrary bytes.
+//! [`npz::parse`], [`npy::parse`] and [`picture::parse`] take arbitrary bytes.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+mod classes;
 mod error;
 mod folder;
-mod frame;
 pub mod idx;
 mod jpeg;
 mod limits;
+mod memory;
 pub mod npy;
 pub mod npz;
+pub mod picture;
 #[cfg(test)]
 mod tests;
 
 pub use error::{DataError, FormatError};
-pub use frame::{FrameSpec, Image, Planar};
 pub use limits::Limits;
+pub use memory::{Image, Planar};
 
 /// The code in the README is tested.
 #[cfg(doctest)]
@@ -77,13 +79,13 @@ pub fn open_within(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
     Ok(dataset)
 }
 
-/// Decodes one image file, as it is stored, within the default [`Limits`].
+/// Decodes one image file within the default [`Limits`]: see [`picture::parse`].
 ///
 /// # Errors
 ///
-/// [`DataError::Io`] or [`DataError::Image`].
+/// [`DataError::Io`] or [`DataError::Format`].
 pub fn read_image(path: &Path) -> Result<Image, DataError> {
-    folder::decode(path, &Limits::default())
+    picture::read(path, &Limits::default())
 }
 
 fn open_folder(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
@@ -204,37 +206,52 @@ impl Dataset {
         self.classes.as_deref()
     }
 
-    /// Image `index`, as it is stored.
+    /// Numbers the classes of folders as `names` of a model's classes does, and takes those names:
+    /// folders are matched by name, whatever their number and order. Other data sets keep the
+    /// numbers that they state.
     ///
     /// # Errors
     ///
-    /// [`DataError::Index`], and [`DataError::Io`] or [`DataError::Image`] for an
+    /// [`DataError::UnknownClass`] and [`DataError::AmbiguousClass`] with the first folder that
+    /// cannot be matched.
+    pub fn number_classes(&mut self, names: &[String]) -> Result<(), DataError> {
+        let Some(folders) = &self.classes else { return Ok(()) };
+        let classes = classes::by_name(folders, names).map_err(|unmatched| {
+            let path = self.path.join(&folders[unmatched.folder]);
+            match unmatched.classes[..] {
+                [] => DataError::UnknownClass { path, matched: unmatched.matched },
+                _ => DataError::AmbiguousClass { path, classes: unmatched.classes },
+            }
+        })?;
+        for label in self.labels.iter_mut().flatten() {
+            *label = classes[*label as usize];
+        }
+        self.classes = Some(names.to_vec());
+        Ok(())
+    }
+
+    /// Image `index` in its own size.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Index`], and [`DataError::Io`] or [`DataError::Format`] for an
     /// image file that cannot be decoded.
-    pub fn frame(&self, index: usize) -> Result<Image, DataError> {
+    pub fn image(&self, index: usize) -> Result<Image, DataError> {
         match &self.images {
             Images::Files(files) => match files.get(index) {
-                Some(file) => folder::decode(file, &self.limits),
+                Some(file) => picture::read(file, &self.limits),
                 None => Err(self.no_such(index)),
             },
             Images::Planar(images) => images.image(index).ok_or_else(|| self.no_such(index)),
         }
     }
 
-    /// Image `index`, brought to a model's frame: height × width × channels.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`frame`](Self::frame), and [`DataError::Fit`].
-    pub fn load(&self, index: usize, spec: &FrameSpec) -> Result<Vec<u8>, DataError> {
-        let image = self.frame(index)?;
-        image.to_frame(spec).map_err(|reason| DataError::Fit {
-            path: match &self.images {
-                Images::Files(files) => files.get(index).unwrap_or(&self.path).clone(),
-                Images::Planar(_) => self.path.clone(),
-            },
-            index,
-            reason,
-        })
+    /// The file that image `index` is in.
+    pub fn file(&self, index: usize) -> &Path {
+        match &self.images {
+            Images::Files(files) => files.get(index).unwrap_or(&self.path),
+            Images::Planar(_) => &self.path,
+        }
     }
 
     fn no_such(&self, index: usize) -> DataError {

@@ -4,7 +4,6 @@ use std::io::Write;
 use ::image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage, RgbaImage};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use runtime::image::{Fit, FitError};
 use tempfile::TempDir;
 
 use super::*;
@@ -55,31 +54,28 @@ fn class_folders_give_labels_and_names() {
     assert_eq!(data.labels().unwrap(), [0, 0, 1]);
     assert_eq!(data.classes().unwrap(), ["cat", "dog"]);
     let shapes = [0, 1, 2].map(|i| {
-        let image = data.frame(i).unwrap();
+        let image = data.image(i).unwrap();
         (image.height, image.width, image.channels)
     });
     assert_eq!(shapes, [(2, 3, 1), (4, 4, 3), (1, 1, 4)]);
-    assert!(matches!(data.frame(3), Err(DataError::Index { len: 3, .. })));
+    assert!(matches!(data.image(3), Err(DataError::Index { len: 3, .. })));
 }
 
 #[test]
-fn frames_have_the_size_and_channels_of_the_model() {
+fn class_folders_are_numbered_by_names() {
     let root = class_folders();
-    let data = open(root.path()).unwrap();
-    let mut spec = FrameSpec { height: 2, width: 1, channels: 3, fit: Fit::Stretch };
-    assert_eq!(data.load(0, &spec).unwrap(), [9; 6]);
-    assert_eq!(data.load(1, &spec).unwrap(), [255, 0, 0, 255, 0, 0]);
-    assert_eq!(data.load(2, &spec).unwrap(), [1, 2, 3, 1, 2, 3]);
-    spec.channels = 1;
-    assert_eq!(data.load(1, &spec).unwrap(), [77, 77]);
-    assert!(data.load(0, &FrameSpec { channels: 2, ..spec }).is_err());
-    assert!(data.load(0, &FrameSpec { channels: 0, ..spec }).is_err());
-    assert!(data.load(0, &FrameSpec { height: u16::MAX, width: u16::MAX, ..spec }).is_err());
-    spec.fit = Fit::CenterCrop { short_side: 1 };
-    let refused = data.load(0, &spec).unwrap_err();
-    let reason = FitError::ShortSide { short_side: 1, needed: 2 };
-    assert!(matches!(&refused, DataError::Fit { reason: r, .. } if *r == reason));
-    assert!(refused.to_string().contains("a.png"), "{refused}");
+    let names = ["ant", "Dog", "emu", "cat, Felis catus"].map(str::to_owned);
+    let mut data = open(root.path()).unwrap();
+    data.number_classes(&names).unwrap();
+    assert_eq!(data.labels().unwrap(), [3, 3, 1]);
+    assert_eq!(data.classes().unwrap(), names);
+    let mut data = open(root.path()).unwrap();
+    let refused = data.number_classes(&names[..3]).unwrap_err();
+    assert!(
+        matches!(&refused, DataError::UnknownClass { path, matched: 1 } if path.ends_with("cat")),
+        "{refused}"
+    );
+    assert_eq!(data.labels().unwrap(), [0, 0, 1], "nothing has changed");
 }
 
 #[test]
@@ -138,16 +134,16 @@ fn half_a_jpeg_is_refused() {
     let path = root.path().join("a.jpg");
     let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (3 * x) as u8, y as u8]));
     picture.save(&path).unwrap();
-    assert!(open(root.path()).unwrap().frame(0).is_ok());
+    assert!(open(root.path()).unwrap().image(0).is_ok());
     let whole = fs::read(&path).unwrap();
     for share in [2, 3] {
         fs::write(&path, &whole[..whole.len() * share / 4]).unwrap();
-        let refused = open(root.path()).unwrap().frame(0).unwrap_err();
+        let refused = open(root.path()).unwrap().image(0).unwrap_err();
         assert!(refused.to_string().contains("a.jpg"), "{refused}");
     }
     // What cameras append behind the end does not matter.
     fs::write(&path, [&whole[..], b"more"].concat()).unwrap();
-    assert!(open(root.path()).unwrap().frame(0).is_ok());
+    assert!(open(root.path()).unwrap().image(0).is_ok());
 }
 
 #[test]
@@ -160,8 +156,8 @@ fn an_undecodable_image_is_named_when_it_is_read() {
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let data = open(root.path()).unwrap();
     for (index, name) in ["a.png", "b.png"].into_iter().enumerate() {
-        let refused = data.frame(index).unwrap_err();
-        assert!(matches!(refused, DataError::Image { .. }));
+        let refused = data.image(index).unwrap_err();
+        assert!(matches!(refused, DataError::Format { problem: FormatError::Image(_), .. }));
         assert!(refused.to_string().contains(name), "{refused}");
     }
 }
@@ -172,9 +168,9 @@ fn decoding_stays_within_the_limits() {
     RgbImage::new(64, 64).save(root.path().join("a.png")).unwrap();
     GrayImage::new(16385, 1).save(root.path().join("b.png")).unwrap();
     let data = open_within(root.path(), Limits { max_bytes: 4096 }).unwrap();
-    assert!(matches!(data.frame(0), Err(DataError::Image { .. })));
+    assert!(matches!(data.image(0), Err(DataError::Format { problem: FormatError::Image(_), .. })));
     let data = open(root.path()).unwrap();
-    assert!(matches!(data.frame(1), Err(DataError::Image { .. })));
+    assert!(matches!(data.image(1), Err(DataError::Format { problem: FormatError::Image(_), .. })));
 }
 
 #[test]
@@ -191,7 +187,7 @@ fn idx_labels_are_found_beside_the_images() {
         idx_file(&labels, &[2], &[8, 9]);
         let data = open(&images).unwrap();
         assert_eq!((data.label(1), data.label(2)), (Some(9), None));
-        assert_eq!(data.frame(1).unwrap().pixels, [3, 4]);
+        assert_eq!(data.image(1).unwrap().pixels, [3, 4]);
 
         idx_file(&labels, &[3], &[7, 8, 9]);
         let refused = open(&images).unwrap_err();
@@ -209,7 +205,7 @@ fn idx_files_of_colour_images_are_planar() {
     let path = root.path().join("c-images-idx4-ubyte");
     idx_file(&path, &[1, 3, 1, 2], &[1, 2, 3, 4, 5, 6]);
     let data = open(&path).unwrap();
-    assert_eq!(data.frame(0).unwrap().pixels, [1, 3, 5, 2, 4, 6]);
+    assert_eq!(data.image(0).unwrap().pixels, [1, 3, 5, 2, 4, 6]);
     idx_file(&path, &[0, 3, 1, 2], &[]);
     assert!(matches!(refusal(&path), DataError::Empty { .. }));
 }

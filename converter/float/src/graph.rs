@@ -3,7 +3,7 @@
 use runtime::{Ending, Image, OutputKind};
 
 use crate::layout::{Geometry, Strided, TensorId};
-use crate::preprocessing::Preprocessing;
+use crate::preprocessing::{Preprocessing, StatedPixels};
 
 /// An activation.
 #[derive(Clone, Debug)]
@@ -426,6 +426,9 @@ pub struct Graph {
     /// What the model does with its pixels itself, already part of `nodes`; none where its file
     /// has no place for that.
     pub preprocessing: Option<Preprocessing>,
+    /// What its metadata says of its pixels; done where nobody says otherwise, and where the model
+    /// does not normalise them itself.
+    pub stated: Option<StatedPixels>,
 }
 
 impl Graph {
@@ -440,6 +443,7 @@ impl Graph {
             outputs: Vec::new(),
             labels: Vec::new(),
             preprocessing: None,
+            stated: None,
         }
     }
 

@@ -26,7 +26,7 @@ pub use error::GraphError;
 pub use eval::{Evaluator, evaluate_node, linear};
 pub use graph::{Dense, Function, Graph, Node, Output, Part, Tensor};
 pub use layout::{Geometry, Strided, TensorId};
-pub use preprocessing::Preprocessing;
+pub use preprocessing::{Preprocessing, StatedPixels};
 pub use progress::Progress;
 pub use scores::{ADDEND_LIMIT, SCORE_REACH, least_score};
 pub use simplify::{fold_pixels, simplify};

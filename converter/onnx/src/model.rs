@@ -22,6 +22,8 @@ pub struct Model {
     pub outputs: Vec<Output>,
     /// Version of the default operator set.
     pub opset: i64,
+    /// What exporters say beside the graph.
+    pub metadata: HashMap<String, String>,
 }
 
 impl Model {

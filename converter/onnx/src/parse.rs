@@ -53,7 +53,10 @@ pub fn parse(bytes: Bytes, directory: Option<&Path>) -> Result<Model, OnnxError>
     let inputs = graph.input.iter().filter(|input| !constants.contains_key(&input.name));
     let inputs = inputs.map(input).collect::<Result<_, _>>()?;
     let outputs = graph.output.iter().map(output).collect::<Result<_, _>>()?;
-    let mut model = Model { nodes, constants, inputs, outputs, opset };
+    let text = |bytes: Bytes| String::from_utf8(bytes.into()).ok();
+    let entries = proto.metadata_props.into_iter();
+    let metadata = entries.filter_map(|entry| Some((text(entry.key)?, text(entry.value)?))).collect();
+    let mut model = Model { nodes, constants, inputs, outputs, opset, metadata };
     let makers = check_values(&model)?;
     if let Some(order) = topological(&model, &makers)? {
         let mut nodes: Vec<_> = model.nodes.into_iter().map(Some).collect();

@@ -23,9 +23,23 @@ pub struct ModelProto {
     /// Versions of the operator sets in use.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
+    /// What exporters say beside the graph.
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<MetadataProto>,
     /// Functions of the model's own.
     #[prost(message, repeated, tag = "25")]
     pub functions: Vec<FunctionProto>,
+}
+
+/// `StringStringEntryProto` as far as it is text: not every exporter writes UTF-8.
+#[derive(Clone, PartialEq, Message)]
+pub struct MetadataProto {
+    /// What it is about.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: Bytes,
+    /// What it says.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: Bytes,
 }
 
 /// `OperatorSetIdProto`: a version of an operator set.

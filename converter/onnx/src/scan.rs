@@ -38,7 +38,7 @@ impl Kind {
             (Kind::Info, 2) => Some(Kind::Type),
             (Kind::Type, 1) => Some(Kind::TensorType),
             (Kind::TensorType, 2) => Some(Kind::Shape),
-            (Kind::Model, 2 | 8)
+            (Kind::Model, 2 | 8 | 14)
             | (Kind::Node, 1..=4 | 7 | 8)
             | (Kind::Attribute, 1 | 4 | 6 | 9 | 21)
             | (Kind::Tensor, 8 | 13)

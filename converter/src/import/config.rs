@@ -129,7 +129,7 @@ pub fn image(
             3 => ChannelOrder::Rgb,
             _ => ChannelOrder::Other,
         },
-        fit: Fit::Stretch,
+        fit: Fit::stretched(side as u16, side as u16),
         mean: bits(&mean),
         std: bits(&std),
     })

@@ -73,6 +73,8 @@ enum sf_status
   SF_STATUS_FRAME = 17,
   // The container or the arena changed while the program ran.
   SF_STATUS_FAULT = 18,
+  // The scratch is smaller than `sf_scratch_size` says.
+  SF_STATUS_SCRATCH = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -277,23 +279,38 @@ sf_status sf_output(struct sf_model *model, size_t index, struct sf_output_info 
 // `model` is null or comes from `sf_open`.
 const uint8_t *sf_identity(const struct sf_model *model);
 
-// Fills input `index` from an image of any size, by the rule of the model: the pixels are
-// those that the command line computes from the same image. `pixels` are `height` rows of
-// `width` pixels of `channels` bytes.
-//
-// The image has the model's channels in the model's order, or the model's size and other
-// channels: one is grey, three RGB, four RGBA. Anything else is `SF_STATUS_FRAME`.
+// Bytes of scratch that `sf_fit` takes for images of this size: 0 where it takes none, and where
+// there is no image input of this index.
 //
 // # Safety
 //
-// `model` comes from `sf_open`; `pixels` points to `height * width * channels` readable
-// bytes outside of the arena.
+// `model` is null or comes from `sf_open`.
+size_t sf_scratch_size(const struct sf_model *model,
+                       size_t index,
+                       uint16_t height,
+                       uint16_t width,
+                       uint8_t channels);
+
+// Fills input `index` from an image of any size, by the rule of the model: the pixels are
+// those that the command line computes from the same image. `pixels` are `height` rows of
+// `width` pixels of `channels` bytes: one is grey, two are grey and alpha, three RGB, four RGBA.
+// Channels that cannot be made of these are `SF_STATUS_FRAME`.
+//
+// `scratch` is `scratch_len` bytes, at least `sf_scratch_size`; it may be null where that is 0.
+// What is in it is of no matter, before and after.
+//
+// # Safety
+//
+// `model` comes from `sf_open`; `pixels` points to `height * width * channels` readable bytes, and
+// `scratch` to `scratch_len` writable ones, which do not overlap. Both lie outside of the arena.
 sf_status sf_fit(struct sf_model *model,
                  size_t index,
                  const void *pixels,
                  uint16_t height,
                  uint16_t width,
-                 uint8_t channels);
+                 uint8_t channels,
+                 void *scratch,
+                 size_t scratch_len);
 
 // Runs one bounded piece of the program, so that the application can do its own work in
 // between: feed a watchdog, read a sensor, give up. Returns `SF_STATUS_MORE` while there is

@@ -38,3 +38,15 @@ pub(crate) unsafe fn bytes<'a>(pointer: *const c_void, len: usize, align: usize)
     // SAFETY: not null, and not longer than memory; readable and unchanged, as the caller vouches.
     Ok(unsafe { core::slice::from_raw_parts(pointer.cast(), len) })
 }
+
+/// The writable bytes that the caller vouches for.
+///
+/// # Safety
+///
+/// The `len` bytes at `pointer` are readable and writable, and nothing else reads or writes them
+/// while `'a` lasts.
+pub(crate) unsafe fn bytes_mut<'a>(pointer: *mut c_void, len: usize) -> Result<&'a mut [u8], Status> {
+    place(pointer, len, 1)?;
+    // SAFETY: not null, and not longer than memory; used by nobody else, as the caller vouches.
+    Ok(unsafe { core::slice::from_raw_parts_mut(pointer.cast(), len) })
+}

@@ -69,10 +69,12 @@ pub enum Status {
     Frame = 17,
     /// The container or the arena changed while the program ran.
     Fault = 18,
+    /// The scratch is smaller than `sf_scratch_size` says.
+    Scratch = 19,
 }
 
 impl Status {
-    const ALL: [Status; 19] = [
+    const ALL: [Status; 20] = [
         Status::Ok,
         Status::More,
         Status::Null,
@@ -92,6 +94,7 @@ impl Status {
         Status::Index,
         Status::Frame,
         Status::Fault,
+        Status::Scratch,
     ];
 
     /// The status of a number, if it is one.
@@ -133,9 +136,10 @@ impl Status {
             Status::TooLarge => c"the program is too large",
             Status::Index => c"there is no input or output of this index",
             Status::Frame => {
-                c"the frame does not fit the input: see sf_fit for the sizes and channels it takes"
+                c"the frame does not fit the input: see sf_fit for the channels it takes"
             }
             Status::Fault => c"the container or the arena changed while the program ran",
+            Status::Scratch => c"the scratch is too small: sf_scratch_size says how large it must be",
         }
     }
 }

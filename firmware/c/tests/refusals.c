@@ -12,6 +12,7 @@
 static uint8_t arena[64 * 1024 + SF_ARENA_ALIGN] __attribute__((aligned(SF_ARENA_ALIGN)));
 static sf_storage storage[2];
 static uint8_t frame[28 * 28 * 3];
+static uint8_t scratch[2048];
 static int32_t failures;
 
 static void expect(int32_t line, sf_status found, sf_status expected)
@@ -113,12 +114,16 @@ static void handles(size_t size)
     EXPECT(sf_step(skewed), SF_STATUS_MISALIGNED);
     EXPECT(sf_run(NULL), SF_STATUS_NULL);
     EXPECT(sf_restart(NULL), SF_STATUS_NULL);
-    EXPECT(sf_fit(NULL, 0, frame, 28, 28, 1), SF_STATUS_NULL);
-    EXPECT(sf_fit(model, 0, NULL, 28, 28, 1), SF_STATUS_NULL);
-    EXPECT(sf_fit(model, 1, frame, 28, 28, 1), SF_STATUS_INDEX);
-    EXPECT(sf_fit(model, 0, frame, 0, 28, 1), SF_STATUS_FRAME);
-    EXPECT(sf_fit(model, 0, frame, 14, 28, 3), SF_STATUS_FRAME);
-    EXPECT(sf_fit(model, 0, frame, 65535, 65535, 255), SF_STATUS_LENGTH);
+    EXPECT(sf_fit(NULL, 0, frame, 28, 28, 1, scratch, sizeof scratch), SF_STATUS_NULL);
+    EXPECT(sf_fit(model, 0, NULL, 28, 28, 1, scratch, sizeof scratch), SF_STATUS_NULL);
+    EXPECT(sf_fit(model, 1, frame, 28, 28, 1, scratch, sizeof scratch), SF_STATUS_INDEX);
+    EXPECT(sf_fit(model, 0, frame, 0, 28, 1, scratch, sizeof scratch), SF_STATUS_FRAME);
+    EXPECT(sf_fit(model, 0, frame, 28, 28, 5, scratch, sizeof scratch), SF_STATUS_FRAME);
+    EXPECT(sf_fit(model, 0, frame, 56, 42, 1, NULL, sizeof scratch), SF_STATUS_NULL);
+    EXPECT(sf_fit(model, 0, frame, 56, 42, 1, NULL, 0), SF_STATUS_SCRATCH);
+    HOLDS(sf_scratch_size(NULL, 0, 56, 42, 1) == 0 && sf_scratch_size(model, 1, 56, 42, 1) == 0);
+    HOLDS(sf_scratch_size(model, 0, 56, 42, 1) > 0 && sf_scratch_size(model, 0, 56, 42, 1) <= sizeof scratch);
+    EXPECT(sf_fit(model, 0, frame, 65535, 65535, 255, scratch, sizeof scratch), SF_STATUS_LENGTH);
     HOLDS(sf_identity(NULL) == NULL && sf_identity(model)[0] == MODEL[16]);
 
     EXPECT(sf_input(model, 0, &input), SF_STATUS_OK);
@@ -133,11 +138,11 @@ static void handles(size_t size)
     frame[0] = 30;
     frame[1] = 60;
     frame[2] = 90;
-    EXPECT(sf_fit(model, 0, frame, 28, 28, 3), SF_STATUS_OK);
+    EXPECT(sf_fit(model, 0, frame, 28, 28, 3, scratch, sizeof scratch), SF_STATUS_OK);
     HOLDS(*(uint8_t *)input.data == ((77 * 30 + 150 * 60 + 29 * 90 + 128) >> 8));
-    EXPECT(sf_fit(model, 0, frame, 28, 28, 1), SF_STATUS_OK);
+    EXPECT(sf_fit(model, 0, frame, 28, 28, 1, scratch, sizeof scratch), SF_STATUS_OK);
     HOLDS(((uint8_t *)input.data)[1] == 60);
-    EXPECT(sf_fit(model, 0, frame, 56, 42, 1), SF_STATUS_OK);
+    EXPECT(sf_fit(model, 0, frame, 56, 42, 1, scratch, sizeof scratch), SF_STATUS_OK);
 
     EXPECT(sf_step(model), SF_STATUS_MORE);
     EXPECT(sf_restart(model), SF_STATUS_OK);

@@ -14,11 +14,14 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use quant::Reference;
-use runtime::image::{Fit, Frame};
+use runtime::image::Frame;
 use runtime::{Arena, InputKind, Model, Progress, Session};
 
 /// Memory for the session, as a device would reserve it.
 const ARENA: usize = 4096;
+
+/// Bytes for resizing with antialiasing.
+const SCRATCH: usize = 1024;
 
 /// A container's bytes, aligned as flash would be.
 #[repr(align(16))]
@@ -61,15 +64,13 @@ fn infer(container: &[u8], camera: &[u8]) -> Option<usize> {
     }
 }
 
-/// Brings the camera's frame to the size and channels of the model.
+/// Makes the model's frame of the camera's.
 fn fill(input: &mut [u8], camera: &[u8], kind: InputKind) -> Option<()> {
     let InputKind::Image(image) = kind else { return None };
     let frame = Frame::new(camera, black_box(8), black_box(8), black_box(1)).ok()?;
-    if frame.channels() != image.channels {
-        return runtime::image::convert_channels(frame, input, image.channels).ok();
-    }
-    let fit = if black_box(false) { Fit::Stretch } else { image.fit };
-    runtime::image::fit(frame, input, image.height, image.width, fit).ok()
+    let mut scratch = [0; SCRATCH];
+    let needed = image.scratch_len(frame.height(), frame.width(), frame.channels());
+    image.fill(frame, input, scratch.get_mut(..needed)?).ok()
 }
 
 unsafe extern "C" {

@@ -1,43 +1,52 @@
 //! From grey, RGB or RGBA to the channels a model reads.
 
-use super::{FitError, Frame, expect_length};
-use quant::slice::{rows, rows_mut};
+use core::mem::swap;
 
-/// Rewrites `src` with another number of channels, pixel by pixel.
-///
-/// One channel is grey, two are grey and alpha, three RGB, four RGBA. Equal
-/// numbers copy; alpha is dropped; grey is replicated into RGB; RGB becomes grey
-/// as `(77·R + 150·G + 29·B + 128) >> 8`. Alpha is never made up.
-///
-/// # Errors
-///
-/// [`FitError::Conversion`] where none of these applies, and
-/// [`FitError::Length`] unless `dst` has `height · width · channels` bytes.
-pub fn convert_channels(src: Frame<'_>, dst: &mut [u8], channels: u8) -> Result<(), FitError> {
-    let from = src.channels;
-    if channels != from && channels != 1 && channels != 3 {
-        return Err(FitError::Conversion { from, to: channels });
-    }
-    expect_length(dst, src.height(), src.width(), channels)?;
-    let pixels = rows(src.pixels, usize::from(from));
-    for (pixel, out) in pixels.zip(rows_mut(dst, usize::from(channels))) {
-        convert_pixel(pixel, out);
-    }
-    Ok(())
+use super::{ChannelOrder, FitError, MAX_CHANNELS};
+
+/// From a pixel of a source to one of a model.
+#[derive(Clone, Copy)]
+pub(super) struct Pixel {
+    from: u8,
+    to: u8,
+    /// The model takes blue first.
+    swapped: bool,
 }
 
-/// One pixel of [`convert_channels`]; the pair of lengths is one it accepts.
-fn convert_pixel(src: &[u8], dst: &mut [u8]) {
-    match (src, dst) {
-        ([r, g, b] | [r, g, b, _], [grey]) => {
-            let luma = 77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b);
-            *grey = ((luma + 128) >> 8) as u8;
+impl Pixel {
+    /// From pixels of 1 to 4 channels, red first, to `to` channels in `order`.
+    ///
+    /// # Errors
+    ///
+    /// [`FitError::Channels`] for a number of channels that no model has, and
+    /// [`FitError::Conversion`] where no rule leads to it.
+    pub(super) fn new(from: u8, to: u8, order: ChannelOrder) -> Result<Self, FitError> {
+        if to == 0 || to > MAX_CHANNELS {
+            return Err(FitError::Channels(to));
         }
-        ([grey] | [grey, _], [r, g, b]) => (*r, *g, *b) = (*grey, *grey, *grey),
-        (src, dst) => {
-            for (to, from) in dst.iter_mut().zip(src) {
-                *to = *from;
+        if to != from && to != 1 && to != 3 {
+            return Err(FitError::Conversion { from, to });
+        }
+        Ok(Self { from, to, swapped: order == ChannelOrder::Bgr })
+    }
+
+    /// Bytes of the model's pixel.
+    pub(super) fn len(self) -> usize {
+        self.to.into()
+    }
+
+    /// Writes the model's pixel `dst` of the source's, whose values `src` begins with.
+    pub(super) fn write(self, src: &[u8; MAX_CHANNELS as usize], dst: &mut [u8]) {
+        match (src, self.from, &mut *dst) {
+            ([r, g, b, _], 3 | 4, [grey]) => {
+                let luma = 77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b);
+                *grey = ((luma + 128) >> 8) as u8;
             }
+            ([grey, ..], 1 | 2, [r, g, b]) => (*r, *g, *b) = (*grey, *grey, *grey),
+            (src, _, dst) => dst.iter_mut().zip(src).for_each(|(to, from)| *to = *from),
+        }
+        if let (true, [first, _, third, ..]) = (self.swapped, dst) {
+            swap(first, third);
         }
     }
 }

@@ -1,94 +1,150 @@
 //! Integer preprocessing: how a camera or file frame becomes the frame a model reads.
 //!
-//! Frames are `u8`, height × width × channels, row by row. The rule uses no
-//! floats and no intermediate image, so a desktop and a microcontroller produce
-//! the same pixels.
+//! Frames are `u8`, height × width × channels, row by row. The rules use no floats, so a desktop
+//! and a microcontroller produce the same pixels. [`Image::fill`] is the whole of it: it resizes
+//! and crops by the model's [`Fit`], then brings every pixel to the model's channels.
 //!
-//! # The rule
+//! # Resizing
 //!
-//! [`Fit`] gives the size `R` the source size `S` is resized to along each axis,
-//! and the index `o` of the first resized pixel that is kept. Model pixel `i` is
-//! resized pixel `r = o + i`, whose centre lies in the source at
-//! `x = (2r + 1)·S / 2R − 1/2`. That is rounded half up to 1/2048 of a pixel and
-//! clamped to the frame:
+//! A [`Fit`] gives the size `R` that the source size `S` is resized to along each axis, and the
+//! index `o` of the first resized pixel that is kept: the kept ones are those in the middle. An
+//! odd margin `m` puts the first at `m / 2` rounded half to even, as torchvision does. Model pixel
+//! `i` is resized pixel `r = o + i`, whose centre lies in the source at `(2r + 1)·S / 2R − 1/2`.
+//! Equal sizes give the source back unchanged. There are two rules for its value:
 //!
-//! ```text
-//! p = clamp(⌊((2r + 1)·S·2¹¹ + R) / 2R⌋ − 2¹⁰, 0, (S − 1)·2¹¹)
-//! a = p div 2¹¹,  b = min(a + 1, S − 1),  w = p mod 2¹¹
-//! ```
+//! * [`Fit::Antialiased`] and [`Fit::AntialiasedCrop`] weigh all pixels that a [`Filter`] covers,
+//!   whose width grows with `S / R`: what Pillow, and with it torchvision, timm and Hugging Face, do
+//!   with pictures in training. The formula is in `antialias.rs`.
+//! * [`Fit::Stretch`] and [`Fit::CenterCrop`] interpolate between the four nearest pixels, and miss
+//!   what lies between those of a picture that is shrunk: what TensorFlow and Keras do unless they
+//!   are told otherwise. The formula is in `interpolate.rs`.
 //!
-//! With `w` for columns and `v` for rows, each channel is
+//! # Channels
 //!
-//! ```text
-//! top    = (2¹¹ − w)·src[aᵥ][a] + w·src[aᵥ][b]
-//! bottom = (2¹¹ − w)·src[bᵥ][a] + w·src[bᵥ][b]
-//! dst    = ((2¹¹ − v)·top + v·bottom + 2²¹) >> 22
-//! ```
-//!
-//! This is bilinear interpolation with half-pixel centres and without
-//! antialiasing; equal sizes give the source back unchanged.
-//!
-//! Where the model wants other channels than the source has, the frame is fitted
-//! first and [`convert_channels`] is applied to the result.
+//! One channel of a source is grey, two are grey and alpha, three RGB, four RGBA. Equal numbers
+//! copy; alpha is dropped; grey is replicated into RGB; RGB becomes grey as
+//! `(77·R + 150·G + 29·B + 128) >> 8`. Alpha is never made up. Where the model takes blue first,
+//! the first and the third channel change places at the end.
 //!
 //! # Bounds
 //!
-//! With every side at most 2¹⁴, `R ≤ 2²⁸` and `(2r + 1)·S·2¹¹ + R < 2⁵⁵`: `u64`
-//! suffices. A weighted sum is at most `255·2²² + 2²¹ < 2³⁰`: `u32` suffices. A
-//! frame has at most 2³⁰ bytes, so byte offsets fit a 32-bit `usize`.
+//! With every side at most 2¹⁴, `R ≤ 2²⁸`. A frame has at most 2³⁰ bytes, so byte offsets fit a
+//! 32-bit `usize`; so does [`Image::scratch_len`].
 
 use core::fmt;
-use core::num::{NonZeroU16, NonZeroU64};
+use core::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use quant::slice::rows_mut;
+use crate::float_bits::FloatBits;
 
+mod antialias;
+mod axis;
 mod channels;
+mod fit;
+mod interpolate;
 #[cfg(test)]
 mod tests;
-pub use channels::convert_channels;
+
+use axis::Axis;
+use channels::Pixel;
+pub use fit::{Filter, Fit, Resize};
 
 /// Largest height or width of a frame, in pixels.
 pub const MAX_SIDE: u16 = 16384;
 /// Largest number of channels of a frame.
 pub const MAX_CHANNELS: u8 = 4;
 
-/// Fractional bits of a source position and of an interpolation weight.
-const WEIGHT_BITS: u32 = 11;
-const ONE: u32 = 1 << WEIGHT_BITS;
-
-/// How a source frame of any size is brought to the model's height and width.
+/// Order of an image's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fit {
-    /// Resize both axes independently to exactly the model's size.
-    Stretch,
-    /// Resize so that the shorter side becomes `short_side` and the longer one
-    /// `⌊short_side · long / short⌋`, then keep the centre. An odd margin `m`
-    /// puts the crop at `m / 2` rounded half to even, as torchvision does.
-    CenterCrop {
-        /// Length of the resized frame's shorter side, in pixels: at least both
-        /// sides of the model frame, at most [`MAX_SIDE`].
-        short_side: u16,
-    },
+pub enum ChannelOrder {
+    /// One channel.
+    Gray,
+    /// Red first.
+    Rgb,
+    /// Blue first.
+    Bgr,
+    /// Something else, up to four channels.
+    Other,
 }
 
-impl Fit {
-    /// Whether this rule can produce frames of `height` × `width` pixels.
+/// An image input: u8 pixels in height × width × channel order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Rows.
+    pub height: u16,
+    /// Columns.
+    pub width: u16,
+    /// Values of each pixel, 1..=4.
+    pub channels: u8,
+    /// Their order.
+    pub order: ChannelOrder,
+    /// How a frame of another size becomes this one.
+    pub fit: Fit,
+    /// Mean of each channel of pixels scaled to \[0, 1\], already folded into the program.
+    pub mean: [FloatBits; 4],
+    /// Standard deviation of each channel, likewise.
+    pub std: [FloatBits; 4],
+}
+
+impl Image {
+    /// Bytes of a frame.
+    pub const fn len(&self) -> usize {
+        self.height as usize * self.width as usize * self.channels as usize
+    }
+
+    /// Whether a frame has no bytes; never so in a checked container.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of scratch that [`fill`](Self::fill) takes for sources of `height` × `width` pixels of
+    /// `channels` bytes.
+    ///
+    /// None without antialiasing, and where pixels stay as they are. Else the coefficients of each
+    /// column, and as many rows of the model's width as the filter covers: 4536 bytes from 320 × 240
+    /// RGB pixels to 96 × 96 with [`Filter::Bilinear`]; at most 2³⁰ + 2²⁰. None, too, where
+    /// [`fill`](Self::fill) refuses such a source.
+    pub fn scratch_len(&self, height: u16, width: u16, channels: u8) -> usize {
+        let (Ok(height), Ok(width)) = (side(height), side(width)) else { return 0 };
+        if channels > MAX_CHANNELS || self.fit.check(self.height, self.width).is_err() {
+            return 0;
+        }
+        let axes = self.fit.axes([height, width], self.height, self.width);
+        self.filter(axes).map_or(0, |filter| antialias::scratch_len(axes, channels, filter))
+    }
+
+    /// Makes the frame that a model reads of `src`, red first where it has colour: resized and
+    /// cropped, then brought to the model's channels. See the [module](self) for the rules.
+    ///
+    /// `dst` receives the frame, [`len`](Self::len) bytes. What is in `scratch` is of no matter.
     ///
     /// # Errors
     ///
-    /// [`FitError::Size`] for a side outside `1..=MAX_SIDE`, and
-    /// [`FitError::ShortSide`] for a crop larger than what it is cut from.
-    pub fn check(self, height: u16, width: u16) -> Result<(), FitError> {
-        let (height, width) = (side(height)?.get(), side(width)?.get());
-        match self {
-            Fit::Stretch => Ok(()),
-            Fit::CenterCrop { short_side } if short_side < height.max(width) || short_side > MAX_SIDE => {
-                Err(FitError::ShortSide { short_side, needed: height.max(width) })
-            }
-            Fit::CenterCrop { .. } => Ok(()),
+    /// Those of [`Fit::check`], [`FitError::Channels`] and [`FitError::Conversion`] for channels
+    /// that cannot be made of the source's, [`FitError::Length`] for another `dst`, and
+    /// [`FitError::Scratch`] for less than [`scratch_len`](Self::scratch_len) bytes.
+    pub fn fill(&self, src: Frame<'_>, dst: &mut [u8], scratch: &mut [u8]) -> Result<(), FitError> {
+        self.fit.check(self.height, self.width)?;
+        let pixel = Pixel::new(src.channels, self.channels, self.order)?;
+        if dst.len() != self.len() {
+            return Err(FitError::Length { expected: self.len(), actual: dst.len() });
         }
+        let axes = self.fit.axes([src.height, src.width], self.height, self.width);
+        match self.filter(axes) {
+            Some(filter) => {
+                let (needed, actual) = (antialias::scratch_len(axes, src.channels, filter), scratch.len());
+                let scratch = scratch.get_mut(..needed).ok_or(FitError::Scratch { needed, actual })?;
+                antialias::fill(src, axes, filter, pixel, dst, scratch);
+            }
+            None => interpolate::fill(src, axes, pixel, dst),
+        }
+        Ok(())
+    }
+
+    /// The filter, where it changes pixels.
+    fn filter(&self, [rows, columns]: [Axis; 2]) -> Option<Filter> {
+        self.fit.filter().filter(|_| rows.is_resized() || columns.is_resized())
     }
 }
 
@@ -106,11 +162,10 @@ pub enum FitError {
         /// Bytes the buffer has.
         actual: usize,
     },
-    /// A [`Fit::CenterCrop`] whose short side is over [`MAX_SIDE`] or under the
-    /// larger side of the model frame.
-    ShortSide {
-        /// The short side asked for, in pixels.
-        short_side: u16,
+    /// A crop from a side over [`MAX_SIDE`] or under that of the model frame.
+    Crop {
+        /// The side that is cropped, in pixels.
+        resized: u16,
         /// The smallest one that would do, in pixels.
         needed: u16,
     },
@@ -120,6 +175,13 @@ pub enum FitError {
         from: u8,
         /// Channels asked for.
         to: u8,
+    },
+    /// Scratch of fewer bytes than [`Image::scratch_len`] says.
+    Scratch {
+        /// Bytes that resizing takes.
+        needed: usize,
+        /// Bytes there are.
+        actual: usize,
     },
 }
 
@@ -135,12 +197,14 @@ impl fmt::Display for FitError {
             FitError::Length { expected, actual } => {
                 write!(f, "a buffer of {actual} bytes, expected {expected}")
             }
-            FitError::ShortSide { short_side, needed } => write!(
-                f,
-                "a centre crop from a short side of {short_side} pixels, expected {needed} to {MAX_SIDE}"
-            ),
+            FitError::Crop { resized, needed } => {
+                write!(f, "a crop from a side of {resized} pixels, expected {needed} to {MAX_SIDE}")
+            }
             FitError::Conversion { from, to } => {
                 write!(f, "no conversion from {from} channels to {to}")
+            }
+            FitError::Scratch { needed, actual } => {
+                write!(f, "{actual} bytes of scratch, expected {needed}")
             }
         }
     }
@@ -169,7 +233,10 @@ impl<'a> Frame<'a> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(FitError::Channels(channels));
         }
-        expect_length(pixels, height, width, channels)?;
+        let expected = usize::from(height) * usize::from(width) * usize::from(channels);
+        if pixels.len() != expected {
+            return Err(FitError::Length { expected, actual: pixels.len() });
+        }
         Ok(frame)
     }
 
@@ -193,137 +260,15 @@ impl<'a> Frame<'a> {
         self.channels
     }
 
-    /// The bytes of one pixel, none outside the frame.
-    fn pixel(&self, row: usize, column: usize) -> &'a [u8] {
-        let channels = usize::from(self.channels);
-        let start = (row * usize::from(self.width.get()) + column) * channels;
-        self.pixels.get(start..start + channels).unwrap_or(&[])
-    }
-}
-
-/// Resizes and crops `src` to `height` × `width` pixels with the same channels.
-///
-/// `dst` receives the frame, height × width × channels. See the
-/// [module](self) for the formula.
-///
-/// # Errors
-///
-/// Those of [`Fit::check`], and [`FitError::Length`] unless `dst` has exactly
-/// `height · width · src.channels()` bytes.
-pub fn fit(src: Frame<'_>, dst: &mut [u8], height: u16, width: u16, fit: Fit) -> Result<(), FitError> {
-    fit.check(height, width)?;
-    expect_length(dst, height, width, src.channels)?;
-    let (rows, columns) = axes(src, height, width, fit);
-    let channels = usize::from(src.channels);
-    let lines = rows_mut(dst, usize::from(width) * channels);
-    for (row, line) in rows.zip(lines) {
-        for (column, pixel) in columns.clone().zip(rows_mut(line, channels)) {
-            interpolate(src, row, column, pixel);
-        }
-    }
-    Ok(())
-}
-
-/// The positions along rows and columns at which `fit` reads `src`.
-fn axes(src: Frame<'_>, height: u16, width: u16, fit: Fit) -> (Axis, Axis) {
-    let (resized_height, resized_width) = match fit {
-        Fit::Stretch => (u64::from(height), u64::from(width)),
-        Fit::CenterCrop { short_side } => {
-            let short = NonZeroU64::from(src.height.min(src.width));
-            let long = u64::from(short_side) * u64::from(src.height().max(src.width())) / short;
-            if src.height <= src.width {
-                (u64::from(short_side), long)
-            } else {
-                (long, u64::from(short_side))
-            }
-        }
-    };
-    (Axis::new(src.height, resized_height, height), Axis::new(src.width, resized_width, width))
-}
-
-/// Source positions of consecutive kept pixels, without a division for each.
-///
-/// `quotient` and `remainder` are those of `(2r + 1)·S·2¹¹ + R` by `2R`, stepped
-/// exactly from one `r` to the next.
-#[derive(Clone)]
-struct Axis {
-    quotient: u64,
-    remainder: u64,
-    step: u64,
-    step_remainder: u64,
-    divisor: NonZeroU64,
-    last: u64,
-}
-
-/// The two source indices around a position and the weight of the second.
-#[derive(Clone, Copy)]
-struct Tap {
-    lower: usize,
-    upper: usize,
-    weight: u32,
-}
-
-impl Axis {
-    /// An axis of `source` pixels resized to `resized ≥ kept`, of which the `kept`
-    /// in the middle are wanted.
-    fn new(source: NonZeroU16, resized: u64, kept: u16) -> Self {
-        let margin = resized.saturating_sub(u64::from(kept));
-        let first = (margin + ((margin / 2) & 1)) / 2;
-        let source = u64::from(source.get());
-        let divisor = NonZeroU64::MIN.saturating_add((2 * resized).saturating_sub(1));
-        let start = (((2 * first + 1) * source) << WEIGHT_BITS) + resized;
-        let step = (2 * source) << WEIGHT_BITS;
-        Axis {
-            quotient: start / divisor,
-            remainder: start % divisor,
-            step: step / divisor,
-            step_remainder: step % divisor,
-            divisor,
-            last: source - 1,
-        }
-    }
-}
-
-impl Iterator for Axis {
-    type Item = Tap;
-
-    fn next(&mut self) -> Option<Tap> {
-        let position = self.quotient.saturating_sub(u64::from(ONE / 2));
-        let position = position.min(self.last << WEIGHT_BITS);
-        let lower = position >> WEIGHT_BITS;
-        let tap = Tap {
-            lower: lower as usize,
-            upper: (lower + 1).min(self.last) as usize,
-            weight: position as u32 & (ONE - 1),
-        };
-        self.quotient += self.step;
-        self.remainder += self.step_remainder;
-        if self.remainder >= self.divisor.get() {
-            self.remainder -= self.divisor.get();
-            self.quotient += 1;
-        }
-        Some(tap)
-    }
-}
-
-/// Every channel of one pixel from its four neighbours, rounded once.
-fn interpolate(src: Frame<'_>, row: Tap, column: Tap, dst: &mut [u8]) {
-    let top = src.pixel(row.lower, column.lower).iter().zip(src.pixel(row.lower, column.upper));
-    let bottom = src.pixel(row.upper, column.lower).iter().zip(src.pixel(row.upper, column.upper));
-    let blend = |(a, b): (&u8, &u8)| (ONE - column.weight) * u32::from(*a) + column.weight * u32::from(*b);
-    for ((out, top), bottom) in dst.iter_mut().zip(top).zip(bottom) {
-        let sum = (ONE - row.weight) * blend(top) + row.weight * blend(bottom);
-        *out = ((sum + (1 << (2 * WEIGHT_BITS - 1))) >> (2 * WEIGHT_BITS)) as u8;
+    /// The bytes of one row, none outside the frame.
+    fn row(&self, row: usize) -> &'a [u8] {
+        let len = usize::from(self.width.get()) * usize::from(self.channels);
+        let start = row * len;
+        self.pixels.get(start..start + len).unwrap_or(&[])
     }
 }
 
 /// `pixels` as a side of a frame.
 fn side(pixels: u16) -> Result<NonZeroU16, FitError> {
     NonZeroU16::new(pixels).filter(|side| side.get() <= MAX_SIDE).ok_or(FitError::Size(pixels))
-}
-
-/// Refuses a buffer that is not exactly a frame; the sides are in range.
-fn expect_length(buffer: &[u8], height: u16, width: u16, channels: u8) -> Result<(), FitError> {
-    let expected = usize::from(height) * usize::from(width) * usize::from(channels);
-    if buffer.len() == expected { Ok(()) } else { Err(FitError::Length { expected, actual: buffer.len() }) }
 }

@@ -20,18 +20,28 @@ pub struct Cpu {
     name: &'static str,
     kernels: &'static KernelSet,
     threads: NonZeroUsize,
+    layout: Layout,
+}
+
+/// Which layout of a model runs.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// That of the file, tiles and all: it is what others compare with.
+    File,
+    /// The one that the kernels like best.
+    Kernels,
 }
 
 impl Cpu {
     /// The fastest kernels that this machine runs, and a thread for each core.
     pub fn best() -> Self {
         let best = cpu::KERNEL_SETS.iter().find(|set| set.is_available());
-        Self { name: "cpu", kernels: best.unwrap_or(&REFERENCE), threads: cores() }
+        Self { name: "cpu", kernels: best.unwrap_or(&REFERENCE), threads: cores(), layout: Layout::Kernels }
     }
 
     /// The scalar reference, which is the specification: slow.
     pub fn reference() -> Self {
-        Self { name: "reference", kernels: &REFERENCE, threads: cores() }
+        Self { name: "reference", kernels: &REFERENCE, threads: cores(), layout: Layout::File }
     }
 
     /// Every kernel set that this machine runs, the fastest first.
@@ -69,12 +79,11 @@ impl Cpu {
         self.threads
     }
 
-    /// `model` as these kernels like it, on a worker for each thread.
+    /// `model` in its layout, on a worker for each thread.
     fn run(&self, model: &Model) -> Result<PoolRun, PrepareError> {
-        // The reference runs what the file says, tiles and all: it is what others compare with.
-        let model = match self.name {
-            "reference" => model.clone(),
-            _ => model.for_host(self.kernels.packs())?,
+        let model = match self.layout {
+            Layout::File => model.clone(),
+            Layout::Kernels => model.for_host(self.kernels.packs())?,
         };
         let worker = || Box::new(CpuWorker::new(model.clone(), self.kernels)) as Box<dyn Worker>;
         let elsewhere = (1..self.threads.get()).map(|_| worker()).collect();

@@ -4,6 +4,7 @@ use program::{Container, InputSpec, Named, NoteStore, OutputSpec, ProgramError, 
 use quant::mem::{Blob, DType, Slot};
 use quant::ops::{Act, Const, Load, Permute, QuantizeImage, Relu, Table, Tile};
 use quant::{Op, Reject};
+use runtime::image::{Filter, Fit};
 use runtime::{FloatBits, InputKind, LoadError, OutputKind, SlotError, SlotHandle};
 
 const ONE: FloatBits = FloatBits(0x3f80_0000);
@@ -173,19 +174,27 @@ fn outputs_must_be_defined_typed_and_described() {
     let mut misshapen = container(handle(DType::I8, 16, 16), ops());
     misshapen.inputs[0].kind = InputKind::Tensor { shape: [3, 5, 1, 1], scale: ONE };
     assert_eq!(refusal(&misshapen), LoadError::Io { index: 0 });
-    let impossible = runtime::Image {
-        height: 4,
-        width: 4,
-        channels: 1,
-        order: runtime::ChannelOrder::Gray,
-        fit: runtime::image::Fit::CenterCrop { short_side: 3 },
-        mean: [FloatBits(0); 4],
-        std: [ONE; 4],
-    };
-    let mut cropped = container(handle(DType::I8, 16, 16), ops());
-    cropped.inputs[0] =
-        InputSpec { name: "x".into(), slot: handle(DType::U8, 0, 16), kind: InputKind::Image(impossible) };
-    assert_eq!(refusal(&cropped), LoadError::Io { index: 0 });
+    let filter = Filter::Bicubic;
+    for impossible in [
+        Fit::CenterCrop { short_side: 3 },
+        Fit::AntialiasedCrop { short_side: 3, filter },
+        Fit::AntialiasedCrop { short_side: 16385, filter },
+        Fit::Antialiased { height: 4, width: 3, filter },
+    ] {
+        let image = runtime::Image {
+            height: 4,
+            width: 4,
+            channels: 1,
+            order: runtime::ChannelOrder::Gray,
+            fit: impossible,
+            mean: [FloatBits(0); 4],
+            std: [ONE; 4],
+        };
+        let mut cropped = container(handle(DType::I8, 16, 16), ops());
+        let kind = InputKind::Image(image);
+        cropped.inputs[0] = InputSpec { name: "x".into(), slot: handle(DType::U8, 0, 16), kind };
+        assert_eq!(refusal(&cropped), LoadError::Io { index: 0 }, "{impossible:?}");
+    }
     let mut nothing = container(handle(DType::I8, 16, 16), ops());
     nothing.outputs.clear();
     assert_eq!(refusal(&nothing), LoadError::Io { index: 1 });

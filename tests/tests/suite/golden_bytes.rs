@@ -10,6 +10,7 @@ use quant::mem::{Blob, Element, Slot};
 use quant::op::OpKind;
 use quant::ops::*;
 use quant::pack::{Pack, Packs};
+use runtime::image::{Filter, Fit};
 use runtime::{LoadError, Model, crc32};
 use sha2::{Digest, Sha256};
 use shiftformer_tests::data;
@@ -459,6 +460,20 @@ fn records_are_pinned_and_decode_to_themselves() {
             assert_eq!(decoded, op);
             assert!(deserializer.finalize().unwrap().is_empty());
         }
+    }
+}
+
+#[test]
+fn fits_are_pinned() {
+    for (fit, want) in [
+        (Fit::Stretch, "00"),
+        (Fit::CenterCrop { short_side: 256 }, "018002"),
+        (Fit::Antialiased { height: 224, width: 160, filter: Filter::Bilinear }, "02e001a00100"),
+        (Fit::AntialiasedCrop { short_side: 256, filter: Filter::Bicubic }, "03800201"),
+    ] {
+        let bytes = postcard::to_stdvec(&fit).unwrap();
+        assert_eq!(hex(&bytes), want);
+        assert_eq!(postcard::from_bytes::<Fit>(&bytes), Ok(fit));
     }
 }
 

@@ -8,8 +8,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::error::{DataError, FormatError};
-use crate::frame::Planar;
 use crate::limits::Limits;
+use crate::memory::Planar;
 use crate::npy::{self, Array};
 
 #[cfg(test)]

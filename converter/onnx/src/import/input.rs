@@ -1,10 +1,11 @@
 //! The model's input as a view of the frame.
 
-use float::{Graph, Node, Preprocessing};
+use float::{Graph, Node, Preprocessing, StatedPixels};
 use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};
+use super::metadata;
 use super::preprocessing::preprocessing;
 use super::view::{View, dense};
 use crate::error::OnnxError;
@@ -42,6 +43,14 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
         Element::U8 => Preprocessing::Bytes,
         Element::Float | Element::Int | Element::Bool => preprocessing(model, &input.name),
     };
+    let stated = metadata::pixels(&model.metadata, channels);
+    let silent = given.mean.is_empty() && given.std.is_empty();
+    let given = match &stated {
+        Some(StatedPixels { mean, std, .. }) if silent && preprocessing == Preprocessing::Absent => {
+            Normalisation { mean, std }
+        }
+        Some(_) | None => given,
+    };
     let (mean, std) = normalisation(preprocessing, channels, given)?;
     let bits = |values: &[f32]| {
         let mut all = [FloatBits(0); 4];
@@ -54,14 +63,16 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
         channels: channels as u8,
         order: match channels {
             1 => ChannelOrder::Gray,
+            3 if metadata::blue_first(&model.metadata) => ChannelOrder::Bgr,
             3 => ChannelOrder::Rgb,
             _ => ChannelOrder::Other,
         },
-        fit: Fit::Stretch,
+        fit: Fit::stretched(height as u16, width as u16),
         mean: bits(&mean),
         std: bits(&std),
     });
     graph.preprocessing = Some(preprocessing);
+    graph.stated = stated;
     let out = graph.tensor("pixels", height * width, channels);
     graph.nodes.push(Node::Pixels { x: 0, out, mean, std });
     let order = if layout.channels_last { [0, 1, 2, 3] } else { [0, 2, 3, 1] };

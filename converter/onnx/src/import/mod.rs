@@ -26,6 +26,7 @@ mod input;
 mod linear;
 mod matmul;
 mod maximum;
+mod metadata;
 mod movement;
 mod names;
 mod norm;

@@ -14,6 +14,7 @@ fn model(text: &str) -> Model {
         inputs: vec![Input { name: "x".into(), shape: vec![None, Some(4)], element: Element::Float }],
         outputs: vec![Output { name: "y".into(), shape: Vec::new() }],
         opset: 17,
+        metadata: HashMap::new(),
     };
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (output, call) = line.split_once(" = ").unwrap();

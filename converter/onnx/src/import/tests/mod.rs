@@ -36,6 +36,7 @@ impl Sketch {
             inputs: vec![input],
             outputs: Vec::new(),
             opset: 17,
+            metadata: HashMap::new(),
         };
         Self { model, shape }
     }

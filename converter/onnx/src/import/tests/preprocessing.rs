@@ -1,6 +1,7 @@
 //! What models do with their pixels before the first layer.
 
 use float::Preprocessing;
+use runtime::{ChannelOrder, FloatBits};
 
 use super::{Sketch, close};
 use crate::import::preprocessing::preprocessing;
@@ -124,4 +125,33 @@ fn what_is_stated_is_done_before() {
     assert_eq!(graph.preprocessing, Some(Preprocessing::Bytes));
     let bits = graph.image.std[0].0;
     assert!((f32::from_bits(bits) - 0.25 * 127.5).abs() < 1e-4, "{}", f32::from_bits(bits));
+}
+
+#[test]
+fn what_metadata_states_is_done_unless_the_command_or_the_graph_do() {
+    let mut sketch = Sketch::new([1, 3, 4, 4]);
+    let weights = sketch.floats(&[5, 3, 4, 4]);
+    let plain = sketch.node("Conv", &["x", &weights], &[]);
+    let metadata = [("mean", "[0.5, 0.4, 0.3]"), ("std", "0.25"), ("Image.BitmapPixelFormat", "Bgr8")];
+    sketch.model.metadata = metadata.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let built = |sketch: &Sketch, out: &str, given| {
+        let mut model = sketch.model.clone();
+        model.outputs = vec![Output { name: out.to_owned(), shape: Vec::new() }];
+        build(model, given).unwrap()
+    };
+    let values =
+        |bits: [FloatBits; 4]| bits[..3].iter().map(|bits| f32::from_bits(bits.0)).collect::<Vec<_>>();
+    let graph = built(&sketch, &plain, Normalisation::default());
+    assert_eq!((values(graph.image.mean), values(graph.image.std)), (vec![0.5, 0.4, 0.3], vec![0.25; 3]));
+    assert_eq!(graph.image.order, ChannelOrder::Bgr);
+    assert_eq!(graph.stated.unwrap().source, "`mean` and `std`");
+    let graph = built(&sketch, &plain, Normalisation { mean: &[0.1], std: &[0.2] });
+    assert_eq!((values(graph.image.mean), values(graph.image.std)), (vec![0.1; 3], vec![0.2; 3]));
+    assert_eq!(graph.stated.unwrap().std, [0.25]);
+
+    // The graph divides by 255 itself: what is stated describes that.
+    let scaled = chain(&mut sketch, &[("Div", &[255.0])]);
+    let graph = built(&sketch, &scaled, Normalisation::default());
+    assert_eq!(graph.preprocessing, Some(Preprocessing::Bytes));
+    assert_eq!(values(graph.image.mean), [0.0; 3]);
 }

@@ -1,6 +1,6 @@
-//! Images in memory, and how they become a model's frames.
+//! Images in memory.
 
-use runtime::image::{self, Fit, FitError, Frame, MAX_CHANNELS, MAX_SIDE};
+use runtime::image::{MAX_CHANNELS, MAX_SIDE};
 
 use crate::error::FormatError;
 use crate::npy::Array;
@@ -16,53 +16,6 @@ pub struct Image {
     pub width: u16,
     /// 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
     pub channels: u8,
-}
-
-impl Image {
-    /// The image as the preprocessing of [`runtime::image`] takes it.
-    ///
-    /// # Errors
-    ///
-    /// [`FitError`] where the fields do not describe a frame.
-    pub fn as_frame(&self) -> Result<Frame<'_>, FitError> {
-        Frame::new(&self.pixels, self.height, self.width, self.channels)
-    }
-
-    /// Brings the image to a model's frame: fitted first, then its channels
-    /// converted.
-    ///
-    /// # Errors
-    ///
-    /// [`FitError`] for a frame that cannot be made of this image.
-    pub fn to_frame(&self, spec: &FrameSpec) -> Result<Vec<u8>, FitError> {
-        spec.fit.check(spec.height, spec.width)?;
-        if spec.channels == 0 || spec.channels > MAX_CHANNELS {
-            return Err(FitError::Channels(spec.channels));
-        }
-        let area = usize::from(spec.height) * usize::from(spec.width);
-        let mut fitted = vec![0; area * usize::from(self.channels)];
-        image::fit(self.as_frame()?, &mut fitted, spec.height, spec.width, spec.fit)?;
-        if self.channels == spec.channels {
-            return Ok(fitted);
-        }
-        let fitted = Frame::new(&fitted, spec.height, spec.width, self.channels)?;
-        let mut converted = vec![0; area * usize::from(spec.channels)];
-        image::convert_channels(fitted, &mut converted, spec.channels)?;
-        Ok(converted)
-    }
-}
-
-/// The frame a model reads, and how images are brought to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameSpec {
-    /// Rows.
-    pub height: u16,
-    /// Columns.
-    pub width: u16,
-    /// Bytes a pixel.
-    pub channels: u8,
-    /// The resize and crop rule.
-    pub fit: Fit,
 }
 
 /// Images of one size, all in memory: `u8`, N×C×H×W.

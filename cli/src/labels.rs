@@ -1,0 +1,120 @@
+//! Names of classes, and which class a folder of images is of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use data::{DataError, Dataset};
+use shiftformer::labels;
+
+use crate::failure::Failure;
+
+/// Options for the names of classes.
+#[derive(Debug, clap::Args)]
+pub struct LabelArgs {
+    /// Names of the classes, one a line, in the order of the model's outputs: folders of images are
+    /// matched with them by name [default: every class has a folder, in the order of their names].
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+}
+
+impl LabelArgs {
+    /// The file, if one is given.
+    pub fn file(&self) -> Option<&Path> {
+        self.labels.as_deref()
+    }
+
+    /// The names for a model of `classes`, if a file is given.
+    pub fn names(&self, classes: usize) -> Result<Option<Vec<String>>, Failure> {
+        self.file().map(|path| read(path, classes)).transpose()
+    }
+}
+
+/// One name for each class.
+pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(path).map_err(Failure::io("cannot read", path))?;
+    let text = text.trim_end();
+    let found = text.lines().count();
+    labels(text, classes).ok().filter(|_| found == classes).ok_or_else(|| {
+        let message = format!("{}: {found} names, the model has {classes} classes", path.display());
+        Failure::new(message).help("write one name a line, in the order of the classes")
+    })
+}
+
+/// Names of a model's classes.
+#[derive(Clone, Copy, Debug)]
+pub enum Names<'a> {
+    /// The command gives them.
+    Stated(&'a [String]),
+    /// The container keeps them.
+    Kept(&'a [String]),
+    /// Nobody does.
+    Unknown,
+}
+
+/// Gives the class folders of `data` the classes of a model that has `classes`: by their names, else
+/// by their order, which takes a folder for every class.
+pub fn number(data: &mut Dataset, names: Names<'_>, classes: usize) -> Result<(), Failure> {
+    let Some(folders) = data.classes().map(<[String]>::len) else { return Ok(()) };
+    let numbered = match names {
+        Names::Stated(names) | Names::Kept(names) => data.number_classes(names),
+        Names::Unknown if folders == classes => return Ok(()),
+        Names::Unknown => {
+            let message = format!(
+                "{}: {folders} folders of classes, and the model has {classes}: which is which?",
+                data.path().display()
+            );
+            return Err(Failure::new(message)
+                .help("give the names of all classes in the model's order, one a line, with --labels FILE"));
+        }
+    };
+    match (names, numbered) {
+        // Other names for all of the same classes, such as the numbers of WordNet.
+        (Names::Kept(_), Err(DataError::UnknownClass { matched: 0, .. })) if folders == classes => {
+            let data = data.path().display();
+            eprintln!("note: no folder of {data} has the name of a class: they are taken in their order");
+            Ok(())
+        }
+        (_, numbered) => Ok(numbered?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_numbered_by_names_or_by_all_of_them() {
+        let root = tempfile::tempdir().unwrap();
+        let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/pullover.png");
+        for folder in ["bag", "pullover"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+            fs::copy(picture, root.path().join(folder).join("a.png")).unwrap();
+        }
+        let numbered = |names: Names<'_>, classes| {
+            let mut data = data::open(root.path()).unwrap();
+            number(&mut data, names, classes).map(|()| data.labels().unwrap().to_vec())
+        };
+        let names = ["shirt", "Pullover", "Bag"].map(str::to_owned);
+        assert_eq!(numbered(Names::Stated(&names), 3).unwrap(), [2, 1]);
+        assert_eq!(numbered(Names::Kept(&names), 3).unwrap(), [2, 1]);
+        assert_eq!(numbered(Names::Unknown, 2).unwrap(), [0, 1]);
+        let refused = |names, classes| numbered(names, classes).unwrap_err().to_string();
+        let unknown = refused(Names::Unknown, 3);
+        assert!(unknown.ends_with("2 folders of classes, and the model has 3: which is which?"), "{unknown}");
+        assert!(refused(Names::Unknown, 1).contains("2 folders"));
+        assert!(refused(Names::Kept(&names[..2]), 2).contains("bag"));
+        let others = ["n02", "n01"].map(str::to_owned);
+        assert_eq!(numbered(Names::Kept(&others), 2).unwrap(), [0, 1]);
+        assert!(refused(Names::Stated(&others), 2).contains("bag"));
+    }
+
+    #[test]
+    fn a_file_has_a_name_for_each_class() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "cat\n dog \r\n\n").unwrap();
+        assert_eq!(read(file.path(), 2).unwrap(), ["cat", "dog"]);
+        for (classes, found) in [(1, "2 names, the model has 1"), (3, "2 names, the model has 3")] {
+            assert!(read(file.path(), classes).unwrap_err().to_string().contains(found));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! How pictures become a model's frames: as the command says, or as its file does.
+
+use clap::ValueEnum;
+use shiftformer::runtime::image::{Filter, Fit, Resize};
+use shiftformer::runtime::{ChannelOrder, Image};
+
+use crate::failure::Failure;
+
+/// Options for pictures that are not of the model's size and channel order.
+#[derive(Debug, clap::Args)]
+pub struct PictureArgs {
+    /// The model was trained on blue, green, red: values of --mean and --std are in that order,
+    /// too.
+    #[arg(long)]
+    bgr: bool,
+    /// Resize pictures to the model's size, or so that it is cut from their centre [default: as
+    /// the model's configuration says, else stretch].
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Shape>,
+    /// Cut this fraction of the picture's shorter side from its centre, such as 0.875: what timm
+    /// calls crop_pct. The shorter side is resized to the model's side / FRACTION, rounded down.
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    crop: Option<f64>,
+    /// How pixels are weighed, with antialiasing as in Pillow and torchvision [default: as the
+    /// model's configuration says, else bilinear].
+    #[arg(long, value_name = "FILTER")]
+    interpolation: Option<Interpolation>,
+    /// Interpolate between the four nearest pixels alone, as TensorFlow and Keras do.
+    #[arg(long, conflicts_with = "interpolation")]
+    no_antialias: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// Both sides to the model's.
+    Stretch,
+    /// The shorter side to the model's, then the centre.
+    Crop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Interpolation {
+    /// A triangle as wide as two pixels of the result.
+    Bilinear,
+    /// A cubic as wide as four.
+    Bicubic,
+}
+
+impl PictureArgs {
+    /// Changes what `image` of the model called `name` says of pictures to what the command says.
+    pub fn apply(&self, name: &str, image: &mut Image) -> Result<(), Failure> {
+        if self.bgr {
+            if image.channels != 3 {
+                let message = format!("{name} takes {} channels: --bgr is for three", image.channels);
+                return Err(Failure::new(message).help("leave --bgr out"));
+            }
+            image.order = ChannelOrder::Bgr;
+        }
+        image.fit = self.fit(name, image)?;
+        Ok(())
+    }
+
+    fn fit(&self, name: &str, image: &Image) -> Result<Fit, Failure> {
+        let Image { height, width, fit, .. } = *image;
+        let stretched = Resize::Sides { height, width };
+        let resize = match (self.resize, self.crop) {
+            (Some(Shape::Stretch), Some(_)) => {
+                return Err(Failure::new("--crop cuts the centre, --resize stretch keeps the whole picture")
+                    .help("leave one of them out"));
+            }
+            (Some(Shape::Stretch), None) => stretched,
+            (Some(Shape::Crop), None) => Resize::ShortSide(height.max(width)),
+            (Some(Shape::Crop) | None, Some(fraction)) => {
+                // As timm: a cast rounds down, and saturates.
+                Resize::ShortSide((f64::from(height.max(width)) / fraction) as u16)
+            }
+            (None, None) => fit.resize(height, width),
+        };
+        let filter = match (self.no_antialias, self.interpolation) {
+            (true, _) => None,
+            (false, Some(Interpolation::Bilinear)) => Some(Filter::Bilinear),
+            (false, Some(Interpolation::Bicubic)) => Some(Filter::Bicubic),
+            (false, None) => fit.filter(),
+        };
+        let fit = match (filter, resize) {
+            (Some(filter), resize) => Fit::antialiased(resize, filter),
+            (None, Resize::ShortSide(short_side)) => Fit::CenterCrop { short_side },
+            (None, resize) if resize == stretched => Fit::Stretch,
+            (None, Resize::Sides { height, width }) => {
+                let message = format!(
+                    "{name} cuts its frame from pictures of {height} × {width}, which takes antialiasing"
+                );
+                return Err(Failure::new(message).help("add --crop or --resize, or leave --no-antialias out"));
+            }
+        };
+        fit.check(height, width).map(|()| fit).map_err(|reason| {
+            Failure::new(format!("{name}: no frame of {height} × {width} comes of that crop: {reason}"))
+        })
+    }
+}
+
+/// How `image` has its frames made of pictures, in words.
+pub fn words(image: &Image) -> String {
+    let Image { height, width, fit, order, .. } = *image;
+    let resize = match fit.resize(height, width) {
+        resize if resize == (Resize::Sides { height, width }) => "stretch".to_owned(),
+        Resize::Sides { height, width } => format!("resize to {height} × {width}, crop the centre"),
+        Resize::ShortSide(side) => format!("resize the short side to {side}, crop the centre"),
+    };
+    let filter = match fit.filter() {
+        Some(Filter::Bilinear) => "antialiased bilinear",
+        Some(Filter::Bicubic) => "antialiased bicubic",
+        None => "bilinear without antialiasing",
+    };
+    let order = if order == ChannelOrder::Bgr { ", blue first" } else { "" };
+    format!("{resize}, {filter}{order}")
+}
+
+/// A fraction of a picture's side.
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("expected a fraction above 0, up to 1, such as 0.875".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use shiftformer::runtime::FloatBits;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        pictures: PictureArgs,
+    }
+
+    fn image(side: u16, channels: u8) -> Image {
+        let bits = [FloatBits::default(); 4];
+        let (order, fit) = (ChannelOrder::Rgb, Fit::stretched(side, side));
+        Image { height: side, width: side, channels, order, fit, mean: bits, std: bits }
+    }
+
+    /// The image of a model of `image` converted with `options`.
+    fn applied(mut image: Image, options: &str) -> Result<Image, String> {
+        let words = ["convert"].into_iter().chain(options.split_whitespace());
+        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
+        command.pictures.apply("m.onnx", &mut image).map_err(|error| error.to_string()).map(|()| image)
+    }
+
+    #[test]
+    fn crops_are_those_of_timm() {
+        let fit = |options: &str| applied(image(224, 3), options).unwrap().fit;
+        let crop = |side, filter| Fit::AntialiasedCrop { short_side: side, filter };
+        // math.floor(224 / crop_pct) in Python.
+        for (fraction, side) in [("0.875", 256), ("0.9", 248), ("0.95", 235), ("0.7", 320), ("1", 224)] {
+            assert_eq!(fit(&format!("--crop {fraction}")), crop(side, Filter::Bilinear));
+        }
+        assert_eq!(fit("--crop 0.9 --interpolation bicubic"), crop(248, Filter::Bicubic));
+        assert_eq!(fit("--resize crop"), crop(224, Filter::Bilinear));
+        assert_eq!(fit("--crop 0.875 --no-antialias"), Fit::CenterCrop { short_side: 256 });
+        assert_eq!(fit("--no-antialias"), Fit::Stretch);
+        assert_eq!(fit(""), Fit::stretched(224, 224));
+    }
+
+    #[test]
+    fn what_is_not_said_stays_as_it_is() {
+        let mut given = image(32, 3);
+        given.fit = Fit::AntialiasedCrop { short_side: 36, filter: Filter::Bicubic };
+        assert_eq!(applied(given, "").unwrap(), given);
+        let stretched = applied(given, "--resize stretch").unwrap().fit;
+        assert_eq!(stretched, Fit::Antialiased { height: 32, width: 32, filter: Filter::Bicubic });
+        assert_eq!(applied(given, "--bgr").unwrap(), Image { order: ChannelOrder::Bgr, ..given });
+        assert_eq!(words(&given), "resize the short side to 36, crop the centre, antialiased bicubic");
+        given.fit = Fit::CenterCrop { short_side: 40 };
+        assert_eq!(applied(given, "").unwrap(), given);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused() {
+        let refused = |image, options| applied(image, options).unwrap_err();
+        assert!(refused(image(32, 1), "--bgr").contains("takes 1 channels"));
+        assert!(refused(image(32, 3), "--crop 0.5 --resize stretch").contains("keeps the whole picture"));
+        assert!(refused(image(32, 3), "--crop 1.5").contains("up to 1"));
+        assert!(refused(image(32, 3), "--crop 0").contains("up to 1"));
+        assert!(refused(image(224, 3), "--crop 0.001").contains("no frame of 224 × 224"));
+        assert!(refused(image(32, 3), "--no-antialias --interpolation bicubic").contains("cannot be used"));
+        let mut squashed = image(32, 3);
+        squashed.fit = Fit::Antialiased { height: 40, width: 36, filter: Filter::Bicubic };
+        assert!(refused(squashed, "--no-antialias").contains("pictures of 40 × 36"));
+    }
+}
