@@ -86,7 +86,7 @@ and negative ones are left out); numbers as many floats for an image as the
 output has (MAE, RMSE). With --against or --outputs no labels are needed.";
 
 /// Values that are kept in memory at most: those of all outputs of all images.
-const MAX_VALUES: usize = 1 << 28;
+const MAX_VALUES: usize = 1 << 27;
 
 #[derive(Debug, Serialize)]
 struct Evaluation {

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::write::ALIGN;
 use super::*;
 
 /// An array of version 1.0, in C order.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::header::MAGIC;
 
 /// Header sizes are a multiple of this, so that mapped data is aligned.
-const ALIGN: usize = 64;
+pub(super) const ALIGN: usize = 64;
 
 /// A type of elements that is written.
 pub trait Element: Copy {
