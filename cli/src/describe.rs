@@ -6,10 +6,10 @@ use boards::{BOARDS, Board};
 use facts::Facts;
 use program::{Container, ProductBits, write};
 use serde::Serialize;
-use shiftformer::Model;
 use shiftformer::quant::Op;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
-use shiftformer::runtime::{FloatBits, Input, InputKind, Output};
+use shiftformer::runtime::{Ending, FloatBits, Input, InputKind, Output};
+use shiftformer::{Model, OutputInfo};
 
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
@@ -36,6 +36,9 @@ pub struct Description {
     pub weight_types: Vec<&'static str>,
     pub inputs: Vec<InputRow>,
     pub outputs: Vec<OutputRow>,
+    /// Names of the classes, empty ones where a class has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     pub tile_groups: Vec<TileGroup>,
     pub ops: Vec<OpRow>,
     /// The kinds of its instructions: what firmware for this container alone has to include.
@@ -85,6 +88,11 @@ pub struct OutputRow {
     pub shape: Vec<u32>,
     /// Real value of one unit.
     pub scale: f32,
+    /// What the model computes at the end, such as `softmax`, which the program leaves out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending: Option<&'static str>,
+    /// How `run` reads it: `shares`, `chances`, `class`, `values`, `vector` or `map`.
+    pub answer: &'static str,
 }
 
 /// Instructions that run tile by tile.
@@ -117,7 +125,8 @@ pub struct OpRow {
 
 /// Describes the container of `file`.
 pub fn describe(file: &Model) -> Result<Description, Failure> {
-    let model = file.container();
+    let (model, outputs) = (file.container(), file.outputs());
+    let classes = outputs.iter().map(OutputInfo::channels).max().unwrap_or(0);
     let mut tally = Tally::default();
     let (mut ops, mut tile_groups, mut kinds) = (Vec::new(), Vec::new(), BTreeSet::new());
     for instruction in model.instructions() {
@@ -145,7 +154,8 @@ pub fn describe(file: &Model) -> Result<Description, Failure> {
         activation_types: tally.activations.into_iter().collect(),
         weight_types: tally.weight_types.into_iter().collect(),
         inputs: model.inputs().map(input).collect(),
-        outputs: model.outputs().map(output).collect(),
+        outputs: outputs.iter().zip(model.outputs()).map(output).collect(),
+        labels: file.labels(classes).into_iter().map(str::to_owned).collect(),
         tile_groups,
         op_kinds: kinds.into_iter().collect(),
         ops,
@@ -251,13 +261,15 @@ fn input(input: Input<'_>) -> InputRow {
     }
 }
 
-fn output(output: Output<'_>) -> OutputRow {
+fn output((info, output): (&OutputInfo<'_>, Output<'_>)) -> OutputRow {
     OutputRow {
-        name: output.name.to_owned(),
-        kind: output.kind.name(),
+        name: info.name.to_owned(),
+        kind: info.kind.name(),
         dtype: output.slot.dtype.name(),
-        shape: trimmed(output.shape),
-        scale: f32::from_bits(output.scale.0),
+        shape: trimmed(info.shape),
+        scale: info.scale,
+        ending: info.ending.map(Ending::name),
+        answer: info.reading().name(),
     }
 }
 

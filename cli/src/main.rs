@@ -1,6 +1,7 @@
 //! The `shiftformer` command line. Results go to stdout, progress and errors to stderr;
 //! the exit status is 0 when done, 1 when failed and 2 for wrong usage.
 
+mod answer;
 mod bundled;
 mod calibration;
 mod commands;

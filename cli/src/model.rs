@@ -17,24 +17,11 @@ pub fn packs(model: &Model) -> Vec<&'static str> {
     model.layouts().into_iter().map(|layout| layout.name()).collect()
 }
 
-/// The logits of a classifier.
-#[derive(Clone, Copy, Debug)]
-pub struct Logits {
-    /// Its output's index.
-    pub output: usize,
-    /// Number of classes.
-    pub classes: usize,
-}
-
-impl Logits {
-    /// The first output of `model` that holds logits.
-    pub fn of(model: &Model) -> Result<Self, Failure> {
-        let container = model.container();
-        let found = container.outputs().enumerate().find(|(_, output)| output.kind == OutputKind::Logits);
-        let Some((output, described)) = found else {
-            return Err(Failure::new(format!("{} has no output of logits", model.name()))
-                .help("only classifiers can be evaluated"));
-        };
-        Ok(Self { output, classes: described.slot.len as usize })
-    }
+/// The first output of `model` that holds logits.
+pub fn logits(model: &Model) -> Result<usize, Failure> {
+    let found = model.outputs().iter().position(|output| output.kind == OutputKind::Logits);
+    found.ok_or_else(|| {
+        Failure::new(format!("{} has no output of logits", model.name()))
+            .help("`inspect` lists what it gives")
+    })
 }

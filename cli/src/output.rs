@@ -74,6 +74,11 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// Dimensions for people, such as `2×3×4`.
+pub fn shape(shape: &[u32]) -> String {
+    shape.iter().map(u32::to_string).collect::<Vec<_>>().join("×")
+}
+
 /// A path for a command line that is pasted into a shell: quoted where the shell would read it
 /// otherwise.
 pub fn pasted(path: &Path) -> String {

@@ -14,7 +14,8 @@ use float::Graph;
 use serde::Serialize;
 use shiftformer::device::preferred_packs;
 use shiftformer::quant::pack::Packs;
-use shiftformer::{Cpu, Model};
+use shiftformer::runtime::Ending;
+use shiftformer::{Cpu, Model, OutputInfo};
 
 use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, identity, save};
@@ -157,9 +158,34 @@ struct Converted {
     instructions: usize,
     pack: String,
     identity: String,
+    /// What `run` shows of each output.
+    answers: Vec<Told>,
     /// Float against integer, for models that were calibrated.
     comparison: Option<Comparison>,
     report: Option<PathBuf>,
+}
+
+/// How an output is read.
+#[derive(Debug, Serialize)]
+struct Told {
+    output: String,
+    /// `shares`, `chances`, `class`, `values`, `vector` or `map`.
+    answer: &'static str,
+    /// What the model computes at the end, such as `softmax`; null where it is nothing.
+    ending: Option<&'static str>,
+    /// Values of one position: classes, where there are classes.
+    channels: usize,
+}
+
+impl Told {
+    fn new(output: &OutputInfo<'_>) -> Self {
+        Self {
+            output: output.name.to_owned(),
+            answer: output.reading().name(),
+            ending: output.ending.map(Ending::name),
+            channels: output.channels(),
+        }
+    }
 }
 
 /// Converts the model.
@@ -271,6 +297,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         instructions: instructions(&model),
         pack: packs(&file).join(", "),
         identity: identity(&file),
+        answers: file.outputs().iter().map(Told::new).collect(),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),
     };
@@ -284,9 +311,16 @@ fn text(c: &Converted) -> String {
         c.output.display(),
         c.instructions
     );
+    for told in c.answers.iter().filter(|told| told.ending.is_some()) {
+        let ending = told.ending.unwrap_or_default().replace('_', " ");
+        text += &format!("\n{}: the model's {ending} is left out; `run` shows {}", told.output, told.answer);
+    }
     if let Some(compared) = &c.comparison {
         text += &format!("\non {} {}: ", compared.images, compared.data);
         text += &match compared.agreement {
+            Some(agreement) if c.answers.iter().any(|told| told.answer == "chances" && told.channels > 1) => {
+                format!("same label first as float on {agreement:.2} %")
+            }
             Some(agreement) => format!("same answer as float on {agreement:.2} %"),
             None => format!("cosine of the outputs {:.5}", compared.cosine),
         };

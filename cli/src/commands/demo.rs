@@ -20,7 +20,7 @@ use crate::calibration::Calibration;
 use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::{Logits, instructions};
+use crate::model::{self, instructions};
 use crate::output::{bytes, emit, pasted};
 use crate::overwriting::Files;
 use crate::progress::Progress;
@@ -192,7 +192,7 @@ fn default_output() -> PathBuf {
 
 /// The logits of the first `count` images.
 fn logits(model: &Model, cpu: Cpu, images: &TestImages, count: usize) -> Result<Vec<Vec<i32>>, Failure> {
-    let (output, source) = (Logits::of(model)?.output, FrameSource::of(model)?);
+    let (output, source) = (model::logits(model)?, FrameSource::of(model)?);
     let mut session = model.session_on(&cpu)?;
     let progress = Progress::bar(format!("running on {}", cpu.name()), count);
     let load = |index| source.convert(&images.image(index)?, "the bundled test images");

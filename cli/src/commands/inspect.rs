@@ -9,7 +9,7 @@ use shiftformer::Model;
 
 use crate::describe::{BoardRow, Description, InputRow, OutputRow, describe};
 use crate::failure::Failure;
-use crate::output::{bytes, emit};
+use crate::output::{bytes, emit, shape};
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -98,6 +98,7 @@ fn text(d: &Description, ops: bool) -> String {
     let mut lines = summary(d, ops);
     lines.extend(d.inputs.iter().map(input));
     lines.extend(d.outputs.iter().map(output));
+    lines.extend(labels(&d.labels));
     lines.extend(boards(&d.boards));
     lines.extend(d.conversion.iter().flat_map(conversion));
     if ops {
@@ -146,7 +147,26 @@ fn input(input: &InputRow) -> String {
 
 fn output(output: &OutputRow) -> String {
     let dims = shape(&output.shape);
-    format!("output       {}: {} {} {dims}, scale {}", output.name, output.kind, output.dtype, output.scale)
+    let ending =
+        output.ending.map(|ending| format!("; the model's {} is left out", ending.replace('_', " ")));
+    format!(
+        "output       {}: {} {} {dims}, scale {}{}",
+        output.name,
+        output.kind,
+        output.dtype,
+        output.scale,
+        ending.unwrap_or_default()
+    )
+}
+
+/// The first names of classes.
+fn labels(labels: &[String]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let named: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !label.is_empty()).collect();
+    let more = named.len().checked_sub(SHOWN).filter(|&more| more > 0);
+    let more = more.map(|more| format!(" and {more} more")).unwrap_or_default();
+    let first = named[..named.len().min(SHOWN)].join(", ");
+    (!named.is_empty()).then(|| format!("labels       {first}{more}"))
 }
 
 /// The boards that people own one by one, emulated ones on a line of their own.
@@ -207,8 +227,4 @@ fn instructions(d: &Description) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn shape(shape: &[u32]) -> String {
-    shape.iter().map(u32::to_string).collect::<Vec<_>>().join("×")
 }

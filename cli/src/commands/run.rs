@@ -1,4 +1,4 @@
-//! `run`: classify images.
+//! `run`: what a model says of images.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use shiftformer::{Model, labels};
+use shiftformer::runtime::OutputKind;
+use shiftformer::{Model, OutputInfo, labels};
 
+use crate::answer::{Answer, Shown};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::model::Logits;
 use crate::output::emit;
 use crate::place::EngineArgs;
 
@@ -26,81 +27,101 @@ pub struct Args {
     /// Classes to print for each image.
     #[arg(long, value_name = "K", default_value = "5")]
     top: NonZeroUsize,
-    /// Names of the classes, one a line.
+    /// Names of the classes, one a line [default: those in the container].
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     #[command(flatten)]
+    threshold: ThresholdArgs,
+    #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// From when on a class counts that is not one of several.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ThresholdArgs {
+    /// The chance from which on a class counts, of models that end in a sigmoid.
+    #[arg(long, value_name = "P", default_value = "0.5", value_parser = chance)]
+    pub threshold: f64,
 }
 
 const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer run model.shf data/ankle-boot.png
   shiftformer run model.shf data/ankle-boot.png data/pullover.png --json \
-      --top 3 --labels data/fmnist-labels.txt";
+      --top 3 --labels data/fmnist-labels.txt
+
+What is printed is what the model gives: shares of classes behind a softmax, and of
+logits; the chance of each class by itself behind a sigmoid, of those that reach
+--threshold; the class alone behind an argmax; numbers, vectors and maps.";
 
 #[derive(Debug, Serialize)]
-struct Classified {
+struct Ran {
     image: PathBuf,
     /// Milliseconds of the run, without reading the image.
     ms: f64,
-    top: Vec<Ranked>,
+    /// What the first output of logits says, or the first output.
+    #[serde(flatten)]
+    answer: Answer,
+    /// What the other outputs say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Answer>,
 }
 
-#[derive(Debug, Serialize)]
-struct Ranked {
-    class: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// For people; the order comes from the logits.
-    probability: f32,
-    logit: i32,
-}
-
-impl From<shiftformer::Ranked<'_>> for Ranked {
-    fn from(ranked: shiftformer::Ranked<'_>) -> Self {
-        let shiftformer::Ranked { class, label, logit, probability } = ranked;
-        Self { class, label: label.map(str::to_owned), probability, logit }
-    }
-}
-
-/// Classifies the images.
+/// Runs the model on the images.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let backend = args.engine.backend(NonZeroUsize::MIN)?;
     let model = Model::open(&args.model)?;
-    let classes = Logits::of(&model)?.classes;
+    let mut outputs = model.outputs();
+    // The answer comes first.
+    outputs.sort_by_key(|output| output.kind != OutputKind::Logits);
     let source = FrameSource::of(&model)?;
-    let names = args.labels.as_deref().map(|path| read_names(path, classes)).transpose()?;
-    let names = names.unwrap_or_default();
+    let labels = names(args.labels.as_deref(), &model, &outputs)?;
+    let shown = Shown { top: args.top.get(), threshold: args.threshold.threshold, labels: &labels };
     let mut session = model.session_on(backend.as_ref())?;
-    let mut classified = Vec::new();
+    let mut ran = Vec::new();
     for image in &args.images {
         let frame = source.read(image)?;
         let start = Instant::now();
-        let ran = session.run(&frame).map(|outputs| (start.elapsed(), outputs.logits()));
-        let (time, logits) = ran.map_err(|error| Failure::new(format!("{}: {error}", model.name())))?;
+        let result = session.run(&frame).map(|outputs| (start.elapsed(), outputs));
+        let (time, given) = result.map_err(|error| Failure::new(format!("{}: {error}", model.name())))?;
         let ms = time.as_secs_f64() * 1e3;
-        let best = logits.map(|logits| logits.top_k(args.top.get(), &names)).unwrap_or_default();
-        let top = best.into_iter().map(Ranked::from).collect();
-        classified.push(Classified { image: image.clone(), ms, top });
+        let answer = |output: &OutputInfo<'_>| {
+            let values = given.values(output.index).unwrap_or_default();
+            Answer::new(output, values, &shown)
+        };
+        let mut answers = outputs.iter().map(answer);
+        let answer = answers.next().ok_or_else(|| Failure::new(format!("{} gives nothing", model.name())))?;
+        ran.push(Ran { image: image.clone(), ms, answer, others: answers.collect() });
     }
-    emit(json, &classified, |all| all.iter().map(text).collect::<Vec<_>>().join("\n"))
+    emit(json, &ran, |all| all.iter().map(text).collect::<Vec<_>>().join("\n"))
 }
 
-fn text(classified: &Classified) -> String {
-    let mut text = format!("{}  ({:.2} ms)", classified.image.display(), classified.ms);
-    for ranked in &classified.top {
-        let label = ranked.label.as_deref().unwrap_or("");
-        let share = f64::from(ranked.probability) * 100.0;
-        text += &format!("\n  {share:6.2} %  class {:<4} {label}", ranked.class);
+fn text(ran: &Ran) -> String {
+    let mut lines = vec![format!("{}  ({:.2} ms)  {}", ran.image.display(), ran.ms, ran.answer.origin())];
+    lines.extend(ran.answer.lines().iter().map(|line| format!("  {line}")));
+    for other in &ran.others {
+        lines.push(format!("  {}: {}", other.output(), other.origin()));
+        lines.extend(other.lines().iter().map(|line| format!("    {line}")));
     }
-    text
+    lines.join("\n")
 }
 
-/// One name for each class.
-fn read_names(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
+/// Names of the classes, from the file at `path` or else from the container; none where there are
+/// none.
+fn names(path: Option<&Path>, model: &Model, outputs: &[OutputInfo<'_>]) -> Result<Vec<String>, Failure> {
+    let classes = outputs.first().map_or(0, OutputInfo::channels);
+    let Some(path) = path else {
+        return Ok(model.labels(classes).into_iter().map(str::to_owned).collect());
+    };
     let text = fs::read_to_string(path).map_err(Failure::io("cannot read", path))?;
     labels(&text, classes).map_err(|found| {
         let message = format!("{}: {found} names, the model has {classes} classes", path.display());
         Failure::new(message).help("write one name a line, in the order of the classes")
     })
+}
+
+fn chance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
 }

@@ -4,6 +4,7 @@ mod binary_models;
 mod checkpoints;
 mod common;
 mod data_files;
+mod endings;
 mod flash;
 mod float_models;
 mod normalisation;

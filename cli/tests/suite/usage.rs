@@ -35,6 +35,10 @@ fn wrong_usage() {
     wrong(&["inspect", "m.shf", "--board", "abacus"], &["--board", "nrf52840-dk"]);
     wrong(&["inspect", "m.shf", "--board", "pico", "--ops"], &["--ops"]);
     wrong(&["run", "m.shf"], &["IMAGES"]);
+    for threshold in ["-0.1", "1.5", "half", "NaN"] {
+        let given = format!("--threshold={threshold}");
+        wrong(&["run", "m.shf", "i.png", &given], &["--threshold", "a number from 0 to 1"]);
+    }
     wrong(&["bench"], &["--arch"]);
     wrong(&["bench", "m.shf", "--arch", "micro"], &["--arch"]);
     wrong(&["bench", "--arch", "resnet"], &["resnet", "deit-tiny"]);

@@ -20,12 +20,14 @@ mod memory;
 pub mod npy;
 pub mod npz;
 pub mod picture;
+mod targets;
 #[cfg(test)]
 mod tests;
 
 pub use error::{DataError, FormatError};
 pub use limits::Limits;
 pub use memory::{Image, Planar};
+pub use targets::Targets;
 
 /// The code in the README is tested.
 #[cfg(doctest)]
@@ -38,6 +40,7 @@ pub struct Dataset {
     path: PathBuf,
     images: Images,
     labels: Option<Vec<u32>>,
+    targets: Option<Targets>,
     classes: Option<Vec<String>>,
     limits: Limits,
 }
@@ -91,7 +94,8 @@ pub fn read_image(path: &Path) -> Result<Image, DataError> {
 fn open_folder(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
     let folder = folder::list(path)?;
     let (labels, classes) = folder.classes.unzip();
-    Ok(Dataset { path: path.into(), images: Images::Files(folder.files), labels, classes, limits })
+    let images = Images::Files(folder.files);
+    Ok(Dataset { path: path.into(), images, labels, targets: None, classes, limits })
 }
 
 fn open_file(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
@@ -100,7 +104,8 @@ fn open_file(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
     let start = reader.fill_buf().map_err(DataError::io(path))?;
     if start.starts_with(&npz::MAGIC) {
         let arrays = npz::read(reader, &limits).map_err(DataError::format(path))?;
-        return Dataset::in_memory(path, arrays.images, arrays.labels, path, limits);
+        return Dataset::in_memory(path, arrays.images, arrays.labels, path, limits)?
+            .with_targets(arrays.targets);
     }
     if !start.starts_with(&idx::GZIP) && !start.starts_with(&idx::MAGIC) {
         return Err(DataError::Unrecognised { path: path.into(), found: kind_of(start) });
@@ -146,8 +151,8 @@ impl Dataset {
         labels_path: &Path,
         limits: Limits,
     ) -> Result<Self, DataError> {
-        let dataset =
-            Dataset { path: path.into(), images: Images::Planar(images), labels, classes: None, limits };
+        let (path, images) = (path.into(), Images::Planar(images));
+        let dataset = Dataset { path, images, labels, targets: None, classes: None, limits };
         match &dataset.labels {
             Some(labels) if labels.len() != dataset.len() => Err(DataError::LabelCount {
                 path: labels_path.into(),
@@ -155,6 +160,18 @@ impl Dataset {
                 labels: labels.len(),
             }),
             _ => Ok(dataset),
+        }
+    }
+
+    /// The same with `targets`, which must be as many as there are images.
+    fn with_targets(self, targets: Option<Targets>) -> Result<Self, DataError> {
+        match &targets {
+            Some(found) if found.len() != self.len() => Err(DataError::LabelCount {
+                path: self.path.clone(),
+                images: self.len(),
+                labels: found.len(),
+            }),
+            _ => Ok(Self { targets, ..self }),
         }
     }
 
@@ -199,6 +216,11 @@ impl Dataset {
                 },
             },
         })
+    }
+
+    /// What is right for each image, where the data have more than a class for it.
+    pub fn targets(&self) -> Option<&Targets> {
+        self.targets.as_ref()
     }
 
     /// The names of the classes, by class index, where folders give them.

@@ -12,7 +12,7 @@ mod values;
 
 pub use lowering::LowerOptions;
 
-use program::{Draft, InputSpec, OutputSpec};
+use program::{Draft, InputSpec, OutputSpec, ProgramError};
 use quant::Op;
 use quant::mem::DType;
 use quant::ops::{Act, Add, Addend, QuantizeImage, ShiftGelu};
@@ -81,10 +81,11 @@ impl Lowering<'_> {
 
     fn notes(&mut self) -> Result<(), ConvertError> {
         let graph = self.graph;
-        for (output, described) in (0u16..).zip(&graph.outputs) {
-            if let Some(ending) = described.ending {
-                self.draft.notes.push(&Note::Ending { output, ending })?;
-            }
+        for (index, described) in graph.outputs.iter().enumerate() {
+            let Some(ending) = described.ending else { continue };
+            let many = |_| ProgramError::TooLarge { what: "the number of outputs" };
+            let output = u16::try_from(index).map_err(many)?;
+            self.draft.notes.push(&Note::Ending { output, ending })?;
         }
         for (class, name) in (0u32..).zip(&graph.labels).filter(|(_, name)| !name.is_empty()) {
             self.draft.notes.push(&Note::Label { class, name })?;

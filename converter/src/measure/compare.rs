@@ -85,7 +85,7 @@ impl Answer {
     fn new(float: &[Vec<f32>], integer: &[Vec<i32>], classifier: Option<usize>) -> Self {
         let cosines = float.iter().zip(integer).map(|(x, q)| cosine(x, q));
         let cosine = cosines.sum::<f64>() / integer.len().max(1) as f64;
-        let classes = classifier.and_then(|at| Some((largest(float.get(at)?), largest(integer.get(at)?))));
+        let classes = classifier.and_then(|at| Some((answer(float.get(at)?), answer(integer.get(at)?))));
         Self { cosine, classes }
     }
 }
@@ -104,6 +104,14 @@ pub(super) fn cosine(x: &[f32], q: &[i32]) -> f64 {
     }
     let cosine = xq / (xx.sqrt() * qq.sqrt());
     if cosine.is_finite() { cosine.clamp(-1.0, 1.0) } else { 0.0 }
+}
+
+/// The class that logits stand for; of one alone whether its chance is one half at least.
+fn answer<T: PartialOrd + Default>(logits: &[T]) -> usize {
+    match logits {
+        [logit] => usize::from(*logit >= T::default()),
+        logits => largest(logits),
+    }
 }
 
 /// The first index of the largest value.

@@ -1,12 +1,14 @@
 //! What people read beside a program: written, kept, and no part of the identity.
 
+use answers::Answer;
 use converter::arch::Arch;
 use converter::{BuildOptions, build};
 use program::{Container, Dataflow, NoteStore, ProgramError, ReplanOptions, repack, replan, write};
 use quant::pack::{Pack, Packs};
 use runtime::{Ending, LoadError, Model, Note, NoteError, SectionKind, crc32};
-use shiftformer::OpenProblem;
+use shiftformer::{Logits, OpenProblem};
 use shiftformer_tests::memory::Aligned;
+use shiftformer_tests::source::Source;
 
 const NOTES: [Note<'_>; 4] = [
     Note::Ending { output: 0, ending: Ending::Sigmoid },
@@ -153,6 +155,47 @@ fn the_facade_gives_endings_and_labels() {
     assert_eq!(model.labels(70_001)[70_000], "Größe");
     let packed = model.repacked(Packs { int8: Pack::Panel16x4, ..Packs::CANONICAL }).unwrap();
     assert_eq!((packed.ending(0), packed.labels(2)), (Some(Ending::Sigmoid), vec!["", "boot"]));
+}
+
+/// A device reads the class and its name as the desk does, and its probability within 0.01.
+#[test]
+fn answers_on_a_device_are_the_desks() {
+    let mut source = Source::new(3);
+    for ending in [None, Some(Ending::Softmax), Some(Ending::Sigmoid), Some(Ending::ArgMax)] {
+        let mut container = Container::read(&Model::new(&micro()).unwrap());
+        container.notes = NoteStore::default();
+        if let Some(ending) = ending {
+            container.notes.push(&Note::Ending { output: 0, ending }).unwrap();
+        }
+        container.notes.push(&Note::Label { class: 1, name: "boot" }).unwrap();
+        let file = Aligned::copy(&write(&container).unwrap());
+        let model = Model::new(&file).unwrap();
+        let desk = shiftformer::Model::from_bytes("micro", &file).unwrap();
+        let (output, labels) = (desk.outputs()[0], desk.labels(3));
+        let extremes = [i32::MIN, -1, 0, 1, i32::MAX];
+        for round in 0..1000 {
+            let any: [i32; 3] = match round % 3 {
+                0 => [(); 3].map(|()| (source.bits() as i32) >> (source.below(32))),
+                1 => [(); 3].map(|()| extremes[source.below(5) as usize]),
+                _ => [(); 3].map(|()| (source.bits() as i32) % 4096),
+            };
+            let expected = Logits::new(&any, output.scale, output.ending).top_k(1, &labels).remove(0);
+            let found = Answer::of(&model, 0, &any).unwrap().expect("an answer");
+            assert_eq!(
+                (found.class, found.label, found.logit),
+                (expected.class, expected.label, expected.logit)
+            );
+            match (ending, found.probability) {
+                (Some(Ending::ArgMax), None) => {}
+                (_, Some(found)) => {
+                    assert!((found - expected.probability).abs() < 0.01, "{any:?}: {found} {expected:?}");
+                }
+                (_, None) => panic!("no probability"),
+            }
+        }
+        assert_eq!(Answer::of(&model, 1, &[1]), Ok(None));
+        assert_eq!(Answer::of(&model, 0, &[]), Ok(None));
+    }
 }
 
 #[test]

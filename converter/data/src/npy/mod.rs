@@ -1,4 +1,4 @@
-//! NumPy's `.npy` arrays: reading any numeric one, writing logits.
+//! NumPy's `.npy` arrays: reading any numeric one, writing outputs.
 //!
 //! The header is a Python dictionary; only the literals that NumPy itself writes
 //! are understood, and nothing is allocated from a size that a header announces.
@@ -8,22 +8,22 @@
 //! for a file of twelve bytes, and `ndarray-npy` the elements too. Each brings 17 crates, among
 //! them one that compiles assembler, and reads one element type that is chosen in advance.
 
-use std::io::{self, Read, Write};
+use std::io::Read;
 
 use crate::error::FormatError;
 use crate::limits::Limits;
 
 mod dtype;
 mod header;
+mod reals;
 #[cfg(test)]
 pub(crate) mod tests;
+mod write;
 
 pub use dtype::DType;
 use dtype::{Kind, integer};
-use header::{Header, MAGIC};
-
-/// Header sizes are a multiple of this, so that mapped data is aligned.
-const ALIGN: usize = 64;
+use header::Header;
+pub use write::{Element, write};
 
 /// An array in C order, its elements still as the file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,33 +160,4 @@ pub fn read(mut reader: impl Read, limits: &Limits) -> Result<Array, FormatError
 /// As [`read`].
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Array, FormatError> {
     read(bytes, limits)
-}
-
-/// Writes a `rows` × `cols` matrix of `i32` as an `.npy` file of version 1.0.
-///
-/// # Errors
-///
-/// Those of `writer`, and [`io::ErrorKind::InvalidInput`] unless there are
-/// `rows · cols` values.
-pub fn write_i32(mut writer: impl Write, rows: usize, cols: usize, values: &[i32]) -> io::Result<()> {
-    if rows.checked_mul(cols) != Some(values.len()) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{} values do not make {rows} × {cols}", values.len()),
-        ));
-    }
-    let dict = format!("{{'descr': '<i4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
-    let prefix = MAGIC.len() + 4;
-    let total = (prefix + dict.len() + 1).next_multiple_of(ALIGN);
-    let text = format!("{dict:<width$}\n", width = total - prefix - 1);
-    writer.write_all(MAGIC)?;
-    writer.write_all(&[1, 0])?;
-    // Two decimal numbers of at most 20 digits keep the header under 192 bytes.
-    writer.write_all(&(text.len() as u16).to_le_bytes())?;
-    writer.write_all(text.as_bytes())?;
-    for row in values.chunks(1024) {
-        let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-        writer.write_all(&bytes)?;
-    }
-    writer.flush()
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::write::ALIGN;
 use super::*;
 
 /// An array of version 1.0, in C order.
@@ -24,7 +25,7 @@ fn parsed(bytes: &[u8]) -> Result<Array, FormatError> {
 fn written_logits_are_read_back() {
     let values = [1, -2, i32::MAX, i32::MIN, 5, 6];
     let mut bytes = Vec::new();
-    write_i32(&mut bytes, 2, 3, &values).unwrap();
+    write(&mut bytes, &[2, 3], &values).unwrap();
     assert_eq!((bytes.len() - 4 * values.len()) % ALIGN, 0);
     assert_eq!(
         bytes[..77],
@@ -33,8 +34,8 @@ fn written_logits_are_read_back() {
     let array = parsed(&bytes).unwrap();
     assert_eq!(array.shape(), [2, 3]);
     assert_eq!(array.to_i32().unwrap(), values);
-    assert!(write_i32(Vec::new(), 2, 4, &values).is_err());
-    assert!(write_i32(Vec::new(), usize::MAX, 2, &values).is_err());
+    assert!(write(Vec::new(), &[2, 4], &values).is_err());
+    assert!(write(Vec::new(), &[usize::MAX, 2], &values).is_err());
 }
 
 #[test]

@@ -11,9 +11,13 @@ use crate::error::{DataError, FormatError};
 use crate::limits::Limits;
 use crate::memory::Planar;
 use crate::npy::{self, Array};
+use crate::targets::Targets;
 
 #[cfg(test)]
 mod tests;
+mod write;
+
+pub use write::Writer;
 
 /// First bytes of a zip archive with at least one member.
 pub(super) const MAGIC: [u8; 4] = *b"PK\x03\x04";
@@ -25,6 +29,8 @@ pub struct Arrays {
     pub images: Planar,
     /// The array `labels`, N integers, if there is one.
     pub labels: Option<Vec<u32>>,
+    /// The array `labels`, if it is of another type or has more dimensions.
+    pub targets: Option<Targets>,
 }
 
 /// Reads `images` and `labels` from an archive's bytes.
@@ -36,8 +42,9 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Arrays, FormatError> {
     read(Cursor::new(bytes), limits)
 }
 
-/// Reads `images` (`u8`, N×C×H×W, C order) and, if present, `labels` (integers of
-/// any width, N of them) from an archive. `limits` holds for each array.
+/// Reads `images` (`u8`, N×C×H×W, C order) and, if present, `labels` from an archive. N integers
+/// of any width are classes; floats, booleans and arrays of more dimensions are [`Targets`].
+/// `limits` holds for each array.
 ///
 /// # Errors
 ///
@@ -50,14 +57,19 @@ pub fn read(reader: impl Read + Seek, limits: &Limits) -> Result<Arrays, FormatE
         expect_shape(&images, "N×C×H×W", |shape| shape.len() == 4)?;
         Planar::new(images)
     })?;
-    let labels = match member(&mut archive, "labels", limits)? {
-        Some(labels) => Some(within("labels", || {
-            expect_shape(&labels, "N or N×1", |shape| matches!(shape, [_] | [_, 1]))?;
-            labels.to_u32()
-        })?),
-        None => None,
+    let (labels, targets) = match member(&mut archive, "labels", limits)? {
+        Some(labels) if labels.is_integer() && matches!(labels.shape(), [_] | [_, 1]) => {
+            (Some(within("labels", || labels.to_u32())?), None)
+        }
+        Some(labels) => {
+            within("labels", || {
+                expect_shape(&labels, "N, or N and more dimensions", |shape| !shape.is_empty())
+            })?;
+            (None, Some(Targets::new(labels)))
+        }
+        None => (None, None),
     };
-    Ok(Arrays { images, labels })
+    Ok(Arrays { images, labels, targets })
 }
 
 /// The shape and elements of the 32-bit float array `name` in the archive at `path`.

@@ -60,6 +60,27 @@ fn labels_are_optional_and_may_be_a_column() {
 }
 
 #[test]
+fn labels_of_other_shapes_and_types_are_targets() {
+    let images = || ("images", array("|u1", "(2, 1, 1, 1)", &[5, 6]));
+    let targets = |labels| {
+        let arrays = parsed(&[images(), ("labels", labels)]).unwrap();
+        assert_eq!(arrays.labels, None);
+        arrays.targets.unwrap()
+    };
+    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let ages = targets(array("<f4", "(2,)", &bytes(&[31.5, -2.0])));
+    assert_eq!((ages.len(), ages.shape()), (2, &[][..]));
+    assert_eq!([0, 1, 2].map(|image| ages.image(image)), [Some(vec![31.5]), Some(vec![-2.0]), None]);
+    let marks = targets(array("|b1", "(2, 3)", &[1, 0, 1, 0, 0, 1]));
+    assert_eq!((marks.shape(), marks.image(1)), (&[3][..], Some(vec![0.0, 0.0, 1.0])));
+    let maps = targets(array(">i2", "(2, 1, 2)", &[0, 7, 0xff, 0xff, 0, 0, 1, 0]));
+    assert_eq!((maps.shape(), maps.image(0)), (&[1, 2][..], Some(vec![7.0, -1.0])));
+    assert_eq!(maps.image(1), Some(vec![0.0, 256.0]));
+    let doubles = targets(array("<f8", "(2,)", &[0.1_f64.to_le_bytes(), f64::MAX.to_le_bytes()].concat()));
+    assert_eq!(doubles.image(0), Some(vec![0.1]));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let images = || ("images", array("|u1", "(1, 1, 1, 1)", &[5]));
     let missing = parsed(&[("x_test", vec![]), ("y_test", vec![])]);
@@ -72,8 +93,8 @@ fn what_is_wrong_is_named() {
     assert_problem(&[flat], "images", |p| matches!(p, FormatError::Shape { .. }));
     let negative = ("labels", array("|i1", "(1,)", &[0xff]));
     assert_problem(&[images(), negative], "labels", |p| matches!(p, FormatError::Value { .. }));
-    let matrix = ("labels", array("|u1", "(1, 2)", &[1, 2]));
-    assert_problem(&[images(), matrix], "labels", |p| matches!(p, FormatError::Shape { .. }));
+    let scalar = ("labels", array("|u1", "()", &[1]));
+    assert_problem(&[images(), scalar], "labels", |p| matches!(p, FormatError::Shape { .. }));
     let short = ("images", array("|u1", "(1, 1, 1, 2)", &[5]));
     assert_problem(&[short], "images", |p| matches!(p, FormatError::Truncated { .. }));
 }

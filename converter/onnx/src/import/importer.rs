@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use float::{Graph, TensorId};
 
 use super::names::{self, Names};
+use super::outputs::LeftOut;
 use super::view::View;
 use crate::error::OnnxError;
 use crate::fold::{Budget, axis_of};
@@ -68,6 +69,8 @@ pub(super) struct Importer<'a> {
     pub(super) paddings: HashMap<String, [usize; 4]>,
     /// Nodes at the end that only rescale an answer.
     pub(super) endings: HashSet<usize>,
+    /// What of them is left out in front of each value.
+    pub(super) left_out: HashMap<String, LeftOut>,
     pub(super) names: Names,
     pub(super) folding: Budget,
     pub(super) work: Cell<usize>,
@@ -125,6 +128,7 @@ impl<'a> Importer<'a> {
             origins: HashMap::new(),
             paddings: HashMap::new(),
             endings,
+            left_out: HashMap::new(),
             names,
             folding: Budget::new(stored),
             work: Cell::new(

@@ -12,6 +12,7 @@
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
 //! So is the normalisation of an embedding to unit length, which no angle depends on.
+//! Each output states what is left out ([`float::Output::ending`]).
 
 mod activation;
 mod binary;

@@ -1,82 +1,166 @@
 //! What the model's outputs are.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use float::Graph;
-use runtime::OutputKind;
+use float::{Function, Graph, Node, TensorId};
+use runtime::{Ending, OutputKind};
 
 use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
 use crate::model::Model;
-use crate::reader::{Ignored, Reader};
+use crate::reader::Ignored;
 
 /// Operators that only rescale an answer, and are left out where nothing but outputs is behind them.
-pub(super) const ENDINGS: &[Ending] = &[
-    Ending { op: "ArgMax", ignored: &[Ignored::new("keepdims", "the scores are the output")] },
-    Ending { op: "LogSoftmax", ignored: &[] },
-    Ending {
-        op: "LpNormalization",
-        ignored: &[Ignored::new("p", "a vector has the same direction whatever its length is measured by")],
-    },
-    Ending { op: "Sigmoid", ignored: &[] },
-    Ending { op: "Softmax", ignored: &[] },
+pub(super) const ENDINGS: &[EndingOp] = &[
+    EndingOp { op: "ArgMax", ignored: &[Ignored::new("keepdims", "the scores are the output")] },
+    EndingOp { op: "Log", ignored: &[] },
+    EndingOp { op: "LogSoftmax", ignored: &[] },
+    EndingOp { op: "LpNormalization", ignored: &[] },
+    EndingOp { op: "Sigmoid", ignored: &[] },
+    EndingOp { op: "Softmax", ignored: &[] },
 ];
 
 /// An operator that is left out at the end.
-pub(super) struct Ending {
+pub(super) struct EndingOp {
     pub(super) op: &'static str,
     /// Attributes that what remains does not depend on.
     pub(super) ignored: &'static [Ignored],
 }
 
+/// What is left out in front of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut {
+    ending: Ending,
+    /// The axis that it works along.
+    axis: usize,
+}
+
 /// Nodes that only rescale an answer, with nothing but outputs behind them.
 pub(super) fn endings(model: &Model, live: &[bool]) -> HashSet<usize> {
-    // What something other than an ending reads.
+    let makers: HashMap<&str, &str> = model
+        .nodes
+        .iter()
+        .flat_map(|node| node.outputs.iter().map(|output| (output.as_str(), node.op.as_str())))
+        .collect();
+    // What something other than an ending that may follow reads.
     let mut busy: HashSet<&str> = HashSet::new();
     let mut endings = HashSet::new();
     for (index, node) in model.nodes.iter().enumerate().rev().filter(|&(index, _)| live[index]) {
-        if ENDINGS.iter().any(|ending| node.is(ending.op))
-            && !node.outputs.iter().any(|name| busy.contains(name.as_str()))
-        {
+        let ends = ENDINGS.iter().any(|ending| node.is(ending.op))
+            && !node.outputs.iter().any(|name| busy.contains(name.as_str()));
+        let maker = node.input(0).and_then(|name| makers.get(name)).copied().unwrap_or_default();
+        if ends && (node.op != "Log" || maker == "Softmax") {
             endings.insert(index);
-        } else {
+        }
+        let follows = match node.op.as_str() {
+            "ArgMax" => maker != "ArgMax",
+            "Log" => maker == "Softmax",
+            _ => false,
+        };
+        if !(endings.contains(&index) && follows) {
             busy.extend(node.inputs.iter().map(String::as_str));
         }
     }
     endings
 }
 
-/// Whether the ending `node` may be left out: of one row, or over the channels of a map.
-fn droppable(node: &Reader, view: &View) -> bool {
-    let row = view.axes.iter().filter(|axis| !axis.is_empty()).count() <= 1;
-    let rank = view.rank() as i64;
-    if node.op == "Sigmoid" {
-        return row;
+/// What `inner` and `outer` behind it are together, if that is an ending.
+fn both(inner: Ending, outer: Ending) -> Option<Ending> {
+    match outer {
+        Ending::ArgMax => (inner != Ending::ArgMax).then_some(Ending::ArgMax),
+        Ending::Softmax | Ending::LogSoftmax | Ending::Sigmoid | Ending::UnitLength | Ending::UnitSum => None,
     }
-    let axis = node.int("axis", if node.op == "ArgMax" { 0 } else { -1 });
-    let channels = view.rank() == 4 && (axis == 1 || axis + rank == 1);
-    let last = axis == -1 || axis + 1 == rank;
-    row || channels || (node.op == "ArgMax" && last)
+}
+
+/// How an output is read that the model gives in these two forms: by the one with shares, else by
+/// the one with all values, else by the first.
+fn richer(first: Option<Ending>, second: Option<Ending>) -> Option<Ending> {
+    let told = |ending: Option<Ending>| match ending {
+        Some(Ending::Softmax | Ending::LogSoftmax | Ending::Sigmoid) => 2,
+        None | Some(Ending::UnitLength | Ending::UnitSum) => 1,
+        Some(Ending::ArgMax) => 0,
+    };
+    if told(second) > told(first) { second } else { first }
 }
 
 impl Importer<'_> {
     /// What is before node `index`, if that is an ending that may be left out.
-    pub(super) fn ending(&self, index: usize) -> Result<Option<View>> {
+    pub(super) fn ending(&mut self, index: usize) -> Result<Option<View>> {
         let node = self.node;
-        let ending = ENDINGS.iter().find(|ending| self.endings.contains(&index) && node.is(ending.op));
-        let Some(ending) = ending else { return Ok(None) };
+        let row = ENDINGS.iter().find(|ending| self.endings.contains(&index) && node.is(ending.op));
+        let Some(row) = row else { return Ok(None) };
         let view = self.view(0)?;
-        if !droppable(node, &view) {
+        let before = node.input(0).and_then(|name| self.left_out.get(name)).copied();
+        let Some(left_out) = self.leave_out(&view, before)? else {
             node.forget();
-            return Ok(None);
-        }
+            return match before {
+                None => Ok(None),
+                Some(before) => Err(node.unsupported(format!(
+                    "behind a {} that is left out at the end it is supported along the same axis only",
+                    before.ending.name()
+                ))),
+            };
+        };
         if node.op == "ArgMax" && node.int("select_last_index", 0) != 0 {
             let hint = "select_last_index is not supported: of equal scores the first one is the largest";
             return Err(node.unsupported(hint));
         }
-        node.check(ending.ignored)?;
+        node.check(row.ignored)?;
+        self.left_out.insert(node.output().to_owned(), left_out);
         Ok(Some(view))
+    }
+
+    /// What is left out where the node is, behind what is already left out in front of it.
+    fn leave_out(&self, view: &View, before: Option<LeftOut>) -> Result<Option<LeftOut>> {
+        if self.node.op == "Log" {
+            let softmax = before.filter(|before| before.ending == Ending::Softmax);
+            return Ok(softmax.map(|before| LeftOut { ending: Ending::LogSoftmax, ..before }));
+        }
+        let Some(axis) = self.ending_axis(view)? else { return Ok(None) };
+        let ending = match self.node.op {
+            "ArgMax" => Ending::ArgMax,
+            "LogSoftmax" => Ending::LogSoftmax,
+            "LpNormalization" if self.node.int("p", 2) == 1 => Ending::UnitSum,
+            "LpNormalization" => Ending::UnitLength,
+            "Sigmoid" => Ending::Sigmoid,
+            "Softmax" => Ending::Softmax,
+            _ => return Ok(None),
+        };
+        Ok(match before {
+            None => Some(LeftOut { ending, axis }),
+            Some(before) if before.axis == axis => {
+                both(before.ending, ending).map(|ending| LeftOut { ending, axis })
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// The axis along which the node may be left out: of one row, or over the channels of a map.
+    fn ending_axis(&self, view: &View) -> Result<Option<usize>> {
+        let node = self.node;
+        let used: Vec<usize> = (0..view.rank()).filter(|&axis| !view.axes[axis].is_empty()).collect();
+        let of_row = match *used.as_slice() {
+            [] => Some(0),
+            [axis] => Some(axis),
+            _ => None,
+        };
+        if node.op == "Sigmoid" {
+            return Ok(of_row);
+        }
+        let together = self.model.opset < 13 && ["Softmax", "LogSoftmax"].contains(&node.op);
+        let default = match node.op {
+            "ArgMax" => 0,
+            _ if together => 1,
+            _ => -1,
+        };
+        let axis = self.axis(node.int("axis", default), view.rank())?;
+        let along: Vec<usize> = if together { (axis..view.rank()).collect() } else { vec![axis] };
+        let along: Vec<usize> = along.into_iter().filter(|axis| used.contains(axis)).collect();
+        let &[axis] = along.as_slice() else { return Ok(None) };
+        let channels = view.rank() == 4 && view.axes[0].is_empty() && axis == 1;
+        let last = node.op == "ArgMax" && axis + 1 == view.rank();
+        Ok(Some(axis).filter(|_| of_row.is_some() || channels || last))
     }
 
     /// Brings the outputs into whole tensors and says what they are.
@@ -91,48 +175,94 @@ impl Importer<'_> {
             };
             self.name = format!("output.{}", output.name);
             let view = self.settle(&view)?;
-            let (packed, kind, shape) = self.deliver(&view, &output.name)?;
-            if self.graph.outputs.iter().any(|other| other.tensor == packed.tensor) {
+            let left_out = self.left_out.get(&output.name).copied();
+            let (packed, dense, shape) = self.deliver(&view, &output.name, left_out.map(|left| left.axis))?;
+            let outer = left_out.map(|left| left.ending);
+            let (tensor, ending) = self.without_ending(packed.tensor, outer);
+            if let Some(other) = self.graph.outputs.iter_mut().find(|other| other.tensor == tensor) {
+                other.ending = richer(other.ending, ending);
                 continue;
             }
-            if kind != Some(OutputKind::Dense) {
-                rows.push((self.graph.outputs.len(), kind));
+            let kind = if dense { OutputKind::Dense } else { OutputKind::Embedding };
+            if !dense {
+                rows.push((self.graph.outputs.len(), said(&output.name, ending)));
             }
-            let (name, tensor, kind) =
-                (output.name.clone(), packed.tensor, kind.unwrap_or(OutputKind::Embedding));
-            self.graph.outputs.push(float::Output { name, tensor, kind, shape, ending: None });
+            self.graph.outputs.push(float::Output { name: output.name.clone(), tensor, kind, shape, ending });
         }
-        let sure = rows.iter().find(|(_, kind)| *kind == Some(OutputKind::Logits));
-        let guess = rows.iter().find(|&&(at, kind)| kind.is_none() && self.classifies(at));
-        if let Some(&(at, _)) = sure.or(guess) {
-            self.graph.outputs[at].kind = OutputKind::Logits;
-        }
-        for &(at, _) in rows.iter().filter(|&&(at, _)| Some(at) != sure.or(guess).map(|row| row.0)) {
-            self.graph.outputs[at].kind = OutputKind::Embedding;
-        }
+        self.say_kinds(&rows);
         self.drop_unread();
         Ok(self.graph)
     }
 
-    /// The view as the tensor that the program hands out, what its name says it is, and its
-    /// dimensions.
-    fn deliver(&mut self, view: &View, name: &str) -> Result<(View, Option<OutputKind>, [usize; 4])> {
+    /// Says of the outputs of one row, each with what its ending or name says, what they are. One
+    /// of them holds logits at most; one number of which nothing is said stands for itself.
+    fn say_kinds(&mut self, rows: &[(usize, Option<OutputKind>)]) {
+        let sure = rows.iter().find(|(_, kind)| *kind == Some(OutputKind::Logits));
+        let one = |at: usize| self.graph.outputs[at].shape == [1; 4];
+        let guess = rows.iter().find(|&&(at, said)| said.is_none() && !one(at) && self.classifies(at));
+        let logits = sure.or(guess).map(|&(at, _)| at);
+        let kinds: Vec<OutputKind> = rows
+            .iter()
+            .map(|&(at, said)| match said {
+                Some(OutputKind::Values) => OutputKind::Values,
+                None if one(at) => OutputKind::Values,
+                _ if Some(at) == logits => OutputKind::Logits,
+                _ => OutputKind::Embedding,
+            })
+            .collect();
+        for (&(at, _), kind) in rows.iter().zip(kinds) {
+            self.graph.outputs[at].kind = kind;
+        }
+    }
+
+    /// The tensor behind a softmax or sigmoid that makes `tensor`, one row, and what is left out
+    /// with it; `tensor` where `outer`, which is left out behind it, allows no more.
+    fn without_ending(&self, tensor: TensorId, outer: Option<Ending>) -> (TensorId, Option<Ending>) {
+        let node = self.producers[tensor].map(|index| &self.graph.nodes[index]);
+        let found = match node {
+            Some(Node::Softmax { x, width, .. }) if *width == self.graph.tensors[tensor].len() => {
+                Some((*x, Ending::Softmax))
+            }
+            Some(Node::Activate { x, function: Function::Sigmoid, .. })
+                if self.graph.tensors[tensor].rows == 1 =>
+            {
+                Some((*x, Ending::Sigmoid))
+            }
+            _ => None,
+        };
+        let Some((x, inner)) = found.filter(|_| self.graph.tensors[tensor].rows == 1) else {
+            return (tensor, outer);
+        };
+        match outer {
+            None => (x, Some(inner)),
+            Some(outer) => both(inner, outer).map_or((tensor, Some(outer)), |ending| (x, Some(ending))),
+        }
+    }
+
+    /// The view as the tensor that the program hands out, whether it is a map, and its dimensions.
+    /// `channels` is the axis of its channels where that is known.
+    fn deliver(
+        &mut self,
+        view: &View,
+        name: &str,
+        channels: Option<usize>,
+    ) -> Result<(View, bool, [usize; 4])> {
         let axes: Vec<usize> = (0..view.rank()).filter(|&axis| !view.axes[axis].is_empty()).collect();
         let len = |axis: usize| view.len(axis);
         Ok(match axes.as_slice() {
             [] | [_] => {
                 let packed = self.pack(view, &[], &axes, Order::Logical)?;
                 let width = self.graph.tensors[packed.tensor].width;
-                (packed, kind_by_name(name), [width, 1, 1, 1])
+                (packed, false, [width, 1, 1, 1])
             }
-            _ if view.rank() == 4 && view.axes[0].is_empty() => {
+            _ if view.rank() == 4 && view.axes[0].is_empty() && channels != Some(3) => {
                 let packed = self.pack(view, &[2, 3], &[1], Order::Logical)?;
-                (packed, Some(OutputKind::Dense), [len(2), len(3), len(1), 1])
+                (packed, true, [len(2), len(3), len(1), 1])
             }
             [rows @ .., last] if rows.len() <= 2 => {
                 let packed = self.pack(view, rows, &[*last], Order::Logical)?;
                 let (height, width) = (len(rows[0]), rows.get(1).map_or(1, |&axis| len(axis)));
-                (packed, Some(OutputKind::Dense), [height, width, len(*last), 1])
+                (packed, true, [height, width, len(*last), 1])
             }
             _ => {
                 let reason = format!(
@@ -144,18 +274,10 @@ impl Importer<'_> {
         })
     }
 
-    /// Whether an output without a telling name comes from a dense layer or a sum of some.
+    /// Whether an output without a telling name or ending comes from a dense layer or a sum of some.
     fn classifies(&self, output: usize) -> bool {
         let node = self.producers[self.graph.outputs[output].tensor].map(|index| &self.graph.nodes[index]);
-        matches!(
-            node,
-            Some(
-                float::Node::Linear { .. }
-                    | float::Node::Add { .. }
-                    | float::Node::Affine { .. }
-                    | float::Node::Conv { .. }
-            )
-        )
+        matches!(node, Some(Node::Linear { .. } | Node::Add { .. } | Node::Affine { .. } | Node::Conv { .. }))
     }
 
     /// Nodes that nothing reads: normalisations of the image that another replaced, and
@@ -174,12 +296,26 @@ impl Importer<'_> {
     }
 }
 
+/// What the name or the ending of an output of one row says; none if neither says anything.
+fn said(name: &str, ending: Option<Ending>) -> Option<OutputKind> {
+    match (kind_by_name(name), ending) {
+        (Some(OutputKind::Values), None | Some(Ending::Sigmoid)) => Some(OutputKind::Values),
+        (_, Some(Ending::Softmax | Ending::LogSoftmax | Ending::Sigmoid | Ending::ArgMax)) => {
+            Some(OutputKind::Logits)
+        }
+        (_, Some(Ending::UnitLength | Ending::UnitSum)) => Some(OutputKind::Embedding),
+        (kind, None) => kind,
+    }
+}
+
 /// What the name of an output of one row says; none if it says nothing.
 fn kind_by_name(name: &str) -> Option<OutputKind> {
     let name = name.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
     if says(&["embed", "hidden", "feature", "pool", "token"]) {
         Some(OutputKind::Embedding)
+    } else if says(&["box", "regress", "coord", "landmark", "keypoint"]) {
+        Some(OutputKind::Values)
     } else if says(&["logit", "class", "head", "prob", "score", "pred"]) {
         Some(OutputKind::Logits)
     } else {

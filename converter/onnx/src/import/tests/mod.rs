@@ -5,6 +5,7 @@ mod attributes;
 mod binary;
 mod conv;
 mod documented;
+mod endings;
 mod matmul;
 mod ops;
 mod preprocessing;

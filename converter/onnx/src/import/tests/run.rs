@@ -1,8 +1,9 @@
 //! The nodes of a float graph as their documentation defines them, as plainly as can be.
 
-use float::{Function, Graph, Node, Part, math};
+use float::{Function, Graph, Node, Output, Part, math};
+use runtime::Ending;
 
-/// The outputs of `graph` for a frame of pixel values in 0..=255.
+/// The outputs of `graph` with their endings, for a frame of pixel values in 0..=255.
 pub fn run(graph: &Graph, frame: &[f32]) -> Vec<Vec<f32>> {
     let mut values: Vec<Vec<f32>> = vec![Vec::new(); graph.tensors.len()];
     values[0] = frame.to_vec();
@@ -12,7 +13,31 @@ pub fn run(graph: &Graph, frame: &[f32]) -> Vec<Vec<f32>> {
         evaluate(graph, node, &values, &mut out);
         values[node.output()] = out;
     }
-    graph.outputs.iter().map(|output| values[output.tensor].clone()).collect()
+    graph.outputs.iter().map(|output| ended(output, &values[output.tensor])).collect()
+}
+
+/// `values` with the ending of `output` behind them, over the channels of each row.
+fn ended(output: &Output, values: &[f32]) -> Vec<f32> {
+    let channels = match output.kind {
+        runtime::OutputKind::Dense => output.shape[2],
+        _ => values.len(),
+    };
+    let Some(ending) = output.ending else { return values.to_vec() };
+    let row = |row: &[f32]| -> Vec<f32> {
+        let sum = |f: fn(f32) -> f32| row.iter().map(|&x| f(x)).sum::<f32>();
+        match ending {
+            Ending::Softmax => row.iter().map(|x| x.exp() / sum(f32::exp)).collect(),
+            Ending::LogSoftmax => row.iter().map(|x| x - sum(f32::exp).ln()).collect(),
+            Ending::Sigmoid => row.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+            Ending::UnitLength => row.iter().map(|x| x / sum(|x| x * x).sqrt()).collect(),
+            Ending::UnitSum => row.iter().map(|x| x / sum(f32::abs)).collect(),
+            Ending::ArgMax => {
+                let largest = row.iter().copied().fold(f32::MIN, f32::max);
+                vec![row.iter().position(|&x| x == largest).unwrap() as f32]
+            }
+        }
+    };
+    values.chunks(channels).flat_map(row).collect()
 }
 
 fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
