@@ -6,6 +6,7 @@ mod common;
 mod data_files;
 mod flash;
 mod float_models;
+mod hub_folders;
 mod normalisation;
 mod output_files;
 mod readme;

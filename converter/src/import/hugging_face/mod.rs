@@ -72,7 +72,7 @@ const KINDS: [Kind; 6] = [
         name: "beit",
         architectures: &[("BeitForImageClassification", Head::Classifier), ("BeitModel", Head::Bare)],
         eps: 1e-12,
-        required: &["cls_token"],
+        required: &["cls_token", "blocks.0.attn.q.bias", "blocks.0.attn.v.bias"],
         build: vit::beit,
     },
     Kind {

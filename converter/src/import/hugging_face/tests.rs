@@ -8,8 +8,9 @@ use runtime::image::Fit;
 use runtime::{Ending, OutputKind};
 use serde_json::{Value, json};
 
+use super::Preprocessor;
 use crate::error::ConvertError;
-use crate::import::{Import, ImportOptions, Imported, import, read};
+use crate::import::{Import, ImportOptions, Imported, Tensors, import, read};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hub").join(name)
@@ -120,6 +121,47 @@ fn classes_have_the_names_of_the_folder() {
         fs::write(copy.0.join(CONFIG), config.to_string()).unwrap();
         let output = float(read(&copy.0, &ImportOptions::default()).unwrap()).outputs.remove(0);
         assert_eq!((output.kind, output.ending), (kind, ending), "{problem}");
+    }
+}
+
+/// Whatever a key holds, the folder is read or refused, and what is read can be evaluated.
+#[test]
+fn odd_values_of_every_key_do_no_harm() {
+    let odd = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(0.3),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("x"),
+        json!([]),
+        json!([1e9, 3, 1]),
+        json!({"height": u64::MAX, "width": u64::MAX}),
+        json!({"0": "a"}),
+        json!(true),
+    ];
+    for name in ["vit", "deit", "beit", "dinov2", "dinov2_registers", "swin"] {
+        let path = folder(name);
+        let bytes = fs::read(path.join("model.safetensors")).unwrap();
+        let tensors = Tensors::parse(&bytes, name).unwrap();
+        let texts = [CONFIG, PREPROCESSOR].map(|file| fs::read_to_string(path.join(file)).unwrap());
+        for which in [0, 1] {
+            let object: serde_json::Map<String, Value> = serde_json::from_str(&texts[which]).unwrap();
+            for (key, value) in object.keys().flat_map(|key| odd.iter().map(move |value| (key, value))) {
+                let mut edited = object.clone();
+                edited.insert(key.clone(), value.clone());
+                let mut texts = texts.clone();
+                texts[which] = Value::Object(edited).to_string();
+                let options = ImportOptions::default();
+                let read = Preprocessor::read(&texts[1])
+                    .and_then(|made| super::import(&tensors, Some(&texts[0]), Some(made), &options));
+                if let Ok(import) = read {
+                    let made = float(import);
+                    assert!(Evaluator::new(&made).is_ok(), "{name}: {key} {value}");
+                }
+            }
+        }
     }
 }
 
