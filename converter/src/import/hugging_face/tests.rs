@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use float::{Evaluator, Graph};
 use runtime::image::Fit;
 use runtime::{Ending, OutputKind};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, serialize};
 use serde_json::{Value, json};
 
 use super::Preprocessor;
 use crate::error::ConvertError;
-use crate::import::{Import, ImportOptions, Imported, Tensors, import, read};
+use crate::import::{Import, ImportOptions, Imported, Tensors, import, import_safetensors, read};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hub").join(name)
@@ -162,6 +164,43 @@ fn odd_values_of_every_key_do_no_harm() {
                 }
             }
         }
+    }
+}
+
+/// The tensors of the folder `name` behind `wrapper`, with a further one, as a file.
+fn renamed(name: &str, wrapper: &str, further: Option<&str>) -> Vec<u8> {
+    let bytes = fs::read(folder(name).join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let mut views: Vec<_> =
+        tensors.into_iter().map(|(name, view)| (format!("{wrapper}{name}"), view)).collect();
+    let data = [0; 4];
+    views.extend(further.map(|name| (name.to_owned(), TensorView::new(Dtype::F32, vec![1], &data).unwrap())));
+    serialize(views, None).unwrap()
+}
+
+#[test]
+fn names_have_wrappers_and_unread_ones_are_refused() {
+    for name in ["vit", "deit", "beit", "dinov2", "dinov2_registers", "swin", "torchvision"] {
+        let config = fs::read_to_string(folder(name).join(CONFIG)).unwrap();
+        let options = ImportOptions { config: Some(config), mean: vec![0.5], std: vec![0.5] };
+        let read = |wrapper: &str, further: Option<&str>| {
+            import_safetensors(&renamed(name, wrapper, further), name, &options)
+                .map_err(|error| error.to_string())
+        };
+        for wrapper in ["", "module.", "model._orig_mod."] {
+            let made = read(wrapper, None).map(drop);
+            assert!(made.is_ok(), "{name}: {made:?}");
+            for unread in
+                ["encoder.layer.7.attention.other.weight", "norm.weight", "blocks.0.ls1.gamma", "vit.x"]
+            {
+                let said = read(wrapper, Some(&format!("{wrapper}{unread}"))).map(drop).unwrap_err();
+                assert!(said.contains(&format!("`{wrapper}{unread}`")), "{name}: {said}");
+            }
+        }
+        let classifies = !["dinov2_registers", "torchvision"].contains(&name);
+        let base = if classifies { format!("{name}.") } else { String::new() };
+        let pooler = format!("{base}pooler.dense.weight");
+        assert_eq!(read("", Some(&pooler)).is_ok(), classifies, "{name}");
     }
 }
 
