@@ -59,8 +59,8 @@ fn convert_hint(error: &ConvertError) -> &'static str {
              or in the layouts of I-ViT and BiViT"
         }
         ConvertError::Config { .. } => {
-            "give --config FILE.json with the VisionTransformer's dimensions, and --mean and --std of pixels scaled to [0, 1]: \
-             those of ImageNet are --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, and many models take \
+            "correct the configuration beside the model, or give one with --config FILE.json, and --mean and --std of \
+             pixels scaled to [0, 1]: those of ImageNet are --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, and many models take \
              --mean 0.5 --std 0.5"
         }
         ConvertError::MissingTensor { .. } | ConvertError::Shape { .. } => {

@@ -7,6 +7,7 @@ mod data_files;
 mod endings;
 mod flash;
 mod float_models;
+mod hub_folders;
 mod normalisation;
 mod output_files;
 mod pictures;

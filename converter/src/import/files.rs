@@ -153,3 +153,38 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, ConvertError> {
     }
     Ok(names.into_iter().map(str::to_owned).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{SafeTensors, serialize};
+
+    use crate::import::{ImportOptions, Imported, read};
+
+    const IVIT: &[u8] = include_bytes!("../../../data/vit_fmnist_ivit_qat.safetensors");
+
+    /// The configuration of integer checkpoints may lie beside them, too.
+    #[test]
+    fn a_checkpoint_without_metadata_is_read_with_what_lies_beside_it() {
+        let folder = std::env::temp_dir().join(format!("shiftformer-beside-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (_, header) = SafeTensors::read_metadata(IVIT).unwrap();
+        let tensors = SafeTensors::deserialize(IVIT).unwrap().tensors();
+        let path = folder.join("model.safetensors");
+        std::fs::write(&path, serialize(tensors, None).unwrap()).unwrap();
+        let options = ImportOptions { mean: vec![0.286], std: vec![0.353], ..ImportOptions::default() };
+        let without = read(&path, &options).map(drop);
+        let config = &header.metadata().as_ref().unwrap()["config"];
+        std::fs::write(folder.join("config.json"), config).unwrap();
+        let with = read(&path, &options);
+        let whole = read(&folder, &options);
+        // Where the command states the configuration, what lies beside is not read.
+        std::fs::write(folder.join("config.json"), [0xff]).unwrap();
+        let stated = ImportOptions { config: Some(config.clone()), ..options };
+        let stated = read(&path, &stated).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(without.unwrap_err().to_string().contains("no `config`"));
+        assert!(matches!(whole.unwrap().model, Imported::Quantized(_)));
+        assert!(with.unwrap().notes[0].starts_with("model.safetensors and config.json of "));
+        assert_eq!(stated.notes, Vec::<String>::new());
+    }
+}

@@ -73,15 +73,6 @@ impl From<Imported> for Import {
     }
 }
 
-/// What lies beside the tensors of a model.
-#[derive(Clone, Copy, Default)]
-struct Beside<'a> {
-    /// `config.json`.
-    config: Option<&'a str>,
-    /// `preprocessor_config.json`.
-    preprocessor: Option<&'a str>,
-}
-
 /// Reads the model at `path`, as [`read`] does, without what is to be known of it.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
     read(path, options).map(|import| import.model)
@@ -94,22 +85,28 @@ pub fn read(path: &Path, options: &ImportOptions) -> Result<Import, ConvertError
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) && !path.is_dir() {
         return import_onnx(path, options).map(|graph| Imported::Float(graph).into());
     }
-    let files = Files::find(path)?;
+    let mut files = Files::find(path)?;
     let weights = files.read_weights()?;
     let parts: Vec<_> = weights.iter().map(|(name, bytes)| (bytes.as_slice(), name.as_str())).collect();
     let tensors = Tensors::parse_all(&parts)?;
+    if options.config.is_some() || tensors.metadata("config").is_some() {
+        files.config = None;
+    }
     let [config, preprocessor] = [&files.config, &files.preprocessor].map(Files::read_text);
-    let (config, preprocessor) = (config?, preprocessor?);
-    let beside = Beside { config: config.as_deref(), preprocessor: preprocessor.as_deref() };
-    let mut import = import_tensors(&tensors, &path.display().to_string(), options, beside).map_err(
-        |error| match error {
+    let (config, preprocessor) = (options.config.clone().or(config?), preprocessor?);
+    let options = ImportOptions { config, ..options.clone() };
+    let name = path.display().to_string();
+    let mut import =
+        import_tensors(&tensors, &name, &options, preprocessor.as_deref()).map_err(|error| match error {
             ConvertError::Config { reason } => ConvertError::Config { reason: files.explain(reason) },
             other => other,
-        },
-    )?;
-    let prepared = match (&import.model, &files.preprocessor) {
-        (Imported::Float(graph), Some(_)) => Some(pictures::sentence(&graph.image)),
-        _ => None,
+        })?;
+    let prepared = match &import.model {
+        Imported::Float(graph) => files.preprocessor.as_ref().map(|_| pictures::sentence(&graph.image)),
+        Imported::Quantized(_) => {
+            files.preprocessor = None;
+            None
+        }
     };
     import.notes.splice(0..0, files.sentence().into_iter().chain(prepared));
     Ok(import)
@@ -121,7 +118,7 @@ pub fn import_safetensors(
     name: &str,
     options: &ImportOptions,
 ) -> Result<Imported, ConvertError> {
-    let import = import_tensors(&Tensors::parse(bytes, name)?, name, options, Beside::default())?;
+    let import = import_tensors(&Tensors::parse(bytes, name)?, name, options, None)?;
     Ok(import.model)
 }
 
@@ -129,7 +126,7 @@ fn import_tensors(
     tensors: &Tensors<'_>,
     name: &str,
     options: &ImportOptions,
-    beside: Beside<'_>,
+    preprocessor: Option<&str>,
 ) -> Result<Import, ConvertError> {
     match tensors.metadata("format") {
         Some(recipe::FORMAT) => {
@@ -150,8 +147,8 @@ fn import_tensors(
     {
         return import_ivit(tensors, options).map(|graph| Imported::Quantized(graph).into());
     }
-    let config = options.config.as_deref().or_else(|| tensors.metadata("config")).or(beside.config);
-    let preprocessor = beside.preprocessor.map(Preprocessor::read).transpose()?;
+    let config = options.config.as_deref().or_else(|| tensors.metadata("config"));
+    let preprocessor = preprocessor.map(Preprocessor::read).transpose()?;
     match tensors.family() {
         Some(family @ (Family::Timm | Family::Torchvision)) => {
             timm::import(tensors, family, config, preprocessor, options)

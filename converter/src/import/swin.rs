@@ -90,6 +90,7 @@ impl Config {
         };
         within("the side of the image", self.side, 4096)?;
         within("patch_size", self.patch, self.side)?;
+        within("the number of patches", (self.side / self.patch).pow(2), 1 << 14)?;
         within("num_channels", self.channels, 4)?;
         within("embed_dim", self.width, 8192)?;
         within("the number of depths", self.depths.len(), 8)?;

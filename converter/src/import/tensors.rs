@@ -100,6 +100,14 @@ impl<'a> Tensors<'a> {
         self.tensor(name).is_some()
     }
 
+    /// Refuses a model without the tensor `name`.
+    pub fn need(&self, name: &str) -> Result<(), ConvertError> {
+        match self.contains(name) {
+            true => Ok(()),
+            false => Err(ConvertError::MissingTensor { name: self.outward(name) }),
+        }
+    }
+
     /// The shape of a tensor.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         self.tensor(name).map(|tensor| tensor.shape().to_vec())

@@ -46,8 +46,11 @@ struct Kind {
     /// Tensors that every one has.
     required: &'static [&'static str],
     /// Builds its graph.
-    build: fn(Source<'_, '_>, &Kind) -> Result<(Graph, Vec<String>), ConvertError>,
+    build: fn(Source<'_, '_>, &Kind) -> Built,
 }
+
+/// A graph, and what a user should know of how it was made.
+type Built = Result<(Graph, Vec<String>), ConvertError>;
 
 const KINDS: [Kind; 6] = [
     Kind {
@@ -72,7 +75,7 @@ const KINDS: [Kind; 6] = [
         name: "beit",
         architectures: &[("BeitForImageClassification", Head::Classifier), ("BeitModel", Head::Bare)],
         eps: 1e-12,
-        required: &["cls_token"],
+        required: &["cls_token", "blocks.0.attn.q.bias", "blocks.0.attn.v.bias"],
         build: vit::beit,
     },
     Kind {
@@ -131,7 +134,7 @@ pub fn import(
     let mut keys = Keys::new("config.json", &object);
     let kind = kind(keys.need("model_type", text)?)?;
     let head = head(&mut keys, kind, tensors)?;
-    kind.required.iter().try_for_each(|name| needs(tensors, name))?;
+    kind.required.iter().try_for_each(|name| tensors.need(name))?;
     unsupported(&mut keys)?;
     let (labels, stated) = classes(&mut keys, head)?;
     let problem = keys.take("problem_type", problem)?;
@@ -146,14 +149,6 @@ pub fn import(
         (output.kind, output.ending) = (kind, ending);
     }
     Ok(Import { model: Imported::Float(graph), notes })
-}
-
-/// Refuses a model without the tensor `name`.
-fn needs(tensors: &Tensors<'_>, name: &str) -> Result<(), ConvertError> {
-    match tensors.contains(name) {
-        true => Ok(()),
-        false => Err(ConvertError::MissingTensor { name: tensors.outward(name) }),
-    }
 }
 
 fn kind(name: &str) -> Result<&'static Kind, ConvertError> {

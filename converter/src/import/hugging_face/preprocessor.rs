@@ -203,3 +203,68 @@ fn extent(key: &str, value: &Value, shorter: bool) -> Result<Size, ConvertError>
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A file with these keys beside the normalisation.
+    fn read(keys: &Value) -> Result<Preprocessor, ConvertError> {
+        let mut all = json!({"do_normalize": true, "image_mean": [0.5], "image_std": [0.25]});
+        let object = all.as_object_mut().expect("an object");
+        object.extend(keys.as_object().expect("an object").clone());
+        Preprocessor::read(&all.to_string())
+    }
+
+    #[test]
+    fn files_of_older_and_newer_versions() {
+        let of = |class: &str, size: Value| json!({"feature_extractor_type": class, "do_resize": true, "size": size});
+        let cropped = |mut keys: Value| {
+            keys["do_center_crop"] = true.into();
+            keys["crop_size"] = 224.into();
+            keys
+        };
+        for (keys, side, crop, notes) in [
+            (json!({"size": 224}), 224, Crop::Stretch, 0),
+            (of("ViTFeatureExtractor", json!(384)), 384, Crop::Stretch, 0),
+            (of("ViTImageProcessorFast", json!({"height": 224, "width": 224})), 224, Crop::Stretch, 0),
+            (cropped(of("DeiTFeatureExtractor", json!(256))), 224, Crop::ShortSide(256), 1),
+            (cropped(of("BeitFeatureExtractor", json!(224))), 224, Crop::ShortSide(224), 0),
+            (cropped(of("BitImageProcessor", json!({"shortest_edge": 256}))), 224, Crop::ShortSide(256), 0),
+            (cropped(of("CLIPImageProcessor", json!(256))), 224, Crop::ShortSide(256), 0),
+        ] {
+            let made = read(&keys).unwrap_or_else(|error| panic!("{keys}: {error}"));
+            assert_eq!(
+                (made.side, made.pictures.crop, made.notes.len()),
+                (Some(side), crop, notes),
+                "{keys}"
+            );
+        }
+        let asked = read(&of("BeitFeatureExtractor", json!(224))).expect_err("refused").to_string();
+        assert!(asked.contains("`do_center_crop` is needed"), "{asked}");
+        assert_eq!(read(&json!({"do_resize": false})).expect("read").side, None);
+    }
+
+    #[test]
+    fn pixels_are_those_that_the_model_sees() {
+        let first = |keys: Value| {
+            let pictures = read(&keys).expect("read").pictures;
+            (pictures.mean[0], pictures.std[0])
+        };
+        let with = |keys: Value| {
+            let mut all = json!({"size": 8});
+            all.as_object_mut().expect("an object").extend(keys.as_object().expect("an object").clone());
+            first(all)
+        };
+        assert_eq!(with(json!({})), (0.5, 0.25));
+        assert_eq!(with(json!({"rescale_factor": 0.003_921_568_627_450_98})), (0.5, 0.25));
+        // (2u − 0.5) / 0.25 = (u − 0.25) / 0.125.
+        assert_eq!(with(json!({"rescale_factor": 2.0 / 255.0})), (0.25, 0.125));
+        assert_eq!(with(json!({"do_normalize": false})), (0.0, 1.0));
+        // Bytes: (255u − 51) / 127.5 = (u − 0.2) / 0.5.
+        let bytes = json!({"do_rescale": false, "image_mean": [51.0], "image_std": [127.5]});
+        assert_eq!(with(bytes), (0.2, 0.5));
+    }
+}

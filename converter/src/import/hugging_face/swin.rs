@@ -1,16 +1,16 @@
 //! Swin: what its configuration says.
 
-use float::{Function, Graph};
+use float::Function;
 use serde_json::Value;
 
-use super::{Head, Kind, Source, function, keys};
+use super::{Built, Head, Kind, Source, function, keys};
 use crate::error::ConvertError;
 use crate::import::json::{count, flag, number, side, wrong};
 use crate::import::pictures::Pictures;
 use crate::import::swin::{Config, build};
 
 /// Builds the graph of a Swin Transformer.
-pub(super) fn swin(source: Source<'_, '_>, kind: &Kind) -> Result<(Graph, Vec<String>), ConvertError> {
+pub(super) fn swin(source: Source<'_, '_>, kind: &Kind) -> Built {
     let Source { tensors, mut keys, head, mut stated, preprocessor, options } = source;
     let bias = keys.take("qkv_bias", flag)?.unwrap_or(true);
     let placed = keys.take("use_absolute_embeddings", flag)?.unwrap_or(false);

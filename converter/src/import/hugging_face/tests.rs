@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use float::{Evaluator, Graph};
 use runtime::image::Fit;
 use runtime::{Ending, OutputKind};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, serialize};
 use serde_json::{Value, json};
 
+use super::Preprocessor;
 use crate::error::ConvertError;
-use crate::import::{Import, ImportOptions, Imported, import, read};
+use crate::import::{Import, ImportOptions, Imported, Tensors, import, import_safetensors, read};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hub").join(name)
@@ -120,6 +123,84 @@ fn classes_have_the_names_of_the_folder() {
         fs::write(copy.0.join(CONFIG), config.to_string()).unwrap();
         let output = float(read(&copy.0, &ImportOptions::default()).unwrap()).outputs.remove(0);
         assert_eq!((output.kind, output.ending), (kind, ending), "{problem}");
+    }
+}
+
+/// Whatever a key holds, the folder is read or refused, and what is read can be evaluated.
+#[test]
+fn odd_values_of_every_key_do_no_harm() {
+    let odd = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(0.3),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("x"),
+        json!([]),
+        json!([1e9, 3, 1]),
+        json!({"height": u64::MAX, "width": u64::MAX}),
+        json!({"0": "a"}),
+        json!(true),
+    ];
+    for name in ["vit", "deit", "beit", "dinov2", "dinov2_registers", "swin"] {
+        let path = folder(name);
+        let bytes = fs::read(path.join("model.safetensors")).unwrap();
+        let tensors = Tensors::parse(&bytes, name).unwrap();
+        let texts = [CONFIG, PREPROCESSOR].map(|file| fs::read_to_string(path.join(file)).unwrap());
+        for which in [0, 1] {
+            let object: serde_json::Map<String, Value> = serde_json::from_str(&texts[which]).unwrap();
+            for (key, value) in object.keys().flat_map(|key| odd.iter().map(move |value| (key, value))) {
+                let mut edited = object.clone();
+                edited.insert(key.clone(), value.clone());
+                let mut texts = texts.clone();
+                texts[which] = Value::Object(edited).to_string();
+                let options = ImportOptions::default();
+                let read = Preprocessor::read(&texts[1])
+                    .and_then(|made| super::import(&tensors, Some(&texts[0]), Some(made), &options));
+                if let Ok(import) = read {
+                    let made = float(import);
+                    assert!(Evaluator::new(&made).is_ok(), "{name}: {key} {value}");
+                }
+            }
+        }
+    }
+}
+
+/// The tensors of the folder `name` behind `wrapper`, with a further one, as a file.
+fn renamed(name: &str, wrapper: &str, further: Option<&str>) -> Vec<u8> {
+    let bytes = fs::read(folder(name).join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let mut views: Vec<_> =
+        tensors.into_iter().map(|(name, view)| (format!("{wrapper}{name}"), view)).collect();
+    let data = [0; 4];
+    views.extend(further.map(|name| (name.to_owned(), TensorView::new(Dtype::F32, vec![1], &data).unwrap())));
+    serialize(views, None).unwrap()
+}
+
+#[test]
+fn names_have_wrappers_and_unread_ones_are_refused() {
+    for name in ["vit", "deit", "beit", "dinov2", "dinov2_registers", "swin", "torchvision"] {
+        let config = fs::read_to_string(folder(name).join(CONFIG)).unwrap();
+        let options = ImportOptions { config: Some(config), mean: vec![0.5], std: vec![0.5] };
+        let read = |wrapper: &str, further: Option<&str>| {
+            import_safetensors(&renamed(name, wrapper, further), name, &options)
+                .map_err(|error| error.to_string())
+        };
+        for wrapper in ["", "module.", "model._orig_mod."] {
+            let made = read(wrapper, None).map(drop);
+            assert!(made.is_ok(), "{name}: {made:?}");
+            for unread in
+                ["encoder.layer.7.attention.other.weight", "norm.weight", "blocks.0.ls1.gamma", "vit.x"]
+            {
+                let said = read(wrapper, Some(&format!("{wrapper}{unread}"))).map(drop).unwrap_err();
+                assert!(said.contains(&format!("`{wrapper}{unread}`")), "{name}: {said}");
+            }
+        }
+        let classifies = !["dinov2_registers", "torchvision"].contains(&name);
+        let base = if classifies { format!("{name}.") } else { String::new() };
+        let pooler = format!("{base}pooler.dense.weight");
+        assert_eq!(read("", Some(&pooler)).is_ok(), classifies, "{name}");
     }
 }
 

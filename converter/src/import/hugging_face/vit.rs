@@ -1,18 +1,19 @@
 //! ViT, DeiT, BEiT and DINOv2: what their configurations say of one vision transformer.
 
-use float::{Function, Graph};
+use float::Function;
 
-use super::{Head, Kind, Source, function, keys, needs};
+use super::{Built, Head, Kind, Source, function, keys};
 use crate::error::ConvertError;
 use crate::import::json::{count, flag, number, present, side, wrong};
 use crate::import::vit::{Config, Pool, build};
-
-type Built = Result<(Graph, Vec<String>), ConvertError>;
 
 /// ViT and DeiT.
 pub(super) fn vit(mut source: Source<'_, '_>, kind: &Kind) -> Built {
     let mut config = common(&mut source, kind)?;
     bias(&mut source, &mut config)?;
+    if source.head == Head::Bare && source.tensors.contains("pooler.weight") {
+        config.pooler = Some(source.keys.take("pooler_act", function)?.unwrap_or(Function::Tanh));
+    }
     finish(source, config)
 }
 
@@ -53,7 +54,7 @@ pub(super) fn beit(mut source: Source<'_, '_>, kind: &Kind) -> Built {
         ("use_shared_relative_position_bias", &["bias_table"], shared),
     ]);
     match (pooled, source.tensors.contains("norm.weight")) {
-        (false, _) => needs(source.tensors, "norm.weight")?,
+        (false, _) => source.tensors.need("norm.weight")?,
         (true, false) => {}
         (true, true) => {
             let name = source.tensors.outward("norm.weight");
@@ -67,7 +68,7 @@ pub(super) fn beit(mut source: Source<'_, '_>, kind: &Kind) -> Built {
 
 /// What all have.
 fn common(source: &mut Source<'_, '_>, kind: &Kind) -> Result<Config, ConvertError> {
-    let Source { tensors, keys, head, stated, .. } = source;
+    let Source { keys, head, stated, .. } = source;
     let heads = keys.need("num_attention_heads", count)?;
     let act = keys.take("hidden_act", function)?.unwrap_or(Function::Gelu);
     let eps = keys.take("layer_norm_eps", number)?.unwrap_or(kind.eps);
@@ -87,9 +88,6 @@ fn common(source: &mut Source<'_, '_>, kind: &Kind) -> Result<Config, ConvertErr
     ] {
         let value = keys.take(key, number)?;
         config.stated.counted.extend(value.map(|value| (key, what, value)));
-    }
-    if *head == Head::Bare && tensors.contains("pooler.weight") {
-        config.pooler = Some(keys.take("pooler_act", function)?.unwrap_or(Function::Tanh));
     }
     Ok(config)
 }

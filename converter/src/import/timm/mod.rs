@@ -44,9 +44,7 @@ pub fn import(
 ) -> Result<Import, ConvertError> {
     let (mut config, labels) = config(tensors, json)?;
     if family == Family::Torchvision {
-        for name in ["cls_token", "norm.weight"].iter().filter(|name| !tensors.contains(name)) {
-            return Err(ConvertError::MissingTensor { name: tensors.outward(name) });
-        }
+        ["cls_token", "norm.weight"].into_iter().try_for_each(|name| tensors.need(name))?;
     }
     let mut notes = Vec::new();
     if let Some(preprocessor) = preprocessor {
@@ -63,14 +61,8 @@ pub fn import(
 /// the names of the classes.
 fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<(Config, Vec<String>), ConvertError> {
     let given = Given::read(json)?;
-    let patches = "patch_embed.proj.weight";
-    let shape = tensors
-        .shape(patches)
-        .ok_or_else(|| ConvertError::MissingTensor { name: tensors.outward(patches) })?;
-    let heads = match given.num_heads {
-        Some(heads) => heads,
-        None => given.known_heads(shape.first().copied().unwrap_or(0))?,
-    };
+    let width = tensors.shape(LAYOUT.landmark).and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let heads = given.num_heads.map_or_else(|| given.known_heads(width), Ok)?;
     let crop = given.crop()?;
     let pool = match given.pool {
         Some(Pool::Token) if tensors.contains("dist_token") => Some(Pool::Both),

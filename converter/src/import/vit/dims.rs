@@ -49,7 +49,7 @@ impl Dims {
         };
         let outputs = match config.classifies {
             true => shape("head.weight")?.first().copied().unwrap_or(0),
-            false => first("pooler.weight").unwrap_or(width),
+            false => config.pooler.and_then(|_| first("pooler.weight")).unwrap_or(width),
         };
         let depth = (0..256).take_while(|b| tensors.contains(&format!("blocks.{b}.norm1.weight"))).count();
         let empty = width == 0 || in_chans == 0 || hidden == 0 || depth == 0;

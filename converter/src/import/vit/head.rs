@@ -19,11 +19,11 @@ impl Builder<'_> {
         let (name, kind, tensor) = match (self.config.classifies, self.config.pooler) {
             (true, _) if pool == Pool::Both => ("logits", OutputKind::Logits, self.two_heads(x, outputs)?),
             (true, _) => ("logits", OutputKind::Logits, self.layers.linear("head", x, outputs)?),
-            (false, Some(function)) if self.layers.has("pooler.weight") => {
+            (false, Some(function)) => {
                 let made = self.layers.linear("pooler", x, outputs)?;
                 ("embedding", OutputKind::Embedding, self.layers.activate("pooler.act", made, function))
             }
-            (false, _) => ("embedding", OutputKind::Embedding, x),
+            (false, None) => ("embedding", OutputKind::Embedding, x),
         };
         let shape = [self.layers.graph.tensors[tensor].width, 1, 1, 1];
         self.layers.graph.outputs.push(Output { name: name.into(), tensor, kind, shape, ending: None });
