@@ -5,6 +5,7 @@ mod attributes;
 mod binary;
 mod conv;
 mod documented;
+mod masks;
 mod matmul;
 mod ops;
 mod preprocessing;

@@ -77,8 +77,9 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
         }
         Node::Softmax { x, width, .. } => {
             for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
-                let sum: f32 = x.iter().map(|x| x.exp()).sum();
-                out.iter_mut().zip(x).for_each(|(out, x)| *out = x.exp() / sum);
+                let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f32 = x.iter().map(|x| (x - max).exp()).sum();
+                out.iter_mut().zip(x).for_each(|(out, x)| *out = (x - max).exp() / sum);
             }
         }
         Node::Select { x, width, ratio, .. } => {
@@ -99,6 +100,13 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                     Function::Tanh => x.tanh(),
                     Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
                     Function::Clip { min, max } => x.clamp(min, max),
+                    Function::Elu { alpha } => {
+                        if x > 0.0 {
+                            x
+                        } else {
+                            alpha * x.exp_m1()
+                        }
+                    }
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     ref other => panic!("{other:?} is not in these tests"),
                 };
