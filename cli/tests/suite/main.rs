@@ -11,3 +11,4 @@ mod output_files;
 mod readme;
 mod results;
 mod usage;
+mod words;

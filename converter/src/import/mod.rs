@@ -1,6 +1,7 @@
 //! Readers of trained models.
 
 mod config;
+mod foreign;
 mod ivit;
 mod onnx;
 mod options;
@@ -12,6 +13,7 @@ mod unread;
 use std::path::Path;
 
 pub use config::VitConfig;
+pub use foreign::Format;
 pub use ivit::import as import_ivit;
 pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
 pub use options::ImportOptions;
@@ -46,6 +48,7 @@ impl Imported {
 /// their tensor names. Where neither the options nor the file have the configuration, it is that
 /// of `config.json` beside the file.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertError> {
+    foreign::check(path)?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         return import_onnx(path, options).map(Imported::Float);
     }
