@@ -39,15 +39,16 @@ impl Failure {
     pub fn convert<E: Into<ConvertError>>(name: &str) -> impl Fn(E) -> Self {
         move |error| {
             let error = error.into();
-            let help = convert_hint(&error);
-            Self::new(format!("cannot convert {name}: {error}")).help(help)
+            Self { message: format!("cannot convert {name}: {error}"), help: convert_hint(&error) }
         }
     }
 }
 
-fn convert_hint(error: &ConvertError) -> &'static str {
-    match error {
+/// What to do about `error`; none where it says so itself.
+fn convert_hint(error: &ConvertError) -> Option<String> {
+    let hint = match error {
         ConvertError::Read { .. } => "check the path and its permissions",
+        ConvertError::Foreign { format, .. } => format.way,
         ConvertError::Safetensors { .. } => {
             "the file may be incomplete: copy it again, or save it again with safetensors"
         }
@@ -84,13 +85,7 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::Value { .. } => {
             "save a quantization-aware checkpoint after a validation run, with scales and integer weights frozen"
         }
-        ConvertError::Onnx(OnnxError::ExternalData { .. }) => "copy the model together with its data file",
-        ConvertError::Onnx(OnnxError::Normalisation { .. }) => {
-            "give --mean and --std of pixels scaled to [0, 1], as training used them"
-        }
-        ConvertError::Onnx(_) => {
-            "docs/conversion.md says what is read; `torch.onnx.export` with a fixed input size and opset 17 works best"
-        }
+        ConvertError::Onnx(error) => return onnx_hint(error),
         ConvertError::EmptyCalibration => "give --calib DATA with at least one image",
         ConvertError::NotFinite { .. } => {
             "check --mean and --std, and that the float model gives finite numbers for these images"
@@ -114,7 +109,36 @@ fn convert_hint(error: &ConvertError) -> &'static str {
         ConvertError::Graph(_) | ConvertError::Measure(_) | ConvertError::Program(_) => {
             "this is a defect of the converter: please report it with the checkpoint"
         }
-    }
+    };
+    Some(hint.to_owned())
+}
+
+fn onnx_hint(error: &OnnxError) -> Option<String> {
+    let hint = match error {
+        OnnxError::NotOnnx { .. } => {
+            "the file may be incomplete: look at its size, copy it again, or export the model again"
+        }
+        OnnxError::Limit { .. } => {
+            "exported vision models stay far below this limit: export the model with a smaller image or batch"
+        }
+        OnnxError::ElementType { .. } => "save the model with float32 or float16 weights",
+        OnnxError::Tensor { .. } | OnnxError::Value { .. } | OnnxError::Node { .. } => {
+            "the file breaks a rule of ONNX, which `onnx.checker.check_model` explains: export it again"
+        }
+        OnnxError::NotFinite { .. } => {
+            "look for the step at which training diverged, and save the model from before it"
+        }
+        OnnxError::Unsupported { op, .. } => {
+            return Some(format!("docs/onnx-operators.md says what is accepted of {op}, or that nothing is"));
+        }
+        OnnxError::Interface { .. } => "docs/conversion.md says which inputs and outputs a model may have",
+        OnnxError::Normalisation { .. } => {
+            "give --mean and --std of pixels scaled to [0, 1], as training used them"
+        }
+        // Those that are left name the way out.
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 impl From<DataError> for Failure {

@@ -5,6 +5,7 @@ use onnx::OnnxError;
 use program::ProgramError;
 use thiserror::Error;
 
+use crate::import::Format;
 use crate::measure::error::MeasureError;
 
 /// Why a model could not be converted.
@@ -33,6 +34,14 @@ pub enum ConvertError {
         path: String,
         /// What it lacks, and the way out.
         reason: String,
+    },
+    /// The file is in a format of others.
+    #[error("{path} is {}", format.name)]
+    Foreign {
+        /// The file.
+        path: String,
+        /// Its format, with the way to one that is read.
+        format: Format,
     },
     /// The layout of the checkpoint is not one we know.
     #[error("{path} is not a layout this converter knows: {hint}")]

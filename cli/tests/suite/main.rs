@@ -14,3 +14,4 @@ mod pictures;
 mod readme;
 mod results;
 mod usage;
+mod words;

@@ -43,6 +43,15 @@ impl Data {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The elements at `places`, each of which there is.
+    pub(super) fn pick(&self, places: impl Iterator<Item = usize>) -> Self {
+        match self {
+            Data::F32(values) => Data::F32(places.map(|at| values[at]).collect()),
+            Data::I64(values) => Data::I64(places.map(|at| values[at]).collect()),
+            Data::Bool(values) => Data::Bool(places.map(|at| values[at]).collect()),
+        }
+    }
 }
 
 impl From<Vec<f32>> for Data {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
+use super::branches::Guarded;
 use super::error::OnnxError;
 use super::limits::{MAX_NODES, clean};
 use super::proto::{AttributeProto, FunctionProto, NodeProto};
@@ -30,11 +31,13 @@ impl<'a> Functions<'a> {
         Self { functions: functions.iter().map(|f| (key(f), f)).collect(), nodes: 0, copied: 0 }
     }
 
-    /// `nodes` with every call replaced by the function's nodes.
-    pub(super) fn inline(&mut self, nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>, OnnxError> {
+    /// `nodes` with every call replaced by the function's nodes, in the same branches.
+    pub(super) fn inline(&mut self, nodes: Vec<Guarded>) -> Result<Vec<Guarded>, OnnxError> {
         let mut flat = Vec::new();
-        for node in nodes {
-            self.expand(node, 0, &mut flat)?;
+        for (node, guards) in nodes {
+            let mut expanded = Vec::new();
+            self.expand(node, 0, &mut expanded)?;
+            flat.extend(expanded.into_iter().map(|node| (node, guards.clone())));
         }
         Ok(flat)
     }
@@ -147,6 +150,12 @@ mod tests {
         }
     }
 
+    fn inline(functions: &[FunctionProto], nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>, OnnxError> {
+        let nodes = nodes.into_iter().map(|node| (node, Vec::new())).collect();
+        let flat = Functions::new(functions).inline(nodes)?;
+        Ok(flat.into_iter().map(|(node, _)| node).collect())
+    }
+
     #[test]
     fn calls_are_replaced_with_renamed_nodes() {
         let mut scaled = node("Mul", &["t", "b"], &["y"]);
@@ -158,7 +167,7 @@ mod tests {
         let functions = [function("F", &["a", "b"], &["y"], vec![node("Exp", &["a"], &["t"]), scaled])];
         let mut call = node("F", &["x", "w"], &["out"]);
         call.attribute.push(AttributeProto { name: "alpha".into(), i: 3, ..Default::default() });
-        let flat = Functions::new(&functions).inline(vec![call, node("F", &["out", "w"], &["end"])]).unwrap();
+        let flat = inline(&functions, vec![call, node("F", &["out", "w"], &["end"])]).unwrap();
         let ops: Vec<_> =
             flat.iter().map(|n| (n.op_type.as_str(), n.input.join(" "), n.output.join(" "))).collect();
         let expected = [
@@ -175,7 +184,7 @@ mod tests {
     #[test]
     fn recursion_and_explosion_are_refused() {
         let functions = [function("F", &["a"], &["y"], vec![node("F", &["a"], &["y"])])];
-        let error = Functions::new(&functions).inline(vec![node("F", &["x"], &["z"])]).unwrap_err();
+        let error = inline(&functions, vec![node("F", &["x"], &["z"])]).unwrap_err();
         assert!(matches!(error, OnnxError::Unsupported { .. }), "{error}");
         let names: Vec<String> = (0..31).map(|level| format!("F{level}")).collect();
         let functions: Vec<_> = names
@@ -185,14 +194,14 @@ mod tests {
                 function(&pair[0], &["a"], &["y"], vec![call(), call()])
             })
             .collect();
-        let error = Functions::new(&functions).inline(vec![node("F0", &["x"], &["z"])]).unwrap_err();
+        let error = inline(&functions, vec![node("F0", &["x"], &["z"])]).unwrap_err();
         assert!(matches!(error, OnnxError::Limit { .. }), "{error}");
     }
 
     #[test]
     fn what_a_function_does_not_name_is_refused() {
         let functions = [function("F", &["a"], &["y"], vec![node("Relu", &["a"], &["y"])])];
-        let inline = |call: NodeProto| Functions::new(&functions).inline(vec![call]);
+        let inline = |call: NodeProto| inline(&functions, vec![call]);
         inline(node("F", &["x"], &["z"])).unwrap();
         let error = inline(node("F", &["x", "", "w"], &["z"])).unwrap_err().to_string();
         assert!(error.contains("input `w`"), "{error}");

@@ -2,7 +2,7 @@
 //!
 //! * [`proto`]: the messages of the file format.
 //! * [`parse`]: messages to a [`Model`], every size checked.
-//! * [`fold`]: evaluation of nodes whose inputs are constants.
+//! * [`constants`] and [`fold`]: evaluation of nodes whose inputs are constants.
 //! * [`patterns`]: decomposed LayerNorm, GELU and their kin to single nodes.
 //! * [`import`](mod@import): the walk over the nodes that makes the float graph.
 //!
@@ -12,14 +12,16 @@
 //! 2 Mi messages and texts, 65,536 nodes (functions inlined), 8 dimensions, 16 GiB of
 //! external data, and 64 Mi elements of one computed constant. All computed constants
 //! together hold at most 256 Mi elements more than four times those stored, and the work
-//! of computing them is bounded likewise ([`fold::Budget`]).
+//! of computing them is bounded likewise ([`constants::Budget`]).
 //!
 //! Before constants are computed, reading allocates at most 24 bytes for every byte of the
 //! file and its external data (a bool or integer of one byte becomes eight, in a list that
 //! grows by doubling, and is copied once), and 512 bytes for every message: 1 GiB.
 
 mod array;
+mod branches;
 mod cast;
+pub mod constants;
 pub mod error;
 mod external;
 pub mod fold;

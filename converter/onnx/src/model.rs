@@ -88,6 +88,15 @@ pub enum Element {
     Bool,
 }
 
+/// A branch of an `If`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The value that decides.
+    pub condition: String,
+    /// What it is where the branch counts.
+    pub holds: bool,
+}
+
 /// An operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -103,6 +112,8 @@ pub struct Node {
     pub outputs: Vec<String>,
     /// Its attributes.
     pub attributes: HashMap<String, Attribute>,
+    /// The branches that it is in, outermost first: where one does not count, it has no outputs.
+    pub guards: Vec<Guard>,
 }
 
 impl Node {
@@ -116,6 +127,7 @@ impl Node {
             inputs,
             outputs: vec![output],
             attributes: HashMap::new(),
+            guards: Vec::new(),
         }
     }
 

@@ -7,11 +7,12 @@ use std::path::Path;
 use bytes::Bytes;
 use prost::Message;
 
+use super::branches::{Flat, Guarded};
 use super::error::OnnxError;
 use super::functions::Functions;
 use super::limits::{OPSETS, clean};
 use super::model::{Array, Attribute, Input, Model, Node, Output};
-use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto};
+use super::proto::{AttributeProto, GraphProto, ModelProto, OperatorSetIdProto, ValueInfoProto};
 use super::scan;
 use super::tensor::{self, External};
 
@@ -46,7 +47,10 @@ pub fn parse(bytes: Bytes, directory: Option<&Path>) -> Result<Model, OnnxError>
             default_opset(&function.opset_import)?;
         }
     }
-    let nodes = Functions::new(&proto.functions).inline(std::mem::take(&mut graph.node))?;
+    let mut flat = Flat::default();
+    flat.extend(std::mem::take(&mut graph.node));
+    graph.initializer.extend(flat.constants);
+    let nodes = Functions::new(&proto.functions).inline(flat.nodes)?;
     let mut external = External::new(directory);
     let constants = initializers(&graph, &mut external)?;
     let nodes = nodes.into_iter().map(|proto| node(proto, &mut external)).collect::<Result<_, _>>()?;
@@ -99,7 +103,7 @@ fn value_error(value: &str, role: impl Into<String>, problem: &'static str) -> O
     OnnxError::Value { value: clean(value), role: role.into(), problem }
 }
 
-fn node(proto: NodeProto, external: &mut External) -> Result<Node, OnnxError> {
+fn node((proto, guards): Guarded, external: &mut External) -> Result<Node, OnnxError> {
     let label = |text: &String| Some(clean(text)).filter(|text| !text.is_empty());
     let op = clean(&proto.op_type);
     let name = label(&proto.name)
@@ -112,8 +116,8 @@ fn node(proto: NodeProto, external: &mut External) -> Result<Node, OnnxError> {
         let value = match attribute(&proto, &subject, external)? {
             Some(value) => value,
             None => {
-                let hint = "subgraphs (If, Loop, Scan) and sparse tensors are not read; simplify the model \
-                            with onnxsim, or export it for fixed shapes";
+                let hint = "loops, branches inside of the model's functions, and sparse tensors are not read; \
+                            simplify the model with onnxsim, or export it for fixed shapes";
                 return Err(OnnxError::Unsupported { node: name, op, hint: hint.into() });
             }
         };
@@ -124,7 +128,7 @@ fn node(proto: NodeProto, external: &mut External) -> Result<Node, OnnxError> {
         attributes.insert(proto.name, value);
     }
     let domain = if is_default(&proto.domain) { String::new() } else { clean(&proto.domain) };
-    Ok(Node { name, op, domain, inputs: proto.input, outputs: proto.output, attributes })
+    Ok(Node { name, op, domain, inputs: proto.input, outputs: proto.output, attributes, guards })
 }
 
 /// The value of an attribute; none if it is a subgraph or a sparse tensor.

@@ -118,9 +118,9 @@ pub struct AttributeProto {
     /// A tensor.
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
-    /// A subgraph; only whether there is one is of interest.
-    #[prost(bytes = "bytes", optional, tag = "6")]
-    pub g: Option<Bytes>,
+    /// A subgraph.
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     /// Floats.
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,

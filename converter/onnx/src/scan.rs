@@ -6,6 +6,9 @@ use super::error::OnnxError;
 /// Most messages and texts of a file; a model of 65,536 nodes has some 500,000.
 pub(super) const MAX_FIELDS: u64 = 1 << 21;
 
+/// Deepest nesting of messages: the decoder takes no more.
+const MAX_DEPTH: usize = 100;
+
 /// A message, as far as its fields allocate.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -28,7 +31,7 @@ impl Kind {
     /// numbers.
     fn field(self, field: u64) -> Option<Kind> {
         match (self, field) {
-            (Kind::Model, 7) => Some(Kind::Graph),
+            (Kind::Model, 7) | (Kind::Attribute, 6) => Some(Kind::Graph),
             (Kind::Model, 25) => Some(Kind::Function),
             (Kind::Graph, 1) | (Kind::Function, 7) => Some(Kind::Node),
             (Kind::Graph, 5) | (Kind::Attribute, 5) | (Kind::Sparse, 1) => Some(Kind::Tensor),
@@ -40,7 +43,7 @@ impl Kind {
             (Kind::TensorType, 2) => Some(Kind::Shape),
             (Kind::Model, 2 | 8 | 14)
             | (Kind::Node, 1..=4 | 7 | 8)
-            | (Kind::Attribute, 1 | 4 | 6 | 9 | 21)
+            | (Kind::Attribute, 1 | 4 | 9 | 21)
             | (Kind::Tensor, 8 | 13)
             | (Kind::Info | Kind::Shape, 1)
             | (Kind::Function, 1 | 4..=6 | 9 | 10 | 13) => Some(Kind::Leaf),
@@ -54,7 +57,7 @@ impl Kind {
 /// Damaged bytes end the count, as they end the decoding.
 pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
     let mut count = 0;
-    scan(Kind::Model, bytes, &mut count);
+    scan(Kind::Model, bytes, 0, &mut count);
     if count > MAX_FIELDS {
         return Err(OnnxError::Limit {
             what: "messages and texts of the file".into(),
@@ -65,7 +68,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
     Ok(())
 }
 
-fn scan(kind: Kind, mut bytes: &[u8], count: &mut u64) -> Option<()> {
+fn scan(kind: Kind, mut bytes: &[u8], depth: usize, count: &mut u64) -> Option<()> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
     while !bytes.is_empty() && *count <= MAX_FIELDS {
         let key = varint(&mut bytes)?;
         match key & 7 {
@@ -78,7 +84,7 @@ fn scan(kind: Kind, mut bytes: &[u8], count: &mut u64) -> Option<()> {
                 if let Some(child) = kind.field(key >> 3) {
                     *count += 1;
                     if !matches!(child, Kind::Leaf) {
-                        scan(child, payload, count)?;
+                        scan(child, payload, depth + 1, count)?;
                     }
                 }
             }

@@ -222,13 +222,13 @@ fn every_error_says_what_and_what_would_work() {
         ),
         (
             refused(|model| {
-                let branch = AttributeProto { name: "then_branch".into(), kind: 5, ..Default::default() };
-                let mut choice = node("If", "x", "z");
-                choice.name = "/head/If".into();
-                choice.attribute.push(branch);
-                graph(model).node.push(choice);
+                let body = AttributeProto { name: "body".into(), kind: 5, ..Default::default() };
+                let mut loop_ = node("Loop", "x", "z");
+                loop_.name = "/head/Loop".into();
+                loop_.attribute.push(body);
+                graph(model).node.push(loop_);
             }),
-            &["`head/If`", "subgraphs"],
+            &["`head/Loop`", "loops"],
         ),
         (refused(|model| graph(model).node[0].input[0] = "z".into()), &["`z`", "not made"]),
         (refused(|model| graph(model).output[0].name = "z".into()), &["`z`", "not made"]),
@@ -247,6 +247,96 @@ fn every_error_says_what_and_what_would_work() {
             assert!(error.contains(word), "`{word}` is not in: {error}");
         }
     }
+}
+
+fn truth(name: &str, value: u8) -> TensorProto {
+    TensorProto { name: name.into(), data_type: 9, raw_data: vec![value].into(), ..Default::default() }
+}
+
+/// An `If` of two branches.
+fn choice(condition: &str, output: &str, branches: [GraphProto; 2]) -> NodeProto {
+    let mut choice = node("If", condition, output);
+    choice.attribute = ["else_branch", "then_branch"]
+        .into_iter()
+        .zip(branches)
+        .map(|(name, graph)| AttributeProto {
+            name: name.into(),
+            kind: AttributeProto::GRAPH,
+            g: Some(Box::new(graph)),
+            ..Default::default()
+        })
+        .collect();
+    choice
+}
+
+fn branch(nodes: Vec<NodeProto>, output: &str) -> GraphProto {
+    GraphProto { node: nodes, output: vec![info(output)], ..Default::default() }
+}
+
+#[test]
+fn branches_that_constants_choose_are_taken() {
+    let taken = |outer: u8, inner: u8| {
+        let mut model = relu();
+        let twice = NodeProto { input: vec!["a".into(), "two".into()], ..node("Mul", "", "t") };
+        let mut doubled = branch(vec![node("Abs", "r", "a"), twice], "t");
+        doubled.initializer = vec![weights("two", vec![2.0])];
+        // Both branches name what they make alike, and read what is outside.
+        let nested = choice("inner", "t", [branch(vec![node("Sigmoid", "r", "t")], "t"), doubled]);
+        graph(&mut model).node = vec![
+            node("Relu", "x", "r"),
+            choice("outer", "y", [branch(vec![node("Tanh", "r", "t")], "t"), branch(vec![nested], "t")]),
+        ];
+        graph(&mut model).initializer = vec![truth("outer", outer), truth("inner", inner)];
+        let mut model = parse::parse(model.encode_to_vec().into(), None).unwrap();
+        patterns::fuse(&mut model).unwrap();
+        model.nodes.into_iter().map(|node| node.op).collect::<Vec<_>>()
+    };
+    assert_eq!(taken(0, 1), ["Relu", "Tanh", "Identity"]);
+    assert_eq!(taken(1, 0), ["Relu", "Sigmoid", "Identity"]);
+    assert_eq!(taken(1, 1), ["Relu", "Abs", "Mul", "Identity"]);
+}
+
+#[test]
+fn branches_that_shapes_choose_are_taken() {
+    let read_with = |rank: i64, condition: &str| {
+        let mut model = relu();
+        let dims = [1, 3, 2, 2].map(|dim| DimensionProto { dim_value: Some(dim) });
+        for value in [0, 1] {
+            let graph = graph(&mut model);
+            let info = if value == 0 { &mut graph.input[0] } else { &mut graph.output[0] };
+            let tensor = info.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
+            tensor.shape = Some(TensorShapeProto { dim: dims.to_vec() });
+        }
+        let wanted =
+            TensorProto { data_type: 7, int64_data: vec![rank], dims: Vec::new(), ..weights("rank", vec![]) };
+        graph(&mut model).initializer = vec![wanted];
+        let equal = NodeProto { input: vec!["z".into(), "rank".into()], ..node("Equal", "", "e") };
+        // The other branch would not be valid.
+        let other = branch(vec![node("Surprise", "x", "t")], "t");
+        graph(&mut model).node = vec![
+            node("Shape", "x", "s"),
+            node("Size", "s", "z"),
+            equal,
+            choice(condition, "y", [other, branch(vec![node("Relu", "x", "t")], "t")]),
+        ];
+        read(model.encode_to_vec().into(), None, Normalisation::default())
+    };
+    let graph = read_with(4, "e").unwrap();
+    assert!(matches!(graph.nodes[..], [float::Node::Pixels { .. }, float::Node::Activate { .. }, ..]));
+    assert!(read_with(5, "e").unwrap_err().to_string().contains("Surprise"));
+    let computed = read_with(4, "x").unwrap_err().to_string();
+    assert!(computed.contains("depends on the image"), "{computed}");
+}
+
+#[test]
+fn deep_branches_end() {
+    let mut graph = branch(vec![node("Relu", "x", "t")], "t");
+    for _ in 0..200 {
+        graph = branch(vec![choice("x", "t", [graph, branch(Vec::new(), "x")])], "t");
+    }
+    let model = ModelProto { graph: Some(graph), ..relu() };
+    let error = parse::parse(model.encode_to_vec().into(), None).unwrap_err();
+    assert!(matches!(error, OnnxError::NotOnnx { .. }), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use super::json::{parse, wrong};
+use super::foreign;
 use crate::error::ConvertError;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -68,7 +69,10 @@ impl Files {
 
     /// The weights with their names for messages.
     pub(super) fn read_weights(&self) -> Result<Vec<(String, Vec<u8>)>, ConvertError> {
-        let one = |path: &PathBuf| Ok((path.display().to_string(), fs::read(path).map_err(unread(path))?));
+        let one = |path: &PathBuf| {
+            foreign::check(path)?;
+            Ok((path.display().to_string(), fs::read(path).map_err(unread(path))?))
+        };
         self.weights.iter().map(one).collect()
     }
 

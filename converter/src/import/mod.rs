@@ -2,6 +2,7 @@
 
 mod config;
 mod files;
+mod foreign;
 mod hugging_face;
 mod ivit;
 mod json;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 pub use config::VitConfig;
 pub use files::Files;
+pub use foreign::Format;
 pub use ivit::import as import_ivit;
 pub use onnx::{import as import_onnx, import_bytes as import_onnx_bytes};
 pub use options::ImportOptions;
@@ -82,6 +84,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertE
 /// their tensor names, or a folder of them as a hub has it ([`Files`]). Where neither the options
 /// nor the file have the configuration, it is that of `config.json` beside the file.
 pub fn read(path: &Path, options: &ImportOptions) -> Result<Import, ConvertError> {
+    foreign::check(path)?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) && !path.is_dir() {
         return import_onnx(path, options).map(|graph| Imported::Float(graph).into());
     }

@@ -1,12 +1,13 @@
 //! Constants, shapes and ranges.
 
-use super::args::{Args, Folded};
+use super::args::{Args, Folded, axis_of};
 use super::op::FoldOp;
 use crate::model::{Array, Attribute, Data};
 
 pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Constant", constant),
     FoldOp::one("ConstantOfShape", constant_of_shape),
+    FoldOp::one("OneHot", one_hot),
     FoldOp::one("Range", range),
     FoldOp::one("Shape", shape),
     FoldOp::one("Size", |args| Ok(Array::integer(args.required(0)?.len() as i64))),
@@ -39,6 +40,31 @@ fn constant_of_shape(args: &Args) -> Folded<Array> {
         Some(_) => return Err(args.invalid("its value must have one element")),
     };
     args.array(shape, data)
+}
+
+/// `OneHot`: a new axis on which one value stands at each index, another elsewhere.
+fn one_hot(args: &Args) -> Folded<Array> {
+    let (indices, depth, values) = (args.required(0)?, args.required(1)?, args.required(2)?);
+    let depth = match depth.to_i64s().as_slice() {
+        &[depth] if depth > 0 => args.dim(depth)?,
+        _ => return Err(args.invalid("its depth is not one positive number")),
+    };
+    if values.len() != 2 {
+        return Err(args.invalid(format!("{} values, expected those for off and on", values.len())));
+    }
+    let axis = args.axis(args.node.int("axis", -1), indices.rank() + 1)?;
+    let mut shape = indices.shape.clone();
+    shape.insert(axis, depth);
+    let len = args.check(&shape)?;
+    let inner: usize = indices.shape[axis..].iter().product();
+    let mut on = vec![0; len];
+    for (at, index) in indices.to_i64s().into_iter().enumerate() {
+        // An index of no place is off everywhere.
+        if let Some(place) = axis_of(index, depth) {
+            on[(at / inner * depth + place) * inner + at % inner] = 1;
+        }
+    }
+    args.array(shape, values.data.pick(on.into_iter()))
 }
 
 /// `Range`: from a start, before a limit, by a step.

@@ -30,6 +30,9 @@ pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Tanh", |args| float(args, math::tanhf)),
     FoldOp::one("Sigmoid", |args| float(args, |x| 1.0 / (1.0 + math::expf(-x)))),
     FoldOp::one("Relu", |args| float(args, |x| x.max(0.0))),
+    FoldOp::one("Softplus", |args| float(args, |x| x.max(0.0) + (-x.abs()).exp().ln_1p())),
+    FoldOp::one("Softsign", |args| float(args, |x| x / (1.0 + x.abs()))),
+    FoldOp::one("Clip", clip),
     FoldOp::one("IsNaN", is_nan),
     FoldOp::one("Not", not),
     FoldOp::one("Add", |args| two(args, |x, y| x + y, i64::wrapping_add)),
@@ -204,6 +207,22 @@ fn extreme(args: &Args, float: fn(f32, f32) -> f32, integer: fn(i64, i64) -> i64
     let first = args.required(0)?.clone();
     let gather = |result: Array, index: usize| binary(args, (&result, args.required(index)?), float, integer);
     (1..args.count()).try_fold(first, gather)
+}
+
+/// `Clip`: not below the first limit, then not above the second; either may be absent.
+fn clip(args: &Args) -> Folded<Array> {
+    let mut result = args.required(0)?.clone();
+    for (at, float, integer) in
+        [(1, f32::max as fn(f32, f32) -> f32, i64::max as fn(i64, i64) -> i64), (2, f32::min, i64::min)]
+    {
+        if let Some(limit) = args.optional(at) {
+            if limit.len() != 1 {
+                return Err(args.invalid("its limits are not one number each"));
+            }
+            result = binary(args, (&result, &Array { shape: Vec::new(), ..limit.clone() }), float, integer)?;
+        }
+    }
+    Ok(result)
 }
 
 /// Whether the order of two elements, none if one is NaN, `holds`.

@@ -216,12 +216,7 @@ fn gather(args: &Args) -> Folded<Array> {
     let outer: usize = if len == 0 { 0 } else { before.iter().product() };
     let source = |row: usize| picks.iter().map(move |&pick| (row * dim + pick) * inner);
     let starts = (0..outer).flat_map(source);
-    let data = match &input.data {
-        Data::F32(values) => Data::F32(starts.flat_map(|at| &values[at..at + inner]).copied().collect()),
-        Data::I64(values) => Data::I64(starts.flat_map(|at| &values[at..at + inner]).copied().collect()),
-        Data::Bool(values) => Data::Bool(starts.flat_map(|at| &values[at..at + inner]).copied().collect()),
-    };
-    args.array(shape, data)
+    args.array(shape, input.data.pick(starts.flat_map(|at| at..at + inner)))
 }
 
 /// `Pad` of all axes with a constant; negative pads and other modes are refused.

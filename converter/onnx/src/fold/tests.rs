@@ -135,11 +135,9 @@ fn bombs_are_refused() {
     let tall = run(&op("ConstantOfShape"), &[&i(&[2], &[1 << 14, 1])]);
     assert!(try_run(&op("Add"), &[&tall, &wide]).is_err());
     assert!(try_run(&op("MatMul"), &[&tall, &wide]).is_err());
-    let mut budget = Budget::new(0);
-    let block = i(&[2], &[1 << 12, 1 << 12]);
-    let spent =
-        (0..17).try_for_each(|_| budget.evaluate(&op("ConstantOfShape"), &[Some(&block)], 17).map(drop));
-    assert!(matches!(spent, Err(OnnxError::Limit { .. })));
+    let one = Array::vector(vec![1_i64]);
+    assert!(try_run(&op("OneHot"), &[&wide, &Array::integer(i64::MAX), &f(&[2], &[0.0, 1.0])]).is_err());
+    assert!(try_run(&op("GatherND"), &[&one, &i(&[1 << 40, 0], &[])]).is_err());
 }
 
 fn slice(x: &Array, start: i64, end: i64, step: i64) -> Vec<i64> {
@@ -415,4 +413,116 @@ proptest::proptest! {
             }
         }
     }
+}
+
+// Values of the examples in the documentation of ONNX, where it has some.
+#[test]
+fn indices_pick_elements_and_slices() {
+    let x = i(&[2, 2], &[0, 1, 2, 3]);
+    assert_eq!(run(&op("GatherND"), &[&x, &i(&[2, 2], &[0, 0, 1, 1])]), i(&[2], &[0, 3]));
+    assert_eq!(run(&op("GatherND"), &[&x, &i(&[2, 1], &[1, 0])]), i(&[2, 2], &[2, 3, 0, 1]));
+    let cube = iota(&[2, 2, 2]);
+    assert_eq!(run(&op("GatherND"), &[&cube, &i(&[2, 2], &[0, 1, 1, 0])]), i(&[2, 2], &[2, 3, 4, 5]));
+    let batched = op("GatherND").with("batch_dims", Attribute::Int(1));
+    assert_eq!(run(&batched, &[&cube, &i(&[2, 1], &[1, 0])]), i(&[2, 2], &[2, 3, 4, 5]));
+    assert!(try_run(&op("GatherND"), &[&x, &i(&[1, 2], &[0, 2])]).is_err());
+    assert!(try_run(&op("GatherND"), &[&x, &i(&[1, 3], &[0, 0, 0])]).is_err());
+    assert!(try_run(&op("GatherND"), &[&x, &Array::integer(0)]).is_err());
+    let rows = op("GatherElements").with("axis", Attribute::Int(1));
+    let table = i(&[2, 2], &[1, 2, 3, 4]);
+    assert_eq!(run(&rows, &[&table, &i(&[2, 2], &[0, 0, 1, 0])]), i(&[2, 2], &[1, 1, 4, 3]));
+    let tall = i(&[3, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let picks = i(&[2, 3], &[-1, -2, 0, -2, 0, 0]);
+    assert_eq!(run(&op("GatherElements"), &[&tall, &picks]), i(&[2, 3], &[7, 5, 3, 4, 2, 3]));
+    assert!(try_run(&op("GatherElements"), &[&tall, &iota(&[4, 4])]).is_err());
+}
+
+#[test]
+fn indices_replace_elements_and_slices() {
+    let x = f(&[8], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let (at, new) = (i(&[4, 1], &[4, 3, 1, 7]), f(&[4], &[9.0, 10.0, 11.0, 12.0]));
+    let put = |reduction: &str| op("ScatterND").with("reduction", Attribute::String(reduction.into()));
+    let of = |node: &Node| run(node, &[&x, &at, &new]).to_f32s();
+    assert_eq!(of(&op("ScatterND")), [1.0, 11.0, 3.0, 10.0, 9.0, 6.0, 7.0, 12.0]);
+    assert_eq!(of(&put("add")), [1.0, 13.0, 3.0, 14.0, 14.0, 6.0, 7.0, 20.0]);
+    assert_eq!(of(&put("mul")), [1.0, 22.0, 3.0, 40.0, 45.0, 6.0, 7.0, 96.0]);
+    assert_eq!(of(&put("max")), of(&op("ScatterND")));
+    assert_eq!(of(&put("min")), x.to_f32s());
+    assert!(try_run(&put("mean"), &[&x, &at, &new]).is_err());
+    let rows = run(&op("ScatterND"), &[&iota(&[3, 2]), &i(&[1, 1], &[-1]), &i(&[1, 2], &[8, 9])]);
+    assert_eq!(rows, i(&[3, 2], &[0, 1, 2, 3, 8, 9]));
+    assert!(try_run(&op("ScatterND"), &[&x, &at, &f(&[3], &[0.0; 3])]).is_err());
+    let line = f(&[1, 5], &[1.0, 2.0, 3.0, 4.0, 5.0]);
+    let (at, new) = (i(&[1, 2], &[1, 3]), f(&[1, 2], &[1.1, 2.1]));
+    let along = op("ScatterElements").with("axis", Attribute::Int(1));
+    assert_eq!(run(&along, &[&line, &at, &new]).to_f32s(), [1.0, 1.1, 3.0, 2.1, 5.0]);
+    let twice = along.with("reduction", Attribute::String("add".into()));
+    assert_eq!(
+        run(&twice, &[&line, &i(&[1, 2], &[1, 1]), &new]).to_f32s(),
+        [1.0, 2.0 + 1.1 + 2.1, 3.0, 4.0, 5.0]
+    );
+}
+
+#[test]
+fn order_along_an_axis() {
+    let x = f(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let sum = |node: Node, axis: i64| run(&node, &[&x, &Array::integer(axis)]).to_f32s();
+    assert_eq!(sum(op("CumSum"), 0), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);
+    assert_eq!(sum(op("CumSum"), -1), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
+    assert_eq!(sum(op("CumSum").with("exclusive", Attribute::Int(1)), 1), [0.0, 1.0, 3.0, 0.0, 4.0, 9.0]);
+    let back = op("CumSum").with("reverse", Attribute::Int(1));
+    assert_eq!(sum(back.clone(), 1), [6.0, 5.0, 3.0, 15.0, 11.0, 6.0]);
+    assert_eq!(sum(back.with("exclusive", Attribute::Int(1)), 1), [5.0, 3.0, 0.0, 11.0, 6.0, 0.0]);
+    let three = i(&[1], &[3]);
+    let grid = iota(&[3, 4]);
+    let best = |node: Node, x: &Array, k: &Array| {
+        evaluate(&node, &[Some(x), Some(k)], 17).unwrap().expect("a known op")
+    };
+    let largest = best(op("TopK"), &grid, &three);
+    assert_eq!(largest[0], i(&[3, 3], &[3, 2, 1, 7, 6, 5, 11, 10, 9]));
+    assert_eq!(largest[1], i(&[3, 3], &[3, 2, 1, 3, 2, 1, 3, 2, 1]));
+    let least = op("TopK").with("largest", Attribute::Int(0)).with("axis", Attribute::Int(0));
+    assert_eq!(best(least, &grid, &i(&[1], &[1]))[0], i(&[1, 4], &[0, 1, 2, 3]));
+    let equal = best(op("TopK"), &f(&[4], &[1.0, 2.0, 2.0, 0.0]), &i(&[1], &[2]));
+    assert_eq!(equal[1], i(&[2], &[1, 2]));
+    assert!(try_run(&op("TopK"), &[&grid, &i(&[1], &[5])]).is_err());
+    let table = f(&[2, 2], &[2.0, 2.0, 3.0, 10.0]);
+    let rows = op("ArgMax").with("axis", Attribute::Int(1));
+    assert_eq!(run(&rows, &[&table]), i(&[2, 1], &[0, 1]));
+    let last = rows.with("select_last_index", Attribute::Int(1)).with("keepdims", Attribute::Int(0));
+    assert_eq!(run(&last, &[&table]), i(&[2], &[1, 1]));
+    assert_eq!(run(&op("ArgMin"), &[&table]), i(&[1, 2], &[0, 0]));
+    let places = run(&op("NonZero"), &[&b(&[2, 2], &[true, false, true, true])]);
+    assert_eq!(places, i(&[2, 3], &[0, 1, 1, 0, 0, 1]));
+}
+
+#[test]
+fn one_hot_limits_and_stored_integers() {
+    let marks = run(&op("OneHot"), &[&i(&[3], &[0, -1, 4]), &Array::integer(3), &f(&[2], &[2.0, 5.0])]);
+    assert_eq!(marks, f(&[3, 3], &[5.0, 2.0, 2.0, 2.0, 2.0, 5.0, 2.0, 2.0, 2.0]));
+    let front = op("OneHot").with("axis", Attribute::Int(0));
+    let marks = run(&front, &[&i(&[2], &[1, 0]), &i(&[1], &[2]), &i(&[2], &[0, 1])]);
+    assert_eq!(marks, i(&[2, 2], &[0, 1, 1, 0]));
+    let inside = [&f(&[3], &[-2.0, 0.5, 9.0]), &Array::scalar(-1.0), &Array::scalar(1.0)];
+    assert_eq!(run(&op("Clip"), &inside).to_f32s(), [-1.0, 0.5, 1.0]);
+    let below = [Some(&i(&[3], &[-2, 5, 9])), None, Some(&i(&[1], &[6]))];
+    let clipped = evaluate(&op("Clip"), &below, 17).unwrap().unwrap();
+    assert_eq!(clipped[0], i(&[3], &[-2, 5, 6]));
+    let soft = run(&op("Softplus"), &[&f(&[2], &[0.0, 100.0])]).to_f32s();
+    assert_eq!(soft, [std::f32::consts::LN_2, 100.0]);
+    assert_eq!(run(&op("Softsign"), &[&f(&[2], &[-1.0, 3.0])]).to_f32s(), [-0.5, 0.75]);
+    let stored = i(&[2, 2], &[0, 3, 128, 255]);
+    let all = run(&op("DequantizeLinear"), &[&stored, &Array::scalar(2.0), &Array::integer(128)]);
+    assert_eq!(all, f(&[2, 2], &[-256.0, -250.0, 0.0, 254.0]));
+    let (scales, zeros) = (f(&[2], &[2.0, 4.0]), i(&[2], &[0, 128]));
+    let columns = run(&op("DequantizeLinear"), &[&stored, &scales, &zeros]);
+    assert_eq!(columns, f(&[2, 2], &[0.0, -500.0, 256.0, 508.0]));
+    let rows = op("DequantizeLinear").with("axis", Attribute::Int(0));
+    assert_eq!(run(&rows, &[&stored, &scales]), f(&[2, 2], &[0.0, 6.0, 512.0, 1020.0]));
+    let blocks = op("DequantizeLinear").with("axis", Attribute::Int(1)).with("block_size", Attribute::Int(2));
+    let four = i(&[2, 4], &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let scales = f(&[2, 2], &[1.0, 10.0, 100.0, 1000.0]);
+    let expected = [1.0, 2.0, 30.0, 40.0, 500.0, 600.0, 7000.0, 8000.0];
+    assert_eq!(run(&blocks, &[&four, &scales]), f(&[2, 4], &expected));
+    assert!(try_run(&rows, &[&stored, &f(&[3], &[1.0; 3])]).is_err());
 }

@@ -55,11 +55,7 @@ impl View {
 
     /// The elements it shows.
     pub(super) fn pick(&self, data: &Data) -> Data {
-        match data {
-            Data::F32(values) => Data::F32(self.indices().map(|at| values[at]).collect()),
-            Data::I64(values) => Data::I64(self.indices().map(|at| values[at]).collect()),
-            Data::Bool(values) => Data::Bool(self.indices().map(|at| values[at]).collect()),
-        }
+        data.pick(self.indices())
     }
 }
 

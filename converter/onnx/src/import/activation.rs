@@ -18,6 +18,7 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Relu", Handler::View(|i| i.activate(Function::Relu)), "all of it"),
     OnnxOp::new("LeakyRelu", Handler::View(|i| i.leaky_relu()), "all of it"),
     OnnxOp::new("Elu", Handler::View(|i| i.elu()), "all of it"),
+    OnnxOp::new("Selu", Handler::View(|i| i.selu()), "all of it"),
     OnnxOp::new("Clip", Handler::View(|i| i.clip()), "constant limits"),
     OnnxOp::new("Sigmoid", Handler::View(|i| i.activate(Function::Sigmoid)), "all of it"),
     OnnxOp::new("Tanh", Handler::View(|i| i.activate(Function::Tanh)), "all of it"),
@@ -31,7 +32,7 @@ pub(super) const REFUSED: &[Refused] = &[
         instead: "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
     },
     Refused {
-        names: &["Exp", "Log", "Pow", "Reciprocal", "Sqrt"],
+        names: &["Exp", "Log", "Reciprocal", "Sqrt"],
         instead: "element-wise functions are supported as part of LayerNorm, GELU, SiLU and Softmax only",
     },
 ];
@@ -72,6 +73,15 @@ impl Importer<'_> {
     fn elu(&mut self) -> Result<View> {
         let alpha = self.node.float("alpha", 1.0);
         self.activate(Function::Elu { alpha })
+    }
+
+    /// `gamma` times ELU.
+    fn selu(&mut self) -> Result<View> {
+        let alpha = self.node.float("alpha", 1.673_263_2);
+        let gamma = self.node.float("gamma", 1.050_701);
+        let mut view = self.activate(Function::Elu { alpha })?;
+        view.factor *= gamma;
+        Ok(view)
     }
 
     fn hard_sigmoid(&mut self) -> Result<View> {

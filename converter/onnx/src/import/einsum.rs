@@ -19,6 +19,7 @@ impl Importer<'_> {
         if self.node.count() == 1 {
             return self.rearrange(&equation);
         }
+        let equation = self.without_ellipsis(equation)?;
         let terms = equation.split_once("->").and_then(|(inputs, out)| {
             let (a, b) = inputs.split_once(',')?;
             let labels = |term: &str| term.chars().collect::<Vec<char>>();
@@ -114,6 +115,35 @@ impl Importer<'_> {
         let perm: Vec<usize> =
             out.iter().filter_map(|c| labels.iter().position(|label| label == c)).collect();
         Ok(product.with_axes(axes).transpose(&perm))
+    }
+
+    /// `equation` with a letter for each axis that dots stand for, which both operands align at
+    /// the end.
+    fn without_ellipsis(&self, equation: String) -> Result<String> {
+        if !equation.contains("...") {
+            return Ok(equation);
+        }
+        let mut hidden = Vec::new();
+        for (at, term) in equation.split("->").next().unwrap_or_default().split(',').enumerate() {
+            let rank = match self.value(at)? {
+                Value::View(view) => view.rank(),
+                Value::Constant(array) => array.rank(),
+            };
+            let letters = term.replace("...", "").len();
+            let count = if letters == term.len() { Some(0) } else { rank.checked_sub(letters) };
+            hidden.push(count.ok_or_else(|| {
+                self.node.invalid(format!("the equation `{equation}` does not fit its inputs"))
+            })?);
+        }
+        let most = hidden.iter().copied().max().unwrap_or(0);
+        let free: Vec<char> = ('A'..='Z').filter(|letter| !equation.contains(*letter)).take(most).collect();
+        if free.len() < most {
+            return Err(self.node.unsupported(format!("the equation `{equation}` has too many axes")));
+        }
+        let letters = |count: usize| free[most - count..].iter().collect::<String>();
+        let (inputs, out) = equation.split_once("->").unwrap_or((&equation, ""));
+        let terms = inputs.split(',').zip(hidden).map(|(term, count)| term.replace("...", &letters(count)));
+        Ok(format!("{}->{}", terms.collect::<Vec<_>>().join(","), out.replace("...", &letters(most))))
     }
 
     /// An equation of one operand: its axes in another order, those left out summed.

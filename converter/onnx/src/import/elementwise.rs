@@ -1,6 +1,6 @@
 //! Sums, and products with constants.
 
-use float::Node;
+use float::{Node, Part};
 
 use super::importer::{Importer, Result, Value};
 use super::names;
@@ -16,14 +16,11 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "Mul",
         Handler::View(|i| i.multiply()),
-        "of two computed tensors that broadcast, or with a constant that may differ from channel to channel, not from row to row",
+        "of two computed tensors that broadcast, or with a constant",
     ),
-    OnnxOp::new(
-        "Div",
-        Handler::View(|i| i.multiply()),
-        "by a constant that may differ from channel to channel, not from row to row",
-    ),
+    OnnxOp::new("Div", Handler::View(|i| i.multiply()), "by a constant"),
     OnnxOp::new("Neg", Handler::View(|i| i.negate()), "all of it"),
+    OnnxOp::new("Pow", Handler::View(|i| i.power()), "constant exponents of 1 and 2"),
 ];
 
 /// What is added after a product, in a layout of the storage.
@@ -93,6 +90,19 @@ impl Importer<'_> {
         Ok(view)
     }
 
+    /// `Pow`: the tensor itself, or its square.
+    fn power(&mut self) -> Result<View> {
+        let exponent = self.weights(1, "exponent")?;
+        let view = self.view(0)?;
+        match uniform(&exponent) {
+            Some(1.0) if exponent.rank() <= view.rank() => Ok(view),
+            Some(2.0) if exponent.rank() <= view.rank() => self.multiply_views(&view, &view),
+            _ => Err(self
+                .node
+                .unsupported("powers of 1 and 2 are supported, square roots as part of LayerNorm only")),
+        }
+    }
+
     fn map(&mut self, array: &Array, f: impl Fn(f32) -> f32) -> Result<Array> {
         self.spend(array.len())?;
         let values: Vec<f32> = array.to_f32s().into_iter().map(f).collect();
@@ -136,7 +146,7 @@ impl Importer<'_> {
         if scale.is_none() && offset.is_none() {
             return Ok(view);
         }
-        let view = self.whole(&view)?;
+        let mut view = self.whole(&view)?;
         let (len, width) = {
             let tensor = &self.graph.tensors[view.tensor];
             (tensor.len(), tensor.width)
@@ -146,13 +156,13 @@ impl Importer<'_> {
             None => vec![1.0; width],
             Some(array) => {
                 let values = self.to_storage(&view.axes, len, array)?;
-                rows_equal(values, width).map_err(|_| {
-                    self.node.unsupported(format!(
-                        "a product with a constant of shape {:?} that differs from row to row is not supported; it \
-                         may differ from channel to channel",
-                        array.shape
-                    ))
-                })?
+                match rows_equal(values, width) {
+                    Ok(row) => row,
+                    Err(values) => {
+                        view = self.multiply_rows(&view, values)?;
+                        vec![1.0; width]
+                    }
+                }
             }
         };
         let offset = match offset {
@@ -184,6 +194,19 @@ impl Importer<'_> {
                 Ok(View::laid_out(tensor, view.axes))
             }
         }
+    }
+
+    /// The product of a view that covers its tensor with a constant of that tensor's layout: a
+    /// position embedding that rotates or weights.
+    fn multiply_rows(&mut self, view: &View, values: Vec<f32>) -> Result<View> {
+        let (rows, width) = {
+            let tensor = &self.graph.tensors[view.tensor];
+            (tensor.rows, tensor.width)
+        };
+        let (x, parts) = (view.tensor, vec![Part::Constant(values)]);
+        let y = self.emit("factors", rows, width, |out| Node::Concat { parts, out })?;
+        let tensor = self.emit("", rows, width, |out| Node::Mul { x, y, out })?;
+        Ok(View { factor: view.factor, ..View::laid_out(tensor, view.axes.clone()) })
     }
 
     /// `view · scale[channel] + offset[channel]` of a view that covers its tensor, its factor

@@ -8,8 +8,9 @@ use float::{Graph, TensorId};
 use super::names::{self, Names};
 use super::outputs::LeftOut;
 use super::view::View;
+use crate::constants::Budget;
 use crate::error::OnnxError;
-use crate::fold::{Budget, axis_of};
+use crate::fold::axis_of;
 use crate::model::{Array, Element, Model, Node};
 use crate::reader::Reader;
 
@@ -74,6 +75,8 @@ pub(super) struct Importer<'a> {
     pub(super) names: Names,
     pub(super) folding: Budget,
     pub(super) work: Cell<usize>,
+    /// Constants as tensors, for handlers that want those of a node on constants.
+    pub(super) lifted: HashMap<String, View>,
 }
 
 impl<'a> Importer<'a> {
@@ -134,6 +137,7 @@ impl<'a> Importer<'a> {
             work: Cell::new(
                 MAX_WORK.saturating_add(usize::try_from(stored).unwrap_or(usize::MAX).saturating_mul(8)),
             ),
+            lifted: HashMap::new(),
         })
     }
 
@@ -179,6 +183,7 @@ impl<'a> Importer<'a> {
                 view.exclusive &= self.reads.get(name) == Some(&1);
                 Ok(view)
             }
+            _ if self.lifted.contains_key(name) => Ok(self.lifted[name].clone()),
             Some(Value::Constant(_)) => Err(self.not_computed(name)),
             None if self.model.constant(name).is_some() => Err(self.not_computed(name)),
             None => Err(self.node.invalid(format!("input `{name}` is not made before it is read"))),

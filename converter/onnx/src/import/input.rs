@@ -1,7 +1,7 @@
 //! The model's input as a view of the frame.
 
 use float::{Graph, Node, Preprocessing, StatedPixels};
-use runtime::image::Fit;
+use runtime::image::{Fit, MAX_SIDE};
 use runtime::{ChannelOrder, FloatBits, Image};
 
 use super::importer::{MAX_ELEMENTS, Result, interface};
@@ -20,6 +20,40 @@ pub struct Normalisation<'a> {
     pub std: &'a [f32],
 }
 
+/// What is taken.
+const WANTED: &str = "an image is taken, N × C × H × W with 1 to 4 channels";
+
+/// Names that exporters give to inputs of audio models.
+const AUDIO: &[&str] =
+    &["audio", "fbank", "input_features", "input_values", "mel", "spectrogram", "speech", "wave"];
+
+fn is_text(input: &Input) -> bool {
+    input.element == Element::Int && input.shape.len() <= 3
+}
+
+/// What an input is that is no image, as far as its type, name and dimensions show.
+fn no_image(input: &Input) -> Option<String> {
+    let name = input.name.to_lowercase();
+    let fixed = |at: usize| input.shape.get(at).copied().flatten();
+    match input.shape.len() {
+        _ if input.element == Element::Bool => Some("it holds truth values, as masks do".into()),
+        0..=3 if is_text(input) => Some("it holds integers, as token ids of text do".into()),
+        0..=3 if AUDIO.iter().any(|word| name.contains(word)) => {
+            Some("its name says that it is audio".into())
+        }
+        0 | 1 => Some("it has no height and width".into()),
+        2 => {
+            let count = fixed(1).map_or("some".into(), |count| count.to_string());
+            Some(format!("it is a flat vector of {count} values, whose height and width nobody states"))
+        }
+        3 if fixed(1) == Some(1) || fixed(2) == Some(1) => {
+            Some("it is a sequence of values, as audio is".into())
+        }
+        5.. => Some("it has more dimensions than one image, as video has".into()),
+        _ => None,
+    }
+}
+
 /// Dimensions of the image, and the value of the model that it is.
 struct Layout {
     /// Height, width, channels.
@@ -34,9 +68,17 @@ struct Layout {
 pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)> {
     let [input] = model.inputs.as_slice() else {
         let names: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
-        let reason = format!("the model must have one input, an image; it has {} ({names:?})", names.len());
+        let part = match model.inputs.iter().any(is_text) {
+            true => "; one of them holds token ids of text: export the image encoder alone",
+            false => "",
+        };
+        let reason =
+            format!("the model must have one input, an image; it has {} ({names:?}){part}", names.len());
         return Err(interface("input", names.first().copied().unwrap_or(""), reason));
     };
+    if let Some(what) = no_image(input) {
+        return Err(interface("input", &input.name, format!("{what}; {WANTED}")));
+    }
     let layout = layout(input)?;
     let [height, width, channels] = layout.size;
     let preprocessing = match input.element {
@@ -79,9 +121,7 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
     let shape =
         if layout.channels_last { [1, height, width, channels] } else { [1, channels, height, width] };
     let view = View::laid_out(out, dense(&shape, &order));
-    let view = view
-        .reshape(&layout.shape)
-        .or_else(|| (layout.shape.len() == 2).then(|| view.with_axes(vec![Vec::new(), view.dims()])));
+    let view = view.reshape(&layout.shape);
     view.map(|view| (graph, view))
         .ok_or_else(|| interface("input", &input.name, "its shape is not an image's"))
 }
@@ -89,7 +129,7 @@ pub(super) fn frame(model: &Model, given: Normalisation) -> Result<(Graph, View)
 fn layout(input: &Input) -> Result<Layout> {
     let error = |reason: String| interface("input", &input.name, reason);
     let rank = input.shape.len();
-    let batched = rank == 4 || rank == 2 || (rank == 3 && matches!(input.shape[0], None | Some(1)));
+    let batched = rank == 4 || (rank == 3 && matches!(input.shape[0], None | Some(1)));
     let mut shape = Vec::with_capacity(rank);
     for (axis, &dim) in input.shape.iter().enumerate() {
         shape.push(match dim {
@@ -116,25 +156,23 @@ fn layout(input: &Input) -> Result<Layout> {
         [1, h, w] => ([h, w, 1], false),
         [c, h, w] if few(c) => ([h, w, c], false),
         [h, w, c] if few(c) => ([h, w, c], true),
-        [_, n] => {
-            let square = |c: usize| (n.is_multiple_of(c) && (n / c).isqrt().pow(2) == n / c).then_some(c);
-            let Some(c) = square(1).or_else(|| square(3)) else {
-                return Err(error(format!(
-                    "{n} values are not a square image; give the model N × C × H × W"
-                )));
-            };
-            let side = (n / c).isqrt();
-            ([side, side, c], false)
-        }
-        _ => {
-            return Err(error(format!(
-                "a shape of {shape:?} is not an image's; N × C × H × W with 1 to 4 channels is expected"
-            )));
-        }
+        _ => return Err(error(format!("a shape of {shape:?} is not an image's; {WANTED}"))),
     };
-    let fits = size[..2].iter().all(|&side| side <= usize::from(u16::MAX));
-    if !fits || size.iter().product::<usize>() > MAX_ELEMENTS {
-        return Err(error(format!("an image of {shape:?} is too large")));
+    let limit = usize::from(MAX_SIDE);
+    if let Some(side) = size[..2].iter().find(|&&side| side > limit) {
+        return Err(error(format!(
+            "an image of {} × {} pixels is too large: a side of {side} exceeds the limit of {limit}; export the model \
+             with a smaller image",
+            size[0], size[1]
+        )));
+    }
+    let values = size.iter().product::<usize>();
+    if values > MAX_ELEMENTS {
+        return Err(error(format!(
+            "an image of {} × {} pixels is too large: its {values} values exceed the limit of {MAX_ELEMENTS}; export \
+             the model with a smaller image",
+            size[0], size[1]
+        )));
     }
     Ok(Layout { size, shape, channels_last })
 }

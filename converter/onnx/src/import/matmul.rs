@@ -10,7 +10,6 @@ use super::view::{Axis, Dim, View, coalesce, dense, length, split};
 use crate::error::OnnxError;
 use crate::fold::broadcast;
 use crate::model::Array;
-use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
@@ -25,15 +24,6 @@ pub(super) const OPS: &[OnnxOp] = &[
     )
     .of(Domain::Microsoft),
     OnnxOp::new("Gemm", Handler::View(|i| i.gemm()), "either side transposed; `alpha`, `beta` and a bias"),
-    OnnxOp::new(
-        "Attention",
-        Handler::View(|i| i.attention()),
-        "a constant mask that is added; no causal mask, past keys, soft cap or grouped queries",
-    )
-    .ignoring(&[
-        Ignored::new("qk_matmul_output_mode", "it is about an output that is not computed"),
-        Ignored::new("softmax_precision", "all floats are computed in 32 bits"),
-    ]),
 ];
 
 impl Importer<'_> {
@@ -185,7 +175,7 @@ impl Importer<'_> {
     }
 
     /// `A · Bᵀ` with NumPy's batches: `… × m × k` and `… × n × k`.
-    fn batched(&mut self, a: &View, b: &View) -> Result<View> {
+    pub(super) fn batched(&mut self, a: &View, b: &View) -> Result<View> {
         if a.rank() < 2 || b.rank() < 2 {
             return Err(self.node.unsupported("products with vectors are not supported; use matrices"));
         }
@@ -248,58 +238,6 @@ impl Importer<'_> {
         let axis = |len, stride| coalesce(&[Dim { len, stride }]);
         Ok(View::laid_out(tensor, vec![axis(batch, n), axis(m, width), axis(n, 1)]))
     }
-
-    /// ONNX's own `Attention`.
-    pub fn attention(&mut self) -> Result<View> {
-        let node = self.node;
-        let extra = (4..6).any(|at| node.input(at).is_some());
-        let (causal, cap) = (node.int("is_causal", 0) != 0, node.float("softcap", 0.0));
-        if extra || causal || cap != 0.0 {
-            return Err(node.unsupported("causal masks, past keys and soft caps are not supported"));
-        }
-        let (q, k, v) = (self.view(0)?, self.view(1)?, self.view(2)?);
-        let flat = q.rank() == 3;
-        let heads = [node.int("q_num_heads", 0), node.int("kv_num_heads", 0)];
-        let per_head = |importer: &Self, view: &View, heads: i64| {
-            let shape = view.shape();
-            let heads = usize::try_from(heads).unwrap_or(0);
-            let split = match *shape.as_slice() {
-                [_, _, _, _] => Some(view.clone()),
-                [b, l, width] if heads > 0 && width.is_multiple_of(heads) => {
-                    view.reshape(&[b, l, heads, width / heads]).map(|view| view.transpose(&[0, 2, 1, 3]))
-                }
-                _ => None,
-            };
-            split.ok_or_else(|| importer.node.invalid("its inputs are not heads of queries, keys and values"))
-        };
-        let (q, k, v) =
-            (per_head(self, &q, heads[0])?, per_head(self, &k, heads[1])?, per_head(self, &v, heads[1])?);
-        if q.len(1) != k.len(1) || k.len(1) != v.len(1) {
-            return Err(node.unsupported("grouped queries are not supported; give every query head its keys"));
-        }
-        let mut scores = self.batched(&q, &k)?;
-        scores.factor *= node.float("scale", 1.0 / (q.len(3) as f32).sqrt());
-        let mut scores = self.settle(&scores)?;
-        if node.input(3).is_some() {
-            let mask = self.weights(3, "mask")?;
-            if mask.bools().is_some() {
-                if !mask.to_i64s().iter().all(|&keep| keep != 0) {
-                    return Err(node.unsupported("attention masks are not supported"));
-                }
-            } else {
-                scores = self.affine(&scores, None, Some(&mask), 3)?;
-            }
-        }
-        let last = scores.rank() - 1;
-        let weights = self.softmax_of(&scores, &[last])?;
-        let out = self.batched(&weights, &swap(&v))?;
-        if !flat {
-            return Ok(out);
-        }
-        let out = out.transpose(&[0, 2, 1, 3]);
-        let shape = [out.len(0), out.len(1), out.len(2) * out.len(3)];
-        out.reshape(&shape).ok_or_else(|| self.unknown())
-    }
 }
 
 /// Whether a constant is several matrices.
@@ -308,7 +246,7 @@ fn is_stack(array: &Array) -> bool {
 }
 
 /// The last two axes exchanged.
-fn swap(view: &View) -> View {
+pub(super) fn swap(view: &View) -> View {
     let mut perm: Vec<usize> = (0..view.rank()).collect();
     if let [.., a, b] = perm.as_mut_slice() {
         std::mem::swap(a, b);

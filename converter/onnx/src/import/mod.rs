@@ -7,7 +7,8 @@
 //! Each family of operators is a file whose `OPS` are its rows: name, handler, and what of the
 //! operator is accepted. `ops` joins them. A handler sees its node through a `Reader`: attributes
 //! and inputs that it does not read are refused, unless the row says why no result depends on them.
-//! Any node that [`fold`](super::fold) evaluates is accepted where its inputs are constant.
+//! Nodes whose inputs are all constant never reach a handler here: they are evaluated
+//! ([`constants`](super::constants)).
 //!
 //! `Softmax`, `LogSoftmax` and `Sigmoid` at the very end of a classifier, and `ArgMax` at
 //! the end of any model, are left out: the output is the logits, whose order is the same.
@@ -15,16 +16,19 @@
 //! Each output states what is left out ([`float::Output::ending`]).
 
 mod activation;
+mod attention;
 mod binary;
 mod cast;
 mod choice;
 mod concat;
+mod constants;
 mod conv;
 mod einsum;
 mod elementwise;
 mod importer;
 mod input;
 mod linear;
+mod masks;
 mod matmul;
 mod maximum;
 mod metadata;
@@ -39,6 +43,7 @@ mod pick;
 mod preprocessing;
 mod product;
 mod reduce;
+mod refused;
 mod resize;
 mod store;
 #[cfg(test)]
@@ -49,6 +54,7 @@ mod window;
 
 use std::collections::HashSet;
 
+pub(super) use constants::evaluate;
 use importer::{Importer, MAX_ELEMENTS, Result, Value};
 pub use input::Normalisation;
 
@@ -78,17 +84,19 @@ pub fn build(model: Model, normalisation: Normalisation) -> std::result::Result<
     for (index, node) in nodes.iter().enumerate().filter(|&(index, _)| live[index]) {
         importer.node = node;
         importer.name = names::clean(node.name, node.op, false);
-        importer.step(index)?;
+        if importer.counts(&model.nodes[index].guards)? {
+            importer.step(index)?;
+        }
     }
     importer.finish()
 }
 
-/// The nodes that an output depends on.
 /// Attributes that the result of `node` does not depend on.
 pub(super) fn ignored(node: &Node) -> &'static [Ignored] {
     ops::find(node).map_or(&[], |op| op.ignored)
 }
 
+/// The nodes that an output depends on.
 fn live_nodes(model: &Model) -> Vec<bool> {
     let mut wanted: HashSet<&str> = model.outputs.iter().map(|output| output.name.as_str()).collect();
     let mut live = vec![false; model.nodes.len()];

@@ -17,6 +17,12 @@ pub(super) const OPS: &[OnnxOp] = &[
     )
     .ignoring(&[Ignored::new("stash_type", "all floats are computed in 32 bits")]),
     OnnxOp::new(
+        "ChannelNormalization",
+        Handler::View(|i| i.channel_norm()),
+        "LayerNorm over one axis before the last, from its steps; constant scale and bias",
+    )
+    .of(Domain::Joined),
+    OnnxOp::new(
         "SkipLayerNormalization",
         Handler::Values(|i| i.skip_layer_norm()),
         "of a sum, which may be an output too; constant scale and biases",
@@ -61,8 +67,26 @@ impl Importer<'_> {
         let axis = self.axis(self.node.int("axis", -1), x.rank())?;
         self.name_after(1);
         let beta = self.node.input(2).map(|_| self.weights(2, "bias")).transpose()?;
-        let gamma = self.weights(1, "scale")?;
-        self.normalised(&x, axis, &gamma, beta.as_ref())
+        let gamma = self.node.input(1).map(|_| self.weights(1, "scale")).transpose()?;
+        let gamma = gamma.unwrap_or_else(|| Array::vector(vec![1.0_f32]));
+        let group: Vec<usize> = (axis..x.rank()).collect();
+        self.normalised(&x, &group, &gamma, beta.as_ref())
+    }
+
+    /// LayerNorm over one axis, whose parameters lie at `place`.
+    fn channel_norm(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axis = self.axis(self.node.int("axis", -1), x.rank())?;
+        if self.axis(self.node.int("place", -1), x.rank())? != axis {
+            return Err(self.node.unsupported(
+                "it normalises along one axis and scales along another; scale along the normalised one",
+            ));
+        }
+        self.name_after(1);
+        let beta = self.node.input(2).map(|_| self.weights(2, "bias")).transpose()?;
+        let gamma = self.node.input(1).map(|_| self.weights(1, "scale")).transpose()?;
+        let gamma = gamma.unwrap_or_else(|| Array::vector(vec![1.0_f32]));
+        self.normalised(&x, &[axis], &gamma, beta.as_ref())
     }
 
     /// `SkipLayerNormalization`: of the sum of two inputs and a bias.
@@ -77,7 +101,8 @@ impl Importer<'_> {
         self.name_after(2);
         let beta = self.node.input(3).map(|_| self.weights(3, "bias")).transpose()?;
         let gamma = self.weights(2, "scale")?;
-        let out = self.normalised(&sum, sum.rank().saturating_sub(1), &gamma, beta.as_ref())?;
+        let last = sum.rank().saturating_sub(1);
+        let out = self.normalised(&sum, &[last], &gamma, beta.as_ref())?;
         let unused = || Value::Constant(Array::scalar(f32::NAN));
         Ok(match self.node.outputs.get(3).filter(|name| !name.is_empty()) {
             Some(_) => vec![out.into(), unused(), unused(), sum.into()],
@@ -85,15 +110,16 @@ impl Importer<'_> {
         })
     }
 
-    fn normalised(&mut self, x: &View, axis: usize, gamma: &Array, beta: Option<&Array>) -> Result<View> {
-        let group: Vec<usize> = (axis..x.rank()).collect();
+    /// LayerNorm of `x` over the axes `group` together.
+    fn normalised(&mut self, x: &View, group: &[usize], gamma: &Array, beta: Option<&Array>) -> Result<View> {
         let len: usize = group.iter().map(|&axis| x.len(axis)).product();
         self.spend(len)?;
         // The operator of ONNX Runtime has a default of its own.
         let default = if self.node.is_own() { 1e-5 } else { 1e-12 };
         let eps = self.node.float("epsilon", default);
-        let view = self.grouped(x, &group)?;
-        let places = stored_places(&view.axes[axis..].concat());
+        let view = self.grouped(x, group)?;
+        let along: Vec<_> = group.iter().flat_map(|&axis| view.axes[axis].clone()).collect();
+        let places = stored_places(&along);
         let params = |importer: &Self, array: &Array| {
             array.check_finite(importer.node.name)?;
             let values = array.to_f32s();

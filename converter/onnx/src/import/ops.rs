@@ -1,10 +1,10 @@
 //! The operators that are imported, by family: what dispatch, the message about an operator that
 //! is not among them, and `docs/onnx-operators.md` are made from.
 
-use super::op::{Domain, OnnxOp, Refused};
+use super::op::{OnnxOp, Refused};
 use super::{
-    activation, binary, cast, choice, concat, conv, einsum, elementwise, matmul, maximum, movement, norm,
-    pad, pick, reduce, resize, transposed,
+    activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, matmul, maximum,
+    movement, norm, pad, pick, reduce, refused, resize, transposed,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -20,7 +20,7 @@ pub(super) struct Family {
 }
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { title: "Products", ops: &[matmul::OPS, einsum::OPS] },
+    Family { title: "Products", ops: &[matmul::OPS, attention::OPS, einsum::OPS] },
     Family { title: "Convolutions", ops: &[conv::OPS, transposed::OPS] },
     Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
     Family { title: "Functions of one element", ops: &[activation::OPS] },
@@ -35,12 +35,8 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 /// Operators of which more can be said than that they are not accepted.
-pub(super) const REFUSED: &[&[Refused]] = &[activation::REFUSED, choice::REFUSED, norm::REFUSED, CONTROL];
-
-const CONTROL: &[Refused] = &[Refused {
-    names: &["If", "Loop", "Scan"],
-    instead: "control flow is not supported; export with fixed shapes, by tracing",
-}];
+pub(super) const REFUSED: &[&[Refused]] =
+    &[activation::REFUSED, choice::REFUSED, norm::REFUSED, refused::REFUSED];
 
 /// All rows.
 pub(super) fn all() -> impl Iterator<Item = &'static OnnxOp> {
@@ -52,22 +48,21 @@ pub(super) fn find(node: &Node) -> Option<&'static OnnxOp> {
     all().find(|op| op.name == node.op && op.domain.name() == node.domain)
 }
 
-/// Why `node`, which has no row or is not computed of its constants, is not imported, and what
-/// would be accepted.
+/// Why `node`, which has no row, is not imported, and what would be accepted.
 pub(super) fn refusal(node: &Node) -> OnnxError {
-    if find(node).is_some() {
-        return node.unsupported("of constants alone it is not computed; simplify the model with onnxsim");
+    if let Some(said) = refused::by_domain(node) {
+        return node.unsupported(said);
     }
     let refused = REFUSED.iter().copied().flatten().find(|row| row.names.contains(&node.op.as_str()));
-    if let Some(refused) = refused {
+    if let Some(refused) = refused.filter(|_| node.domain.is_empty()) {
         return node.unsupported(refused.instead);
     }
     let fused = patterns::FUSED.iter().find(|fused| node.domain == "com.microsoft" && node.op == fused.name);
     if let Some(fused) = fused {
         return node.unsupported(format!("of this operator is accepted: {}", fused.accepts));
     }
-    let only = if fold::folds(node) { "it is computed of constants only; " } else { "" };
-    let mut names: Vec<&str> = all().filter(|op| op.domain == Domain::Onnx).map(|op| op.name).collect();
-    names.sort_unstable();
-    node.unsupported(format!("{only}accepted are {}", names.join(", ")))
+    node.unsupported(match fold::folds(node) {
+        true => "it is computed of constants and shapes only",
+        false => "this operator is not among those that are read; write it with operators that are",
+    })
 }

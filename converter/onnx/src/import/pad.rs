@@ -8,7 +8,7 @@ use crate::model::Array;
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Pad",
     Handler::View(|i| i.pad()),
-    "constant pads and value; neither cropping nor reflection",
+    "constant pads and value; negative pads, reflection, edges and wrapping too",
 )];
 
 impl Importer<'_> {
@@ -35,12 +35,16 @@ impl Importer<'_> {
         if pads.iter().all(|&pad| pad == 0) {
             return Ok(view);
         }
-        if mode != "constant" || pads.iter().any(|pad| !(0..1 << 16).contains(pad)) {
-            return Err(node.unsupported("only padding with a constant, and not cropping, is supported"));
+        if pads.iter().any(|pad| pad.unsigned_abs() >= 1 << 16) {
+            return Err(node.unsupported("pads of 65,536 and more are not supported"));
         }
+        for (at, &axis) in axes.iter().enumerate() {
+            view = self.index(&view, axis, [pads[at], pads[at + axes.len()]], mode)?;
+        }
+        let fill = |pad: i64| if mode == "constant" { pad.max(0) as usize } else { 0 };
         let mut amounts = vec![(0, 0); view.rank()];
         for (at, &axis) in axes.iter().enumerate() {
-            amounts[axis] = (pads[at] as usize, pads[at + axes.len()] as usize);
+            amounts[axis] = (fill(pads[at]), fill(pads[at + axes.len()]));
         }
         if value == 0.0 && view.rank() == 4 && amounts[..2] == [(0, 0); 2] && self.only_conv_reads() {
             let [(top, bottom), (left, right)] = [amounts[2], amounts[3]];
@@ -63,6 +67,35 @@ impl Importer<'_> {
             }
         }
         Ok(view)
+    }
+
+    /// The view without what negative `pads` cut off `axis`, and in modes other than `constant`
+    /// with copies of its own elements.
+    fn index(&mut self, view: &View, axis: usize, pads: [i64; 2], mode: &str) -> Result<View> {
+        let len = view.len(axis) as i64;
+        let pads = if mode == "constant" { pads.map(|pad| pad.min(0)) } else { pads };
+        let count = len + pads[0] + pads[1];
+        if pads == [0, 0] {
+            return Ok(view.clone());
+        }
+        if count < 1 || (mode == "reflect" && pads.iter().any(|&pad| pad >= len)) {
+            return Err(self.node.unsupported(format!("pads of {pads:?} on an axis of {len}")));
+        }
+        let source = |at: i64| match mode {
+            "edge" => Some(at.clamp(0, len - 1)),
+            "wrap" => Some(at.rem_euclid(len)),
+            "reflect" if at < 0 => Some(-at),
+            "reflect" if at >= len => Some(2 * (len - 1) - at),
+            "constant" | "reflect" => Some(at),
+            _ => None,
+        };
+        let picked: Option<Vec<usize>> = (0..count).map(|at| Some(source(at - pads[0])? as usize)).collect();
+        match picked {
+            Some(picked) => self.pick(view, axis, picked),
+            None => Err(self
+                .node
+                .unsupported(format!("mode of `{mode}`; constant, reflect, edge and wrap are known"))),
+        }
     }
 
     /// Whether the node's output is only the image of one convolution.

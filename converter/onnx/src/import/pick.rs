@@ -76,7 +76,7 @@ impl Importer<'_> {
     }
 
     /// The indices `picked` of an axis, in any order.
-    fn pick(&mut self, view: &View, axis: usize, picked: Vec<usize>) -> Result<View> {
+    pub(super) fn pick(&mut self, view: &View, axis: usize, picked: Vec<usize>) -> Result<View> {
         self.spend(picked.len())?;
         let packed = self.rows_first(view, axis)?;
         let (x, width) = (packed.tensor, self.graph.tensors[packed.tensor].width);

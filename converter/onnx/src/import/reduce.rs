@@ -1,6 +1,6 @@
 //! Sums and means over axes.
 
-use float::Node;
+use float::{Node, TensorId};
 
 use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
@@ -12,6 +12,9 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("ReduceSum", Handler::View(|i| i.reduce_sum()), "over constant axes"),
     OnnxOp::new("GlobalAveragePool", Handler::View(|i| i.global_average_pool()), "all of it"),
 ];
+
+/// Most rows of which one mean is.
+const MAX_MEAN: usize = u16::MAX as usize;
 
 impl Importer<'_> {
     /// `ReduceMean`.
@@ -79,10 +82,35 @@ impl Importer<'_> {
         }
         if rows > 1 {
             let factor = out.factor;
-            let tensor = self.emit("", 1, width, |out| Node::Mean { x, out })?;
+            let tensor = self.mean_rows(x, rows, width)?;
             out = View { factor, ..View::laid_out(tensor, out.axes) };
         }
         Ok(out)
+    }
+
+    /// The mean of all rows of a tensor; of many, the mean of means.
+    fn mean_rows(&mut self, mut x: TensorId, mut rows: usize, width: usize) -> Result<TensorId> {
+        while rows > MAX_MEAN {
+            let Some(step) = (2..=MAX_MEAN).rev().find(|&step| rows.is_multiple_of(step)) else {
+                let hint = format!(
+                    "a mean over {rows} positions: at most {MAX_MEAN} are supported, or a number that such a one \
+                     divides; use a smaller image"
+                );
+                return Err(self.node.unsupported(hint));
+            };
+            rows /= step;
+            let wide = rows * width;
+            let apart = self.reshape_tensor(x, step, wide)?;
+            let mean = self.emit("mean", 1, wide, |out| Node::Mean { x: apart, out })?;
+            x = self.reshape_tensor(mean, rows, width)?;
+        }
+        self.emit("", 1, width, |out| Node::Mean { x, out })
+    }
+
+    /// The elements of a tensor as `rows` of `width`.
+    fn reshape_tensor(&mut self, x: TensorId, rows: usize, width: usize) -> Result<TensorId> {
+        let (shape, strides) = ([rows, 1, 1, width], [width, 0, 0, 1]);
+        self.emit("reshape", rows, width, |out| Node::Permute { x, out, offset: 0, shape, strides })
     }
 
     /// `GlobalAveragePool`.

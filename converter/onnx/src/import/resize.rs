@@ -131,7 +131,7 @@ impl Importer<'_> {
             let scales = Array::vector(vec![1.0, scale.unwrap_or(1.0)]);
             let inputs =
                 [Some(&eye), None, if sizes.is_some() { None } else { Some(&scales) }, sizes.as_ref()];
-            let Some(out) = self.folding.evaluate(&probe, &inputs, self.model.opset)? else {
+            let Some(out) = self.folding.fold(&probe, &inputs, self.model.opset)? else {
                 return Err(unsupported());
             };
             let Some(array) = out.into_iter().next() else { return Err(unsupported()) };

@@ -40,7 +40,7 @@ pub(crate) const OPS: &[Fused] = &[
     fused(
         "Attention",
         |node, model, _| attention::packed(node, model),
-        "packed weights without masks, past keys or rotation; all heads of one size",
+        "packed weights, with a constant bias of the scores or none; no mask, past keys or rotation; all heads of one size",
     )
     .ignoring(&[
         MASKED,
@@ -55,7 +55,7 @@ pub(crate) const OPS: &[Fused] = &[
     fused(
         "MultiHeadAttention",
         attention::separate,
-        "three operands of three dimensions, with a constant bias or a stated `scale`; no masks, past keys or rotation",
+        "three operands of three dimensions, with a constant bias or none, also of the scores; no mask, past keys or rotation",
     )
     .ignoring(&[MASKED]),
     fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
@@ -83,7 +83,9 @@ pub(super) fn expand(model: &mut Model) -> Result<(), OnnxError> {
         match row.and_then(|row| Some((row, (row.parts)(&reader, model, &transposes)?))) {
             Some((row, parts)) => {
                 reader.check(row.ignored)?;
-                model.nodes.extend(parts);
+                model
+                    .nodes
+                    .extend(parts.into_iter().map(|part| Node { guards: node.guards.clone(), ..part }));
             }
             None => model.nodes.push(node),
         }

@@ -27,7 +27,7 @@ use std::collections::HashMap;
 pub(super) use contrib::OPS as FUSED;
 
 use super::error::OnnxError;
-use super::model::Model;
+use super::model::{Model, Node};
 use super::reader::Reader;
 use fusion::Fusion;
 use matcher::Matcher;
@@ -38,7 +38,7 @@ use matcher::Matcher;
 ///
 /// # Errors
 ///
-/// As [`Budget::evaluate`](super::fold::Budget::evaluate) for nodes whose inputs are
+/// As [`Budget::evaluate`](super::constants::Budget::evaluate) for nodes whose inputs are
 /// constants; [`OnnxError::Unsupported`] for an attribute or input of a joined node that is not
 /// read.
 pub fn fuse(model: &mut Model) -> Result<(), OnnxError> {
@@ -93,7 +93,7 @@ fn join(model: &mut Model) -> Result<(), OnnxError> {
     for (index, node) in nodes.into_iter().enumerate() {
         if let Some(fusion) = fusions.remove(&index) {
             model.constants.extend(fusion.constants);
-            model.nodes.push(fusion.node);
+            model.nodes.push(Node { guards: node.guards, ..fusion.node });
         } else if !taken[index] {
             model.nodes.push(node);
         }

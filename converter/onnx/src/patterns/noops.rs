@@ -133,7 +133,7 @@ fn result_type(node: &Node, types: &HashMap<String, Element>) -> Option<Element>
     let of = |index: usize| node.input(index).and_then(|name| types.get(name)).copied();
     match node.op.as_str() {
         "Cast" => cast::target(node.int("to", 0)),
-        "CastLike" | "Where" => of(1),
+        "CastLike" | "If" | "Where" => of(1),
         "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "QuantizeLinear" => Some(Element::Int),
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "IsNaN" | "IsInf" | "Not"
         | "And" | "Or" | "Xor" => Some(Element::Bool),

@@ -1,79 +1,216 @@
 //! LayerNorm written as its steps:
-//! `d = x − mean(x)`, `d / √(mean(d²) + ε) · γ + β`.
+//! `d = x − mean(x)`, `d / √(mean(d²) + ε) · γ + β`, with γ anywhere in the product, and
+//! TensorFlow's `x · s + (β − mean(x) · s)` with `s = γ / √(mean(d²) + ε)`.
 
 use super::fusion::Fusion;
 use super::matcher::Matcher;
 use crate::model::{Array, Attribute, Node};
 use crate::reader::Reader;
 
-/// The part of a LayerNorm without γ and β.
-struct Standardised<'a> {
-    x: &'a str,
-    epsilon: f64,
-    axes: Vec<i64>,
+/// Deepest tree of factors that is looked at.
+const MAX_DEPTH: usize = 2;
+
+/// A LayerNorm as far as it was found.
+struct Found<'a> {
+    spread: Spread<'a>,
+    gamma: Option<&'a str>,
+    beta: Option<&'a str>,
     /// Its nodes but the last.
     interior: Vec<usize>,
 }
 
-/// A LayerNorm whose division, or multiplication with a reciprocal, is node `index`.
+/// A LayerNorm whose division, or multiplication with a reciprocal, or TensorFlow's sum, is
+/// node `index`.
 pub(super) fn layer_norm(matcher: &Matcher, index: usize) -> Option<Fusion> {
     let node = matcher.node(index)?;
-    let mut core = standardised(matcher, node)?;
+    let mut found = quotient(matcher, node).or_else(|| affine(matcher, node))?;
     let mut root = index;
     let mut output = node.output();
-    let mut constants = [None, None];
-    for (constant, op) in constants.iter_mut().zip(["Mul", "Add"]) {
-        if let Some((next, node)) = matcher.only_reader(output).filter(|(_, node)| node.is(op))
-            && let Some(array) = parameter(matcher, node, core.axes.len())
+    for op in ["Mul", "Add"] {
+        let open = found.beta.is_none() && (op == "Add" || found.gamma.is_none());
+        if open
+            && let Some((next, node)) = matcher.only_reader(output).filter(|(_, node)| node.is(op))
+            && let Some(value) = constant_operand(matcher, node)
+            && parameter(matcher, value, &found.spread.axes).is_some()
         {
-            core.interior.push(root);
+            found.interior.push(root);
             root = next;
             output = node.output();
-            *constant = Some(array);
+            *(if op == "Mul" { &mut found.gamma } else { &mut found.beta }) = Some(value);
         }
     }
-    let [gamma, beta] = constants;
+    if !matcher.private(&found.interior, root) {
+        return None;
+    }
+    fusion(matcher, &found, root, output)
+}
+
+fn fusion(matcher: &Matcher, found: &Found, root: usize, output: &str) -> Option<Fusion> {
+    let axes = &found.spread.axes;
+    let read = |value: Option<&str>| match value {
+        Some(value) => parameter(matcher, value, axes).map(Some),
+        None => Some(None),
+    };
+    let (gamma, beta) = (read(found.gamma)?, read(found.beta)?);
     // Which axis is the last is known only by γ if the axis is counted from the start.
-    if core.axes[0] >= 0 && (gamma.is_none() || core.axes.len() > 1) {
+    if axes[0] >= 0 && (gamma.is_none() || axes.len() > 1) {
         return None;
     }
-    if !matcher.private(&core.interior, root) {
+    let given = || gamma.iter().chain(&beta);
+    let bare = if axes.len() == 1 { axes[0] } else { -1 };
+    let place = given().map(|parameter| parameter.place).next().unwrap_or(bare);
+    // A sum is a mean if it is divided by as many elements as there are.
+    let elements = given().map(|parameter| parameter.array.len()).next();
+    let counted = found.spread.counts.iter().all(|&count| elements.is_some_and(|len| len as f64 == count));
+    if given().any(|parameter| parameter.place != place) || !counted {
         return None;
     }
-    let named = |array: Option<Array>, role: &str| array.map(|array| (format!("{output}/{role}"), array));
+    let named = |parameter: Option<Parameter>, role: &str| {
+        parameter.map(|parameter| (format!("{output}/{role}"), parameter.array))
+    };
     let (gamma, beta) = (named(gamma, "scale"), named(beta, "bias"));
     let name = |constant: &Option<(String, Array)>| {
         constant.as_ref().map_or(String::new(), |(name, _)| name.clone())
     };
-    let inputs = vec![core.x.into(), name(&gamma), name(&beta)];
-    let node =
-        Node { name: matcher.node(root)?.name.into(), ..Node::new("LayerNormalization", inputs, output) }
-            .with("axis", Attribute::Int(core.axes[0]))
-            .with("epsilon", Attribute::Float(core.epsilon as f32));
-    Some(Fusion { root, interior: core.interior, node, constants: gamma.into_iter().chain(beta).collect() })
-}
-
-/// The constant operand of `node` with `rank` dimensions, leading ones dropped.
-fn parameter(matcher: &Matcher, node: &Reader, rank: usize) -> Option<Array> {
-    let (a, b) = (node.input(0)?, node.input(1)?);
-    let array = matcher.constant(a).or_else(|| matcher.constant(b))?;
-    array.f32s()?;
-    let extra = array.rank().checked_sub(rank)?;
-    let (ones, shape) = array.shape.split_at(extra);
-    let fits = array.len() > 1 && ones.iter().all(|&dim| dim == 1);
-    fits.then(|| array.reshape(shape.to_vec())).flatten()
-}
-
-fn standardised<'a>(matcher: &Matcher<'a>, node: &Reader<'a>) -> Option<Standardised<'a>> {
-    let (a, b) = (node.input(0)?, node.input(1)?);
-    if node.is("Div") {
-        return centred(matcher, a, root_of(matcher, b)?);
+    let inputs = vec![found.spread.x.into(), name(&gamma), name(&beta)];
+    let op = if place == -1 { "LayerNormalization" } else { "ChannelNormalization" };
+    let mut node = Node { name: matcher.node(root)?.name.into(), ..Node::new(op, inputs, output) }
+        .with("axis", Attribute::Int(axes[0]))
+        .with("epsilon", Attribute::Float(found.spread.epsilon as f32));
+    if place != -1 {
+        node = node.with("place", Attribute::Int(place));
     }
-    if !node.is("Mul") {
+    let constants = gamma.into_iter().chain(beta).collect();
+    Some(Fusion { root, interior: found.interior.clone(), node, constants })
+}
+
+/// γ or β.
+struct Parameter {
+    /// As many dimensions as are normalised.
+    array: Array,
+    /// The last dimension that it runs along, counted from the end.
+    place: i64,
+}
+
+/// The constant `value` with a dimension for each of `axes`: the last ones, or one before them.
+fn parameter(matcher: &Matcher, value: &str, axes: &[i64]) -> Option<Parameter> {
+    let array = matcher.constant(value)?;
+    array.f32s()?;
+    if array.len() < 2 {
         return None;
     }
-    let reciprocal = |d, r| centred(matcher, d, reciprocal_root(matcher, r)?);
-    reciprocal(a, b).or_else(|| reciprocal(b, a))
+    let rank = axes.len();
+    let trailing = if rank == 1 { array.shape.iter().rev().take_while(|&&dim| dim == 1).count() } else { 0 };
+    let shape = &array.shape[..array.rank() - trailing];
+    let (ones, shape) = shape.split_at(shape.len().checked_sub(rank)?);
+    let place = -1 - trailing as i64;
+    let fits = ones.iter().all(|&dim| dim == 1) && (axes[0] >= 0 || rank > 1 || axes[0] == place);
+    fits.then(|| array.reshape(shape.to_vec())).flatten().map(|array| Parameter { array, place })
+}
+
+/// The operand of `node` that is constant.
+fn constant_operand<'a>(matcher: &Matcher<'a>, node: &Reader<'a>) -> Option<&'a str> {
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    [a, b].into_iter().find(|value| matcher.constant(value).is_some())
+}
+
+/// `d / √v`, or `d · 1/√v`, γ among the factors or not.
+fn quotient<'a>(matcher: &Matcher<'a>, node: &Reader<'a>) -> Option<Found<'a>> {
+    let mut interior = Vec::new();
+    let mut factors = Vec::new();
+    let root = match node.op {
+        "Div" if node.is_own() => {
+            collect(matcher, node.input(0)?, 0, &mut factors, &mut interior);
+            Some(root_of(matcher, node.input(1)?)?)
+        }
+        "Mul" if node.is_own() => {
+            collect(matcher, node.input(0)?, 0, &mut factors, &mut interior);
+            collect(matcher, node.input(1)?, 0, &mut factors, &mut interior);
+            None
+        }
+        _ => return None,
+    };
+    let root = match root {
+        Some(root) => root,
+        None => take(&mut factors, |value| reciprocal_root(matcher, value))?,
+    };
+    let gamma = take(&mut factors, |value| matcher.constant(value).map(|_| value));
+    let &[d] = factors.as_slice() else { return None };
+    let spread = spread(matcher, &root)?;
+    if d != spread.difference {
+        // Some exporters compute the difference, and even the mean, once for each use.
+        let (twin, node) = matcher.made_by(d, "Sub")?;
+        interior.push(twin);
+        interior
+            .extend(same_mean(matcher, &spread, node.input(1)?).filter(|_| node.input(0) == Some(spread.x))?);
+    }
+    interior.extend(&spread.interior);
+    Some(Found { spread, gamma, beta: None, interior })
+}
+
+/// `x · s + (β − mean(x) · s)` with `s = 1/√v`, γ among its factors or not.
+fn affine<'a>(matcher: &Matcher<'a>, node: &Reader<'a>) -> Option<Found<'a>> {
+    if !node.is("Add") {
+        return None;
+    }
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    let form = |scaled, shift| {
+        let (first, scaled) = matcher.made_by(scaled, "Mul")?;
+        let (second, shift) = matcher.made_by(shift, "Sub")?;
+        let (third, centre) = matcher.made_by(shift.input(1)?, "Mul")?;
+        let beta = shift.input(0).filter(|beta| matcher.constant(beta).is_some())?;
+        let ends = |node: &Reader<'a>| Some([node.input(0)?, node.input(1)?]);
+        let (scaled, centre) = (ends(scaled)?, ends(centre)?);
+        let scale = scaled.into_iter().find(|value| centre.contains(value))?;
+        let other = |ends: [&'a str; 2]| ends.into_iter().find(|&value| value != scale);
+        let mut interior = vec![first, second, third];
+        let mut factors = Vec::new();
+        match matcher.made_by(scale, "Mul") {
+            Some((index, product)) => {
+                interior.push(index);
+                factors.extend(ends(product)?);
+            }
+            None => factors.push(scale),
+        }
+        let root = take(&mut factors, |value| reciprocal_root(matcher, value))?;
+        let gamma = take(&mut factors, |value| matcher.constant(value).map(|_| value));
+        let spread = spread(matcher, &root)?;
+        if !factors.is_empty() || other(scaled)? != spread.x {
+            return None;
+        }
+        interior.extend(same_mean(matcher, &spread, other(centre)?)?);
+        interior.extend(&spread.interior);
+        Some(Found { spread, gamma, beta: Some(beta), interior })
+    };
+    form(a, b).or_else(|| form(b, a))
+}
+
+/// Adds the factors of `value`, through multiplications that nobody else reads.
+fn collect<'a>(
+    matcher: &Matcher<'a>,
+    value: &'a str,
+    depth: usize,
+    factors: &mut Vec<&'a str>,
+    nodes: &mut Vec<usize>,
+) {
+    let product = matcher.made_by(value, "Mul").filter(|_| depth < MAX_DEPTH);
+    let product = product.filter(|_| matcher.only_reader(value).is_some());
+    if let Some((index, node)) = product
+        && let (Some(a), Some(b)) = (node.input(0), node.input(1))
+        && a != b
+    {
+        nodes.push(index);
+        collect(matcher, a, depth + 1, factors, nodes);
+        return collect(matcher, b, depth + 1, factors, nodes);
+    }
+    factors.push(value);
+}
+
+/// Takes the first of `values` of which `find` finds something.
+fn take<'a, T>(values: &mut Vec<&'a str>, find: impl Fn(&'a str) -> Option<T>) -> Option<T> {
+    let (index, found) = values.iter().enumerate().find_map(|(at, &value)| Some((at, find(value)?)))?;
+    values.remove(index);
+    Some(found)
 }
 
 /// What a square root is taken of, and the nodes of the root.
@@ -105,43 +242,84 @@ fn reciprocal_root<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Root<'a>> {
     Some((inner, nodes))
 }
 
-/// `d / √v` where `v` is the variance of what `d` is centred from, plus ε.
-fn centred<'a>(matcher: &Matcher<'a>, d: &str, (v, mut interior): Root<'a>) -> Option<Standardised<'a>> {
-    let (add, sum) = matcher.made_by(v, "Add")?;
-    let (variance, epsilon) = matcher.with_scalar(sum).filter(|(_, epsilon)| *epsilon >= 0.0)?;
-    let (outer, squares, axes) = mean(matcher, variance)?;
-    let (square, again) = squared(matcher, squares)?;
-    let (sub, difference) = matcher.made_by(d, "Sub")?;
-    let (x, average) = (difference.input(0)?, difference.input(1)?);
-    let (inner, of, inner_axes) = mean(matcher, average)?;
-    if of != x || inner_axes != axes {
-        return None;
-    }
-    interior.extend([add, outer, square, sub, inner]);
-    if again != d {
-        // Some exporters compute the difference, and even the mean, once for each use.
-        let (twin, node) = matcher.made_by(again, "Sub")?;
-        let (twin_mean, of, twin_axes) = mean(matcher, node.input(1)?)?;
-        if node.input(0)? != x || of != x || twin_axes != axes {
-            return None;
-        }
-        interior.push(twin);
-        if twin_mean != inner {
-            interior.push(twin_mean);
-        }
-    }
-    Some(Standardised { x, epsilon, axes, interior })
+/// The variance of a value, with what is added to it.
+struct Spread<'a> {
+    x: &'a str,
+    /// Its mean.
+    mean: &'a str,
+    /// `x − mean`.
+    difference: &'a str,
+    epsilon: f64,
+    axes: Vec<i64>,
+    /// What sums were divided by to be means.
+    counts: Vec<f64>,
+    /// The nodes, those of the root among them.
+    interior: Vec<usize>,
 }
 
-/// What is averaged by the node that makes `value`, and over which axes: one, or several
-/// that end at the last.
-fn mean<'a>(matcher: &Matcher<'a>, value: &str) -> Option<(usize, &'a str, Vec<i64>)> {
-    let (index, node) = matcher.made_by(value, "ReduceMean")?;
-    let mut axes = matcher.kept_axes(node)?.to_vec();
-    axes.sort_unstable();
-    let last = axes.iter().rev().zip(1..).all(|(&axis, from_end)| axis == -from_end);
-    let fits = last || (axes.len() == 1 && axes[0] > 0);
-    fits.then_some((index, node.input(0)?, axes))
+/// What `v` of `√v` is: `mean((x − mean(x))²) + ε`.
+fn spread<'a>(matcher: &Matcher<'a>, (v, root): &Root<'a>) -> Option<Spread<'a>> {
+    let (add, sum) = matcher.made_by(v, "Add")?;
+    let (variance, epsilon) = matcher.with_scalar(sum).filter(|(_, epsilon)| *epsilon >= 0.0)?;
+    let outer = mean(matcher, variance)?;
+    let (square, difference) = squared(matcher, outer.of)?;
+    let (sub, node) = matcher.made_by(difference, "Sub")?;
+    let (x, centre) = (node.input(0)?, node.input(1)?);
+    let inner = mean(matcher, centre)?;
+    if inner.of != x || inner.axes != outer.axes {
+        return None;
+    }
+    let interior = [&root[..], &outer.nodes, &inner.nodes, &[add, square, sub]].concat();
+    let counts = outer.count.into_iter().chain(inner.count).collect();
+    Some(Spread { x, mean: centre, difference, epsilon, axes: outer.axes, counts, interior })
+}
+
+/// The nodes of `value`, if that is the mean of `spread`, computed again or not.
+fn same_mean(matcher: &Matcher, spread: &Spread, value: &str) -> Option<Vec<usize>> {
+    if value == spread.mean {
+        return Some(Vec::new());
+    }
+    let twin = mean(matcher, value)?;
+    let same = twin.of == spread.x && twin.axes == spread.axes && twin.count.is_none();
+    same.then_some(twin.nodes)
+}
+
+/// An average.
+struct Mean<'a> {
+    of: &'a str,
+    /// One, or several that end at the last.
+    axes: Vec<i64>,
+    /// What a sum is divided by.
+    count: Option<f64>,
+    nodes: Vec<usize>,
+}
+
+/// The average that `value` is.
+fn mean<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Mean<'a>> {
+    let reduced = |value, op| {
+        let (index, node) = matcher.made_by(value, op)?;
+        let mut axes = matcher.kept_axes(node)?.to_vec();
+        axes.sort_unstable();
+        let last = axes.iter().rev().zip(1..).all(|(&axis, from_end)| axis == -from_end);
+        let fits = last || axes.len() == 1 && axes[0] != 0;
+        fits.then_some(Mean { of: node.input(0)?, axes, count: None, nodes: vec![index] })
+    };
+    if let Some(mean) = reduced(value, "ReduceMean") {
+        return Some(mean);
+    }
+    let (index, count, sum) = match matcher.made_by(value, "Div") {
+        Some((index, node)) => (index, matcher.scalar(node.input(1)?)?, node.input(0)?),
+        None => {
+            let (index, node) = matcher.made_by(value, "Mul")?;
+            let (sum, factor) = matcher.with_scalar(node)?;
+            // As far as a float of 32 bits can say one part of a number of elements.
+            let count = (1.0 / factor).round();
+            (index, if (count as f32).recip() == factor as f32 { count } else { 0.0 }, sum)
+        }
+    };
+    let mut mean = reduced(sum, "ReduceSum")?;
+    mean.nodes.push(index);
+    Some(Mean { count: Some(count), ..mean })
 }
 
 /// What is squared by the node that makes `value`.

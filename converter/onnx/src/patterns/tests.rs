@@ -212,13 +212,15 @@ fn fused_attention_is_taken_apart() {
     model.constants.insert("b".into(), Array::vector(vec![0.2_f32; 12]));
     fuse(&mut model).unwrap();
     let ops: Vec<&str> = model.nodes.iter().map(|node| node.op.as_str()).collect();
-    let heads = ["Reshape", "Transpose", "Reshape", "Transpose", "Reshape", "Transpose"];
-    let expected =
-        [&["MatMul", "Add", "Split"][..], &heads, &["MatMul", "Mul", "Softmax", "MatMul"]].concat();
-    assert_eq!(ops, [&expected[..], &["Transpose", "Reshape"]].concat());
-    let scale = model.nodes.iter().find(|node| node.op == "Mul").and_then(|node| node.input(1)).unwrap();
-    assert_eq!(model.constants[scale].scalar_f32(), Some(0.5_f32.sqrt()), "1/√2: heads are two wide");
-    assert_eq!(model.nodes.last().map(Node::output), Some("y"));
+    assert_eq!(ops, ["MatMul", "Add", "Split", "Attention"]);
+    let attention = model.nodes.last().unwrap();
+    assert_eq!(
+        (attention.output(), attention.int("q_num_heads", 0), attention.int("kv_num_heads", 0)),
+        ("y", 2, 2)
+    );
+    assert!(!attention.attributes.contains_key("scale"), "the usual one");
+    assert_eq!(fused("y = ms.MultiHeadAttention x x x num_heads=2 scale=0.5"), ["Attention"]);
+    assert_eq!(fused("y = ms.MultiHeadAttention x x x _ _ w4 num_heads=2"), ["Attention"]);
 }
 
 #[test]
@@ -228,9 +230,69 @@ fn masked_attention_is_left_alone() {
         "y = ms.Attention x x x num_heads=2",
         "y = ms.Attention x w4 w4 num_heads=0",
         "y = ms.MultiHeadAttention x x x w4 x num_heads=2",
-        "y = ms.MultiHeadAttention x x x num_heads=2",
+        "y = ms.MultiHeadAttention x x x num_heads=0",
     ] {
         assert_eq!(fused(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn layer_norm_in_other_spellings() {
+    let spread = "m = ReduceMean x axes=-1\nd = Sub x m\nq = Mul d d\n";
+    let root = format!("{spread}v = ReduceMean q axes=-1\ne = Add v 1e-5\nr = Sqrt e\n");
+    let reciprocal = format!("{root}i = Reciprocal r\n");
+    for text in [
+        // γ first.
+        format!("{root}g = Mul w4 d\nn = Div g r\ny = Add n w4"),
+        format!("{reciprocal}g = Mul d w4\nn = Mul g i\ny = Add n w4"),
+        format!("{reciprocal}g = Mul i w4\nn = Mul g d\ny = Add n w4"),
+        // TensorFlow's batch normalisation.
+        format!("{reciprocal}s = Mul i w4\na = Mul x s\nb = Mul m s\nc = Sub w4 b\ny = Add a c"),
+        format!("{reciprocal}a = Mul x i\nb = Mul m i\nc = Sub w4 b\ny = Add c a"),
+        // Sums divided by the number of elements.
+        format!(
+            "{spread}t = ReduceSum q axes=-1\nv = Div t 4.0\ne = Add v 1e-5\nr = Sqrt e\nn = Div d r\ny = Mul n w4"
+        ),
+        format!(
+            "{spread}t = ReduceSum q axes=-1\nv = Mul 0.25 t\ne = Add v 1e-5\nr = Sqrt e\nn = Div d r\ny = Mul n w4"
+        ),
+    ] {
+        assert_eq!(fused(&text), ["LayerNormalization"], "{text}");
+    }
+    for text in [
+        // Another divisor than the number of elements, or one that nothing confirms.
+        format!(
+            "{spread}t = ReduceSum q axes=-1\nv = Div t 3.0\ne = Add v 1e-5\nr = Sqrt e\nn = Div d r\ny = Mul n w4"
+        ),
+        format!("{spread}t = ReduceSum q axes=-1\nv = Div t 4.0\ne = Add v 1e-5\nr = Sqrt e\ny = Div d r"),
+        // Another value's mean, or x without it.
+        format!(
+            "{reciprocal}z = Relu x\nk = ReduceMean z axes=-1\ns = Mul i w4\na = Mul x s\nb = Mul k s\nc = Sub w4 b\ny = Add a c"
+        ),
+        format!("{reciprocal}s = Mul i w4\na = Mul d s\nb = Mul m s\nc = Sub w4 b\ny = Add a c"),
+        // Two parameters.
+        format!("{reciprocal}g = Mul i w4\nh = Mul g w4\ny = Mul h d"),
+    ] {
+        assert!(!fused(&text).contains(&"LayerNormalization".into()), "{text}");
+    }
+}
+
+#[test]
+fn layer_norm_over_channels() {
+    let norm = |axis: &str| {
+        format!(
+            "m = ReduceMean x axes={axis}\nd = Sub x m\nq = Pow d 2.0\nv = ReduceMean q axes={axis}\ne = Add v 1e-6\n\
+             r = Sqrt e\nn = Div d r\ng = Mul n c4\ny = Add g c4"
+        )
+    };
+    for (axis, shape, place) in
+        [("1", vec![4, 1, 1], Some(-3)), ("-3", vec![1, 4, 1, 1], Some(-3)), ("-2", vec![4, 1, 1], Some(-2))]
+    {
+        let mut model = model(&norm(axis));
+        model.constants.insert("c4".into(), Array::new(shape, vec![1.0_f32, 2.0, 3.0, 4.0]).unwrap());
+        fuse(&mut model).unwrap();
+        let found = model.nodes.iter().find(|node| node.op == "ChannelNormalization");
+        assert_eq!(found.map(|node| node.int("place", 0)), place, "{axis}");
     }
 }
 

@@ -36,12 +36,12 @@ fn the_page_lists_the_operators() {
     let folded: Vec<&str> = fold::rows().map(|(name, _)| name).collect();
     for family in FAMILIES {
         let rows = family.ops.iter().copied().flatten().map(|op| {
-            let (name, constants) = match op.domain {
-                Domain::Onnx => (format!("`{}`", op.name), folded.contains(&op.name)),
-                Domain::Microsoft => (format!("`{}::{}`", op.domain.name(), op.name), false),
-                Domain::Joined => (format!("`{}` (joined)", op.name), false),
+            let name = match op.domain {
+                Domain::Onnx => format!("`{}`", op.name),
+                Domain::Microsoft => format!("`{}::{}`", op.domain.name(), op.name),
+                Domain::Joined => format!("`{}` (joined)", op.name),
             };
-            format!("| {name} | {} | {} |", op.accepts, if constants { "yes" } else { "no" })
+            format!("| {name} | {} |", op.accepts)
         });
         check_table(&page, &format!("### {}", family.title), &rows.collect::<Vec<_>>());
     }

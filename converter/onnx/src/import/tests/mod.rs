@@ -6,6 +6,7 @@ mod binary;
 mod conv;
 mod documented;
 mod endings;
+mod masks;
 mod matmul;
 mod ops;
 mod preprocessing;

@@ -102,8 +102,9 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
         }
         Node::Softmax { x, width, .. } => {
             for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
-                let sum: f32 = x.iter().map(|&x| math::expf(x)).sum();
-                out.iter_mut().zip(x).for_each(|(out, x)| *out = math::expf(*x) / sum);
+                let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f32 = x.iter().map(|x| math::expf(x - max)).sum();
+                out.iter_mut().zip(x).for_each(|(out, x)| *out = math::expf(x - max) / sum);
             }
         }
         Node::Select { x, width, ratio, .. } => {
@@ -124,6 +125,13 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                     Function::Tanh => math::tanhf(x),
                     Function::Sigmoid => 1.0 / (1.0 + math::expf(-x)),
                     Function::Clip { min, max } => x.clamp(min, max),
+                    Function::Elu { alpha } => {
+                        if x > 0.0 {
+                            x
+                        } else {
+                            alpha * math::expm1(x.into()) as f32
+                        }
+                    }
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     ref other => panic!("{other:?} is not in these tests"),
                 };
