@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-use super::json::{parse, wrong};
 use super::foreign;
+use super::json::{parse, wrong};
 use crate::error::ConvertError;
 
 const WEIGHTS: &str = "model.safetensors";

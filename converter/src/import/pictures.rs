@@ -1,6 +1,6 @@
 //! How pictures become frames, as a model's files say.
 
-use runtime::image::Fit;
+use runtime::image::{Filter, Fit, Resize};
 use runtime::{FloatBits, Image};
 
 use super::config;
@@ -18,6 +18,8 @@ pub struct Pictures {
     pub std: Vec<f32>,
     /// How they are brought to the model's size.
     pub crop: Crop,
+    /// How pixels are weighed; bilinear where it is not stated.
+    pub filter: Option<Filter>,
 }
 
 impl Pictures {
@@ -33,7 +35,7 @@ impl Pictures {
         let (mean, std) = (or(&options.mean, &self.mean), or(&options.std, &self.std));
         let options = ImportOptions { config: None, mean, std };
         let mut image = config::image(side, channels, tensors, &options)?;
-        image.fit = self.crop.fit(image.height)?;
+        image.fit = self.crop.fit(image.height, self.filter.unwrap_or(Filter::Bilinear))?;
         Ok(image)
     }
 }
@@ -44,6 +46,8 @@ pub enum Crop {
     /// It is stretched.
     #[default]
     Stretch,
+    /// It is stretched to so many pixels on both sides, and the centre is kept.
+    Square(u32),
     /// Its shorter side is resized so that the frame is this share of it, rounded down.
     Share(f64),
     /// Its shorter side is resized to as many pixels.
@@ -52,21 +56,27 @@ pub enum Crop {
 
 impl Crop {
     /// The rule of the container, for frames with sides of `size`.
-    pub fn fit(self, size: u16) -> Result<Fit, ConvertError> {
-        let (short_side, stated) = match self {
-            Crop::Stretch => return Ok(Fit::Stretch),
+    pub fn fit(self, size: u16, filter: Filter) -> Result<Fit, ConvertError> {
+        let pixels = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+        let (resize, stated) = match self {
+            Crop::Stretch => return Ok(Fit::antialiased(square(size), filter)),
+            Crop::Square(side) => (square(pixels(side)), format!("sides of {side}")),
             // A cast saturates.
-            Crop::Share(share) => ((f64::from(size) / share) as u16, format!("crop_pct {share}")),
-            Crop::ShortSide(side) => {
-                (u16::try_from(side).unwrap_or(u16::MAX), format!("a shorter side of {side}"))
+            Crop::Share(share) => {
+                (Resize::ShortSide((f64::from(size) / share) as u16), format!("crop_pct {share}"))
             }
+            Crop::ShortSide(side) => (Resize::ShortSide(pixels(side)), format!("a shorter side of {side}")),
         };
-        let fit = Fit::CenterCrop { short_side };
+        let fit = Fit::antialiased(resize, filter);
         match fit.check(size, size).is_ok() && !matches!(self, Crop::Share(share) if share <= 0.0) {
             true => Ok(fit),
             false => Err(wrong(format!("no frame of {size} × {size} is cut from {stated} of the picture"))),
         }
     }
+}
+
+const fn square(side: u16) -> Resize {
+    Resize::Sides { height: side, width: side }
 }
 
 /// How pictures become the frames of `image`, for people.
@@ -80,13 +90,13 @@ pub fn sentence(image: &Image) -> String {
         }
     };
     let (height, width) = (image.height, image.width);
-    let resized = match image.fit {
-        Fit::Stretch => format!("are stretched to {height} × {width}"),
-        Fit::CenterCrop { short_side } => {
-            format!(
-                "are resized to a shorter side of {short_side}, and their centre of {height} × {width} is kept"
-            )
+    let kept = format!("and their centre of {height} × {width} is kept");
+    let resized = match image.fit.resize(height, width) {
+        resize if resize == (Resize::Sides { height, width }) => {
+            format!("are stretched to {height} × {width}")
         }
+        Resize::Sides { height, width } => format!("are stretched to {height} × {width}, {kept}"),
+        Resize::ShortSide(side) => format!("are resized to a shorter side of {side}, {kept}"),
     };
     format!("pictures {resized}; mean {}, standard deviation {}", list(&image.mean), list(&image.std))
 }

@@ -1,5 +1,6 @@
 //! `preprocessor_config.json`: how pictures become frames.
 
+use runtime::image::Filter;
 use serde_json::{Map, Value};
 
 use crate::error::ConvertError;
@@ -25,19 +26,20 @@ struct Processor {
     crops: Option<bool>,
     /// A size of one number is that of the shorter side; else of both.
     shorter: bool,
+    /// How it weighs pixels where the file does not say so.
+    filter: Filter,
 }
 
 const PROCESSORS: [Processor; 5] = [
-    Processor { name: "ViT", crops: Some(false), shorter: false },
-    Processor { name: "DeiT", crops: Some(true), shorter: false },
-    Processor { name: "Beit", crops: None, shorter: false },
-    Processor { name: "Bit", crops: Some(true), shorter: true },
-    Processor { name: "CLIP", crops: Some(true), shorter: true },
+    Processor { name: "ViT", crops: Some(false), shorter: false, filter: Filter::Bilinear },
+    Processor { name: "DeiT", crops: Some(true), shorter: false, filter: Filter::Bicubic },
+    Processor { name: "Beit", crops: None, shorter: false, filter: Filter::Bicubic },
+    Processor { name: "Bit", crops: Some(true), shorter: true, filter: Filter::Bicubic },
+    Processor { name: "CLIP", crops: Some(true), shorter: true, filter: Filter::Bicubic },
 ];
 
 /// Keys that say nothing about the frames, and why.
 pub(super) const UNUSED: &[(&str, &str)] = &[
-    ("resample", "pictures are resized by the rule of the container"),
     ("do_convert_rgb", "pictures are given the channels of the model in any case"),
     ("do_reduce_labels", "about the labels of training"),
     ("reduce_labels", "about the labels of training"),
@@ -81,6 +83,7 @@ impl Preprocessor {
         }
         let mut made = Self { pictures: pixels(&mut keys)?, ..Self::default() };
         made.size(&mut keys, processor)?;
+        made.filter(&mut keys, processor)?;
         keys.finish(UNUSED)?;
         Ok(made)
     }
@@ -128,24 +131,35 @@ impl Preprocessor {
                 return Err(wrong("`crop_size` is needed, of both sides, where the centre is cut".into()));
             }
         };
-        let (from, to) = match (size, crop) {
+        let pixels = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        let (crop, to) = match (size, crop) {
             (Size::Square(side), None) => {
                 self.side = Some(side);
                 return Ok(());
             }
-            (Size::Square(from), Some(to)) => {
-                if from != to {
-                    self.notes.push(format!(
-                        "pictures are resized to a shorter side of {from} before their centre is cut, not stretched to \
-                         {from} × {from}"
-                    ));
-                }
-                (from, to)
-            }
-            (Size::Shorter(from), to) => (from, to.unwrap_or(from)),
+            (Size::Square(from), Some(to)) => (Crop::Square(pixels(from)), to),
+            (Size::Shorter(from), to) => (Crop::ShortSide(pixels(from)), to.unwrap_or(from)),
         };
-        self.side = Some(to);
-        self.pictures.crop = Crop::ShortSide(u32::try_from(from).unwrap_or(u32::MAX));
+        (self.pictures.crop, self.side) = (crop, Some(to));
+        Ok(())
+    }
+
+    /// Reads how pixels are weighed, by the number that Pillow has for it.
+    fn filter(&mut self, keys: &mut Keys<'_>, processor: &Processor) -> Result<(), ConvertError> {
+        let other = |name: &str| format!("pictures are resized by bicubic interpolation, not by {name}");
+        let (filter, note) = match keys.take("resample", count)? {
+            None => (processor.filter, None),
+            Some(2) => (Filter::Bilinear, None),
+            Some(3) => (Filter::Bicubic, None),
+            Some(1) => (Filter::Bicubic, Some(other("Lanczos' filter"))),
+            Some(number) => {
+                return Err(wrong(format!(
+                    "`resample` is {number}; 2 (bilinear), 3 (bicubic) and 1 (Lanczos, for which bicubic is taken) are known"
+                )));
+            }
+        };
+        self.pictures.filter = Some(filter);
+        self.notes.extend(note);
         Ok(())
     }
 }
@@ -183,7 +197,7 @@ fn pixels(keys: &mut Keys<'_>) -> Result<Pictures, ConvertError> {
         }
     };
     let scaled = |values: Vec<f64>| values.into_iter().map(|value| (value / white) as f32).collect();
-    Ok(Pictures { mean: scaled(mean), std: scaled(std), crop: Crop::Stretch })
+    Ok(Pictures { mean: scaled(mean), std: scaled(std), ..Pictures::default() })
 }
 
 fn extent(key: &str, value: &Value, shorter: bool) -> Result<Size, ConvertError> {

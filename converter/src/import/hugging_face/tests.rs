@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use float::{Evaluator, Graph};
-use runtime::image::Fit;
+use runtime::image::{Filter, Fit, Resize};
 use runtime::{Ending, OutputKind};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize};
@@ -67,15 +67,17 @@ fn every_folder_computes_what_its_library_does() {
 fn pictures_are_prepared_as_the_folder_says() {
     let of = |name: &str| float(read(&folder(name), &ImportOptions::default()).unwrap());
     let first = |bits: [runtime::FloatBits; 4]| f32::from_bits(bits[0].0);
-    for (name, side, fit, mean, std) in [
-        ("vit", 12, Fit::Stretch, 0.5, 0.5),
-        ("vit_embedding", 12, Fit::Stretch, 0.485, 0.229),
-        ("deit", 12, Fit::CenterCrop { short_side: 14 }, 0.5, 0.5),
+    let square = |side| Resize::Sides { height: side, width: side };
+    for (name, side, resize, filter, mean, std) in [
+        ("vit", 12, square(12), Filter::Bilinear, 0.5, 0.5),
+        ("vit_embedding", 12, square(12), Filter::Bilinear, 0.485, 0.229),
+        ("deit", 12, square(14), Filter::Bicubic, 0.5, 0.5),
         // Bytes are rescaled by 1/127.5, and 1 is subtracted.
-        ("beit", 12, Fit::Stretch, 0.5, 0.5),
-        ("dinov2", 16, Fit::CenterCrop { short_side: 18 }, 0.481_454_66, 0.268_629_54),
+        ("beit", 12, square(12), Filter::Bicubic, 0.5, 0.5),
+        ("dinov2", 16, Resize::ShortSide(18), Filter::Bicubic, 0.481_454_66, 0.268_629_54),
     ] {
         let image = of(name).image;
+        let fit = Fit::antialiased(resize, filter);
         assert_eq!((image.height, image.width, image.fit), (side, side, fit), "{name}");
         assert_eq!((first(image.mean), first(image.std)), (mean, std), "{name}");
     }
@@ -94,10 +96,8 @@ fn what_was_read_is_told() {
     );
     assert_eq!(
         deit[1],
-        "pictures are resized to a shorter side of 14, and their centre of 12 × 12 is kept; mean 0.5, standard \
-         deviation 0.5"
+        "pictures are stretched to 14 × 14, and their centre of 12 × 12 is kept; mean 0.5, standard deviation 0.5"
     );
-    assert!(deit[2].contains("not stretched to 14 × 14"), "{deit:?}");
     assert!(notes("dinov2")[2].contains("5 × 5 patches are interpolated to 4 × 4"));
     assert!(notes("vit_embedding")[0].starts_with("3 files of weights, config.json and"));
 }

@@ -40,7 +40,6 @@ pub(super) const UNUSED_PRETRAINED: &[(&str, &str)] = &[
     ("min_input_size", "a program takes images of one size, that of the positions"),
     ("test_input_size", "a program takes images of one size, that of the positions"),
     ("test_crop_pct", "a recommendation for another size"),
-    ("interpolation", "pictures are resized by the rule of the container"),
     ("num_classes", "of the weights that training began with; the tensors say how many there are"),
     ("label_offset", "of the weights that training began with"),
     ("label_names", "of the weights that training began with"),

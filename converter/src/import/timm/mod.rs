@@ -7,6 +7,7 @@ mod keys;
 mod tests;
 
 use float::Function;
+use runtime::image::Filter;
 use serde_json::{Map, Value};
 
 use self::keys::{COUNTED, OTHERS, UNUSED_ARGS, UNUSED_HUB, UNUSED_PRETRAINED, VISIBLE};
@@ -74,7 +75,7 @@ fn config(tensors: &Tensors<'_>, json: Option<&str>) -> Result<(Config, Vec<Stri
         pool,
         pool_prefix: given.pool_prefix,
         no_embed_class: given.no_embed_class,
-        pictures: Pictures { crop, mean: given.mean, std: given.std },
+        pictures: Pictures { crop, mean: given.mean, std: given.std, filter: given.filter },
         stated: given.stated,
         ..Config::new(heads, function, eps)
     };
@@ -97,6 +98,7 @@ struct Given {
     states_width: bool,
     crop_pct: Option<f64>,
     squash: bool,
+    filter: Option<Filter>,
     act_layer: Option<Function>,
     eps: Option<f32>,
     labels: Vec<String>,
@@ -187,6 +189,7 @@ impl Given {
                 "mean" => self.mean = numbers(key, value)?.into_iter().map(|v| v as f32).collect(),
                 "std" => self.std = numbers(key, value)?.into_iter().map(|v| v as f32).collect(),
                 "crop_pct" => self.crop_pct = Some(number(key, value)?),
+                "interpolation" => self.filter = Some(filter(text(key, value)?)?),
                 "crop_mode" => match text(key, value)? {
                     "center" => self.squash = false,
                     "squash" => self.squash = true,
@@ -253,6 +256,14 @@ fn pool(value: &Value) -> Result<Pool, ConvertError> {
         "token" => Ok(Pool::Token),
         "avg" => Ok(Pool::Mean),
         other => Err(wrong(format!("global_pool `{other}` is not known for this model; token and avg are"))),
+    }
+}
+
+fn filter(name: &str) -> Result<Filter, ConvertError> {
+    match name {
+        "bilinear" => Ok(Filter::Bilinear),
+        "bicubic" => Ok(Filter::Bicubic),
+        other => Err(wrong(format!("interpolation `{other}` is not known; bilinear and bicubic are"))),
     }
 }
 

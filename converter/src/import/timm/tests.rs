@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use float::{Evaluator, Function, Graph, Node};
-use runtime::image::Fit;
+use runtime::image::{Filter, Fit, Resize};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, serialize};
 
@@ -263,22 +263,23 @@ fn hub(change: impl Fn(&mut serde_json::Value)) -> String {
 fn the_configuration_of_the_hub_is_read() {
     let checkpoint = Checkpoint::new(WIDTH);
     let config = hub(|_| {});
+    let bicubic = |resize| Fit::antialiased(resize, Filter::Bicubic);
     let alone = ImportOptions { config: Some(config.clone()), ..ImportOptions::default() };
     let image = float(&checkpoint.bytes(""), &alone).unwrap().image;
     assert_eq!((image.mean[0].0, image.std[0].0), (0.25f32.to_bits(), 0.75f32.to_bits()));
-    assert_eq!(image.fit, Fit::CenterCrop { short_side: 8 });
+    assert_eq!(image.fit, bicubic(Resize::ShortSide(8)));
     let image = checkpoint.read(&config).unwrap().image;
     assert_eq!((image.mean[0].0, image.std[0].0), (0.5f32.to_bits(), 0.25f32.to_bits()));
     let named =
         checkpoint.read(&hub(|c| c["label_names"] = serde_json::json!(["cat", "dog", "bird"]))).unwrap();
     assert_eq!(named.labels, ["cat", "dog", "bird"]);
     let cropped = hub(|c| c["pretrained_cfg"]["crop_pct"] = 0.7.into());
-    assert_eq!(checkpoint.read(&cropped).unwrap().image.fit, Fit::CenterCrop { short_side: 11 });
+    assert_eq!(checkpoint.read(&cropped).unwrap().image.fit, bicubic(Resize::ShortSide(11)));
     let squashed = hub(|c| {
         c["pretrained_cfg"]["crop_pct"] = 1.0.into();
         c["pretrained_cfg"]["crop_mode"] = "squash".into();
     });
-    assert_eq!(checkpoint.read(&squashed).unwrap().image.fit, Fit::Stretch);
+    assert_eq!(checkpoint.read(&squashed).unwrap().image.fit, bicubic(Resize::Sides { height: 8, width: 8 }));
 }
 
 #[test]
