@@ -1,7 +1,7 @@
 //! Nodes on constants: the float graph of the node alone, evaluated.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use float::{Evaluator, Graph, Node as FloatNode, Output, Part};
 use runtime::image::Fit;
@@ -27,7 +27,8 @@ pub(crate) fn evaluate(
     let constants = named.filter_map(|(name, &array)| Some((name.clone(), array?.clone()))).collect();
     let outputs = node.outputs.iter().filter(|name| !name.is_empty());
     let outputs = outputs.map(|name| model::Output { name: name.clone(), shape: Vec::new() }).collect();
-    let model = Model { nodes: vec![node.clone()], constants, inputs: Vec::new(), outputs, opset };
+    let (nodes, inputs, metadata) = (vec![node.clone()], Vec::new(), HashMap::new());
+    let model = Model { nodes, constants, inputs, outputs, opset, metadata };
     let readers = [Reader::new(node)];
     let mut importer = Importer::new(&model, &[true], &readers, HashSet::new(), Graph::new(NO_IMAGE))?;
     let work = usize::try_from(budget.work()).unwrap_or(usize::MAX).min(MAX_WORK);
@@ -122,6 +123,7 @@ impl Importer<'_> {
             tensor: packed.tensor,
             kind: OutputKind::Embedding,
             shape: [len, 1, 1, 1],
+            ending: None,
         });
         Ok(Answer::Computed(view.shape()))
     }
