@@ -9,7 +9,7 @@ use shiftformer::runtime::OutputKind;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::labels::{self, LabelArgs, Names};
+use crate::labels::{LabelArgs, YES_OR_NO};
 
 /// Images whose answers are compared after a conversion, at most.
 const COMPARED: usize = 1000;
@@ -68,15 +68,18 @@ fn affordable(macs: u64) -> usize {
 /// which class a folder is of.
 fn known_classes(data: &mut Dataset, model: &Graph, names: &LabelArgs) -> Result<bool, Failure> {
     let logits = model.outputs.iter().find(|output| output.kind == OutputKind::Logits);
-    let Some(classes) = logits.map(|output| model.tensors[output.tensor].len()) else { return Ok(true) };
-    if let Some(names) = names.names(classes)? {
-        return labels::number(data, Names::Stated(&names), classes).map(|()| true);
+    let classes = match logits.map(|output| model.tensors[output.tensor].len()) {
+        None => return Ok(true),
+        Some(1) => YES_OR_NO,
+        Some(classes) => classes,
+    };
+    match names.number_classes(data, &model.labels, classes) {
+        Err(unknown) if names.file().is_none() => {
+            eprintln!("note: {unknown} No accuracy is measured; --labels FILE would tell");
+            Ok(false)
+        }
+        numbered => numbered.map(|()| true),
     }
-    let numbered = labels::number(data, Names::Unknown, classes);
-    if let Err(unknown) = &numbered {
-        eprintln!("note: {unknown} No accuracy is measured; --labels FILE would tell");
-    }
-    Ok(numbered.is_ok())
 }
 
 fn labels(data: &Dataset, indices: &[usize]) -> Option<Vec<u32>> {

@@ -4,15 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use data::{DataError, Dataset};
-use shiftformer::labels;
+use shiftformer::{Model, OutputInfo, Reading, labels};
 
 use crate::failure::Failure;
+
+/// Classes of an output with one number, the chance of the second.
+pub const YES_OR_NO: usize = 2;
 
 /// Options for the names of classes.
 #[derive(Debug, clap::Args)]
 pub struct LabelArgs {
     /// Names of the classes, one a line, in the order of the model's outputs: folders of images are
-    /// matched with them by name [default: every class has a folder, in the order of their names].
+    /// matched with them by name [default: those that the model has, else every class has a folder,
+    /// in the order of the folders' names].
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 }
@@ -23,9 +27,33 @@ impl LabelArgs {
         self.labels.as_deref()
     }
 
-    /// The names for a model of `classes`, if a file is given.
-    pub fn names(&self, classes: usize) -> Result<Option<Vec<String>>, Failure> {
-        self.file().map(|path| read(path, classes)).transpose()
+    /// Gives the class folders of `data` the classes of `output` of `model`.
+    pub fn number(&self, data: &mut Dataset, model: &Model, output: &OutputInfo<'_>) -> Result<(), Failure> {
+        let classes = match output.reading() {
+            Reading::Chances if output.len == 1 => YES_OR_NO,
+            Reading::Shares | Reading::Chances | Reading::Class => output.len,
+            Reading::Values | Reading::Vector | Reading::Map => match &self.labels {
+                None => return Ok(()),
+                Some(_) => {
+                    let message = format!("output {} gives no classes that --labels could name", output.name);
+                    return Err(Failure::new(message).help("leave --labels out"));
+                }
+            },
+        };
+        let kept: Vec<String> = model.labels(classes).into_iter().map(str::to_owned).collect();
+        self.number_classes(data, &kept, classes)
+    }
+
+    /// Gives the class folders of `data` the classes of a model that has `classes`, which it calls
+    /// `kept`, as far as it has names for all.
+    pub fn number_classes(&self, data: &mut Dataset, kept: &[String], classes: usize) -> Result<(), Failure> {
+        let stated = self.file().map(|path| read(path, classes)).transpose()?;
+        let names = match (&stated, kept.get(..classes)) {
+            (Some(names), _) => Names::Stated(names),
+            (None, Some(names)) if names.iter().all(|name| !name.is_empty()) => Names::Kept(names),
+            (None, Some(_) | None) => Names::Unknown,
+        };
+        number(data, names, classes)
     }
 }
 
@@ -42,7 +70,7 @@ pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
 
 /// Names of a model's classes.
 #[derive(Clone, Copy, Debug)]
-pub enum Names<'a> {
+enum Names<'a> {
     /// The command gives them.
     Stated(&'a [String]),
     /// The container keeps them.
@@ -53,7 +81,7 @@ pub enum Names<'a> {
 
 /// Gives the class folders of `data` the classes of a model that has `classes`: by their names, else
 /// by their order, which takes a folder for every class.
-pub fn number(data: &mut Dataset, names: Names<'_>, classes: usize) -> Result<(), Failure> {
+fn number(data: &mut Dataset, names: Names<'_>, classes: usize) -> Result<(), Failure> {
     let Some(folders) = data.classes().map(<[String]>::len) else { return Ok(()) };
     let numbered = match names {
         Names::Stated(names) | Names::Kept(names) => data.number_classes(names),

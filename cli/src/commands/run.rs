@@ -1,17 +1,17 @@
 //! `run`: what a model says of images.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
 use shiftformer::runtime::OutputKind;
-use shiftformer::{Model, OutputInfo, labels};
+use shiftformer::{Model, OutputInfo};
 
 use crate::answer::{Answer, Shown};
 use crate::failure::Failure;
 use crate::frames::FrameSource;
+use crate::labels::read;
 use crate::output::emit;
 use crate::place::EngineArgs;
 
@@ -21,7 +21,7 @@ use crate::place::EngineArgs;
 pub struct Args {
     /// The container.
     model: PathBuf,
-    /// Image files: PNG, JPEG, BMP or PNM.
+    /// Image files: PNG, JPEG, WebP, TIFF, BMP or PNM.
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// Classes to print for each image.
@@ -112,11 +112,7 @@ fn names(path: Option<&Path>, model: &Model, outputs: &[OutputInfo<'_>]) -> Resu
     let Some(path) = path else {
         return Ok(model.labels(classes).into_iter().map(str::to_owned).collect());
     };
-    let text = fs::read_to_string(path).map_err(Failure::io("cannot read", path))?;
-    labels(&text, classes).map_err(|found| {
-        let message = format!("{}: {found} names, the model has {classes} classes", path.display());
-        Failure::new(message).help("write one name a line, in the order of the classes")
-    })
+    read(path, classes)
 }
 
 fn chance(text: &str) -> Result<f64, String> {

@@ -136,6 +136,9 @@ fn folders_are_matched_with_classes_by_name() {
     // By position, pullovers would be trousers.
     let named = json(path, &[&args[..], &["--labels", &names]].concat());
     assert_eq!(named["comparison"]["float_top1"], 100.0, "{named}");
+    let eval = ["eval", "m.shf", "--data", "few", "--json"];
+    fails(path, 1, &eval, &["2 folders of classes, and the model has 10", "--labels FILE"]);
+    assert_eq!(json(path, &[&eval[..], &["--labels", &names]].concat())["top1"], 100.0);
     fs::write(path.join("nine.txt"), "a name\n".repeat(9)).unwrap();
     fails(path, 1, &[&args[..], &["--labels", "nine.txt"]].concat(), &["9 names, the model has 10"]);
     fs::rename(path.join("few/pullover"), path.join("few/jumper")).unwrap();

@@ -27,6 +27,7 @@ use truth::Truth;
 use crate::commands::run::ThresholdArgs;
 use crate::failure::Failure;
 use crate::frames::FrameSource;
+use crate::labels::LabelArgs;
 use crate::output::emit;
 use crate::overwriting::Files;
 use crate::place::EngineArgs;
@@ -59,6 +60,8 @@ pub struct Args {
     /// The dimensions of that model as JSON [default: as in the conversion].
     #[arg(long, value_name = "FILE", requires = "against")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     threshold: ThresholdArgs,
     #[command(flatten)]
@@ -167,7 +170,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let main = main.ok_or_else(|| Failure::new(format!("{} gives nothing", model.name())))?;
     check_logits(args, main, model.name())?;
     let source = FrameSource::of(&model)?;
-    let data = data::open(&args.data)?;
+    let mut data = data::open(&args.data)?;
+    args.labels.number(&mut data, &model, main)?;
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let more = args.against.is_some() || args.outputs.is_some() || args.logits.is_some();
     let truth = Truth::of(&data, n, main, more)?;
@@ -261,6 +265,7 @@ fn check_files(args: &Args) -> Result<(), Failure> {
     let mut files = Files::default().input("the container", &args.model).data(&args.data);
     files = files.input("the facts", &report::sidecar_path(&args.model));
     files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
+    files = args.labels.file().into_iter().fold(files, |files, names| files.input("the names", names));
     files = args.against.iter().fold(files, |files, model| files.model(model));
     for (option, path) in written {
         files = path.iter().fold(files, |files, path| files.output(option, path));
