@@ -15,8 +15,13 @@ const PINNED: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Features that build with it too. `shiftformer/device` and `defmt` do not: the builder of firmware
 /// and the decoder of logs ask for more.
-const FEATURES: &[&str] =
-    &["shiftformer-quant/scale", "shiftformer-link/defmt", "shiftformer-mcu/dsp", "shiftformer-mcu/mve"];
+const FEATURES: &[&str] = &[
+    "shiftformer-answers/probability",
+    "shiftformer-quant/scale",
+    "shiftformer-link/defmt",
+    "shiftformer-mcu/dsp",
+    "shiftformer-mcu/mve",
+];
 
 /// Where a distribution has its compiler, and Debian the one that it builds browsers with.
 const SYSTEM: &str = "/usr/bin";

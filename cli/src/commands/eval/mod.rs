@@ -171,10 +171,17 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     check_logits(args, main, model.name())?;
     let source = FrameSource::of(&model)?;
     let mut data = data::open(&args.data)?;
-    args.labels.number(&mut data, &model, main)?;
+    let numbered = args.labels.number(&mut data, &model, main);
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let more = args.against.is_some() || args.outputs.is_some() || args.logits.is_some();
-    let truth = Truth::of(&data, n, main, more)?;
+    let truth = match numbered {
+        Ok(()) => Truth::of(&data, n, main, more)?,
+        Err(unknown) if more && args.labels.file().is_none() => {
+            eprintln!("note: {unknown} Labels are left out; --labels FILE would tell");
+            Truth::Nothing
+        }
+        Err(unknown) => return Err(unknown),
+    };
     let all = args.against.is_some() || args.outputs.is_some();
     let kept: Vec<&OutputInfo<'_>> =
         outputs.iter().filter(|output| all || output.index == main.index).collect();
