@@ -22,7 +22,7 @@ use shiftformer::{Model, OutputInfo, Reading};
 pub use classes::accuracy;
 use compared::Against;
 use float::FloatModel;
-use truth::Truth;
+use truth::{Needed, Truth};
 
 use crate::commands::run::ThresholdArgs;
 use crate::failure::Failure;
@@ -169,9 +169,9 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let source = FrameSource::of(&model)?;
     let data = data::open(&args.data)?;
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
-    let more = args.against.is_some() || args.outputs.is_some() || args.logits.is_some();
-    let truth = Truth::of(&data, n, main, more)?;
     let all = args.against.is_some() || args.outputs.is_some();
+    let needed = Needed { labels: !all, fitting: !all && args.logits.is_none() };
+    let truth = Truth::of(&data, n, main, needed)?;
     let kept: Vec<&OutputInfo<'_>> =
         outputs.iter().filter(|output| all || output.index == main.index).collect();
     check_room(&kept, n)?;
