@@ -21,6 +21,9 @@ pub struct Answer {
     /// The chance from which on a class counts, of chances.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f64>,
+    /// Whether there is one chance alone: the answer is yes or no.
+    #[serde(skip)]
+    alone: bool,
     /// Classes, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Ranked>,
@@ -87,6 +90,7 @@ impl Answer {
             ending: output.ending.map(Ending::name),
             shape: Vec::new(),
             threshold: None,
+            alone: reading == Reading::Chances && output.len == 1,
             top: Vec::new(),
             areas: Vec::new(),
             norm: None,
@@ -150,14 +154,18 @@ impl Answer {
         let label = |label: &Option<String>| label.as_deref().unwrap_or("").to_owned();
         let mut lines: Vec<String> = Vec::new();
         let none = self.threshold.is_some() && self.top.iter().all(|ranked| ranked.above != Some(true));
-        if none {
+        if none && !self.alone {
             lines.push("none reaches the threshold; the best is".to_owned());
         }
         for (rank, ranked) in self.top.iter().enumerate() {
             if ranked.above == Some(false) && !(none && rank == 0) {
                 continue;
             }
-            let class = format!("class {:<4} {}", ranked.class, label(&ranked.label));
+            let class = match (self.alone, none) {
+                (true, true) => format!("no   {}", label(&ranked.label)),
+                (true, false) => format!("yes  {}", label(&ranked.label)),
+                (false, _) => format!("class {:<4} {}", ranked.class, label(&ranked.label)),
+            };
             lines.push(match ranked.probability {
                 Some(share) => format!("{:6.2} %  {class}", f64::from(share) * 100.0),
                 None => class,
@@ -296,7 +304,17 @@ mod tests {
             (
                 answer(Logits, Some(Ending::Sigmoid), [1; 4], &[-2]),
                 "the model's sigmoid, threshold 50 %",
-                &["none reaches the threshold; the best is", " 26.89 %  class 0    cat"],
+                &[" 26.89 %  no   cat"],
+            ),
+            (
+                answer(Logits, Some(Ending::Sigmoid), [1; 4], &[2]),
+                "the model's sigmoid, threshold 50 %",
+                &[" 73.11 %  yes  cat"],
+            ),
+            (
+                answer(Logits, Some(Ending::Sigmoid), row, &[-4, -2, -6]),
+                "the model's sigmoid, threshold 50 %",
+                &["none reaches the threshold; the best is", " 26.89 %  class 1"],
             ),
             (
                 answer(Logits, Some(Ending::ArgMax), row, &[0, 2, 6]),

@@ -49,9 +49,9 @@ const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` mak
   shiftformer run model.shf data/ankle-boot.png data/pullover.png --json \
       --top 3 --labels data/fmnist-labels.txt
 
-What is printed is what the model gives: shares of classes behind a softmax, and of
-logits; the chance of each class by itself behind a sigmoid, of those that reach
---threshold; the class alone behind an argmax; numbers, vectors and maps.";
+What is printed is what the model gives: shares of classes behind a softmax and
+of logits; the chance of each class by itself behind a sigmoid, of those that
+reach --threshold; the class alone behind an argmax; numbers, vectors and maps.";
 
 #[derive(Debug, Serialize)]
 struct Ran {

@@ -22,7 +22,7 @@ use shiftformer::{Model, OutputInfo, Reading};
 pub use classes::accuracy;
 use compared::Against;
 use float::FloatModel;
-use truth::Truth;
+use truth::{Needed, Truth};
 
 use crate::commands::run::ThresholdArgs;
 use crate::failure::Failure;
@@ -173,16 +173,16 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let mut data = data::open(&args.data)?;
     let numbered = args.labels.number(&mut data, &model, main);
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
-    let more = args.against.is_some() || args.outputs.is_some() || args.logits.is_some();
+    let all = args.against.is_some() || args.outputs.is_some();
+    let needed = Needed { labels: !all, fitting: !all && args.logits.is_none() };
     let truth = match numbered {
-        Ok(()) => Truth::of(&data, n, main, more)?,
-        Err(unknown) if more && args.labels.file().is_none() => {
+        Ok(()) => Truth::of(&data, n, main, needed)?,
+        Err(unknown) if all && args.labels.file().is_none() => {
             eprintln!("note: {unknown} Labels are left out; --labels FILE would tell");
             Truth::Nothing
         }
         Err(unknown) => return Err(unknown),
     };
-    let all = args.against.is_some() || args.outputs.is_some();
     let kept: Vec<&OutputInfo<'_>> =
         outputs.iter().filter(|output| all || output.index == main.index).collect();
     check_room(&kept, n)?;

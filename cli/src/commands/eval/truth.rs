@@ -22,39 +22,41 @@ pub enum Truth<'d> {
     Nothing,
 }
 
+/// What the command cannot do without.
+#[derive(Clone, Copy, Debug)]
+pub struct Needed {
+    /// Whether there must be labels.
+    pub labels: bool,
+    /// Whether labels must say something of the output; else there is a remark where they do not.
+    pub fitting: bool,
+}
+
 impl<'d> Truth<'d> {
-    /// That of the first `n` images of `data` for `output`. With `more` to do, labels that say
-    /// nothing of it are only remarked on.
+    /// That of the first `n` images of `data` for `output`.
     pub fn of(
         data: &'d Dataset,
         n: usize,
         output: &OutputInfo<'_>,
-        more: bool,
+        needed: Needed,
     ) -> Result<Truth<'d>, Failure> {
+        let expected = expected(output);
+        let way_out =
+            format!("{expected}; without labels, compare with --against MODEL, or write --outputs OUT.npz");
         let truth = match (data.labels(), data.targets()) {
             (Ok(labels), _) => Self::of_classes(data, &labels[..n], output)?,
             (Err(_), Some(targets)) => Self::of_targets(data, targets, n, output)?,
-            (Err(_), None) if more => return Ok(Truth::Nothing),
-            (Err(error), None) => {
-                return Err(Failure::from(error).help(format!(
-                    "{}; without labels, compare with --against MODEL, or write --outputs OUT.npz",
-                    expected(output)
-                )));
-            }
+            (Err(error), None) if needed.labels => return Err(Failure::from(error).help(way_out)),
+            (Err(_), None) => return Ok(Truth::Nothing),
         };
         match truth {
             Some(truth) => Ok(truth),
-            None if more => {
-                eprintln!("note: the labels of {} are left out: {}", data.path().display(), expected(output));
-                Ok(Truth::Nothing)
+            None if needed.fitting => {
+                let (path, name) = (data.path().display(), output.name);
+                Err(Failure::new(format!("{path}: its labels say nothing of output {name}")).help(way_out))
             }
             None => {
-                let message =
-                    format!("{}: its labels say nothing of output {}", data.path().display(), output.name);
-                Err(Failure::new(message).help(format!(
-                    "{}; without labels, compare with --against MODEL, or write --outputs OUT.npz",
-                    expected(output)
-                )))
+                eprintln!("note: the labels of {} are left out: {expected}", data.path().display());
+                Ok(Truth::Nothing)
             }
         }
     }
