@@ -101,7 +101,7 @@ impl Preprocessor {
             (Some(made), Some(stated)) if made != stated && !any => {
                 return Err(wrong(format!(
                     "pictures are resized to {made} × {made} in preprocessor_config.json, but the model's images are \
-                     {stated} × {stated}"
+                     {stated} × {stated}, and its positions are not interpolated: make them equal"
                 )));
             }
             (Some(made), _) => *side = Some(made),
@@ -118,6 +118,8 @@ impl Preprocessor {
             (None, None) => return Err(wrong("`do_center_crop` is needed, true or false".into())),
         };
         if keys.take("do_resize", flag)? == Some(false) {
+            self.notes
+                .push("pictures are not resized by the library: those of another size are stretched".into());
             return match crops {
                 false => Ok(()),
                 true => Err(wrong("`do_center_crop` without `do_resize` is not supported".into())),
@@ -258,7 +260,8 @@ mod tests {
         }
         let asked = read(&of("BeitFeatureExtractor", json!(224))).expect_err("refused").to_string();
         assert!(asked.contains("`do_center_crop` is needed"), "{asked}");
-        assert_eq!(read(&json!({"do_resize": false})).expect("read").side, None);
+        let whole = read(&json!({"do_resize": false})).expect("read");
+        assert_eq!((whole.side, whole.notes.len()), (None, 1));
     }
 
     #[test]

@@ -15,12 +15,19 @@ pub(super) struct Dims {
     pub hidden: usize,
     /// Class, distillation and register tokens before the patches.
     pub prefix: usize,
-    /// Rows of the position embedding; 0 where there is none.
-    pub positions: usize,
-    /// Side of the square of patches that have these positions.
-    pub placed_grid: usize,
-    /// Those tokens have no positions.
-    pub no_embed_class: bool,
+    /// The position embedding, if there is one.
+    pub positions: Option<Positions>,
+}
+
+/// What a position embedding is of.
+#[derive(Clone, Copy)]
+pub(super) struct Positions {
+    /// Its rows.
+    pub rows: usize,
+    /// Rows that are those of tokens before the patches.
+    pub tokens: usize,
+    /// Side of the square of patches that has the others.
+    pub grid: usize,
 }
 
 impl Dims {
@@ -40,20 +47,14 @@ impl Dims {
             Some(both) => both / 2,
             None => shape("blocks.0.mlp.fc1.weight")?.first().copied().unwrap_or(0),
         };
-        let tokens = |name: &str| tensors.shape(name).and_then(|s| s.get(1).copied()).unwrap_or(0);
-        let prefixes = ["cls_token", "dist_token", "reg_token"].map(tokens);
+        let prefixes = ["cls_token", "dist_token", "reg_token"].map(|name| tokens(tensors, name));
         let prefix = prefixes.into_iter().fold(0usize, |all, tokens| all.saturating_add(tokens));
-        let positions = match config.placed {
-            true => shape("pos_embed")?.get(1).copied().unwrap_or(0),
-            false => 0,
-        };
         let outputs = match config.classifies {
             true => shape("head.weight")?.first().copied().unwrap_or(0),
             false => config.pooler.and_then(|_| first("pooler.weight")).unwrap_or(width),
         };
         let depth = (0..256).take_while(|b| tensors.contains(&format!("blocks.{b}.norm1.weight"))).count();
-        let empty = width == 0 || in_chans == 0 || hidden == 0 || depth == 0;
-        if empty || (config.placed && positions == 0) {
+        if width == 0 || in_chans == 0 || hidden == 0 || depth == 0 {
             return Err(wrong("a tensor of the checkpoint is empty, or it has no blocks".into()));
         }
         let counts = [
@@ -63,26 +64,19 @@ impl Dims {
             ("embed_dim", width, 1),
             ("depth", depth, 1),
             ("hidden", hidden, 1),
-            ("reg_tokens", tokens("reg_token"), 1),
+            ("reg_tokens", tokens(tensors, "reg_token"), 1),
             // The hidden width is rounded down.
             ("mlp_ratio", hidden, width),
         ];
         let found = counts.map(|(name, n, unit)| (name, n as f64 / unit as f64, 0.99 / unit as f64));
         config.stated.agree(&found, tensors)?;
-        let no_embed_class = match config.no_embed_class {
-            Some(stated) => stated,
-            None if !config.placed => true,
-            None => without_class(positions, prefix)?,
+        let positions = match config.placed {
+            true => Some(Positions::read(tensors, config, prefix)?),
+            false => None,
         };
-        let embedded = match (no_embed_class, config.late_registers) {
-            (true, _) => 0,
-            (false, true) => prefix.saturating_sub(tokens("reg_token")),
-            (false, false) => prefix,
-        };
-        let placed = positions.saturating_sub(embedded);
-        let placed_grid = placed.isqrt();
+        let shown = positions.map_or(0, |positions| positions.grid.saturating_mul(patch_size));
         let vit = VitConfig {
-            img_size: small(config.img_size.unwrap_or(placed_grid.saturating_mul(patch_size)))?,
+            img_size: small(config.img_size.unwrap_or(shown))?,
             patch_size: small(patch_size)?,
             in_chans: small(in_chans)?,
             num_classes: small(outputs)?,
@@ -93,22 +87,47 @@ impl Dims {
             qkv_bias: true,
         };
         vit.check()?;
-        let grid = vit.grid() as usize;
-        let fits = positions == placed.saturating_add(embedded)
-            && (placed == grid * grid
-                || (config.interpolates && placed == placed_grid * placed_grid && placed > 0));
-        if config.placed && !fits {
-            return Err(wrong(format!(
-                "`{}` has {positions} rows, an image of {1}×{1} gives {2} patches and {embedded} other \
-                 tokens; the configuration may need `img_size` or `no_embed_class`",
+        match positions.is_none_or(|positions| positions.fit(vit.grid() as usize, config.interpolates)) {
+            true => Ok(Self { width, hidden, prefix, positions, vit }),
+            false => Err(wrong(format!(
+                "`{}` has {} rows, an image of {2}×{2} gives {3} patches and {4} other tokens; the configuration \
+                 may need `img_size` or `no_embed_class`",
                 tensors.outward("pos_embed"),
+                positions.map_or(0, |positions| positions.rows),
                 vit.img_size,
-                grid * grid
-            )));
+                vit.grid() * vit.grid(),
+                positions.map_or(0, |positions| positions.tokens)
+            ))),
         }
-        let placed_grid = if config.placed { placed_grid } else { grid };
-        Ok(Self { width, hidden, prefix, positions, placed_grid, no_embed_class, vit })
     }
+}
+
+impl Positions {
+    fn read(tensors: &Tensors<'_>, config: &Config, prefix: usize) -> Result<Self, ConvertError> {
+        tensors.need("pos_embed")?;
+        let rows = tokens(tensors, "pos_embed");
+        let without_tokens = match config.no_embed_class {
+            Some(stated) => stated,
+            None => without_class(rows, prefix)?,
+        };
+        let tokens = match (without_tokens, config.late_registers) {
+            (true, _) => 0,
+            (false, true) => prefix.saturating_sub(tokens(tensors, "reg_token")),
+            (false, false) => prefix,
+        };
+        Ok(Self { rows, tokens, grid: rows.saturating_sub(tokens).isqrt() })
+    }
+
+    /// Whether they are those of an image of `grid × grid` patches, or can be made so.
+    fn fit(&self, grid: usize, interpolates: bool) -> bool {
+        let whole = self.grid > 0 && self.rows.checked_sub(self.tokens) == Some(self.grid * self.grid);
+        whole && (self.grid == grid || interpolates)
+    }
+}
+
+/// Rows of a tensor of tokens.
+fn tokens(tensors: &Tensors<'_>, name: &str) -> usize {
+    tensors.shape(name).and_then(|shape| shape.get(1).copied()).unwrap_or(0)
 }
 
 /// Whether `positions` are those of a square of patches alone, without the `prefix` tokens.

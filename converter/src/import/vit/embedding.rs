@@ -2,6 +2,7 @@
 
 use float::{Node, Part, TensorId};
 
+use super::dims::Positions;
 use super::{Builder, positions};
 use crate::error::ConvertError;
 
@@ -11,7 +12,7 @@ impl Builder<'_> {
         if self.config.late_registers {
             return self.around_registers(patches);
         }
-        if self.dims.no_embed_class {
+        if self.dims.positions.is_some_and(|positions| positions.tokens == 0) {
             let placed = self.place(patches, 0)?;
             return self.tokens(placed);
         }
@@ -63,7 +64,7 @@ impl Builder<'_> {
 
     /// Adds the positions from row `first` on, if the model has positions.
     fn place(&mut self, x: TensorId, first: usize) -> Result<TensorId, ConvertError> {
-        if self.dims.positions == 0 {
+        if self.dims.positions.is_none() {
             return Ok(x);
         }
         let values = self.position_values()?.split_off(first * self.dims.width);
@@ -72,12 +73,13 @@ impl Builder<'_> {
         Ok(out)
     }
 
-    /// The position embedding, for the grid of the image.
+    /// The position embedding, for the grid of the image; empty where there is none.
     fn position_values(&mut self) -> Result<Vec<f32>, ConvertError> {
-        let (width, from, to) = (self.dims.width, self.dims.placed_grid, self.dims.vit.grid() as usize);
-        let mut values = self.layers.floats("pos_embed", &[1, self.dims.positions, width])?;
+        let Some(Positions { rows, tokens, grid: from }) = self.dims.positions else { return Ok(Vec::new()) };
+        let (width, to) = (self.dims.width, self.dims.vit.grid() as usize);
+        let mut values = self.layers.floats("pos_embed", &[1, rows, width])?;
         if from != to {
-            let patches = values.split_off((self.dims.positions - from * from) * width);
+            let patches = values.split_off(tokens * width);
             values.extend(positions::interpolate(&patches, width, from, to));
             let note = format!(
                 "the positions of {from} × {from} patches are interpolated to {to} × {to}, as the model's authors do"
