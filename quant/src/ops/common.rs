@@ -32,7 +32,7 @@ impl<'a> Consts<'a> {
     /// Checks an `n × k` weight matrix: its length, no −128, zero padding.
     pub fn check_weights(&self, blob: Blob<i8>, pack: Pack, n: u32, k: u32) -> Result<(), Reject> {
         let data = self.get(blob, pack.len(n, k).ok_or(Reject::Dimension)?)?;
-        if data.iter().any(|&weight| weight == i8::MIN) {
+        if data.iter().any(|&weight| weight < -i8::MAX) {
             return Err(Reject::Weight);
         }
         let padding = |position| pack.locate(n as usize, k as usize, position).is_none();
