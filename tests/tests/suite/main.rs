@@ -17,6 +17,7 @@ mod golden;
 mod golden_bivit;
 mod golden_bivit_recipe;
 mod golden_bytes;
+mod onnx_nodes;
 mod planner;
 mod replan;
 mod same_bytes;
