@@ -7,6 +7,8 @@ use data::DataError;
 use onnx::OnnxError;
 use program::ProgramError;
 use shiftformer::device::SerialError;
+use shiftformer::quant::Reject;
+use shiftformer::runtime::LoadError;
 use shiftformer::{NotInThisBuild, OpenError, PrepareError};
 
 /// A command failed.
@@ -105,6 +107,13 @@ fn convert_hint(error: &ConvertError) -> Option<String> {
         }
         ConvertError::Program(ProgramError::TooLarge { .. }) => {
             "containers are limited to 4 GiB and 2048 instructions"
+        }
+        ConvertError::Program(ProgramError::Check {
+            error: LoadError::Op { reason: Reject::Dimension, .. },
+            ..
+        }) => {
+            "runtime/SPEC.md says how large the operands of each instruction may be: export the model with a \
+             smaller image, or split the layer"
         }
         ConvertError::Graph(_) | ConvertError::Measure(_) | ConvertError::Program(_) => {
             "this is a defect of the converter: please report it with the checkpoint"

@@ -5,6 +5,7 @@ pub mod binary;
 pub mod case;
 pub mod data;
 pub mod elsewhere;
+pub mod onnx_nodes;
 pub mod ops;
 #[cfg(any(test, doctest))]
 mod readme;

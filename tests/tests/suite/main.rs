@@ -18,6 +18,7 @@ mod golden_bivit;
 mod golden_bivit_recipe;
 mod golden_bytes;
 mod notes;
+mod onnx_nodes;
 mod planner;
 mod replan;
 mod same_bytes;

@@ -221,7 +221,8 @@ impl Importer<'_> {
         }
         let pixels = self.producers[view.tensor]
             .filter(|&index| matches!(self.graph.nodes[index], Node::Pixels { .. }));
-        if let Some(index) = pixels {
+        // A deviation is positive: an image that is turned around is scaled behind it.
+        if let Some(index) = pixels.filter(|_| scale.iter().all(|&scale| scale > 0.0)) {
             return self.normalise(view, index, &scale, &offset);
         }
         if view.exclusive

@@ -217,6 +217,18 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
+    /// Refuses products of rows that are longer than any instruction takes.
+    pub(super) fn check_inner(&self, k: usize) -> Result<()> {
+        let limit = quant::ops::MAX_K as usize;
+        if k <= limit {
+            return Ok(());
+        }
+        Err(self.node.unsupported(format!(
+            "each of its outputs is a sum over {k} inputs, at most {limit} are supported; average or pool the features \
+             first, or use a smaller image"
+        )))
+    }
+
     pub(super) fn too_large(&self) -> OnnxError {
         OnnxError::Limit {
             what: format!("elements of a tensor, at node `{}`", self.node.name),

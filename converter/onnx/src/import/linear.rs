@@ -62,6 +62,7 @@ impl Importer<'_> {
     /// into the order of the stored elements; patches of an image become a convolution.
     pub fn linear(&mut self, view: &View, matrix: &Matrix) -> Result<View> {
         self.spend(matrix.values.len())?;
+        self.check_inner(matrix.k)?;
         let last = view.rank() - 1;
         if view.len(last) != matrix.k {
             let found = view.shape();

@@ -206,6 +206,7 @@ impl Importer<'_> {
         if a.len(0) != b.len(0) || a.len(2) != b.len(2) {
             return Err(self.node.invalid(format!("{:?} and {:?} have no product", a.shape(), b.shape())));
         }
+        self.check_inner(a.len(2))?;
         let scale = a.factor * b.factor;
         let (batch, m, n, k) = (a.len(0), a.len(1), b.len(1), a.len(2));
         let left = match strided(a, 1, 2) {

@@ -150,6 +150,7 @@ impl Importer<'_> {
             }
         }
         let mut dense = kernel.dense;
+        self.check_inner(dense.k)?;
         if view.factor != 1.0 {
             dense.weights.iter_mut().for_each(|weight| *weight *= view.factor);
         }

@@ -47,7 +47,10 @@ fn one(model: &mut Graph, statistics: &Statistics, index: usize) -> Option<Chang
     let readers = model.readers();
     let [q, k, v] = [q, k, v].map(|part| operand(model, &readers, part, heads, head_dim));
     let (q, k, v) = (q?, k?, v?);
-    if q.columns.iter().any(|c| q.tensor == k.tensor && k.columns.contains(c)) {
+    // A column that is two of them cannot change for one.
+    let shared =
+        |a: &Operand, b: &Operand| a.tensor == b.tensor && a.columns.iter().any(|c| b.columns.contains(c));
+    if shared(&q, &k) || shared(&k, &v) || shared(&q, &v) {
         return None;
     }
     let span = |o: &Operand, c: usize| {

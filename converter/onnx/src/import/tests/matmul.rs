@@ -120,3 +120,13 @@ fn stacks_of_constant_matrices() {
     let out = sketch.node("MatMul", &["x", &w], &[]);
     assert!(sketch.build(&out).unwrap_err().to_string().contains("have no product"));
 }
+
+#[test]
+fn sums_over_too_many_inputs_name_the_limit() {
+    let mut sketch = Sketch::new([1, 3, 160, 160]);
+    let row = sketch.reshape("x", &[1, -1]);
+    let weights = sketch.floats(&[76_800, 2]);
+    let product = sketch.node("MatMul", &[&row, &weights], &[]);
+    let said = sketch.build(&product).unwrap_err().to_string();
+    assert!(said.contains("a sum over 76800 inputs, at most 65536"), "{said}");
+}

@@ -342,3 +342,15 @@ fn a_mean_of_many_rows_is_a_mean_of_means() {
     });
     assert_eq!(rows.collect::<Vec<_>>(), [60_000, 2]);
 }
+
+#[test]
+fn an_image_that_is_turned_around_has_a_positive_deviation() {
+    let mut sketch = Sketch::new([1, 3, 4, 5]);
+    let one = sketch.constant(Array::scalar(1.0));
+    let turned = sketch.node("Sub", &[&one, "x"], &[]);
+    let weights = sketch.floats(&[5, 2]);
+    let product = sketch.node("MatMul", &[&turned, &weights], &[]);
+    sketch.check(&product);
+    let graph = sketch.build(&product).unwrap();
+    assert!(graph.image.std[..3].iter().all(|std| std.is_positive()));
+}
