@@ -210,7 +210,7 @@ impl Random {
         let token = self.graph.tensor("norm.cls", 1, width, Width::I8, ACT);
         self.graph.nodes.push(Node::Rows { x: normed, out: token, start: 0 });
         let weights = self.weights(classes, width, ACT);
-        let logits = self.graph.tensor("logits", 1, classes, Width::I32, weights.logit_scale());
+        let logits = self.graph.tensor("logits", 1, classes, Width::I32, weights.logit_scale(Width::I8));
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
         self.graph.set_logits(logits);
     }

@@ -101,16 +101,18 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// A scale for logits made by these weights: up to 256 times finer than the finest
-    /// accumulator, as far as the largest possible logit stays below 2³⁰.
-    pub fn logit_scale(&self) -> f64 {
+    /// A scale for logits made by these weights of integers of type `input`: up to 256 times finer
+    /// than the finest accumulator, as far as the largest possible logit stays below 2³⁰.
+    pub fn logit_scale(&self, input: Width) -> f64 {
+        let [low, high] = input.limits().map(f64::from);
+        let reach = high.max(-low);
         let finest = self.accumulator_scales.iter().copied().fold(f64::INFINITY, f64::min);
         let largest = self
             .values
             .chunks(self.k as usize)
             .zip(self.bias.iter().zip(&self.accumulator_scales))
             .map(|(row, (&bias, scale))| {
-                let sum: f64 = row.iter().map(|&w| 128.0 * f64::from(w).abs()).sum();
+                let sum: f64 = row.iter().map(|&w| reach * f64::from(w).abs()).sum();
                 (sum + f64::from(bias).abs()) * scale
             })
             .fold(0.0, f64::max);

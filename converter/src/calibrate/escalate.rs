@@ -35,8 +35,44 @@ pub(super) struct Escalation {
     layer: String,
     /// The weights of a convolution, or the activations that a layer reads.
     weights: bool,
-    snr: f64,
-    wanted: f64,
+    reason: Reason,
+}
+
+/// Why eight bits are not enough.
+enum Reason {
+    /// They leave this signal over noise, in decibels, and that is wanted.
+    Noise { snr: f64, wanted: f64 },
+    /// So few rows of the input were seen that others leave their range.
+    Scarce { rows: usize },
+}
+
+impl Reason {
+    /// The signal over noise that eight bits leave, as far as it is known.
+    fn snr(&self) -> f64 {
+        match *self {
+            Reason::Noise { snr, .. } => snr,
+            Reason::Scarce { .. } => f64::NEG_INFINITY,
+        }
+    }
+
+    fn is_met(&self) -> bool {
+        match *self {
+            Reason::Noise { snr, wanted } => snr < wanted,
+            Reason::Scarce { .. } => true,
+        }
+    }
+
+    /// In words, with the verb of `leave`.
+    fn words(&self, leave: &str) -> String {
+        match *self {
+            Reason::Noise { snr, wanted } => {
+                format!("int8 {leave} {snr:.1} dB of signal over noise, {wanted:.0} are wanted")
+            }
+            Reason::Scarce { rows } => {
+                format!("{rows} rows of its input were seen, and others will leave their range")
+            }
+        }
+    }
 }
 
 impl Choice {
@@ -58,19 +94,21 @@ impl Choice {
 
 impl Escalation {
     fn change(self, made: bool, flash: Option<u64>) -> Change {
-        let Self { layer, weights, snr, wanted, .. } = self;
+        let Self { layer, weights, reason, .. } = self;
         let what = if weights { "has 16-bit weights" } else { "reads int16 activations" };
-        let why = format!("int8 would leave {snr:.1} dB of signal over noise, {wanted:.0} are wanted");
         match (made, flash) {
             (false, Some(flash)) => Change {
                 kind: ChangeKind::Withheld,
                 layer,
                 what: format!("would be better where it {what}, which does not fit {flash} bytes"),
-                why: why.replace("would leave", "leaves"),
+                why: reason.words("leaves"),
             },
-            (true, _) | (false, None) => {
-                Change { kind: ChangeKind::Escalated, layer, what: what.into(), why }
-            }
+            (true, _) | (false, None) => Change {
+                kind: ChangeKind::Escalated,
+                layer,
+                what: what.into(),
+                why: reason.words("would leave"),
+            },
         }
     }
 }
@@ -91,11 +129,12 @@ pub(super) fn choose(
         };
         let linear = matches!(model.nodes[index], Node::Linear { .. });
         let cost = (model.tensors[*out].rows * dense.n * dense.k) as f64;
-        total += if linear || options.binary { cost } else { 0.0 };
+        total += cost;
         let binary = options.binary && linear && dense.is_binary();
         let wish = options.precision.iter().rfind(|(pattern, _)| matches(pattern, name));
         let candidate =
-            |snr| (Escalation { index, layer: name.to_owned(), weights: !linear, snr, wanted }, cost);
+            |reason| (Escalation { index, layer: name.to_owned(), weights: !linear, reason }, cost);
+        let noise = |snr| Reason::Noise { snr, wanted };
         if let Some((_, precision)) = wish {
             check(name, *precision, binary, linear)?;
             fixed.reads.insert(index, precision.activations());
@@ -106,18 +145,22 @@ pub(super) fn choose(
                 why: "as the command line says".into(),
             });
         } else if linear && can_widen(model, *x, options.binary) {
-            candidates.push(candidate(input_snr(dense, &statistics.activations[*x])));
+            let seen = &statistics.activations[*x];
+            candidates.push(candidate(match seen.is_scarce() {
+                true => Reason::Scarce { rows: seen.seen },
+                false => noise(input_snr(dense, seen)),
+            }));
         } else if !linear && options.binary {
-            candidates.push(candidate(weight_snr(dense)));
+            candidates.push(candidate(noise(weight_snr(dense))));
         }
         if binary && wish.is_none_or(|(_, precision)| precision.binary()) {
             fixed.binary.insert(index);
         }
     }
-    candidates.sort_by(|(a, _), (b, _)| a.snr.total_cmp(&b.snr));
+    candidates.sort_by(|(a, _), (b, _)| a.reason.snr().total_cmp(&b.reason.snr()));
     let mut left = options.escalation * total;
     candidates.retain(|(one, cost)| {
-        let taken = one.snr < wanted && *cost <= left;
+        let taken = one.reason.is_met() && *cost <= left;
         left -= if taken { *cost } else { 0.0 };
         taken
     });
@@ -139,12 +182,14 @@ fn check(name: &str, precision: Precision, binary: bool, linear: bool) -> Result
 
 /// Whether the node that makes `x` can write more than int8.
 fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
-    let can = |node: &Node| match node {
+    let Some(node) = model.nodes.iter().find(|node| node.output() == x) else { return false };
+    match node {
         Node::LayerNorm { .. } | Node::Add { .. } | Node::Mul { .. } => true,
+        Node::Mean { .. } => !binary,
         Node::Activate { function, .. } => binary && *function != Function::Sign,
+        Node::Rows { x, .. } | Node::Permute { x, .. } => !binary && can_widen(model, *x, binary),
         _ => false,
-    };
-    model.nodes.iter().any(|node| node.output() == x && can(node))
+    }
 }
 
 /// Signal over noise of a layer's weights rounded to int8, in decibels.

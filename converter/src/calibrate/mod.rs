@@ -3,9 +3,10 @@
 //! 1. `statistics`: the float model runs on the calibration images.
 //! 2. `equalize`: channels are rescaled between layers where that leaves the float
 //!    model as it is (SmoothQuant, arXiv 2211.10438; RepQ-ViT, arXiv 2212.08254).
-//! 3. `widths`: each activation gets the integer types that its readers take.
-//! 4. `range`: each type gets the scale with the least measured error.
-//! 5. `emit`: weights, biases and tables are made for those scales.
+//! 3. `padding`: convolutions read padding as pixels where a zero point is worth it.
+//! 4. `widths`: each activation gets the integer types that its readers take.
+//! 5. `range`: each type gets the scale with the least measured error.
+//! 6. `emit`: weights, biases and tables are made for those scales.
 
 mod attention;
 mod bits;
@@ -16,10 +17,13 @@ mod layers;
 #[cfg(test)]
 mod masks;
 mod options;
+mod padding;
 mod precision;
 mod range;
 mod sample;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod widths;
 
@@ -97,10 +101,14 @@ pub(crate) fn calibrate<'o>(
     changes.extend(float::fold_pixels(&mut model));
     let mut statistics = statistics::collect(&model, frames, "calibrating", progress)?;
     statistics.check(&model)?;
+    let padded = padding::lay_out(&mut model, &statistics);
     if options.equalize {
         changes.extend(equalize::equalize(&mut model, &statistics));
+    }
+    if options.equalize || !padded.is_empty() {
         statistics = statistics::collect(&model, frames, "calibrating again", progress)?;
     }
+    changes.extend(padded);
     check_names(&model, &options.precision)?;
     let choice = escalate::choose(&model, &statistics, options)?;
     bits::check(&model, &choice.layers(0), options.binary)?;

@@ -11,6 +11,10 @@ pub(super) const HEADROOM: f64 = 1.25;
 pub(super) const BINARY_HEADROOM: f64 = 1.12;
 /// Values that a candidate's error is measured on.
 const MEASURED: usize = 1 << 15;
+/// Rows from which on an int8 range may be cut off.
+const CUT_ROWS: usize = 1024;
+/// Share of each end that is added to the range of fewer.
+const FEW_HEADROOM: f64 = 0.1;
 /// Percentiles that are tried, in percent.
 const PERCENTILES: [f64; 3] = [99.99, 99.9, 99.5];
 /// Shares of the range that the search for the least squared error tries.
@@ -74,7 +78,8 @@ pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64
     Scale { scale: (largest * headroom / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
 }
 
-/// int8: min-max, percentiles and the least error, whichever measures best.
+/// int8: min-max, percentiles and the least error, whichever measures best; where few rows were
+/// seen, min-max and headroom.
 pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Measure<'_>) -> Scale {
     let min = activations.iter().fold(f64::INFINITY, |m, a| m.min(a.min().into()));
     let max = activations.iter().fold(f64::NEG_INFINITY, |m, a| m.max(a.max().into()));
@@ -98,7 +103,14 @@ pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Meas
         }
     };
     let make = |low: f64, high: f64, method: String| between(low, high, asymmetric, method);
-    let mut candidates = vec![make(min, max, "min-max".into())];
+    let whole = make(min, max, "min-max".into());
+    // Others will leave the range of few rows.
+    let few = activations.iter().all(|a| a.seen < CUT_ROWS);
+    if few && matches!(measure, Measure::Values { .. }) {
+        let room = |end: f64| FEW_HEADROOM * end.abs().min(max - min);
+        return make(min - room(min), max + room(max), "min-max and headroom".into());
+    }
+    let mut candidates = vec![whole.clone()];
     let mut sorted: Vec<f32> = values.iter().map(|(v, _)| *v).collect();
     sorted.sort_by(f32::total_cmp);
     for percent in PERCENTILES {
@@ -107,7 +119,7 @@ pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Meas
     }
     candidates.push(least_squares(min, max, &make, &error));
     let best = candidates.into_iter().map(|c| (error(&c), c)).min_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or_else(|| make(min, max, "min-max".into()), |(_, scale)| scale)
+    best.map_or(whole, |(_, scale)| scale)
 }
 
 /// Shrinks the upper, then the lower end of the range while that lowers the error.
@@ -186,7 +198,7 @@ mod tests {
 
     fn activation(values: Vec<f32>) -> Activation {
         let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
-        Activation { width: 1, low: vec![low], high: vec![high], samples: values }
+        Activation { width: 1, low: vec![low], high: vec![high], seen: 1 << 16, samples: values }
     }
 
     const PLAIN: Measure<'static> = Measure::Values { columns: &[], function: None };
@@ -214,6 +226,14 @@ mod tests {
         let scale = int8(&[&a], true, &PLAIN);
         assert!((scale.scale - 255.0 / 64.0 / 255.0).abs() < 1e-3, "{scale:?}");
         assert_eq!(scale.int8(100.0), -128);
+    }
+
+    #[test]
+    fn few_rows_leave_room() {
+        let mut a = activation((0..100).map(|i| i as f32 / 50.0 - 1.0).collect());
+        a.seen = 100;
+        let scale = int8(&[&a], false, &PLAIN);
+        assert!((scale.scale - 1.1 / 128.0).abs() < 1e-6, "{scale:?}");
     }
 
     #[test]

@@ -20,11 +20,41 @@ pub(super) struct Activation {
     pub low: Vec<f32>,
     /// Largest value of each column.
     pub high: Vec<f32>,
+    /// Rows that these are of.
+    pub seen: usize,
     /// Some of its rows.
     pub samples: Vec<f32>,
 }
 
+/// Fewer rows than these say little of others: after so many, one more leaves the range of those
+/// seen in one channel of 64.
+const FEW_ROWS: usize = 128;
+/// So many rows leave little that others may add to their range.
+const MANY_ROWS: usize = 4096;
+
 impl Activation {
+    /// Whether so few rows were seen that others will leave their range.
+    pub fn is_scarce(&self) -> bool {
+        self.seen < FEW_ROWS
+    }
+
+    /// Whether so many rows were seen that others hardly leave their range.
+    pub fn is_ample(&self) -> bool {
+        self.seen >= MANY_ROWS
+    }
+
+    /// The first and the second half of the samples, which are of other images, each with its own
+    /// ranges.
+    pub fn halves(&self) -> [Self; 2] {
+        let rows = self.samples.len() / self.width;
+        let (first, second) = self.samples.split_at(rows / 2 * self.width);
+        [first, second].map(|samples| {
+            let mut half = Self::new(self.width);
+            half.record(samples, samples.len() / self.width, 0);
+            half
+        })
+    }
+
     /// Least value.
     pub fn min(&self) -> f32 {
         self.low.iter().copied().fold(f32::INFINITY, f32::min)
@@ -48,7 +78,8 @@ impl Activation {
     }
 
     fn new(width: usize) -> Self {
-        Self { width, low: vec![f32::INFINITY; width], high: vec![f32::NEG_INFINITY; width], samples: vec![] }
+        let (low, high) = (vec![f32::INFINITY; width], vec![f32::NEG_INFINITY; width]);
+        Self { width, low, high, seen: 0, samples: vec![] }
     }
 
     /// Takes note of `values`; keeps `keep` rows, different ones of each image.
@@ -61,6 +92,7 @@ impl Activation {
             }
         }
         let rows = values.len() / self.width;
+        self.seen += rows;
         for index in spread(rows, keep, image) {
             self.samples.extend_from_slice(&values[index * self.width..][..self.width]);
         }
@@ -73,6 +105,7 @@ impl Activation {
         for (high, v) in self.high.iter_mut().zip(other.high) {
             *high = if v < *high { *high } else { v };
         }
+        self.seen += other.seen;
         self.samples.extend(other.samples);
     }
 }

@@ -37,11 +37,12 @@ impl WidthPlan {
             Node::BinaryAttention { .. } => all(Width::Sign),
             Node::Activate { function: Function::Sign, .. } => all(Width::I16),
             Node::Pixels { .. } | Node::Conv { .. } | Node::Attention { .. } => all(Width::I8),
-            Node::Softmax { .. } | Node::Select { .. } | Node::Mean { .. } => all(Width::I8),
+            Node::Softmax { .. } | Node::Select { .. } => all(Width::I8),
             Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
                 all(Width::I16)
             }
-            // Factors are read as they come.
+            // What is averaged and factors are read as they come.
+            Node::Mean { x, .. } => vec![(*x, factor(self.primary[*x]))],
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);

@@ -205,8 +205,13 @@ impl Importer<'_> {
         self.graph.nodes.push(Node::Rows { x: normed, out: token, start: 0 });
         let shape = [self.config.num_classes, width];
         let weights = self.weights("head", &shape, "fc_scaling_factor", scale as f32, true)?;
-        let logits =
-            self.graph.tensor("logits", 1, self.config.num_classes, Width::I32, weights.logit_scale());
+        let logits = self.graph.tensor(
+            "logits",
+            1,
+            self.config.num_classes,
+            Width::I32,
+            weights.logit_scale(Width::I8),
+        );
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
         self.graph.set_logits(logits);
         Ok(())

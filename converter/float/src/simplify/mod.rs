@@ -6,6 +6,7 @@ mod dead;
 mod edit;
 mod masks;
 mod pixels;
+mod pointwise;
 
 use facts::Change;
 
@@ -14,7 +15,8 @@ use crate::graph::Graph;
 pub use pixels::fold_pixels;
 
 /// Folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
-/// to attentions, levels masks, and removes what nothing reads.
+/// to attentions, makes dense layers of convolutions of single pixels, levels masks, and removes
+/// what nothing reads.
 pub fn simplify(graph: &mut Graph) -> Vec<Change> {
     let mut changes = Vec::new();
     dead::remove(graph);
@@ -28,6 +30,7 @@ pub fn simplify(graph: &mut Graph) -> Vec<Change> {
         }
         dead::remove(graph);
     }
+    pointwise::replace(graph);
     changes.extend(masks::level(graph));
     changes
 }

@@ -279,7 +279,7 @@ impl Emitter<'_> {
         let input = Input { scale: &scale, squares: &squares, means: &means };
         if self.plan.primary[out] == Width::I32 {
             let layer = weights::quantize(dense, &input, None);
-            let scale = Scale::fixed(layer.weights.logit_scale());
+            let scale = Scale::fixed(layer.weights.logit_scale(width));
             self.corrected(out, layer.correction);
             let out = self.tensor(out, Width::I32, scale);
             return (layer.weights, out);

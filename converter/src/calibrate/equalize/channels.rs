@@ -56,38 +56,62 @@ pub(super) struct Channels {
     pub(super) gain: f64,
 }
 
-/// The change of `activation`'s channels that serves the layers `consumers` best.
+/// The change of `activation`'s channels that serves the layers `consumers` best; none where so few
+/// rows were seen that their ranges are not those of others.
+///
+/// Where not many were seen, errors are measured on those of other images than ranges are taken
+/// from: a channel that fills its range exactly leaves it on the next image.
 pub(super) fn best(model: &Graph, activation: &Activation, consumers: &[usize]) -> Option<Channels> {
     let layers: Vec<&Dense> = consumers.iter().filter_map(|&node| dense(model, node)).collect();
-    if layers.is_empty() {
+    if layers.is_empty() || activation.is_scarce() {
         return None;
     }
-    let width = activation.width;
-    let (low, high) = (&activation.low, &activation.high);
-    let shift: Vec<f64> = low.iter().zip(high).map(|(l, h)| f64::from(l + h) / 2.0).collect();
-    let half: Vec<f64> = low.iter().zip(high).map(|(l, h)| f64::from(h - l) / 2.0).collect();
+    let met: Vec<f64> = (0..activation.width).map(|c| largest_weight(&layers, c)).collect();
+    let halves = activation.halves();
+    let trials = match (activation.is_ample(), &halves) {
+        (true, _) => vec![[activation, activation]],
+        (false, [first, second]) => vec![[first, second], [second, first]],
+    };
+    let total = |alpha: Option<f64>| -> Option<f64> {
+        let of = |&[ranges, measured]: &[&Activation; 2]| {
+            let channels = match alpha {
+                Some(alpha) => channels(ranges, &met, alpha)?,
+                None => plain(activation.width),
+            };
+            Some(error(ranges, &measured.samples, &layers, &channels))
+        };
+        trials.iter().map(of).sum()
+    };
+    let before = total(None)?;
+    let gain = |alpha| Some((before / total(Some(alpha))?.max(f64::MIN_POSITIVE), alpha));
+    let (gain, alpha) = ALPHAS.into_iter().filter_map(gain).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = channels(activation, &met, alpha)?;
+    (gain > 1.02).then_some(Channels { gain, ..best })
+}
+
+/// Channels as they are.
+fn plain(width: usize) -> Channels {
+    Channels { shift: vec![0.0; width], factor: vec![1.0; width], alpha: 0.0, gain: 1.0 }
+}
+
+/// Channels centred in their ranges in `activation` and rescaled with exponent `alpha`, `met` being
+/// the largest weight that each meets; none if they do not move.
+fn channels(activation: &Activation, met: &[f64], alpha: f64) -> Option<Channels> {
+    let ends = || activation.low.iter().zip(&activation.high);
+    let half: Vec<f64> = ends().map(|(l, h)| f64::from(h - l) / 2.0).collect();
     let largest = half.iter().copied().fold(0.0, f64::max);
     if largest <= 0.0 {
         return None;
     }
-    let met: Vec<f64> = (0..width).map(|c| largest_weight(&layers, c)).collect();
-    let plain = Channels { shift: vec![0.0; width], factor: vec![1.0; width], alpha: 0.0, gain: 1.0 };
-    let before = error(activation, &layers, &plain);
-    let candidates = ALPHAS.into_iter().map(|alpha| {
-        // A channel that hardly moves is not blown up beyond reason.
-        let raw = half
-            .iter()
-            .zip(&met)
-            .map(|(&h, &w)| math::pow(h.max(largest * 1e-3), alpha) / math::pow(w.max(1e-6), 1.0 - alpha));
-        let raw: Vec<f64> = if alpha == 0.0 { vec![1.0; width] } else { raw.collect() };
-        let mean = math::exp(raw.iter().map(|&f| math::log(f)).sum::<f64>() / width as f64);
-        let factor = raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect();
-        let mut channels = Channels { shift: shift.clone(), factor, alpha, gain: 1.0 };
-        let after = error(activation, &layers, &channels);
-        channels.gain = before / after.max(f64::MIN_POSITIVE);
-        channels
-    });
-    candidates.max_by(|a, b| a.gain.total_cmp(&b.gain)).filter(|best| best.gain > 1.02)
+    // A channel that hardly moves is not blown up beyond reason.
+    let raw = half
+        .iter()
+        .zip(met)
+        .map(|(&h, &w)| math::pow(h.max(largest * 1e-3), alpha) / math::pow(w.max(1e-6), 1.0 - alpha));
+    let raw: Vec<f64> = if alpha == 0.0 { vec![1.0; half.len()] } else { raw.collect() };
+    let mean = math::exp(raw.iter().map(|&f| math::log(f)).sum::<f64>() / half.len() as f64);
+    let factor = raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect();
+    Some(Channels { shift: ends().map(|(l, h)| f64::from(l + h) / 2.0).collect(), factor, alpha, gain: 1.0 })
 }
 
 fn largest_weight(layers: &[&Dense], column: usize) -> f64 {
@@ -95,9 +119,9 @@ fn largest_weight(layers: &[&Dense], column: usize) -> f64 {
     rows.map(|row| f64::from(row[column].abs())).fold(0.0, f64::max)
 }
 
-/// Squared error of the layers' outputs, each relative to its size, when the changed
-/// activations and weights are rounded to int8.
-fn error(activation: &Activation, layers: &[&Dense], channels: &Channels) -> f64 {
+/// Squared error of the layers' outputs, each relative to its size, when the changed weights and
+/// `samples` are rounded to int8, the latter in the range of `activation`.
+fn error(activation: &Activation, samples: &[f32], layers: &[&Dense], channels: &Channels) -> f64 {
     let width = activation.width;
     let changed = |c: usize, v: f32| ((f64::from(v) - channels.shift[c]) / channels.factor[c]) as f32;
     let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
@@ -106,13 +130,13 @@ fn error(activation: &Activation, layers: &[&Dense], channels: &Channels) -> f64
         high = high.max(changed(c, activation.high[c]));
     }
     let step = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
-    let rows = activation.samples.len() / width;
-    let picked = activation.samples.chunks_exact(width).step_by(rows.div_ceil(ROWS).max(1));
+    let rows = samples.len() / width;
+    let picked = samples.chunks_exact(width).step_by(rows.div_ceil(ROWS).max(1));
     let exact: Vec<Vec<f32>> =
         picked.map(|row| row.iter().enumerate().map(|(c, &v)| changed(c, v)).collect()).collect();
     let rounded: Vec<Vec<f32>> = exact
         .iter()
-        .map(|row| row.iter().map(|v| ((v - low) / step).round() * step + low).collect())
+        .map(|row| row.iter().map(|v| ((v - low) / step).round().clamp(0.0, 255.0) * step + low).collect())
         .collect();
     let mut total = 0.0;
     for layer in layers {

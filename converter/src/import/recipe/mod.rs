@@ -318,7 +318,7 @@ impl Importer<'_> {
         let token = self.graph.tensor("norm.cls", 1, width, Width::I8, scale);
         self.graph.nodes.push(Node::Rows { x: normed, out: token, start: 0 });
         let weights = self.int8("head", &[classes, width], scale)?;
-        let logits = self.graph.tensor("head", 1, classes, Width::I32, weights.logit_scale());
+        let logits = self.graph.tensor("head", 1, classes, Width::I32, weights.logit_scale(Width::I8));
         self.graph.nodes.push(Node::Linear { x: token, out: logits, weights });
         self.graph.set_logits(logits);
         Ok(())

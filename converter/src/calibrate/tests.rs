@@ -1,0 +1,149 @@
+//! Tests: what is done where few rows are seen, and where a padded convolution wants a zero point.
+
+use facts::ChangeKind;
+use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
+use runtime::image::Fit;
+use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+
+use super::QuantizeOptions;
+use crate::graph::Width;
+use crate::{BuildOptions, Conversion, convert, measure};
+
+const SIDE: u32 = 6;
+const WIDTH: usize = 8;
+
+/// Pseudo-random numbers of −1 to 1 (a linear congruential generator).
+fn values(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn dense(seed: u64, n: usize, k: usize) -> Dense {
+    let weights = values(seed, n * k).into_iter().map(|w| 2.0 * w / (k as f32).sqrt()).collect();
+    Dense { n, k, weights, bias: values(seed + 1, n) }
+}
+
+fn push(
+    graph: &mut Graph,
+    name: &str,
+    rows: usize,
+    width: usize,
+    node: impl FnOnce(TensorId) -> Node,
+) -> TensorId {
+    let out = graph.tensor(name, rows, width);
+    graph.nodes.push(node(out));
+    out
+}
+
+/// Two padded convolutions with HardSwish between them, a mean over pixels, a norm and a classifier.
+fn model() -> Graph {
+    let image = Image {
+        height: SIDE as u16,
+        width: SIDE as u16,
+        channels: 3,
+        order: ChannelOrder::Rgb,
+        fit: Fit::Stretch,
+        mean: [FloatBits(0); 4],
+        std: [FloatBits(1f32.to_bits()); 4],
+    };
+    let mut graph = Graph::new(image);
+    let pixels = (SIDE * SIDE) as usize;
+    let geometry = |channels| Geometry {
+        input: [SIDE, SIDE, channels],
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        output: [SIDE, SIDE],
+        groups: 1,
+    };
+    let g = &mut graph;
+    let x =
+        push(g, "pixels", pixels, 3, |out| Node::Pixels { x: 0, out, mean: vec![0.5; 3], std: vec![0.2; 3] });
+    let x = push(g, "first", pixels, WIDTH, |out| Node::Conv {
+        x,
+        out,
+        geometry: geometry(3),
+        dense: dense(1, WIDTH, 27),
+    });
+    let x = push(g, "active", pixels, WIDTH, |out| Node::Activate { x, out, function: Function::HardSwish });
+    let x = push(g, "second", pixels, WIDTH, |out| Node::Conv {
+        x,
+        out,
+        geometry: geometry(WIDTH as u32),
+        dense: dense(3, WIDTH, 9 * WIDTH),
+    });
+    let x = push(g, "mean", 1, WIDTH, |out| Node::Mean { x, out });
+    let x = push(g, "norm", 1, WIDTH, |out| Node::LayerNorm {
+        x,
+        out,
+        gamma: vec![1.0; WIDTH],
+        beta: vec![0.0; WIDTH],
+        eps: 1e-5,
+    });
+    let tensor = push(g, "head", 1, 5, |out| Node::Linear { x, out, dense: dense(5, 5, WIDTH) });
+    graph.outputs.push(Output {
+        name: "logits".into(),
+        tensor,
+        kind: OutputKind::Logits,
+        shape: [5, 1, 1, 1],
+    });
+    graph
+}
+
+fn frames(seed: u64, count: u64) -> Vec<Vec<u8>> {
+    let pixels = (3 * SIDE * SIDE) as usize;
+    let byte = |v: f32| (127.5 + 127.0 * v) as u8;
+    (0..count).map(|i| values(seed + i, pixels).into_iter().map(byte).collect()).collect()
+}
+
+fn converted(model: Graph, images: u64) -> Conversion {
+    convert(model, &frames(100, images), &QuantizeOptions::default(), BuildOptions::default(), &()).unwrap()
+}
+
+#[test]
+fn what_reads_few_rows_reads_sixteen_bits() {
+    let bits = |images| {
+        let Conversion { quantized, container } = converted(model(), images);
+        let tensors = &quantized.graph.tensors;
+        let norm = tensors.iter().find(|tensor| tensor.name == "norm").expect("it is made");
+        (norm.bits, quantized, container)
+    };
+    let (few, quantized, container) = bits(16);
+    assert_eq!((few, bits(128).0), (Width::I16, Width::I8));
+    // Logits of int16 inputs are not cut off, on these images or others.
+    let unseen = frames(900, 8);
+    let facts = measure::fidelity(&quantized.float, &quantized.graph, &container, &unseen, &()).unwrap();
+    let head = facts.iter().find(|fact| fact.name == "head").expect("it is an instruction");
+    let norm = facts.iter().find(|fact| fact.name == "norm").expect("it is an instruction");
+    println!("norm {:.1} dB, head {:.1} dB", norm.snr_db, head.snr_db);
+    assert!(head.snr_db > norm.snr_db - 3.0, "{facts:?}");
+}
+
+#[test]
+fn padding_is_laid_out_where_a_zero_point_is_worth_it() {
+    let snr = |model: Graph| {
+        let Conversion { quantized, container } = converted(model, 16);
+        let laid_out =
+            |change: &facts::Change| change.kind == ChangeKind::Escalated && change.layer == "second";
+        let unseen = frames(900, 8);
+        let facts = measure::fidelity(&quantized.float, &quantized.graph, &container, &unseen, &()).unwrap();
+        let active = facts.iter().find(|fact| fact.name == "active").expect("it is an instruction");
+        (quantized.changes.iter().any(laid_out), active.snr_db)
+    };
+    let (laid_out, with) = snr(model());
+    assert!(laid_out);
+    // An even function in its place has no use for a zero point.
+    let mut other = model();
+    for node in &mut other.nodes {
+        if let Node::Activate { function, .. } = node {
+            *function = Function::Tanh;
+        }
+    }
+    assert!(!snr(other).0);
+    println!("{with:.1} dB");
+    assert!(with > 35.0, "{with}");
+}
