@@ -28,6 +28,7 @@ pub fn simplify(graph: &mut Graph) -> Vec<Change> {
         }
         dead::remove(graph);
     }
+    changes.extend(masks::sink(graph));
     changes.extend(masks::level(graph));
     changes
 }
