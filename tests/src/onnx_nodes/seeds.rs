@@ -79,6 +79,7 @@ pub(super) fn model(seed: &str) -> Model {
         }],
         outputs: Vec::new(),
         opset: 17,
+        metadata: HashMap::new(),
     };
     let mut source = Source::new(seed.len() as u64);
     for line in seed.lines() {

@@ -31,6 +31,7 @@ pub fn simplify(graph: &mut Graph) -> Vec<Change> {
         dead::remove(graph);
     }
     pointwise::replace(graph);
+    changes.extend(masks::sink(graph));
     changes.extend(masks::level(graph));
     changes
 }

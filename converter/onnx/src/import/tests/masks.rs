@@ -44,7 +44,7 @@ fn softmax(scores: &[f32], kept: impl Fn(usize) -> bool) -> Vec<f32> {
 
 /// The third row keeps nothing.
 fn keeps(at: usize) -> bool {
-    at < 8 && at % 3 != 0
+    at < 8 && !at.is_multiple_of(3)
 }
 
 #[test]
