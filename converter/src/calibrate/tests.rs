@@ -90,6 +90,7 @@ fn model() -> Graph {
         tensor,
         kind: OutputKind::Logits,
         shape: [5, 1, 1, 1],
+        ending: None,
     });
     graph
 }
