@@ -43,7 +43,7 @@ impl Files {
     /// names no files beside it.
     pub fn find(path: &Path) -> Result<Self, ConvertError> {
         let (weights, index) = match path.is_dir() {
-            false if path.to_string_lossy().ends_with(".index.json") => (Vec::new(), Some(path.to_owned())),
+            false if is_index(path) => (Vec::new(), Some(path.to_owned())),
             false => (vec![path.to_owned()], None),
             true if path.join(WEIGHTS).is_file() => (vec![path.join(WEIGHTS)], None),
             true if path.join(INDEX).is_file() => (Vec::new(), Some(path.join(INDEX))),
@@ -102,6 +102,11 @@ impl Files {
             self.config.iter().chain(&self.preprocessor).map(|path| path.display().to_string()).collect();
         if files.is_empty() { reason } else { format!("{reason} (with {})", files.join(" and ")) }
     }
+}
+
+/// Whether `path` is named as an index of files of weights.
+pub(super) fn is_index(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".index.json")
 }
 
 fn unread(path: &Path) -> impl Fn(std::io::Error) -> ConvertError {

@@ -84,7 +84,10 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ConvertE
 /// their tensor names, or a folder of them as a hub has it ([`Files`]). Where neither the options
 /// nor the file have the configuration, it is that of `config.json` beside the file.
 pub fn read(path: &Path, options: &ImportOptions) -> Result<Import, ConvertError> {
-    foreign::check(path)?;
+    // An index of weights is text, and its files are looked at one by one.
+    if !files::is_index(path) {
+        foreign::check(path)?;
+    }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) && !path.is_dir() {
         return import_onnx(path, options).map(|graph| Imported::Float(graph).into());
     }
