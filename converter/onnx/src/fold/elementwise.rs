@@ -30,7 +30,7 @@ pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Tanh", |args| float(args, math::tanhf)),
     FoldOp::one("Sigmoid", |args| float(args, |x| 1.0 / (1.0 + math::expf(-x)))),
     FoldOp::one("Relu", |args| float(args, |x| x.max(0.0))),
-    FoldOp::one("Softplus", |args| float(args, |x| x.max(0.0) + (-x.abs()).exp().ln_1p())),
+    FoldOp::one("Softplus", |args| float(args, |x| x.max(0.0) + math::log1pf(math::expf(-x.abs())))),
     FoldOp::one("Softsign", |args| float(args, |x| x / (1.0 + x.abs()))),
     FoldOp::one("Clip", clip),
     FoldOp::one("IsNaN", is_nan),
