@@ -30,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // As many pixels as the size asks for, or one too few.
     let len = len.saturating_sub(usize::from(flag(7)));
-    let pixels: Vec<u8> = pixels.iter().copied().cycle().take(if pixels.is_empty() { 0 } else { len }).collect();
+    let pixels: Vec<u8> =
+        pixels.iter().copied().cycle().take(if pixels.is_empty() { 0 } else { len }).collect();
     let Ok(source) = Frame::new(&pixels, height, width, channels) else { return };
     if image.fit.check(image.height, image.width).is_err() {
         return;

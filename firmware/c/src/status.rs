@@ -135,9 +135,7 @@ impl Status {
             Status::Instruction => c"an instruction is refused: `shiftformer inspect` says which and why",
             Status::TooLarge => c"the program is too large",
             Status::Index => c"there is no input or output of this index",
-            Status::Frame => {
-                c"the frame does not fit the input: see sf_fit for the channels it takes"
-            }
+            Status::Frame => c"the frame does not fit the input: see sf_fit for the channels it takes",
             Status::Fault => c"the container or the arena changed while the program ran",
             Status::Scratch => c"the scratch is too small: sf_scratch_size says how large it must be",
         }
