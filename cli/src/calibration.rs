@@ -1,5 +1,6 @@
 //! Calibration images: which are taken from a data set, and which are left to compare on.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -20,6 +21,8 @@ pub struct Calibration {
     pub frames: Vec<Vec<u8>>,
     /// Others, or the same where there are no others.
     pub compared: Vec<Vec<u8>>,
+    /// Whether they are the same.
+    pub seen: bool,
     /// Classes of those, where known.
     pub labels: Option<Vec<u32>>,
     /// What the images compared on are called.
@@ -46,10 +49,23 @@ impl Calibration {
         let compared = spread(others, affordable(model.macs()));
         Ok(Self {
             frames: load(&taken)?,
+            seen: left.is_empty(),
             labels: labels(&data, &compared).filter(|_| known),
             name: format!("{which}images of {}", last(path).display()),
             compared: load(&compared)?,
         })
+    }
+}
+
+impl Calibration {
+    /// Calibration images of one value throughout.
+    pub fn constant(&self) -> usize {
+        self.frames.iter().filter(|frame| frame.windows(2).all(|pair| pair[0] == pair[1])).count()
+    }
+
+    /// Calibration images that equal an earlier one.
+    pub fn repeated(&self) -> usize {
+        self.frames.len() - self.frames.iter().collect::<BTreeSet<_>>().len()
     }
 }
 

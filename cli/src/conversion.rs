@@ -47,6 +47,8 @@ pub fn calibrate(
         model: last(Path::new(name)).display().to_string(),
         stated: Some(stated(options)),
         calibration_images: images.frames.len(),
+        constant_images: images.constant(),
+        repeated_images: images.repeated(),
         tensors: quantized.tensors,
         changes: quantized.changes,
         fidelity,
@@ -71,7 +73,7 @@ fn measured(
     let fidelity = measure::fidelity(float, graph, container, traced, stages)?;
     let labels = images.labels.as_deref();
     let comparison = measure::compare(float, container, &images.compared, labels, &images.name, stages)?;
-    Ok((fidelity, comparison))
+    Ok((fidelity, Comparison { seen: images.seen, ..comparison }))
 }
 
 /// Writes the container, its facts beside it, and the report. All are made before the

@@ -92,9 +92,6 @@ fn convert_hint(error: &ConvertError) -> Option<String> {
         ConvertError::NotFinite { .. } => {
             "check --mean and --std, and that the float model gives finite numbers for these images"
         }
-        ConvertError::DeadActivation { .. } => {
-            "calibrate with more and other images of the task, or remove the dead layer from the model"
-        }
         ConvertError::UnknownLayer { .. } => {
             "the beginning of a name up to a dot stands for all layers below it"
         }

@@ -156,14 +156,6 @@ pub enum ConvertError {
         /// The tensor.
         name: String,
     },
-    /// An activation is zero on every image.
-    #[error(
-        "activation `{name}` is zero on every calibration image: it has no range to quantize; prune it from the model or calibrate with images of the task"
-    )]
-    DeadActivation {
-        /// The tensor.
-        name: String,
-    },
     /// A layer named by the user is not there.
     #[error("there is no layer `{name}`; the layers are {known}")]
     UnknownLayer {

@@ -162,6 +162,8 @@ struct Converted {
     answers: Vec<Told>,
     /// Float against integer, for models that were calibrated.
     comparison: Option<Comparison>,
+    /// What makes it worth less than its figures.
+    remarks: Vec<String>,
     report: Option<PathBuf>,
 }
 
@@ -298,6 +300,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         pack: packs(&file).join(", "),
         identity: identity(&file),
         answers: file.outputs().iter().map(Told::new).collect(),
+        remarks: facts.as_ref().map(report::remarks).unwrap_or_default(),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),
     };
@@ -316,17 +319,23 @@ fn text(c: &Converted) -> String {
         text += &format!("\n{}: the model's {ending} is left out; `run` shows {}", told.output, told.answer);
     }
     if let Some(compared) = &c.comparison {
-        text += &format!("\non {} {}: ", compared.images, compared.data);
+        let which = if compared.seen { "that calibrated it" } else { "unseen" };
+        text += &format!("\non {} {}, {which}: ", compared.images, compared.data);
         text += &match compared.agreement {
             Some(agreement) if c.answers.iter().any(|told| told.answer == "chances" && told.channels > 1) => {
-                format!("same label first as float on {agreement:.2} %")
+                format!("agrees with float on the first label of {agreement:.2} %")
             }
-            Some(agreement) => format!("same answer as float on {agreement:.2} %"),
+            Some(agreement) => format!("agrees with float on {agreement:.2} %"),
             None => format!("cosine of the outputs {:.5}", compared.cosine),
         };
         if let (Some(float), Some(integer)) = (compared.float_top1, compared.integer_top1) {
             text += &format!(", top-1 {float:.2} % float, {integer:.2} % integer");
+        } else if compared.agreement.is_some() {
+            text += ", accuracy unknown without labels";
         }
+    }
+    for remark in &c.remarks {
+        text += &format!("\nremark: {remark}");
     }
     if let Some(report) = &c.report {
         text += &format!("\nreport: {}", report.display());

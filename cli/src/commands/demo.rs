@@ -169,6 +169,7 @@ fn convert(images: &TestImages) -> Result<Made, Failure> {
     let calibration = Calibration {
         frames: TestImages::calibration()?.into_iter().map(frame).collect::<Result<_, _>>()?,
         compared: (0..images.len()).map(|index| frame(images.image(index)?)).collect::<Result<_, _>>()?,
+        seen: false,
         labels: Some(images.labels().to_vec()),
         name: "test images of Fashion-MNIST".into(),
     };

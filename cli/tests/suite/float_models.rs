@@ -161,12 +161,47 @@ fn weights_that_are_not_finite() {
 }
 
 #[test]
-fn a_dead_activation() {
+fn a_layer_that_is_zero_throughout_converts() {
     let dead = |t: &mut BTreeMap<String, Floats>| {
         t.get_mut("blocks.0.mlp.fc1.weight").unwrap().values.fill(0.0);
         t.get_mut("blocks.0.mlp.fc1.bias").unwrap().values.fill(0.0);
     };
-    refused(dead, &CALIB, &["blocks.0.mlp.fc1", "zero on every calibration image"]);
+    let folder = tempfile::tempdir().unwrap();
+    checkpoint(&folder.path().join("m.safetensors"), dead);
+    images(&folder.path().join("calib-images-idx3-ubyte"), 20);
+    let args = [&["convert", "m.safetensors", "-o", "m.shf"], &CALIB[..], &["--json"]].concat();
+    let converted = json(folder.path(), &args);
+    assert!(converted["comparison"]["cosine"].as_f64().unwrap() > 0.98, "{converted}");
+}
+
+#[test]
+fn images_that_tell_little_are_remarked_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    checkpoint(&path.join("m.safetensors"), |_| {});
+    // Two black images.
+    fs::write(path.join("calib-images-idx3-ubyte"), idx(&[2, 8, 8], &[0; 128])).unwrap();
+    let args = [&["convert", "m.safetensors", "-o", "m.shf"], &CALIB[..]].concat();
+    let converted = json(path, &[&args[..], &["--json"]].concat());
+    assert_eq!(converted["comparison"]["seen"], true, "{converted}");
+    let remarks = converted["remarks"].as_array().unwrap();
+    for words in [
+        "calibrated the model",
+        "one value throughout",
+        "equal an earlier one",
+        "No image was left",
+        "one class",
+    ] {
+        assert!(
+            remarks.iter().any(|remark| remark.as_str().unwrap().contains(words)),
+            "{words}: {converted}"
+        );
+    }
+    // Others are left to compare on, which have no labels.
+    images(&path.join("calib-images-idx3-ubyte"), 40);
+    let converted = json(path, &[&args[..], &["--calib-samples", "32", "--json"]].concat());
+    assert_eq!(converted["comparison"]["seen"], false, "{converted}");
+    assert!(!converted["remarks"].to_string().contains("No image was left"), "{converted}");
 }
 
 #[test]

@@ -19,13 +19,19 @@ pub struct Facts {
     pub stated: Option<Stated>,
     /// Calibration images.
     pub calibration_images: usize,
+    /// Those of one value throughout.
+    #[serde(default)]
+    pub constant_images: usize,
+    /// Those that equal an earlier one.
+    #[serde(default)]
+    pub repeated_images: usize,
     /// Activations in execution order.
     pub tensors: Vec<TensorFact>,
     /// What was folded, escalated or overridden, in the order it was done.
     pub changes: Vec<Change>,
     /// How well each instruction's output follows the float model.
     pub fidelity: Vec<Fidelity>,
-    /// Float against integer on the calibration images, and on labelled ones if given.
+    /// Float against integer on some images.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -123,6 +129,12 @@ pub struct Comparison {
     pub data: String,
     /// How many.
     pub images: usize,
+    /// Whether these calibrated the model, and so say little of others.
+    #[serde(default)]
+    pub seen: bool,
+    /// Percent of images in the class that the float model gives most often, for classifiers.
+    #[serde(default)]
+    pub largest_class: Option<f64>,
     /// Percent of images with the same class first, for classifiers.
     pub agreement: Option<f64>,
     /// Mean cosine of the outputs.

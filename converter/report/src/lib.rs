@@ -12,6 +12,7 @@ mod container;
 mod instructions;
 mod lifetimes;
 mod ranges;
+mod remarks;
 mod sidecar;
 mod snr;
 mod subject;
@@ -23,6 +24,7 @@ mod verdict;
 
 pub use container::{InstructionFacts, ProgramFacts};
 pub use lifetimes::{Buffer, BufferKind, TileGroup};
+pub use remarks::remarks;
 pub use sidecar::{MAX_FACTS, SidecarError, read_facts, sidecar_path, write_facts};
 pub use subject::Report;
 

@@ -23,6 +23,8 @@ fn plausible(program: &ProgramFacts) -> Facts {
     let comparison = |data: &str, images, top1: Option<[f64; 2]>| Comparison {
         data: data.into(),
         images,
+        seen: false,
+        largest_class: Some(12.5),
         agreement: Some(99.1),
         cosine: 0.99921,
         float_top1: top1.map(|t| t[0]),
@@ -84,6 +86,8 @@ fn plausible(program: &ProgramFacts) -> Facts {
         model: "vit_fmnist.onnx".into(),
         stated: None,
         calibration_images: 256,
+        constant_images: 0,
+        repeated_images: 0,
         tensors: program.instructions.iter().enumerate().map(tensor).collect(),
         changes,
         fidelity: program
@@ -167,6 +171,8 @@ fn hostile(text: &str, number: f64, rows: usize) -> Facts {
     let comparison = Comparison {
         data: text.into(),
         images: 1,
+        seen: true,
+        largest_class: Some(number),
         agreement: Some(number),
         cosine: number,
         float_top1: Some(number),
@@ -177,6 +183,8 @@ fn hostile(text: &str, number: f64, rows: usize) -> Facts {
         model: text.into(),
         stated: None,
         calibration_images: usize::MAX,
+        constant_images: usize::MAX,
+        repeated_images: usize::MAX,
         tensors: vec![tensor; rows],
         changes: vec![change; rows],
         fidelity: vec![fidelity; rows],

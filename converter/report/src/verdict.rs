@@ -4,6 +4,7 @@ use boards::OWNED;
 use facts::Comparison;
 use maud::{Markup, html};
 
+use super::remarks::remarks;
 use super::subject::Report;
 use super::text;
 
@@ -19,7 +20,7 @@ enum Grade {
 impl Grade {
     /// By the loss of accuracy where labels were given, else by agreement, else by cosine.
     fn of(comparison: Option<&Comparison>) -> Grade {
-        let Some(c) = comparison else { return Grade::Unknown };
+        let Some(c) = comparison.filter(|c| !c.seen) else { return Grade::Unknown };
         // Limits for the same answers, and for close ones.
         let (distance, same, close) = match (c.float_top1, c.integer_top1, c.agreement) {
             (Some(float), Some(integer), _) => (float - integer, 0.5, 2.0),
@@ -44,12 +45,16 @@ impl Grade {
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
-            Grade::Same => "As accurate as the float model",
-            Grade::Close => "Close to the float model",
-            Grade::Worse => "Less accurate than the float model",
-            Grade::Unknown => "Not compared with the float model",
+    /// Of accuracy only where labels were given.
+    fn words(self, labelled: bool) -> &'static str {
+        match (self, labelled) {
+            (Grade::Same, true) => "As accurate as the float model",
+            (Grade::Close, true) => "Close to the float model",
+            (Grade::Worse, true) => "Less accurate than the float model",
+            (Grade::Same, false) => "Agrees with the float model, accuracy unknown",
+            (Grade::Close, false) => "Mostly agrees with the float model, accuracy unknown",
+            (Grade::Worse, false) => "Differs from the float model, accuracy unknown",
+            (Grade::Unknown, _) => "Not compared with the float model on unseen images",
         }
     }
 }
@@ -64,6 +69,7 @@ fn decisive(comparisons: &[Comparison]) -> Option<&Comparison> {
 pub(super) fn section(report: &Report<'_>) -> Markup {
     let comparison = decisive(&report.facts.comparisons);
     let grade = Grade::of(comparison);
+    let labelled = comparison.is_some_and(|c| c.integer_top1.is_some());
     let program = report.program;
     let fitting: Vec<_> =
         OWNED.iter().filter(|b| b.fit(program.flash_bytes, program.arena_bytes).fits()).collect();
@@ -79,10 +85,13 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
             p.eyebrow { "Conversion report" }
             h1 { (text::name(report.model)) }
             p.lead {
-                strong class={ "grade " (grade.class()) } { (grade.words()) }
+                strong class={ "grade " (grade.class()) } { (grade.words(labelled)) }
                 ", " (and) " it " (boards) "."
             }
             p.sentence { (accuracy_sentence(comparison)) " " (size_sentence(report)) }
+            @for remark in remarks(report.facts) {
+                p.sentence { (remark) }
+            }
             div.cards {
                 @if let Some(c) = comparison { (accuracy_cards(c)) }
                 (card("Flash", &text::bytes(program.flash_bytes), "the container, read in place"))
@@ -97,7 +106,7 @@ fn accuracy_sentence(comparison: Option<&Comparison>) -> String {
     let Some(c) = comparison else {
         return "No images were given to compare the two models on.".to_owned();
     };
-    let images = text::many(c.images, "image");
+    let images = text::many(c.images, if c.seen { "calibration image" } else { "unseen image" });
     let mut parts = Vec::new();
     if let (Some(float), Some(integer)) = (c.float_top1, c.integer_top1) {
         let (float, integer) = (text::percent(float, 1), text::percent(integer, 1));
@@ -155,6 +164,8 @@ mod tests {
         Comparison {
             data: String::new(),
             images: 1000,
+            seen: false,
+            largest_class: None,
             agreement,
             cosine,
             float_top1: top1.map(|t| t[0]),
@@ -175,6 +186,9 @@ mod tests {
         for (comparison, grade) in cases {
             assert_eq!(Grade::of(comparison.as_ref()), grade, "{comparison:?}");
         }
+        let seen = Comparison { seen: true, ..comparison(Some(100.0), None, 1.0) };
+        assert_eq!(Grade::of(Some(&seen)), Grade::Unknown);
+        assert!(Grade::Same.words(false).ends_with("accuracy unknown"));
     }
 
     #[test]
@@ -182,7 +196,7 @@ mod tests {
         let c = comparison(Some(99.1), Some([91.5, 91.4]), 0.999);
         assert_eq!(
             accuracy_sentence(Some(&c)).replace('\u{a0}', " "),
-            "Top-1 91.5 % in floating point, 91.4 % in integers; the same answer on 99.1 % of 1,000 images."
+            "Top-1 91.5 % in floating point, 91.4 % in integers; the same answer on 99.1 % of 1,000 unseen images."
         );
     }
 }

@@ -74,8 +74,7 @@ pub(crate) struct Integers {
 }
 
 /// Quantizes `model` so that it follows its float values on `frames` (u8 pixels, height ×
-/// width × channel). Fails on an empty set, on values that are not finite, and on
-/// activations that are zero throughout.
+/// width × channel). Fails on an empty set, and on values that are not finite.
 pub fn quantize(
     model: float::Graph,
     frames: &[Vec<u8>],

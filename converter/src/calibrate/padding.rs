@@ -56,8 +56,8 @@ fn pad(model: &mut Graph, index: usize) {
     let (rows, padded) = layout(&geometry);
     let (name, width) = (model.tensors[x].name.clone(), model.tensors[x].width);
     let image = model.tensors[x].rows;
-    let more = model.tensor(&format!("{name}.zero"), image + 1, width);
-    let whole = model.tensor(&format!("{name}.padded"), rows.len(), width);
+    let more = model.tensor(format!("{name}.zero"), image + 1, width);
+    let whole = model.tensor(format!("{name}.padded"), rows.len(), width);
     let parts = vec![Part::Tensor(x), Part::Constant(vec![0.0; width])];
     let nodes = [
         Node::Concat { parts, out: more },

@@ -75,7 +75,9 @@ pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64
         f64::from(a.max()).max(tail.map_or(low, |tail| low.min(-tail)))
     };
     let largest = activations.iter().fold(0f64, |m, a| m.max(magnitude(a)));
-    Scale { scale: (largest * headroom / 32767.0).max(f64::MIN_POSITIVE), zero: 0, method: "min-max".into() }
+    // Zeros throughout say nothing of other images.
+    let largest = if largest > 0.0 { largest } else { 1.0 };
+    Scale { scale: largest * headroom / 32767.0, zero: 0, method: "min-max".into() }
 }
 
 /// int8: min-max, percentiles and the least error, whichever measures best; where few rows were
@@ -83,6 +85,9 @@ pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64
 pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Measure<'_>) -> Scale {
     let min = activations.iter().fold(f64::INFINITY, |m, a| m.min(a.min().into()));
     let max = activations.iter().fold(f64::NEG_INFINITY, |m, a| m.max(a.max().into()));
+    if let Some((low, high)) = extended(min, max) {
+        return between(low, high, asymmetric, "constant".into());
+    }
     let values = match measure {
         Measure::Values { columns, .. } => weighted(activations, columns),
         Measure::Softmax(width) => rows(activations, *width),
@@ -139,6 +144,16 @@ fn least_squares(
     let high = best(&|share| at(both, share));
     let low = best(&|share| at(share, high));
     at(low, high)
+}
+
+/// The range of what is the same throughout, which says nothing of other images: to 0 and, of zeros,
+/// from −1 to 1. None for other ranges.
+fn extended(min: f64, max: f64) -> Option<(f64, f64)> {
+    let reach = min.abs().max(max.abs());
+    match reach == 0.0 {
+        true => Some((-1.0, 1.0)),
+        false => (max - min <= reach * 1e-3).then(|| (min.min(0.0), max.max(0.0))),
+    }
 }
 
 /// The scale that spans `low..=high`.
@@ -226,6 +241,18 @@ mod tests {
         let scale = int8(&[&a], true, &PLAIN);
         assert!((scale.scale - 255.0 / 64.0 / 255.0).abs() < 1e-3, "{scale:?}");
         assert_eq!(scale.int8(100.0), -128);
+    }
+
+    #[test]
+    fn what_is_the_same_throughout_gets_a_range() {
+        for (value, scale, zero) in
+            [(0.0, 2.0 / 255.0, -1), (4.0, 4.0 / 255.0, -128), (-4.0, 4.0 / 255.0, 127)]
+        {
+            let a = activation(vec![value; 300]);
+            let found = int8(&[&a], true, &PLAIN);
+            assert!((found.scale - scale).abs() < 1e-9 && found.zero == zero, "{value}: {found:?}");
+        }
+        assert!((int16(&[&activation(vec![0.0])], 1.0, None).scale - 1.0 / 32767.0).abs() < 1e-12);
     }
 
     #[test]

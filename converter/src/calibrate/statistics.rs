@@ -136,7 +136,7 @@ impl Statistics {
         }
     }
 
-    /// Every activation is finite, and none is zero throughout.
+    /// Every activation is finite.
     pub fn check(&self, model: &Graph) -> Result<(), ConvertError> {
         let score_widths = model.scores();
         for node in &model.nodes {
@@ -145,13 +145,9 @@ impl Statistics {
                 check_mask(&model.tensors[id].name, values, score_widths[id])?;
             }
             let (activation, name) = (&self.activations[id], &model.tensors[id].name);
-            let (min, max) = (activation.min(), activation.max());
             let columns = activation.low.iter().chain(&activation.high);
             if columns.clone().any(|v| !v.is_finite()) {
                 return Err(ConvertError::NotFinite { name: name.clone() });
-            }
-            if min == 0.0 && max == 0.0 {
-                return Err(ConvertError::DeadActivation { name: name.clone() });
             }
         }
         Ok(())

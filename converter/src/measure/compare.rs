@@ -1,5 +1,7 @@
 //! The answers of an integer program against those of its float model.
 
+use std::collections::BTreeMap;
+
 use facts::Comparison;
 use float::Evaluator;
 use float::Progress;
@@ -125,6 +127,13 @@ pub(super) fn largest<T: PartialOrd>(values: &[T]) -> usize {
     best
 }
 
+/// How often the most frequent of `classes` is among them.
+fn most(classes: impl Iterator<Item = usize>) -> usize {
+    let mut counts = BTreeMap::new();
+    classes.for_each(|class| *counts.entry(class).or_insert(0) += 1);
+    counts.into_values().max().unwrap_or(0)
+}
+
 fn summary(answers: &[Answer], labels: Option<&[u32]>, name: &str) -> Comparison {
     let images = answers.len();
     let percent = |count: usize| 100.0 * count as f64 / images as f64;
@@ -136,6 +145,8 @@ fn summary(answers: &[Answer], labels: Option<&[u32]>, name: &str) -> Comparison
     Comparison {
         data: name.to_owned(),
         images,
+        seen: false,
+        largest_class: classes.as_ref().map(|classes| percent(most(classes.iter().map(|(float, _)| *float)))),
         agreement: classes.as_ref().map(|c| percent(c.iter().filter(|(f, q)| f == q).count())),
         cosine: answers.iter().map(|answer| answer.cosine).sum::<f64>() / images as f64,
         float_top1: right(|pair| pair.0),

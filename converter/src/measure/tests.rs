@@ -153,6 +153,7 @@ fn answers_are_compared_with_and_without_labels() {
     let float = float_model();
     let with = compare(&float, &container, &frames(), Some(&[0, 1, 0]), "three", &()).expect("a comparison");
     assert_eq!((with.images, with.agreement, with.data.as_str()), (3, Some(100.0), "three"));
+    assert_eq!((with.largest_class, with.seen), (Some(100.0), false));
     let top1 = with.integer_top1.expect("labels were given");
     assert!((top1 - 200.0 / 3.0).abs() < 1e-9 && with.float_top1 == with.integer_top1);
     let cosines = frames().into_iter().map(|frame| {
