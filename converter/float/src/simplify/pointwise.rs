@@ -65,7 +65,13 @@ mod tests {
         let of_image = conv(pixels, [3, 1], 1);
         let plain = conv(of_image, [5, 3], 1);
         let tensor = conv(plain, [2, 5], 2);
-        let output = Output { name: "out".into(), tensor, kind: OutputKind::Embedding, shape: [8, 1, 1, 1] };
+        let output = Output {
+            name: "out".into(),
+            tensor,
+            kind: OutputKind::Embedding,
+            shape: [8, 1, 1, 1],
+            ending: None,
+        };
         graph.outputs.push(output);
         graph
     }
