@@ -1,6 +1,6 @@
 //! What is left out at the end, and what the outputs say of it.
 
-use float::Graph;
+use float::{Graph, math};
 use runtime::{Ending, OutputKind};
 
 use super::{Sketch, close};
@@ -92,12 +92,12 @@ fn given(sketch: &Sketch, value: &str) -> (Vec<f32>, Vec<f32>) {
 }
 
 fn softmax(x: &[f32]) -> Vec<f32> {
-    let sum: f32 = x.iter().map(|x| x.exp()).sum();
-    x.iter().map(|x| x.exp() / sum).collect()
+    let sum: f32 = x.iter().map(|x| math::expf(*x)).sum();
+    x.iter().map(|x| math::expf(*x) / sum).collect()
 }
 
 fn sigmoid(x: &[f32]) -> Vec<f32> {
-    x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect()
+    x.iter().map(|x| 1.0 / (1.0 + math::expf(-x))).collect()
 }
 
 /// Whatever is no ending together is computed as far as it must be.

@@ -1,6 +1,6 @@
 //! Masks of scores, against softmax written out.
 
-use float::Node;
+use float::{Node, math};
 
 use super::{Sketch, close};
 use crate::model::{Array, Attribute};
@@ -34,7 +34,7 @@ fn softmax(scores: &[f32], kept: impl Fn(usize) -> bool) -> Vec<f32> {
         let weights: Vec<f32> = scores
             .iter()
             .enumerate()
-            .map(|(at, score)| if kept(row * 4 + at) { score.exp() } else { 0.0 })
+            .map(|(at, score)| if kept(row * 4 + at) { math::expf(*score) } else { 0.0 })
             .collect();
         let sum: f32 = weights.iter().sum();
         out.extend(weights.iter().map(|weight| if sum == 0.0 { 0.25 } else { weight / sum }));
@@ -102,7 +102,7 @@ fn attend(
         for q in 0..rows {
             let weight = |k: usize| {
                 let product: f32 = (0..2).map(|c| at(q, head, c) * at(k, shared, c)).sum();
-                if kept(q, k) { score(product / 2.0_f32.sqrt()).exp() } else { 0.0 }
+                if kept(q, k) { math::expf(score(product / 2.0_f32.sqrt())) } else { 0.0 }
             };
             let sum: f32 = (0..rows).map(weight).sum();
             for c in 0..2 {
@@ -142,7 +142,7 @@ fn attention_is_masked_causal_capped_and_grouped() {
         let expected = match kind {
             "mask" => attend(&image, heads, mask, |s| s),
             "causal" => attend(&image, heads, |q, k| k <= q, |s| s),
-            "cap" => attend(&image, heads, |_, _| true, |s| 0.5 * (s / 0.5).tanh()),
+            "cap" => attend(&image, heads, |_, _| true, |s| 0.5 * math::tanhf(s / 0.5)),
             _ => attend(&image, heads, |_, _| true, |s| s),
         };
         close(&sketch.run(&out), &expected);

@@ -26,9 +26,9 @@ fn ended(output: &Output, values: &[f32]) -> Vec<f32> {
     let row = |row: &[f32]| -> Vec<f32> {
         let sum = |f: fn(f32) -> f32| row.iter().map(|&x| f(x)).sum::<f32>();
         match ending {
-            Ending::Softmax => row.iter().map(|x| x.exp() / sum(f32::exp)).collect(),
-            Ending::LogSoftmax => row.iter().map(|x| x - sum(f32::exp).ln()).collect(),
-            Ending::Sigmoid => row.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+            Ending::Softmax => row.iter().map(|&x| math::expf(x) / sum(math::expf)).collect(),
+            Ending::LogSoftmax => row.iter().map(|x| x - math::logf(sum(math::expf))).collect(),
+            Ending::Sigmoid => row.iter().map(|x| 1.0 / (1.0 + math::expf(-x))).collect(),
             Ending::UnitLength => row.iter().map(|x| x / sum(|x| x * x).sqrt()).collect(),
             Ending::UnitSum => row.iter().map(|x| x / sum(f32::abs)).collect(),
             Ending::ArgMax => {
