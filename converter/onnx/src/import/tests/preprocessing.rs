@@ -149,9 +149,11 @@ fn what_metadata_states_is_done_unless_the_command_or_the_graph_do() {
     assert_eq!((values(graph.image.mean), values(graph.image.std)), (vec![0.1; 3], vec![0.2; 3]));
     assert_eq!(graph.stated.unwrap().std, [0.25]);
 
-    // The graph divides by 255 itself: what is stated describes that.
-    let scaled = chain(&mut sketch, &[("Div", &[255.0])]);
-    let graph = built(&sketch, &scaled, Normalisation::default());
+    // A graph that divides by 255 itself: what is stated describes that.
+    let mut divides = Sketch::new([1, 3, 4, 4]);
+    divides.model.metadata = sketch.model.metadata.clone();
+    let scaled = chain(&mut divides, &[("Div", &[255.0])]);
+    let graph = built(&divides, &scaled, Normalisation::default());
     assert_eq!(graph.preprocessing, Some(Preprocessing::Bytes));
     assert_eq!(values(graph.image.mean), [0.0; 3]);
 }
