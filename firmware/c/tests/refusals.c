@@ -157,13 +157,13 @@ static void messages(void)
     const char *const unknown = sf_error_message(-1);
     sf_status a, b;
 
-    for (a = SF_STATUS_OK; a <= SF_STATUS_FAULT; a++) {
+    for (a = SF_STATUS_OK; a <= SF_STATUS_SCRATCH; a++) {
         HOLDS(sf_error_message(a) != unknown);
         for (b = SF_STATUS_OK; b < a; b++) {
             HOLDS(sf_error_message(a) != sf_error_message(b));
         }
     }
-    HOLDS(sf_error_message(SF_STATUS_FAULT + 1) == unknown);
+    HOLDS(sf_error_message(SF_STATUS_SCRATCH + 1) == unknown);
 }
 
 int main(void)
