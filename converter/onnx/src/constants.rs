@@ -1,7 +1,7 @@
 //! Evaluation of nodes whose inputs are all constants, whatever their operator, and what it may
 //! cost.
 //!
-//! Operators of shapes, indices and single elements have a row in [`fold`](super::fold). What
+//! Operators of shapes, indices and single elements have a row in [`fold`]. What
 //! else an image may meet is imported as for an image, and evaluated as the float graph that
 //! this makes.
 

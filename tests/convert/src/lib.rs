@@ -62,7 +62,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
     containers(1).iter().try_for_each(|(name, container)| fs::write(folder.join(name), container))
 }
 
-/// Compares what [`write`] left in `folder` with the conversions here, on one and on two threads,
+/// Compares what [`write()`] left in `folder` with the conversions here, on one and on two threads,
 /// and returns the number of models.
 ///
 /// # Errors
