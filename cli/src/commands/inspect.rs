@@ -198,6 +198,7 @@ fn conversion(facts: &Facts) -> Vec<String> {
         let kind = match change.kind {
             ChangeKind::Escalated => "escalated",
             ChangeKind::Withheld => "withheld",
+            ChangeKind::LeftOut => "left out",
             ChangeKind::Folded | ChangeKind::Equalized | ChangeKind::Corrected | ChangeKind::Overridden => {
                 continue;
             }

@@ -93,6 +93,8 @@ pub enum ChangeKind {
     Withheld,
     /// The user said so.
     Overridden,
+    /// A calibration image was an outlier.
+    LeftOut,
 }
 
 /// A change to the model, and why.
