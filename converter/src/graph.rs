@@ -232,6 +232,9 @@ pub enum Node {
         beta: Vec<f64>,
         /// Added to the variance.
         eps: f64,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
     },
     /// Multi-head attention; int8 in and out.
     Attention {

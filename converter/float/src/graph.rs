@@ -154,6 +154,9 @@ pub enum Node {
         beta: Vec<f32>,
         /// Added to the variance.
         eps: f32,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
     },
     /// Element-wise function.
     Activate {

@@ -103,7 +103,7 @@ impl Lowering<'_> {
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
-            Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
+            Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
                 k,

@@ -20,7 +20,9 @@ pub(super) fn evaluate(
         Node::Conv { geometry, dense, .. } => conv::conv(geometry, dense, x, out, scratch),
         Node::Linear { dense, .. } => dense::linear_into(dense, x, out),
         Node::Affine { scale, offset, .. } => rows::affine(x, scale, offset, out),
-        Node::LayerNorm { gamma, beta, eps, .. } => rows::layer_norm(x, gamma, beta, *eps, out),
+        Node::LayerNorm { gamma, beta, eps, centred, .. } => {
+            rows::layer_norm(x, gamma, beta, *eps, *centred, out);
+        }
         Node::Activate { function, .. } => {
             out.extend(x.iter().map(|&v| function.apply(v.into()) as f32));
         }

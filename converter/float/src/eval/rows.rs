@@ -27,11 +27,18 @@ pub(super) fn product(x: &[f32], y: &[f32], y_rows: usize, width: usize, out: &m
     }
 }
 
-/// Each group of `gamma.len()` elements with mean 0 and variance 1, then γ and β.
-pub(super) fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut Vec<f32>) {
+/// Each group of `gamma.len()` elements with mean 0, where it is `centred`, and variance 1, then γ and β.
+pub(super) fn layer_norm(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+    centred: bool,
+    out: &mut Vec<f32>,
+) {
     let n = gamma.len() as f64;
     for row in x.chunks_exact(gamma.len()) {
-        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let mean = if centred { row.iter().map(|&v| f64::from(v)).sum::<f64>() / n } else { 0.0 };
         let variance = row.iter().map(|&v| math::square(f64::from(v) - mean)).sum::<f64>() / n;
         let factor = 1.0 / (variance + f64::from(eps)).sqrt();
         out.extend(row.iter().zip(gamma.iter().zip(beta)).map(|(&v, (&g, &b))| {
