@@ -7,6 +7,7 @@ mod lowering;
 mod movement;
 mod norm;
 mod products;
+mod rotary;
 mod scales;
 mod values;
 
@@ -143,6 +144,7 @@ impl Lowering<'_> {
                 self.permute(*x, *out, *offset, *shape, *strides)
             }
             Node::Gather { x, out, rows } => self.gather(*x, *out, rows),
+            Node::Rotary { .. } => self.rotary(&graph.nodes[index]),
         }
     }
 
@@ -253,7 +255,8 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::Mean { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
-            | Node::Gather { .. } => (Wanted::All, false),
+            | Node::Gather { .. }
+            | Node::Rotary { .. } => (Wanted::All, false),
         };
         for x in node.inputs() {
             wanted[x] = wanted[x].and(input);

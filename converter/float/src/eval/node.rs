@@ -1,6 +1,7 @@
 //! One checked node on values.
 
 use super::product::Size;
+use super::rows::Strides;
 use super::{conv, dense, movement, rows};
 use crate::graph::{Node, Tensor};
 
@@ -63,6 +64,10 @@ pub(super) fn evaluate(
         }
         Node::Permute { offset, shape, strides, .. } => movement::permute(x, *offset, *shape, *strides, out),
         Node::Gather { rows, .. } => movement::gather(x, rows, made.width, out),
+        Node::Rotary { x: from, offset, head_dim, pairs, angles, .. } => {
+            let rows = Strides { offset: *offset, stride: tensors[*from].width, width: made.width };
+            rows::rotary(x, rows, *pairs, *head_dim, angles, out);
+        }
         Node::Concat { parts, .. } => movement::concat(parts, inputs, out),
     }
 }

@@ -158,6 +158,11 @@ impl Emitter<'_> {
                 let out = self.make(*out);
                 self.push(Node::Gather { x: inputs[0], out, rows: rows.clone() })
             }
+            Float::Rotary { out, offset, head_dim, pairs, angles, .. } => {
+                let (out, angles) = (self.make(*out), angles.clone());
+                let (offset, head_dim) = (*offset as u32, *head_dim as u32);
+                self.push(Node::Rotary { x: inputs[0], out, offset, head_dim, pairs: *pairs, angles })
+            }
             Float::Concat { parts, out } => self.concat(parts, &inputs, *out),
         }
         Ok(())

@@ -113,7 +113,6 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
             }
         }
-        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
         Node::Activate { x, function, .. } => {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
@@ -203,6 +202,8 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             }
             out.copy_from_slice(&joined);
         }
-        Node::Attention { .. } => panic!("attention is made later"),
+        Node::Attention { .. } | Node::BinaryAttention { .. } | Node::Rotary { .. } => {
+            panic!("only simplification makes it")
+        }
     }
 }
