@@ -3,7 +3,7 @@
 //! Every tensor is `rows × width` integers with one real scale. Nodes hold real
 //! parameters (scales, γ, β); the integers of instructions are made in lowering.
 
-pub use float::{Geometry, Strided, TensorId};
+pub use float::{Geometry, Pairs, Strided, TensorId};
 
 use runtime::{Ending, Image, OutputKind};
 
@@ -232,6 +232,9 @@ pub enum Node {
         beta: Vec<f64>,
         /// Added to the variance.
         eps: f64,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
     },
     /// Multi-head attention; int8 in and out.
     Attention {
@@ -408,6 +411,22 @@ pub enum Node {
         /// A row of `x` for every row of `out`.
         rows: Vec<u32>,
     },
+    /// Rotary position embedding of int8 or int16: `first · cos − second · sin` and `second · cos + first · sin` for the
+    /// pairs of channels of every head.
+    Rotary {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows, heads side by side.
+        out: TensorId,
+        /// The first element; rows are as far apart as those of the input.
+        offset: u32,
+        /// Channels of each head, even.
+        head_dim: u32,
+        /// Which channels of a head are a pair.
+        pairs: Pairs,
+        /// For each row the cosines of a head's pairs, then their sines, −1 to 1: `rows × head_dim`.
+        angles: Vec<f32>,
+    },
 }
 
 impl Node {
@@ -442,7 +461,8 @@ impl Node {
             | Node::Mean { x, .. }
             | Node::Rows { x, .. }
             | Node::Permute { x, .. }
-            | Node::Gather { x, .. } => vec![*x],
+            | Node::Gather { x, .. }
+            | Node::Rotary { x, .. } => vec![*x],
         }
     }
 
@@ -471,7 +491,8 @@ impl Node {
             | Node::Mean { out, .. }
             | Node::Rows { out, .. }
             | Node::Permute { out, .. }
-            | Node::Gather { out, .. } => *out,
+            | Node::Gather { out, .. }
+            | Node::Rotary { out, .. } => *out,
         }
     }
 }

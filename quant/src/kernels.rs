@@ -4,7 +4,7 @@ use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
     BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, MulArgs,
-    PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
+    PermuteArgs, RequantizeArgs, RotaryArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::Packs;
 
@@ -96,6 +96,21 @@ pub trait Kernels {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         reference::layer_norm(args, x, out)
+    }
+
+    /// [`RmsNorm`](crate::ops::RmsNorm) over rows of `args.width`.
+    fn rms_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::rms_norm(args, x, out)
+    }
+
+    /// [`Rotary`](crate::ops::Rotary) over rows of `args.width`.
+    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
+        reference::rotary(args, x, out)
     }
 
     /// [`Add`](crate::ops::Add): `x ← x ⊕ y`, in place.

@@ -41,8 +41,8 @@ impl WidthPlan {
             Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
                 all(Width::I16)
             }
-            // What is averaged and factors are read as they come.
-            Node::Mean { x, .. } => vec![(*x, factor(self.primary[*x]))],
+            // What is averaged or turned and factors are read as they come.
+            Node::Mean { x, .. } | Node::Rotary { x, .. } => vec![(*x, factor(self.primary[*x]))],
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);
@@ -175,6 +175,7 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
         | Node::Mul { .. }
+        | Node::Rotary { .. }
         | Node::Rows { .. }
         | Node::Permute { .. }
         | Node::Gather { .. }
@@ -203,6 +204,7 @@ fn moves(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. } => false,
     }
 }
@@ -255,6 +257,7 @@ fn writes_shifted(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. } => false,
     }
 }
@@ -275,6 +278,7 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. } => false,
     }
 }

@@ -7,6 +7,7 @@ mod lowering;
 mod movement;
 mod norm;
 mod products;
+mod rotary;
 mod scales;
 mod values;
 
@@ -103,7 +104,7 @@ impl Lowering<'_> {
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
-            Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
+            Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
                 k,
@@ -143,6 +144,7 @@ impl Lowering<'_> {
                 self.permute(*x, *out, *offset, *shape, *strides)
             }
             Node::Gather { x, out, rows } => self.gather(*x, *out, rows),
+            Node::Rotary { .. } => self.rotary(&graph.nodes[index]),
         }
     }
 
@@ -253,7 +255,8 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::Mean { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
-            | Node::Gather { .. } => (Wanted::All, false),
+            | Node::Gather { .. }
+            | Node::Rotary { .. } => (Wanted::All, false),
         };
         for x in node.inputs() {
             wanted[x] = wanted[x].and(input);

@@ -1,10 +1,11 @@
-//! Products of two computed tensors: blocks with gates, quantized, against the float model.
+//! Products of two computed tensors and norms without a mean: blocks, quantized, against the float
+//! model.
 
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, Conversion, convert, measure};
 use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
 use quant::Op;
-use quant::ops::Spread;
+use quant::ops::{RmsNorm, Spread};
 use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image, Model, OutputKind};
 use shiftformer_tests::memory::Aligned;
@@ -95,8 +96,8 @@ impl Block {
     }
 
     /// Converts the model with logits of `x`, compares every plan, and gives the signal over
-    /// noise of `x` in decibels and the products of the program.
-    fn converted(mut self, x: TensorId) -> (f64, Vec<(Spread, bool)>) {
+    /// noise of `x` in decibels and what `pick` finds in the program.
+    fn converted<T>(mut self, x: TensorId, pick: impl Fn(&Op) -> Option<T>) -> (f64, Vec<T>) {
         let width = self.graph.tensors[x].width;
         let mean = self.made("mean", 1, width, |out| Node::Mean { x, out });
         let logits = self.linear("logits", mean, 10);
@@ -121,13 +122,18 @@ impl Block {
             measure::fidelity(&quantized.float, &quantized.graph, &container, &held_back, &()).unwrap();
         let file = Aligned::copy(&container);
         let model = Model::new(&file).unwrap();
-        let products = model.instructions().filter_map(|instruction| match instruction.op {
-            Op::Mul(op) => Some((op.spread, op.out.is_none())),
-            _ => None,
-        });
+        let picked = model.instructions().filter_map(|instruction| pick(&instruction.op));
         let snr = facts.iter().find(|fact| fact.name == name).expect("it is an instruction").snr_db;
         println!("{name}: {snr:.1} dB");
-        (snr, products.collect())
+        (snr, picked.collect())
+    }
+}
+
+/// How a product spreads its factors, and whether it is in place.
+fn product(op: &Op) -> Option<(Spread, bool)> {
+    match op {
+        Op::Mul(op) => Some((op.spread, op.out.is_none())),
+        _ => None,
     }
 }
 
@@ -141,7 +147,7 @@ fn squeeze_and_excitation() {
     let gate = block.linear("gate", hidden, WIDTH);
     let gate = block.activate("gate.sigmoid", gate, Function::Sigmoid);
     let gated = block.product("gated", features, gate);
-    let (snr, products) = block.converted(gated);
+    let (snr, products) = block.converted(gated, product);
     assert!(snr >= 30.0, "{snr}");
     // Nothing else reads the features then: they are gated in place.
     assert_eq!(products, [(Spread::Channel, true)]);
@@ -154,7 +160,7 @@ fn a_spatial_gate() {
     let gate = block.activate("gate.sigmoid", gate, Function::HardSigmoid { alpha: 0.2, beta: 0.5 });
     let gated = block.product("gated", features, gate);
     let sum = block.node("sum", WIDTH, |out| Node::Add { x: features, y: gated, out });
-    let (snr, products) = block.converted(sum);
+    let (snr, products) = block.converted(sum, product);
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(products, [(Spread::Row, false)]);
 }
@@ -168,6 +174,7 @@ fn a_gated_mlp_and_a_square() {
         gamma: vec![1.0; WIDTH],
         beta: vec![0.0; WIDTH],
         eps: 1e-5,
+        centred: true,
     });
     let gate = block.linear("gate", normed, 2 * WIDTH);
     let gate = block.activate("gate.silu", gate, Function::Silu);
@@ -176,9 +183,40 @@ fn a_gated_mlp_and_a_square() {
     let branch = block.linear("branch", hidden, WIDTH);
     let stream = block.node("stream", WIDTH, |out| Node::Add { x: features, y: branch, out });
     let square = block.product("square", stream, stream);
-    let (snr, products) = block.converted(square);
+    let (snr, products) = block.converted(square, product);
     assert!(snr >= 25.0, "{snr}");
     assert_eq!(products, [(Spread::Element, true), (Spread::Element, false)]);
+}
+
+#[test]
+fn norms_without_a_mean() {
+    let (mut block, features) = Block::new();
+    let gamma: Vec<f32> = (0..WIDTH).map(|c| 0.5 + c as f32 / 8.0).collect();
+    let normed = block.node("normed", WIDTH, |out| Node::LayerNorm {
+        x: features,
+        out,
+        gamma,
+        beta: vec![0.0; WIDTH],
+        eps: 1e-6,
+        centred: false,
+    });
+    let queries = block.linear("queries", normed, WIDTH);
+    // Heads of unit length, side by side in a row.
+    let unit = block.node("unit", WIDTH, |out| Node::LayerNorm {
+        x: queries,
+        out,
+        gamma: vec![0.5; 4],
+        beta: vec![0.0; 4],
+        eps: 0.0,
+        centred: false,
+    });
+    let stream = block.node("stream", WIDTH, |out| Node::Add { x: features, y: unit, out });
+    let (snr, norms) = block.converted(stream, |op| match op {
+        Op::RmsNorm(RmsNorm(norm)) => Some((norm.rows, norm.width)),
+        _ => None,
+    });
+    assert!(snr >= 30.0, "{snr}");
+    assert_eq!(norms, [(64, WIDTH as u32), (256, 4)]);
 }
 
 #[test]
@@ -187,7 +225,7 @@ fn one_factor_for_all() {
     let squeezed = block.made("squeezed", 1, WIDTH, |out| Node::Mean { x: features, out });
     let gate = block.linear("gate", squeezed, 1);
     let gated = block.product("gated", features, gate);
-    let (snr, products) = block.converted(gated);
+    let (snr, products) = block.converted(gated, product);
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(products, [(Spread::Row, true)]);
 }

@@ -7,6 +7,7 @@ mod edit;
 mod masks;
 mod pixels;
 mod pointwise;
+mod rotary;
 
 use facts::Change;
 
@@ -14,12 +15,12 @@ use crate::graph::Graph;
 
 pub use pixels::fold_pixels;
 
-/// Folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
+/// Joins what turns pairs of channels to rotations, folds per-channel factors and offsets into layers, joins scores, softmax and weighted sum
 /// to attentions, makes dense layers of convolutions of single pixels, levels masks, and removes
 /// what nothing reads.
 pub fn simplify(graph: &mut Graph) -> Vec<Change> {
-    let mut changes = Vec::new();
     dead::remove(graph);
+    let mut changes = rotary::replace(graph);
     // Each fold may make another possible.
     loop {
         let before = changes.len();

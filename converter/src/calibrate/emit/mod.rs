@@ -114,7 +114,7 @@ impl Emitter<'_> {
                 self.push(Node::Linear { x: inputs[0], out, weights })
             }
             Float::Affine { out, scale, offset, .. } => self.affine(inputs[0], *out, scale, offset)?,
-            Float::LayerNorm { out, gamma, beta, eps, .. } => self.norm(inputs[0], *out, gamma, beta, *eps),
+            Float::LayerNorm { .. } => self.norm(node, inputs[0]),
             Float::Activate { out, function, .. } => self.activate(inputs[0], *out, *function),
             Float::Add { out, .. } => {
                 let out = self.make(*out);
@@ -157,6 +157,11 @@ impl Emitter<'_> {
             Float::Gather { out, rows, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Gather { x: inputs[0], out, rows: rows.clone() })
+            }
+            Float::Rotary { out, offset, head_dim, pairs, angles, .. } => {
+                let (out, angles) = (self.make(*out), angles.clone());
+                let (offset, head_dim) = (*offset as u32, *head_dim as u32);
+                self.push(Node::Rotary { x: inputs[0], out, offset, head_dim, pairs: *pairs, angles })
             }
             Float::Concat { parts, out } => self.concat(parts, &inputs, *out),
         }
@@ -330,13 +335,14 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn norm(&mut self, x: TensorId, out: TensorId, gamma: &[f32], beta: &[f32], eps: f32) {
-        let out = self.make(out);
+    fn norm(&mut self, node: &Float, x: TensorId) {
+        let Float::LayerNorm { out, gamma, beta, eps, centred, .. } = node else { return };
+        let out = self.make(*out);
         let tensor = &self.graph.tensors[out];
         let shift = f64::from(tensor.zero) * tensor.scale;
         let gamma = gamma.iter().map(|&g| f64::from(g)).collect();
         let beta = beta.iter().map(|&b| f64::from(b) + shift).collect();
-        self.push(Node::LayerNorm { x, out, gamma, beta, eps: eps.into() });
+        self.push(Node::LayerNorm { x, out, gamma, beta, eps: f64::from(*eps), centred: *centred });
     }
 
     fn activate(&mut self, x: TensorId, out: TensorId, function: float::Function) {

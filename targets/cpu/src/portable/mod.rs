@@ -9,7 +9,7 @@ mod mul;
 use quant::bits::BitPack;
 use quant::ops::{
     AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
-    LinearArgs, LinearOut, MulArgs, Tensor, TensorMut,
+    LinearArgs, LinearOut, MulArgs, Tensor, TensorMut, row_energy, row_statistics,
 };
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
@@ -47,8 +47,20 @@ impl Kernels for Portable {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         match out {
-            TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
+            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_statistics),
             TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
+        }
+    }
+
+    fn rms_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        match out {
+            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_energy),
+            TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.rms_norm(args, x, out),
         }
     }
 

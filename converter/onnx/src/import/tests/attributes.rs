@@ -44,7 +44,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
         "Max" | "Min" | "Concat" => vec![x(), x()],
-        "LayerNormalization" => vec![x(), ones(sketch)],
+        "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
             vec![x(), ones(sketch)]
@@ -77,10 +77,10 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x(), String::new(), scales]
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
-        | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax" | "ReduceMean"
-        | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "Sign" | "AtLeast" | "IsNaN"
-        | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size"
-        | "Split" => {
+        | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
+        | "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "Sign"
+        | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose"
+        | "Shape" | "Size" | "Split" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),
@@ -266,7 +266,7 @@ fn every_fused_operator_refuses_what_it_does_not_read() {
                 "BiasGelu" | "LayerNormalization" => &[&rows, &gamma],
                 "FastGelu" | "Gelu" | "QuickGelu" => &[&rows],
                 "MultiHeadAttention" => &[&rows, &rows, &rows],
-                "SkipLayerNormalization" => &[&rows, &rows, &gamma],
+                "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" => &[&rows, &rows, &gamma],
                 name => panic!("there is no example of {name}"),
             };
             let mut attributes = more;

@@ -90,10 +90,10 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 *out = values[*x][at] * scale[at % width] + offset[at % width];
             }
         }
-        Node::LayerNorm { x, gamma, beta, eps, .. } => {
+        Node::LayerNorm { x, gamma, beta, eps, centred, .. } => {
             let len = gamma.len();
             for (x, out) in values[*x].chunks(len).zip(out.chunks_mut(len)) {
-                let mean = x.iter().sum::<f32>() / len as f32;
+                let mean = if *centred { x.iter().sum::<f32>() / len as f32 } else { 0.0 };
                 let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / len as f32;
                 for (at, out) in out.iter_mut().enumerate() {
                     *out = (x[at] - mean) / (variance + eps).sqrt() * gamma[at] + beta[at];
@@ -113,7 +113,6 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
             }
         }
-        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
         Node::Activate { x, function, .. } => {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
@@ -203,6 +202,8 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             }
             out.copy_from_slice(&joined);
         }
-        Node::Attention { .. } => panic!("attention is made later"),
+        Node::Attention { .. } | Node::BinaryAttention { .. } | Node::Rotary { .. } => {
+            panic!("only simplification makes it")
+        }
     }
 }
