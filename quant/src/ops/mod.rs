@@ -10,6 +10,7 @@ macro_rules! ops {
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
             Interpolate, Mul,
+            GroupNorm,
         }
     };
 }
@@ -24,6 +25,7 @@ mod bit_transpose;
 mod common;
 mod conv2d;
 mod gather;
+mod group_norm;
 mod interpolate;
 mod layer_norm;
 mod linear;
@@ -54,6 +56,7 @@ pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
 pub use conv2d::{Clip, Conv2d, Conv2dArgs};
 pub use gather::Gather;
+pub use group_norm::{GroupNorm, GroupNormArgs, GroupStatistics};
 pub use interpolate::{Interpolate, KNOTS};
 pub use layer_norm::{LayerNorm, LayerNormArgs, RowStatistics, row_statistics};
 pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Residual};
@@ -82,6 +85,7 @@ pub(crate) mod reference {
     pub use super::bit_transpose::bit_transpose;
     pub use super::conv2d::conv2d;
     pub use super::gather::gather;
+    pub use super::group_norm::group_norm;
     pub use super::interpolate::interpolate;
     pub use super::layer_norm::layer_norm;
     pub use super::linear::{linear_i8, linear_i16};

@@ -248,6 +248,19 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
             }),
             "3240808080808080400080191040204030400080328019",
         )],
+        OpKind::GroupNorm => vec![(
+            Op::GroupNorm(GroupNorm {
+                rows: 50,
+                width: 64,
+                groups: 4,
+                eps: 1 << 60,
+                x: slot(0, 3200),
+                scale: channels(64),
+                offset: blob(48, 64),
+                out: Act::I16(slot(6400, 3200)),
+            }),
+            "3240048080808080808080100080191040204030400180328019",
+        )],
         OpKind::Add => vec![
             (
                 Op::Add(Add {
@@ -440,7 +453,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate Mul"
+         Interpolate Mul GroupNorm"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));
