@@ -104,6 +104,7 @@ impl Lowering<'_> {
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
             Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
+            Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
                 k,
@@ -247,6 +248,7 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::QuantizeImage { .. }
             | Node::Conv { .. }
             | Node::Concat { .. }
+            | Node::GroupNorm { .. }
             | Node::AddConstant { .. }
             | Node::MatMul { .. }
             | Node::Softmax { .. }

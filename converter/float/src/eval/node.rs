@@ -21,6 +21,9 @@ pub(super) fn evaluate(
         Node::Linear { dense, .. } => dense::linear_into(dense, x, out),
         Node::Affine { scale, offset, .. } => rows::affine(x, scale, offset, out),
         Node::LayerNorm { gamma, beta, eps, .. } => rows::layer_norm(x, gamma, beta, *eps, out),
+        Node::GroupNorm { groups, gamma, beta, eps, .. } => {
+            rows::group_norm(x, *groups, (gamma, beta), *eps, out);
+        }
         Node::Activate { function, .. } => {
             out.extend(x.iter().map(|&v| function.apply(v.into()) as f32));
         }

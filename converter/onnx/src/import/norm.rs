@@ -47,10 +47,6 @@ pub(super) const REFUSED: &[Refused] = &[
         instead: "it is only supported at the end of a model, and is left out there",
     },
     Refused {
-        names: &["GroupNormalization", "InstanceNormalization"],
-        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
-    },
-    Refused {
         names: &["LpNormalization", "ReduceL2"],
         instead: "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there",
     },
@@ -116,7 +112,6 @@ impl Importer<'_> {
         self.spend(len)?;
         // The operator of ONNX Runtime has a default of its own.
         let default = if self.node.is_own() { 1e-5 } else { 1e-12 };
-        let eps = self.node.float("epsilon", default);
         let view = self.grouped(x, group)?;
         let along: Vec<_> = group.iter().flat_map(|&axis| view.axes[axis].clone()).collect();
         let places = stored_places(&along);
@@ -138,18 +133,25 @@ impl Importer<'_> {
             Some(beta) => params(self, beta)?,
             None => vec![0.0; len],
         };
-        // Of f · x with eps is that of x with eps / f², turned around for negative f.
-        let factor = f64::from(view.factor);
-        let eps = (f64::from(eps) / (factor * factor)) as f32;
-        if !(eps.is_finite() && eps >= 0.0) {
-            return Err(self.node.invalid("its epsilon is not a positive number, or its input is zero"));
-        }
-        if factor < 0.0 {
+        let eps = self.epsilon(view.factor, default)?;
+        if view.factor < 0.0 {
             gamma.iter_mut().for_each(|gamma| *gamma = -*gamma);
         }
         let (tensor, rows, width) = self.size(&view);
         let out = self.emit("", rows, width, |out| Node::LayerNorm { x: tensor, out, gamma, beta, eps })?;
         Ok(View::laid_out(out, view.axes))
+    }
+
+    /// The epsilon of the norm of a tensor whose product with `factor` is normalised: of f · x with ε it
+    /// is that of x with ε / f², turned around for negative f.
+    pub fn epsilon(&self, factor: f32, default: f32) -> Result<f32> {
+        let eps = f64::from(self.node.float("epsilon", default));
+        let factor = f64::from(factor);
+        let eps = (eps / (factor * factor)) as f32;
+        match eps.is_finite() && eps >= 0.0 {
+            true => Ok(eps),
+            false => Err(self.node.invalid("its epsilon is not a positive number, or its input is zero")),
+        }
     }
 
     /// `Softmax`; before opset 13 of all axes from `axis` on.

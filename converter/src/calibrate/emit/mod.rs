@@ -115,6 +115,9 @@ impl Emitter<'_> {
             }
             Float::Affine { out, scale, offset, .. } => self.affine(inputs[0], *out, scale, offset)?,
             Float::LayerNorm { out, gamma, beta, eps, .. } => self.norm(inputs[0], *out, gamma, beta, *eps),
+            Float::GroupNorm { out, groups, gamma, beta, eps, .. } => {
+                self.group_norm(inputs[0], *out, *groups, (gamma, beta), *eps);
+            }
             Float::Activate { out, function, .. } => self.activate(inputs[0], *out, *function),
             Float::Add { out, .. } => {
                 let out = self.make(*out);
@@ -332,11 +335,29 @@ impl Emitter<'_> {
 
     fn norm(&mut self, x: TensorId, out: TensorId, gamma: &[f32], beta: &[f32], eps: f32) {
         let out = self.make(out);
+        let (gamma, beta) = self.norm_parameters(out, gamma, beta);
+        self.push(Node::LayerNorm { x, out, gamma, beta, eps: eps.into() });
+    }
+
+    fn group_norm(
+        &mut self,
+        x: TensorId,
+        out: TensorId,
+        groups: usize,
+        (gamma, beta): (&[f32], &[f32]),
+        eps: f32,
+    ) {
+        let out = self.make(out);
+        let (gamma, beta) = self.norm_parameters(out, gamma, beta);
+        self.push(Node::GroupNorm { x, out, groups: groups as u32, gamma, beta, eps: eps.into() });
+    }
+
+    /// γ and β of a norm that makes `out`, whose zero point is in β.
+    fn norm_parameters(&self, out: TensorId, gamma: &[f32], beta: &[f32]) -> (Vec<f64>, Vec<f64>) {
         let tensor = &self.graph.tensors[out];
         let shift = f64::from(tensor.zero) * tensor.scale;
         let gamma = gamma.iter().map(|&g| f64::from(g)).collect();
-        let beta = beta.iter().map(|&b| f64::from(b) + shift).collect();
-        self.push(Node::LayerNorm { x, out, gamma, beta, eps: eps.into() });
+        (gamma, beta.iter().map(|&b| f64::from(b) + shift).collect())
     }
 
     fn activate(&mut self, x: TensorId, out: TensorId, function: float::Function) {
