@@ -236,6 +236,21 @@ pub enum Node {
         /// (RMSNorm).
         centred: bool,
     },
+    /// Normalisation of groups of consecutive channels, each over all rows.
+    GroupNorm {
+        /// Input, int16.
+        x: TensorId,
+        /// Output, int8 or int16.
+        out: TensorId,
+        /// Groups, a divisor of the width.
+        groups: u32,
+        /// γ, as many as the width.
+        gamma: Vec<f64>,
+        /// β, as many as the width.
+        beta: Vec<f64>,
+        /// Added to the variance.
+        eps: f64,
+    },
     /// Multi-head attention; int8 in and out.
     Attention {
         /// Queries: as many rows as `out`; `batch` is the distance of heads.
@@ -450,6 +465,7 @@ impl Node {
             | Node::Linear { x, .. }
             | Node::AddConstant { x, .. }
             | Node::LayerNorm { x, .. }
+            | Node::GroupNorm { x, .. }
             | Node::Softmax { x, .. }
             | Node::ShiftGelu { x, .. }
             | Node::Table { x, .. }
@@ -478,6 +494,7 @@ impl Node {
             | Node::Add { out, .. }
             | Node::Mul { out, .. }
             | Node::LayerNorm { out, .. }
+            | Node::GroupNorm { out, .. }
             | Node::Attention { out, .. }
             | Node::Softmax { out, .. }
             | Node::ShiftGelu { out, .. }

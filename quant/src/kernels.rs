@@ -3,8 +3,9 @@
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
-    BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, MulArgs,
-    PermuteArgs, RequantizeArgs, RotaryArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
+    BitsOut, Conv2dArgs, GroupNormArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs,
+    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, RotaryArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor,
+    TensorMut, reference,
 };
 use crate::pack::Packs;
 
@@ -111,6 +112,16 @@ pub trait Kernels {
     /// [`Rotary`](crate::ops::Rotary) over rows of `args.width`.
     fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
         reference::rotary(args, x, out)
+    }
+
+    /// [`GroupNorm`](crate::ops::GroupNorm) over all rows of `args.width`.
+    fn group_norm(
+        &mut self,
+        args: &GroupNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::group_norm(args, x, out)
     }
 
     /// [`Add`](crate::ops::Add): `x ← x ⊕ y`, in place.

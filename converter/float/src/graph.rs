@@ -177,6 +177,21 @@ pub enum Node {
         /// (RMSNorm).
         centred: bool,
     },
+    /// Normalisation of groups of consecutive channels, each over all rows.
+    GroupNorm {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Groups, a divisor of the width.
+        groups: usize,
+        /// γ, as many as the width.
+        gamma: Vec<f32>,
+        /// β, as many as the width.
+        beta: Vec<f32>,
+        /// Added to the variance.
+        eps: f32,
+    },
     /// Element-wise function.
     Activate {
         /// Input.
@@ -399,6 +414,7 @@ macro_rules! tensors {
             | Node::Linear { x, out, .. }
             | Node::Affine { x, out, .. }
             | Node::LayerNorm { x, out, .. }
+            | Node::GroupNorm { x, out, .. }
             | Node::Activate { x, out, .. }
             | Node::AddConstant { x, out, .. }
             | Node::Softmax { x, out, .. }
@@ -521,6 +537,7 @@ impl Graph {
             Node::Pixels { .. }
             | Node::Affine { .. }
             | Node::LayerNorm { .. }
+            | Node::GroupNorm { .. }
             | Node::Activate { .. }
             | Node::Add { .. }
             | Node::Mul { .. }

@@ -38,9 +38,11 @@ impl WidthPlan {
             Node::Activate { function: Function::Sign, .. } => all(Width::I16),
             Node::Pixels { .. } | Node::Conv { .. } | Node::Attention { .. } => all(Width::I8),
             Node::Softmax { .. } | Node::Select { .. } => all(Width::I8),
-            Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
-                all(Width::I16)
-            }
+            Node::Add { .. }
+            | Node::AddConstant { .. }
+            | Node::LayerNorm { .. }
+            | Node::GroupNorm { .. }
+            | Node::Affine { .. } => all(Width::I16),
             // What is averaged or turned and factors are read as they come.
             Node::Mean { x, .. } | Node::Rotary { x, .. } => vec![(*x, factor(self.primary[*x]))],
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
@@ -174,6 +176,7 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         // Probabilities of int8 would be too coarse: 2⁻⁷ a step.
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Mul { .. }
         | Node::Rotary { .. }
         | Node::Rows { .. }
@@ -196,6 +199,7 @@ fn moves(node: &Node) -> bool {
         | Node::Linear { .. }
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
         | Node::AddConstant { .. }
@@ -245,6 +249,7 @@ fn writes_shifted(node: &Node) -> bool {
         Node::Linear { .. }
         | Node::Conv { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Pixels { .. }
         | Node::Affine { .. }
         | Node::Activate { .. } => true,
@@ -271,6 +276,7 @@ fn reads_shifted(node: &Node) -> bool {
         Node::Pixels { .. }
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
         | Node::AddConstant { .. }

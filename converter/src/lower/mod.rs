@@ -105,6 +105,7 @@ impl Lowering<'_> {
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
             Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
+            Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
                 k,
@@ -249,6 +250,7 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::QuantizeImage { .. }
             | Node::Conv { .. }
             | Node::Concat { .. }
+            | Node::GroupNorm { .. }
             | Node::AddConstant { .. }
             | Node::MatMul { .. }
             | Node::Softmax { .. }

@@ -1,17 +1,17 @@
-//! LayerNorm and RMSNorm: γ and β to multipliers and offsets.
+//! LayerNorm, RMSNorm and GroupNorm: γ and β to multipliers and offsets.
 
 use float::math;
 use quant::Op;
 use quant::arith::MAX_SHIFT;
-use quant::ops::{Act, Channels, LayerNorm, RmsNorm};
+use quant::ops::{Act, Channels, GroupNorm, LayerNorm, RmsNorm};
 
 use super::lowering::Lowering;
 use crate::error::ConvertError;
 use crate::graph::{Node, TensorId, Width};
 
-/// Smallest shift that LayerNorm admits.
+/// Smallest shift that the norms admit.
 const MIN_SHIFT: u8 = 33;
-/// Largest offset that LayerNorm admits.
+/// Largest offset that the norms admit.
 const MAX_OFFSET: f64 = (1u32 << 30) as f64;
 
 impl Lowering<'_> {
@@ -23,7 +23,8 @@ impl Lowering<'_> {
         let (width, scale) = (gamma.len() as u32, self.scale(x));
         let groups = self.graph.tensors[x].width / width;
         let Act::I16(slot) = self.read(x, out)? else { return Err(self.width_error(x, "int16")) };
-        let constants = constants(&name, gamma, beta, self.scale(out))?;
+        let unit = f64::from(width).sqrt() / math::power_of_two(31);
+        let constants = constants(&name, (gamma, beta), unit, self.scale(out))?;
         let op = LayerNorm {
             rows: self.rows(out) * groups,
             width,
@@ -37,6 +38,31 @@ impl Lowering<'_> {
             out: self.norm_output(out)?,
         };
         self.draft.push(name, if *centred { Op::LayerNorm(op) } else { Op::RmsNorm(RmsNorm(op)) });
+        Ok(())
+    }
+
+    pub(super) fn group_norm(&mut self, node: &Node) -> Result<(), ConvertError> {
+        let Node::GroupNorm { x, out, groups, gamma, beta, eps } = node else { return Ok(()) };
+        let (x, out, scale) = (*x, *out, self.scale(*x));
+        let name = self.name(out);
+        let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
+        let count = f64::from(rows) * f64::from(width / groups);
+        let unit = count.sqrt() / math::power_of_two(30);
+        let constants = constants(&name, (gamma, beta), unit, self.scale(out))?;
+        let op = GroupNorm {
+            rows,
+            width,
+            groups: *groups,
+            eps: (count * eps / (scale * scale)).round().min(math::power_of_two(60)) as u64,
+            x: self.i16(x)?,
+            scale: Channels {
+                mantissa: self.draft.blobs.push(&constants.mantissa),
+                shift: self.draft.blobs.push(&constants.shift),
+            },
+            offset: self.draft.blobs.push(&constants.offset),
+            out: self.norm_output(out)?,
+        };
+        self.draft.push(name, Op::GroupNorm(op));
         Ok(())
     }
 
@@ -54,9 +80,13 @@ struct Constants {
     offset: Vec<i32>,
 }
 
-/// `out = (floor(z·m / 2³²) + offset) >> (e − 32)` with `z` of scale `√C / 2³¹`.
-fn constants(name: &str, gamma: &[f64], beta: &[f64], out_scale: f64) -> Result<Constants, ConvertError> {
-    let unit = (gamma.len() as f64).sqrt() / math::power_of_two(31);
+/// `out = (floor(z·m / 2³²) + offset) >> (e − 32)` with `z` of scale `unit`.
+fn constants(
+    name: &str,
+    (gamma, beta): (&[f64], &[f64]),
+    unit: f64,
+    out_scale: f64,
+) -> Result<Constants, ConvertError> {
     let mut constants = Constants { mantissa: Vec::new(), shift: Vec::new(), offset: Vec::new() };
     for (&g, &b) in gamma.iter().zip(beta) {
         let ratio = g * unit / out_scale;

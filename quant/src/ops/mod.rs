@@ -9,7 +9,7 @@ macro_rules! ops {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
-            Interpolate, Mul, RmsNorm, Rotary,
+            Interpolate, Mul, RmsNorm, Rotary, GroupNorm,
         }
     };
 }
@@ -24,6 +24,7 @@ mod bit_transpose;
 mod common;
 mod conv2d;
 mod gather;
+mod group_norm;
 mod interpolate;
 mod layer_norm;
 mod linear;
@@ -56,6 +57,7 @@ pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
 pub use conv2d::{Clip, Conv2d, Conv2dArgs};
 pub use gather::Gather;
+pub use group_norm::{GroupNorm, GroupNormArgs, GroupStatistics};
 pub use interpolate::{Interpolate, KNOTS};
 pub use layer_norm::{LayerNorm, LayerNormArgs, RowStatistics, row_statistics};
 pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Residual};
@@ -86,6 +88,7 @@ pub(crate) mod reference {
     pub use super::bit_transpose::bit_transpose;
     pub use super::conv2d::conv2d;
     pub use super::gather::gather;
+    pub use super::group_norm::group_norm;
     pub use super::interpolate::interpolate;
     pub use super::layer_norm::layer_norm;
     pub use super::linear::{linear_i8, linear_i16};

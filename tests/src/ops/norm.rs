@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::DType;
-use quant::ops::{LayerNorm, MeanTokens, RmsNorm};
+use quant::ops::{GroupNorm, LayerNorm, MeanTokens, RmsNorm};
 
 use super::{Generated, rows_and_width, size};
 use crate::case::{Case, multiplier};
@@ -38,6 +38,34 @@ impl Generated for LayerNorm {
 impl Generated for RmsNorm {
     fn cases() -> BoxedStrategy<Case> {
         norms(|norm| Op::RmsNorm(RmsNorm(norm)))
+    }
+}
+
+impl Generated for GroupNorm {
+    fn cases() -> BoxedStrategy<Case> {
+        let channels = prop_oneof![3 => 1u32..=6, 1 => 14u32..=34];
+        let groups = prop_oneof![2 => Just(1u32), 3 => 2u32..=6, 1 => 16u32..=20];
+        let rows = prop_oneof![6 => size(), 1 => 200u32..=700];
+        let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 60), 0u64..1 << 20, 0u64..=1 << 60];
+        let make = |((rows, channels, groups), eps, wide, seed): ((u32, u32, u32), u64, bool, u64)| {
+            let about =
+                format!("GroupNorm {rows} x {channels} x {groups} eps {eps} to 16 bits {wide} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                let width = channels * groups;
+                Op::GroupNorm(GroupNorm {
+                    rows,
+                    width,
+                    groups,
+                    eps,
+                    x: b.input(&s.values::<i16>(rows * width)),
+                    scale: b.channels(s, width, 33),
+                    offset: b.blob(&s.biases(width)),
+                    out: b.act_out(if wide { DType::I16 } else { DType::I8 }, rows * width),
+                })
+            })
+        };
+        ((rows, channels, groups), eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
     }
 }
 

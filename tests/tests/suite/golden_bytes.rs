@@ -270,6 +270,19 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 "32401001010080194040a006ffbbc1960b2500804b8019",
             ),
         ],
+        OpKind::GroupNorm => vec![(
+            Op::GroupNorm(GroupNorm {
+                rows: 50,
+                width: 64,
+                groups: 4,
+                eps: 1 << 60,
+                x: slot(0, 3200),
+                scale: channels(64),
+                offset: blob(48, 64),
+                out: Act::I16(slot(6400, 3200)),
+            }),
+            "3240048080808080808080100080191040204030400180328019",
+        )],
         OpKind::Add => vec![
             (
                 Op::Add(Add {
@@ -462,7 +475,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate Mul RmsNorm Rotary"
+         Interpolate Mul RmsNorm Rotary GroupNorm"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

@@ -76,6 +76,12 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
             check.lengths("values of γ and β", &[gamma, beta], gamma.len())?;
             check.groups("values of γ", gamma.len())
         }
+        Node::GroupNorm { x, groups, gamma, beta, .. } => {
+            check.same(*x)?;
+            check.lengths("values of γ and β", &[gamma, beta], made.width)?;
+            let excess = made.width.checked_rem(*groups);
+            check.expect("channels beyond whole groups", excess, Some(0))
+        }
         Node::Softmax { x, width, .. } => {
             check.same(*x)?;
             check.groups("the softmax's width", *width)

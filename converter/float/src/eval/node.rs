@@ -24,6 +24,9 @@ pub(super) fn evaluate(
         Node::LayerNorm { gamma, beta, eps, centred, .. } => {
             rows::layer_norm(x, gamma, beta, *eps, *centred, out);
         }
+        Node::GroupNorm { groups, gamma, beta, eps, .. } => {
+            rows::group_norm(x, *groups, (gamma, beta), *eps, out);
+        }
         Node::Activate { function, .. } => {
             out.extend(x.iter().map(|&v| function.apply(v.into()) as f32));
         }

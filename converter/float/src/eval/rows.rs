@@ -49,6 +49,34 @@ pub(super) fn layer_norm(
     }
 }
 
+/// Each of `groups` of consecutive channels with mean 0 and variance 1 over all rows of γ's length,
+/// then γ and β.
+pub(super) fn group_norm(
+    x: &[f32],
+    groups: usize,
+    (gamma, beta): (&[f32], &[f32]),
+    eps: f32,
+    out: &mut Vec<f32>,
+) {
+    let (width, channels) = (gamma.len(), gamma.len() / groups);
+    let mut moments = vec![[0.0f64; 2]; groups];
+    let n = (x.len() / groups) as f64;
+    let of_group = |c: usize| c / channels;
+    for (at, &v) in x.iter().enumerate() {
+        moments[of_group(at % width)][0] += f64::from(v) / n;
+    }
+    for (at, &v) in x.iter().enumerate() {
+        let [mean, variance] = &mut moments[of_group(at % width)];
+        *variance += math::square(f64::from(v) - *mean) / n;
+    }
+    out.extend(x.iter().enumerate().map(|(at, &v)| {
+        let c = at % width;
+        let [mean, variance] = moments[of_group(c)];
+        let normed = (f64::from(v) - mean) / (variance + f64::from(eps)).sqrt();
+        (normed * f64::from(gamma[c]) + f64::from(beta[c])) as f32
+    }));
+}
+
 /// Softmax of one row, in place.
 pub(super) fn softmax(row: &mut [f32]) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -363,7 +363,9 @@ fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
             *product *= scale[0];
             true
         }
-        Node::LayerNorm { gamma: a, beta: b, .. } | Node::Affine { scale: a, offset: b, .. }
+        Node::LayerNorm { gamma: a, beta: b, .. }
+        | Node::GroupNorm { gamma: a, beta: b, .. }
+        | Node::Affine { scale: a, offset: b, .. }
             if a.len() == scale.len() =>
         {
             for ((a, b), (&scale, &offset)) in a.iter_mut().zip(b.iter_mut()).zip(scale.iter().zip(offset)) {

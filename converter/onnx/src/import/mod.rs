@@ -25,6 +25,7 @@ mod constants;
 mod conv;
 mod einsum;
 mod elementwise;
+mod group_norm;
 mod importer;
 mod input;
 mod linear;

@@ -60,10 +60,6 @@ pub(super) const REFUSED: &[Refused] = &[
         instead: "it is only supported at the end of a model, and is left out there",
     },
     Refused {
-        names: &["GroupNormalization", "InstanceNormalization"],
-        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
-    },
-    Refused {
         names: &["ReduceL2"],
         instead: "the length of a vector is only supported where it divides that vector, x / ‖x‖",
     },
@@ -194,19 +190,25 @@ impl Importer<'_> {
             Some(beta) => params(self, beta)?,
             None => vec![0.0; len],
         };
-        // Of f · x with eps is that of x with eps / f², turned around for negative f.
-        let factor = f64::from(view.factor);
-        let eps = (eps / (factor * factor)) as f32;
-        if !(eps.is_finite() && eps >= 0.0) {
-            return Err(self.node.invalid("its epsilon is not a positive number, or its input is zero"));
-        }
-        if factor < 0.0 {
+        let eps = self.epsilon(eps, view.factor)?;
+        if view.factor < 0.0 {
             gamma.iter_mut().for_each(|gamma| *gamma = -*gamma);
         }
         let (tensor, rows, width) = self.size(&view);
         let out =
             self.emit("", rows, width, |out| Node::LayerNorm { x: tensor, out, gamma, beta, eps, centred })?;
         Ok(View::laid_out(out, view.axes))
+    }
+
+    /// The epsilon of the norm of a tensor x whose product f · x is normalised with `eps` beside the
+    /// variance: `eps` / f². For negative f the norm of x has the other sign.
+    pub fn epsilon(&self, eps: f64, factor: f32) -> Result<f32> {
+        let factor = f64::from(factor);
+        let eps = (eps / (factor * factor)) as f32;
+        match eps.is_finite() && eps >= 0.0 {
+            true => Ok(eps),
+            false => Err(self.node.invalid("its epsilon is not a positive number, or its input is zero")),
+        }
     }
 
     /// `Softmax`; before opset 13 of all axes from `axis` on.

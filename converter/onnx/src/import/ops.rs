@@ -3,8 +3,8 @@
 
 use super::op::{OnnxOp, Refused};
 use super::{
-    activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, matmul, maximum,
-    movement, norm, pad, pick, reduce, refused, resize, transposed,
+    activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, group_norm, matmul,
+    maximum, movement, norm, pad, pick, reduce, refused, resize, transposed,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -24,7 +24,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { title: "Convolutions", ops: &[conv::OPS, transposed::OPS] },
     Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
     Family { title: "Functions of one element", ops: &[activation::OPS] },
-    Family { title: "Normalisation and softmax", ops: &[norm::OPS] },
+    Family { title: "Normalisation and softmax", ops: &[norm::OPS, group_norm::OPS] },
     Family { title: "Means and sums over axes", ops: &[reduce::OPS] },
     Family { title: "Maxima and minima", ops: &[maximum::OPS] },
     Family { title: "Signs and choices", ops: &[binary::OPS, choice::OPS] },

@@ -49,6 +49,11 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
             vec![x(), ones(sketch)]
         }
+        "GroupNormalization" => {
+            attributes.push(("num_groups", int(4)));
+            vec![x(), ones(sketch), ones(sketch)]
+        }
+        "InstanceNormalization" => vec![x(), ones(sketch), ones(sketch)],
         "If" => vec![sketch.constant(Array::new(Vec::new(), vec![true]).unwrap()), x(), x()],
         "SkipLayerNormalization" => vec![x(), x(), ones(sketch)],
         "BatchNormalization" => {

@@ -6,6 +6,7 @@ mod binary;
 mod conv;
 mod documented;
 mod endings;
+mod group_norm;
 mod masks;
 mod matmul;
 mod ops;

@@ -100,6 +100,20 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 }
             }
         }
+        Node::GroupNorm { x, groups, gamma, beta, eps, .. } => {
+            let (x, channels) = (&values[*x], width / groups);
+            for group in 0..*groups {
+                let of_group = |at: &usize| at % width / channels == group;
+                let places: Vec<usize> = (0..x.len()).filter(of_group).collect();
+                let n = places.len() as f32;
+                let mean = places.iter().map(|&at| x[at]).sum::<f32>() / n;
+                let variance = places.iter().map(|&at| (x[at] - mean) * (x[at] - mean)).sum::<f32>() / n;
+                for at in places {
+                    let normed = (x[at] - mean) / (variance + eps).sqrt();
+                    out[at] = normed * gamma[at % width] + beta[at % width];
+                }
+            }
+        }
         Node::Softmax { x, width, .. } => {
             for (x, out) in values[*x].chunks(*width).zip(out.chunks_mut(*width)) {
                 let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
