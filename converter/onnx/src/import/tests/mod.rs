@@ -12,6 +12,7 @@ mod ops;
 mod preprocessing;
 mod products;
 mod run;
+mod windows;
 
 use std::collections::HashMap;
 
