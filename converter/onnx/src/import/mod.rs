@@ -41,6 +41,7 @@ mod ops;
 mod outputs;
 mod pad;
 mod pick;
+mod pool;
 mod preprocessing;
 mod product;
 mod reduce;

@@ -97,7 +97,7 @@ impl Importer<'_> {
             coalesce(&dims.iter().map(|&(len, stride)| Dim { len, stride }).collect::<Vec<_>>())
         };
         let shuffled = made.with_axes(vec![
-            Vec::new(),
+            made.axes[0].clone(),
             axis(&[(groups, area * ng), (ng, 1)]),
             axis(&[(steps[0], wide * width), (stride[0], stride[1] * ng)]),
             axis(&[(steps[1], width), (stride[1], ng)]),

@@ -312,7 +312,7 @@ fn values_that_would_change_the_result_are_refused() {
         ("Gelu", "approximate", text("sigmoid"), "approximate of sigmoid"),
         ("DepthToSpace", "mode", text("RCD"), "mode of RCD"),
         ("Conv", "kernel_shape", ints(&[3, 3]), "kernel_shape of [3, 3]"),
-        ("AveragePool", "dilations", ints(&[2, 2]), "dilation"),
+        ("AveragePool", "auto_pad", text("SAME"), "auto_pad of SAME"),
         ("Resize", "exclude_outside", int(1), "interpolation"),
         ("Resize", "keep_aspect_ratio_policy", text("not_larger"), "interpolation"),
     ];

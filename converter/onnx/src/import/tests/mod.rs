@@ -13,6 +13,7 @@ mod ops;
 mod preprocessing;
 mod products;
 mod run;
+mod windows;
 
 use std::collections::HashMap;
 
