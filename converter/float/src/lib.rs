@@ -18,6 +18,7 @@ mod layout;
 pub mod math;
 mod preprocessing;
 mod progress;
+mod rectified;
 mod scores;
 mod simplify;
 

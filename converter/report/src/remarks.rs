@@ -74,6 +74,7 @@ mod tests {
             data: String::new(),
             images,
             seen,
+            outputs: Vec::new(),
             largest_class,
             agreement: Some(100.0),
             cosine: 1.0,

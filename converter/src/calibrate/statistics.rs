@@ -65,6 +65,14 @@ impl Activation {
         self.high.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
 
+    /// Negative values become 0.
+    fn rectify(&mut self) {
+        for value in self.low.iter_mut().chain(&mut self.high).chain(&mut self.samples) {
+            // A NaN stays.
+            *value = if *value < 0.0 { 0.0 } else { *value };
+        }
+    }
+
     /// Mean of `of(value)` in each column over the samples.
     pub fn column_means(&self, of: impl Fn(f32) -> f64) -> Vec<f64> {
         let mut sums = vec![0f64; self.width];
@@ -225,6 +233,9 @@ pub(super) fn collect(
             all.merge(part);
         }
     }
+    // What is below 0 before a ReLU needs no integers: int8 and int16 saturate there.
+    let rectified = all.activations.iter_mut().zip(model.rectified()).filter(|(_, rectified)| *rectified);
+    rectified.for_each(|(activation, _)| activation.rectify());
     Ok(all)
 }
 
