@@ -59,6 +59,7 @@ fn readers_may_shift(model: &Graph, x: TensorId) -> bool {
         | Node::Linear { .. }
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::AddConstant { .. }
         | Node::Activate { .. }
@@ -68,6 +69,7 @@ fn readers_may_shift(model: &Graph, x: TensorId) -> bool {
         | Node::Gather { .. }
         | Node::Concat { .. } => true,
         Node::Mul { .. }
+        | Node::Rotary { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
