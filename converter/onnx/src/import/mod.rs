@@ -45,6 +45,7 @@ mod product;
 mod reduce;
 mod refused;
 mod resize;
+mod rotary;
 mod store;
 #[cfg(test)]
 mod tests;
