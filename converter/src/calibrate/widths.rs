@@ -113,6 +113,7 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         layers,
     };
     let mut wanted = vec![Wanted::default(); count];
+    let readers = model.readers();
     for output in &model.outputs {
         let width = match output.kind {
             OutputKind::Logits | OutputKind::Values => Width::I32,
@@ -129,6 +130,12 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         };
         for (id, width) in plan.reads(model, index) {
             wanted[id].add(width);
+        }
+        // What is only turned is rounded to int8 once, behind that.
+        if let Node::Rotary { x, .. } = *node
+            && readers[x].iter().all(|&reader| matches!(model.nodes[reader], Node::Rotary { .. }))
+        {
+            wanted[x].add(Width::I16);
         }
         // A product is as fine as its factors.
         if let Node::Mul { x, y, .. } = *node {

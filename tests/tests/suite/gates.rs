@@ -1,9 +1,9 @@
-//! Products of two computed tensors and norms without a mean: blocks, quantized, against the float
-//! model.
+//! Products of two computed tensors, norms without a mean and rotary embeddings: blocks, quantized,
+//! against the float model.
 
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, Conversion, convert, measure};
-use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
+use float::{Dense, Function, Geometry, Graph, Node, Output, Strided, TensorId};
 use quant::Op;
 use quant::ops::{RmsNorm, Spread};
 use runtime::image::Fit;
@@ -217,6 +217,55 @@ fn norms_without_a_mean() {
     });
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(norms, [(64, WIDTH as u32), (256, 4)]);
+}
+
+#[test]
+fn queries_and_keys_with_rotary_embeddings() {
+    let (heads, head_dim, tokens) = (2, WIDTH / 2, (SIDE * SIDE) as usize);
+    let apart = |tensor| Strided { tensor, offset: 0, batch: head_dim, row: WIDTH };
+    let attention = |block: &mut Block, [q, k, v]: [Strided; 3]| {
+        let scales = vec![1.0 / (head_dim as f32).sqrt(); heads];
+        block.node("attended", WIDTH, |out| Node::Attention {
+            q,
+            k,
+            v,
+            keys: tokens,
+            heads,
+            head_dim,
+            scales,
+            out,
+        })
+    };
+    let (mut plain, features) = Block::new();
+    let packed = plain.linear("packed", features, 3 * WIDTH);
+    let third = |tensor, at| Strided { offset: at * WIDTH, row: 3 * WIDTH, ..apart(tensor) };
+    let attended = attention(&mut plain, [0, 1, 2].map(|at| third(packed, at)));
+    let (straight, _) = plain.converted(attended, product);
+    for pairs in [float::Pairs::Halves, float::Pairs::Neighbours] {
+        let (mut block, features) = Block::new();
+        let packed = block.linear("packed", features, 3 * WIDTH);
+        let angle = |at: usize| (at / head_dim) as f32 / (1 + at % (head_dim / 2)) as f32;
+        let of = |at: usize| match at % head_dim < head_dim / 2 {
+            true => float::math::cosf(angle(at)),
+            false => float::math::sinf(angle(at)),
+        };
+        let angles: Vec<f32> = (0..tokens * head_dim).map(of).collect();
+        let [q, k] = [("q", 0), ("k", WIDTH)].map(|(name, offset)| {
+            let (x, angles) = (packed, angles.clone());
+            block.node(name, WIDTH, |out| Node::Rotary { x, out, offset, head_dim, pairs, angles })
+        });
+        let attended = attention(&mut block, [apart(q), apart(k), third(packed, 2)]);
+        let (snr, found) = block.converted(attended, |op| match op {
+            Op::Rotary(op) => Some((op.stride, op.head_dim)),
+            // Values lie between others: a copy has the distance of the keys.
+            Op::Attention(op) => Some((op.kv_stride, op.head_dim)),
+            _ => None,
+        });
+        // Queries and keys are rounded once more, and their channels are not equalized.
+        assert!(snr >= straight - 4.0 && snr >= 22.0, "{pairs:?}: {snr} for {straight}");
+        let (wide, narrow) = (3 * WIDTH as u32, WIDTH as u32);
+        assert_eq!(found, [(wide, head_dim as u32), (wide, head_dim as u32), (narrow, head_dim as u32)]);
+    }
 }
 
 #[test]

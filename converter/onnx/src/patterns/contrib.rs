@@ -60,6 +60,11 @@ pub(crate) const OPS: &[Fused] = &[
     .ignoring(&[MASKED]),
     fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
     fused(
+        "RotaryEmbedding",
+        |node, _, _| rotary(node),
+        "constant cosines, sines and positions; all channels of a head, `scale` of 1",
+    ),
+    fused(
         "SkipLayerNormalization",
         |node, _, _| skip_norm(node, true),
         "of a sum, which may be an output too; mean and deviation may not",
@@ -110,6 +115,19 @@ fn quick_gelu(node: &Reader) -> Option<Vec<Node>> {
         _ => return None,
     };
     Some(vec![like(node, op, vec![node.input(0)?.into()], node.output())])
+}
+
+/// ONNX's own, which has the positions last.
+fn rotary(node: &Reader) -> Option<Vec<Node>> {
+    if node.int("is_packed_batching", 0) != 0 || node.float("scale", 1.0) != 1.0 {
+        return None;
+    }
+    let inputs = [0, 2, 3, 1].map(|at| node.input(at).map(String::from));
+    let inputs = inputs.into_iter().collect::<Option<Vec<String>>>()?;
+    let turned = like(node, "RotaryEmbedding", inputs, node.output());
+    let copied = |turned: Node, name| turned.with(name, Attribute::Int(node.int(name, 0)));
+    let names = ["interleaved", "num_heads", "rotary_embedding_dim"];
+    Some(vec![names.into_iter().fold(turned, copied)])
 }
 
 /// GELU after a bias, if there is one.

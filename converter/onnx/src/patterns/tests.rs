@@ -297,6 +297,18 @@ fn layer_norm_over_channels() {
 }
 
 #[test]
+fn rotary_embeddings_of_onnx_runtime() {
+    let mut model = model("y = ms.RotaryEmbedding x w4 w4 w4 interleaved=1 num_heads=2");
+    fuse(&mut model).unwrap();
+    let node = &model.nodes[0];
+    let found = ["interleaved", "num_heads", "rotary_embedding_dim"].map(|name| node.int(name, -1));
+    assert_eq!((node.domain.as_str(), node.inputs.len(), found), ("", 4, [1, 2, 0]));
+    for other in ["x w4 w4 w4 scale=0.5", "x w4 w4 w4 is_packed_batching=1", "x _ w4 w4"] {
+        assert_eq!(fused(&format!("y = ms.RotaryEmbedding {other}")).len(), 1, "{other}");
+    }
+}
+
+#[test]
 fn norms_without_a_mean() {
     let square = "q = Pow x 2.0\nv = ReduceMean q axes=-1\n";
     let last = "e = Add v 1e-6\ns = Sqrt e\nr = Reciprocal s\nn = Mul x r\ny = Mul n w4";

@@ -56,6 +56,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         "InstanceNormalization" => vec![x(), ones(sketch), ones(sketch)],
         "If" => vec![sketch.constant(Array::new(Vec::new(), vec![true]).unwrap()), x(), x()],
         "SkipLayerNormalization" => vec![x(), x(), ones(sketch)],
+        "RotaryEmbedding" => vec![x(), sketch.floats(&[1, 4, 2]), sketch.floats(&[1, 4, 2])],
         "BatchNormalization" => {
             let parameters = ones(sketch);
             [x()].into_iter().chain(vec![parameters; 4]).collect()
@@ -266,10 +267,12 @@ fn every_fused_operator_refuses_what_it_does_not_read() {
             let mut sketch = Sketch::new([1, 4, 4, 4]);
             let rows = sketch.reshape("x", &[1, 16, 4]);
             let (w, gamma) = (sketch.floats(&[4, 12]), sketch.floats(&[4]));
+            let (first, angles) = (sketch.ints(&[0]), sketch.floats(&[16, 2]));
             let inputs: &[&str] = match fused.name {
                 "Attention" | "FusedMatMul" | "TransposeMatMul" => &[&rows, &w],
                 "BiasGelu" | "LayerNormalization" => &[&rows, &gamma],
                 "FastGelu" | "Gelu" | "QuickGelu" => &[&rows],
+                "RotaryEmbedding" => &[&rows, &first, &angles, &angles],
                 "MultiHeadAttention" => &[&rows, &rows, &rows],
                 "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" => &[&rows, &rows, &gamma],
                 name => panic!("there is no example of {name}"),

@@ -324,6 +324,18 @@ fn an_embedding_of_unit_length_is_left_as_it_is() {
 }
 
 #[test]
+fn a_choice_of_constants_is_a_constant() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let shape = sketch.node("Shape", &["x"], &[]);
+    let (rank, three) = (sketch.node("Size", &[&shape], &[]), sketch.constant(Array::integer(3)));
+    let more = sketch.node("Greater", &[&rank, &three], &[]);
+    let (then, other) = (sketch.ints(&[1, 6, 4]), sketch.ints(&[5, 5]));
+    let picked = sketch.node("If", &[&more, &then, &other], &[]);
+    let out = sketch.node("Reshape", &["x", &picked], &[]);
+    close(&sketch.run(&out), &sketch.image().to_f32s());
+}
+
+#[test]
 fn pads_of_own_elements_are_those_that_indices_pick() {
     for (mode, pads, rows, columns) in [
         ("reflect", [2, 1, 0, 1], &[2, 1, 0, 1, 2, 3][..], &[1, 0, 1, 2, 3, 4, 3][..]),
