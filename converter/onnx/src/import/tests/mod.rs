@@ -13,6 +13,7 @@ mod ops;
 mod preprocessing;
 mod products;
 mod run;
+mod transposed;
 mod windows;
 
 use std::collections::HashMap;
@@ -251,7 +252,7 @@ proptest! {
     fn any_numbers_in_nodes_give_an_error_and_no_panic(
         op in prop::sample::select(vec![
             "Reshape", "Slice", "Gather", "Split", "Concat", "Transpose", "Squeeze", "Unsqueeze", "Expand", "Tile",
-            "Pad", "ReduceMean", "Softmax", "Flatten", "Conv", "ConvTranspose", "AveragePool", "Resize",
+            "Pad", "ReduceMean", "Softmax", "Flatten", "Conv", "ConvTranspose", "Col2Im", "AveragePool", "Resize",
             "LayerNormalization", "BatchNormalization", "DepthToSpace", "MatMul", "Gemm", "Attention", "Clip",
             "MaxPool", "ReduceMax", "Max", "LpNormalization", "Mul",
         ]),
