@@ -32,6 +32,8 @@ impl Lowering<'_> {
         let Heads { out, heads, head_dim, keys, .. } = node;
         let name = self.name(out);
         let (queries, width) = (self.graph.tensors[out].rows, heads * head_dim);
+        // From the first element of a row to the last of its heads.
+        let span = |part: Strided| (heads - 1) * part.batch as u32 + head_dim;
         let score =
             scales::channels(&mut self.draft.blobs, &name, node.products.iter().map(|p| p / node.score))?;
         // Probabilities have scale 2⁻¹⁵.
@@ -50,7 +52,7 @@ impl Lowering<'_> {
                 keys,
                 heads,
                 head_dim,
-                q: self.strided(q, self.rows(out), width)?,
+                q: self.strided(q, self.rows(out), span(q))?,
                 q_stride: node.q.row as u32,
                 k,
                 v,
@@ -74,10 +76,10 @@ impl Lowering<'_> {
             m: queries,
             n: keys,
             k: head_dim,
-            a: Act::I8(self.strided(node.q, queries, width)?),
+            a: Act::I8(self.strided(node.q, queries, span(node.q))?),
             a_batch: node.q.batch as u32,
             a_row: node.q.row as u32,
-            b: self.strided(node.k, keys, width)?,
+            b: self.strided(node.k, keys, span(node.k))?,
             b_batch: node.k.batch as u32,
             b_row: node.k.row as u32,
             transpose_b: true,
@@ -103,7 +105,7 @@ impl Lowering<'_> {
             a: Act::I16(probabilities.slot()),
             a_batch: queries * keys,
             a_row: keys,
-            b: self.strided(node.v, keys, width)?,
+            b: self.strided(node.v, keys, span(node.v))?,
             b_batch: node.v.batch as u32,
             b_row: node.v.row as u32,
             transpose_b: false,

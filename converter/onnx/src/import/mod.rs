@@ -23,6 +23,7 @@ mod choice;
 mod concat;
 mod constants;
 mod conv;
+mod copies;
 mod einsum;
 mod elementwise;
 mod group_norm;

@@ -2,11 +2,10 @@
 
 use float::{Dense, Geometry, Node};
 
-use super::importer::{Importer, MAX_ELEMENTS, Result};
+use super::importer::{Importer, Result};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, length, split};
 use crate::error::OnnxError;
-use crate::model::Array;
 
 /// Kernel and window of a convolution.
 pub struct Kernel {
@@ -130,6 +129,17 @@ impl Importer<'_> {
         }
     }
 
+    /// Lengths along both axes, which may be 0; `height` where there is no height.
+    pub fn lens(&self, list: &[i64], flat: bool, height: usize) -> Result<[usize; 2]> {
+        let len = |value: i64| usize::try_from(value).ok().filter(|&value| value < 1 << 16);
+        let pair = match *list {
+            [w] if flat => len(w).map(|w| [height, w]),
+            [h, w] if !flat => len(h).zip(len(w)).map(|(h, w)| [h, w]),
+            _ => None,
+        };
+        pair.ok_or_else(|| self.node.invalid(format!("{list:?} are no lengths in two dimensions")))
+    }
+
     pub fn two(&self, list: &[i64], flat: bool) -> Result<[usize; 2]> {
         let size = |value: i64| usize::try_from(value).ok().filter(|&value| (1..1 << 16).contains(&value));
         let pair = match *list {
@@ -203,8 +213,9 @@ impl Importer<'_> {
     }
 
     /// The convolution of each image with `kernel`.
-    pub fn convolve(&mut self, view: &View, kernel: Kernel) -> Result<View> {
+    pub fn convolve(&mut self, view: &View, mut kernel: Kernel) -> Result<View> {
         let images = view.len(0);
+        let view = &self.widen(view, &mut kernel)?;
         let output = [self.kernels(view.len(2), &kernel, 0)?, self.kernels(view.len(3), &kernel, 1)?];
         let (view, period) = self.stack(view, &kernel, output[0])?;
         let x = self.pack(&view, &[0, 2, 3], &[1], Order::Logical)?;
@@ -236,20 +247,35 @@ impl Importer<'_> {
 
     /// How often `kernel` fits along `axis` of an image of `input` pixels.
     fn kernels(&self, input: usize, kernel: &Kernel, axis: usize) -> Result<usize> {
-        let (size, stride) = (kernel.size[axis], kernel.stride[axis]);
-        let (before, after) = (kernel.pads[axis], kernel.pads[axis + 2]);
-        let span = input + before + after;
-        if before >= size && size > 0 {
-            return Err(self.node.unsupported(format!("padding of {before} around a kernel of {size}")));
-        }
-        let Some(rest) = span.checked_sub(size) else {
-            return Err(self.node.invalid(format!("a kernel of {size} does not fit an image of {span}")));
+        let span = input + kernel.pads[axis] + kernel.pads[axis + 2];
+        let Some(rest) = span.checked_sub(kernel.size[axis]) else {
+            let reason = format!("a kernel of {} does not fit an image of {span}", kernel.size[axis]);
+            return Err(self.node.invalid(reason));
         };
-        let output = rest / stride + 1;
-        if (output - 1) * stride >= input + before {
-            return Err(self.node.unsupported("padding so wide that a window sees nothing else"));
+        Ok(rest / kernel.stride[axis] + 1)
+    }
+
+    /// The images with as much of the padding as no instruction adds: so that every window sees a
+    /// pixel.
+    fn widen(&mut self, view: &View, kernel: &mut Kernel) -> Result<View> {
+        let mut view = view.clone();
+        for axis in 0..2 {
+            let (size, before) = (kernel.size[axis], kernel.pads[axis]);
+            let count = self.kernels(view.len(axis + 2), kernel, axis)?;
+            let front = (before + 1).saturating_sub(size);
+            let last = (count - 1) * kernel.stride[axis] + 1;
+            let back = last.saturating_sub(view.len(axis + 2) + before);
+            for (len, front) in [(front, true), (back, false)].into_iter().filter(|&(len, _)| len > 0) {
+                let mut shape = view.shape();
+                shape[axis + 2] = len;
+                let zeros = self.filled(shape, 0.0)?;
+                let parts = if front { vec![zeros, view.into()] } else { vec![view.into(), zeros] };
+                view = self.join(parts, axis + 2)?;
+            }
+            kernel.pads[axis] -= front;
+            kernel.pads[axis + 2] -= back;
         }
-        Ok(output)
+        Ok(view)
     }
 
     /// Images one below the other, with as many zero rows between them as keep the windows of
@@ -264,12 +290,8 @@ impl Importer<'_> {
         if period == height {
             return Ok((view.clone(), period / stride));
         }
-        let shape = vec![images, view.len(1), period - height, view.len(3)];
-        let count = shape.iter().try_fold(1_usize, |n, &len| n.checked_mul(len));
-        let Some(count) = count.filter(|&count| count <= MAX_ELEMENTS) else { return Err(self.too_large()) };
-        self.spend(count)?;
-        let gaps = Array { shape, data: vec![0.0; count].into() };
-        Ok((self.join(vec![view.clone().into(), gaps.into()], 2)?, period / stride))
+        let gaps = self.filled(vec![images, view.len(1), period - height, view.len(3)], 0.0)?;
+        Ok((self.join(vec![view.clone().into(), gaps], 2)?, period / stride))
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) const OPS: &[Fused] = &[
     fused(
         "MultiHeadAttention",
         attention::separate,
-        "three operands of three dimensions, with a constant bias or none, also of the scores; no mask, past keys or rotation",
+        "operands of three dimensions with a constant bias or none, or packed into one or two, or keys and values by head; a \
+         constant bias of the scores or none; no mask, past keys or rotation",
     )
     .ignoring(&[MASKED]),
     fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),

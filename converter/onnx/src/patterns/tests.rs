@@ -221,6 +221,8 @@ fn fused_attention_is_taken_apart() {
     assert!(!attention.attributes.contains_key("scale"), "the usual one");
     assert_eq!(fused("y = ms.MultiHeadAttention x x x num_heads=2 scale=0.5"), ["Attention"]);
     assert_eq!(fused("y = ms.MultiHeadAttention x x x _ _ w4 num_heads=2"), ["Attention"]);
+    let apart = "t = Transpose x perm=0,2,1,3\ny = ms.MultiHeadAttention x t t num_heads=2";
+    assert_eq!(fused(apart), ["Transpose", "Attention"]);
 }
 
 #[test]
@@ -231,6 +233,8 @@ fn masked_attention_is_left_alone() {
         "y = ms.Attention x w4 w4 num_heads=0",
         "y = ms.MultiHeadAttention x x x w4 x num_heads=2",
         "y = ms.MultiHeadAttention x x x num_heads=0",
+        "y = ms.MultiHeadAttention x _ _ w4 num_heads=2",
+        "y = ms.MultiHeadAttention x _ x num_heads=2",
     ] {
         assert_eq!(fused(text).len(), 1, "{text}");
     }

@@ -38,6 +38,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Conv" => vec![x(), sketch.floats(&[2, 4, 1, 1])],
         "ConvTranspose" => vec![x(), sketch.floats(&[4, 2, 2, 2])],
+        "Col2Im" => vec![sketch.reshape("x", &[1, 4, 16]), sketch.ints(&[5, 5]), sketch.ints(&[2, 2])],
         "AveragePool" | "MaxPool" => {
             attributes.push(("kernel_shape", ints(&[2, 2])));
             vec![x()]
@@ -206,6 +207,7 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "Not" => vec![b()],
         "And" | "Or" | "Xor" => vec![b(), b()],
         "Where" => vec![b(), f(), f()],
+        "If" => vec![Some(Array::new(vec![1], vec![true]).unwrap()), f(), f()],
         "Reshape" => vec![f(), i(&[4])],
         "Unsqueeze" | "Gather" => vec![f(), i(&[0])],
         "Expand" | "Tile" => vec![f(), i(&[1, 1])],
