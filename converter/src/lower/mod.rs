@@ -6,6 +6,7 @@ mod layers;
 mod lowering;
 mod movement;
 mod norm;
+mod paired;
 mod products;
 mod scales;
 mod values;
@@ -103,6 +104,8 @@ impl Lowering<'_> {
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
+            Node::Div { x, y, out } => self.div(index, *x, *y, *out),
+            Node::ResponseNorm { x, out, eps } => self.response_norm(*x, *out, *eps),
             Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
             Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
@@ -227,12 +230,15 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::LayerNorm { out, gamma, .. } if gamma.len() != graph.tensors[*out].width as usize => {
                 (Wanted::All, false)
             }
-            Node::Mul { y, out, .. } if graph.tensors[*y].rows != graph.tensors[*out].rows => {
+            Node::Mul { y, out, .. } | Node::Div { y, out, .. }
+                if graph.tensors[*y].rows != graph.tensors[*out].rows =>
+            {
                 (Wanted::All, false)
             }
             Node::Linear { .. }
             | Node::LayerNorm { .. }
             | Node::Mul { .. }
+            | Node::Div { .. }
             | Node::ShiftGelu { .. }
             | Node::Table { .. }
             | Node::Interpolate { .. }
@@ -253,6 +259,7 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::MatMul { .. }
             | Node::Softmax { .. }
             | Node::Mean { .. }
+            | Node::ResponseNorm { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
             | Node::Gather { .. } => (Wanted::All, false),
