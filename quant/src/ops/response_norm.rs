@@ -146,7 +146,7 @@ fn root_squares<T: Copy + Into<i64>>(x: &[T], width: usize, wide: bool, lengths:
             }
         }
         for (length, &sum) in lengths.iter_mut().zip(&squares) {
-            *length = isqrt(sum << (2 * up & 63));
+            *length = isqrt(sum << ((2 * up) & 63));
         }
     }
 }
