@@ -220,6 +220,24 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
+    /// Quotient of two tensors of any scales, int16.
+    Div {
+        /// The dividend, of the output's shape.
+        x: TensorId,
+        /// The divisor: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output, int8 or int16.
+        out: TensorId,
+    },
+    /// Length of each channel over all rows, divided by the mean of the lengths: one row.
+    ResponseNorm {
+        /// Input, int8 or int16.
+        x: TensorId,
+        /// Output, one row, int16.
+        out: TensorId,
+        /// Added to the mean.
+        eps: f64,
+    },
     /// Normalisation of consecutive groups of `gamma.len()` elements (usually a row).
     LayerNorm {
         /// Input, int16.
@@ -448,7 +466,7 @@ impl Node {
     /// The tensors it reads.
     pub fn inputs(&self) -> Vec<TensorId> {
         match self {
-            Node::Add { x, y, .. } | Node::Mul { x, y, .. } => vec![*x, *y],
+            Node::Add { x, y, .. } | Node::Mul { x, y, .. } | Node::Div { x, y, .. } => vec![*x, *y],
             Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
                 vec![q.tensor, k.tensor, v.tensor]
             }
@@ -475,6 +493,7 @@ impl Node {
             | Node::Relu { x, .. }
             | Node::Requantize { x, .. }
             | Node::Mean { x, .. }
+            | Node::ResponseNorm { x, .. }
             | Node::Rows { x, .. }
             | Node::Permute { x, .. }
             | Node::Gather { x, .. }
@@ -493,6 +512,7 @@ impl Node {
             | Node::AddConstant { out, .. }
             | Node::Add { out, .. }
             | Node::Mul { out, .. }
+            | Node::Div { out, .. }
             | Node::LayerNorm { out, .. }
             | Node::GroupNorm { out, .. }
             | Node::Attention { out, .. }
@@ -506,6 +526,7 @@ impl Node {
             | Node::Relu { out, .. }
             | Node::Requantize { out, .. }
             | Node::Mean { out, .. }
+            | Node::ResponseNorm { out, .. }
             | Node::Rows { out, .. }
             | Node::Permute { out, .. }
             | Node::Gather { out, .. }

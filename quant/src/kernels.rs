@@ -3,9 +3,9 @@
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
-    BitsOut, Conv2dArgs, GroupNormArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs,
-    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, RotaryArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor,
-    TensorMut, reference,
+    BitsOut, Conv2dArgs, DivArgs, GroupNormArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs,
+    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, ResponseNormArgs, RotaryArgs, ShiftGeluArgs,
+    ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::Packs;
 
@@ -138,6 +138,29 @@ pub trait Kernels {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         reference::mul(args, x, y, out)
+    }
+
+    /// [`Div`](crate::ops::Div) over rows of `args.width`; without `x`, `out` holds it.
+    fn div(
+        &mut self,
+        args: &DivArgs,
+        x: Option<Tensor<'_>>,
+        y: Tensor<'_>,
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::div(args, x, y, out)
+    }
+
+    /// [`ResponseNorm`](crate::ops::ResponseNorm) over all rows of `args.width`; `lengths` is
+    /// scratch.
+    fn response_norm(
+        &mut self,
+        args: &ResponseNormArgs,
+        x: Tensor<'_>,
+        lengths: &mut [u32],
+        out: &mut [i16],
+    ) -> Result<(), Fault> {
+        reference::response_norm(args, x, lengths, out)
     }
 
     /// [`Requantize`](crate::ops::Requantize) over rows of `args.width`.

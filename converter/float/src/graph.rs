@@ -86,6 +86,39 @@ pub enum Function {
         /// Value at zero.
         beta: f32,
     },
+    /// `ln(1 + eˣ)`.
+    Softplus,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `x · tanh(ln(1 + eˣ))`.
+    Mish,
+    /// `x` where positive, else `alpha · (e^(x / alpha) − 1)`.
+    Celu {
+        /// Limit below zero, negated; not 0.
+        alpha: f32,
+    },
+    /// `x` above a threshold, else 0.
+    ThresholdedRelu {
+        /// The threshold.
+        alpha: f32,
+    },
+    /// `|x|`.
+    Abs,
+    /// `eˣ`.
+    Exp,
+    /// `ln x`.
+    Log,
+    /// `sin x`.
+    Sin,
+    /// `cos x`.
+    Cos,
+    /// The error function.
+    Erf,
+    /// `x^exponent`: roots, reciprocals.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
 }
 
 /// Which channels of a head are a pair.
@@ -218,6 +251,25 @@ pub enum Node {
         y: TensorId,
         /// Output.
         out: TensorId,
+    },
+    /// Quotient of two tensors.
+    Div {
+        /// The dividend, of the output's shape.
+        x: TensorId,
+        /// The divisor: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
+    /// Euclidean length of each channel over all rows, divided by the mean of the lengths (global
+    /// response normalisation, arXiv 2301.00808): one row.
+    ResponseNorm {
+        /// Input.
+        x: TensorId,
+        /// Output, one row.
+        out: TensorId,
+        /// Added to the mean.
+        eps: f32,
     },
     /// Adds a constant of the tensor's shape (a position embedding).
     AddConstant {
@@ -379,7 +431,7 @@ pub enum Node {
 macro_rules! tensors {
     ($node:expr) => {
         match $node {
-            Node::Add { x, y, out } | Node::Mul { x, y, out } => (vec![x, y], out),
+            Node::Add { x, y, out } | Node::Mul { x, y, out } | Node::Div { x, y, out } => (vec![x, y], out),
             Node::MatMul {
                 a: Strided { tensor: a, .. },
                 b: Strided { tensor: b, .. },
@@ -420,6 +472,7 @@ macro_rules! tensors {
             | Node::Softmax { x, out, .. }
             | Node::Select { x, out, .. }
             | Node::Mean { x, out }
+            | Node::ResponseNorm { x, out, .. }
             | Node::Rows { x, out, .. }
             | Node::Permute { x, out, .. }
             | Node::Gather { x, out, .. }
@@ -541,6 +594,8 @@ impl Graph {
             | Node::Activate { .. }
             | Node::Add { .. }
             | Node::Mul { .. }
+            | Node::Div { .. }
+            | Node::ResponseNorm { .. }
             | Node::AddConstant { .. }
             | Node::Softmax { .. }
             | Node::Select { .. }

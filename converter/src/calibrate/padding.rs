@@ -61,6 +61,7 @@ fn readers_may_shift(model: &Graph, x: TensorId) -> bool {
         | Node::LayerNorm { .. }
         | Node::GroupNorm { .. }
         | Node::Add { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Activate { .. }
         | Node::Softmax { .. }
@@ -70,6 +71,7 @@ fn readers_may_shift(model: &Graph, x: TensorId) -> bool {
         | Node::Concat { .. } => true,
         Node::Mul { .. }
         | Node::Rotary { .. }
+        | Node::ResponseNorm { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }

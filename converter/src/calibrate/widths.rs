@@ -42,9 +42,12 @@ impl WidthPlan {
             | Node::AddConstant { .. }
             | Node::LayerNorm { .. }
             | Node::GroupNorm { .. }
-            | Node::Affine { .. } => all(Width::I16),
+            | Node::Affine { .. }
+            | Node::Div { .. } => all(Width::I16),
             // What is averaged or turned and factors are read as they come.
-            Node::Mean { x, .. } | Node::Rotary { x, .. } => vec![(*x, factor(self.primary[*x]))],
+            Node::Mean { x, .. } | Node::Rotary { x, .. } | Node::ResponseNorm { x, .. } => {
+                vec![(*x, factor(self.primary[*x]))]
+            }
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);
@@ -179,13 +182,16 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         Node::Add { .. } | Node::AddConstant { .. } | Node::BinaryAttention { .. } => Width::I16,
         Node::Pixels { .. } | Node::Attention { .. } => Width::I8,
         Node::Activate { function: Function::Relu, .. } if widest != Width::I8 => Width::I16,
+        Node::Activate { function, .. } if function.is_steep() => Width::I16,
         Node::Activate { .. } | Node::Select { .. } => Width::I8,
+        Node::ResponseNorm { .. } => Width::I16,
         // Probabilities of int8 would be too coarse: 2⁻⁷ a step.
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
         | Node::GroupNorm { .. }
         | Node::Mul { .. }
         | Node::Rotary { .. }
+        | Node::Div { .. }
         | Node::Rows { .. }
         | Node::Permute { .. }
         | Node::Gather { .. }
@@ -209,6 +215,7 @@ fn moves(node: &Node) -> bool {
         | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
@@ -216,7 +223,8 @@ fn moves(node: &Node) -> bool {
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
         | Node::Rotary { .. }
-        | Node::Mean { .. } => false,
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }
 
@@ -263,6 +271,7 @@ fn writes_shifted(node: &Node) -> bool {
         Node::Rows { .. } | Node::Permute { .. } | Node::Gather { .. } | Node::Concat { .. } => true,
         Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
@@ -270,7 +279,8 @@ fn writes_shifted(node: &Node) -> bool {
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
         | Node::Rotary { .. }
-        | Node::Mean { .. } => false,
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }
 
@@ -286,12 +296,14 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
         | Node::Rotary { .. }
-        | Node::Mean { .. } => false,
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }

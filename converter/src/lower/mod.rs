@@ -6,6 +6,7 @@ mod layers;
 mod lowering;
 mod movement;
 mod norm;
+mod paired;
 mod products;
 mod rotary;
 mod scales;
@@ -104,6 +105,8 @@ impl Lowering<'_> {
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
+            Node::Div { x, y, out } => self.div(index, *x, *y, *out),
+            Node::ResponseNorm { x, out, eps } => self.response_norm(*x, *out, *eps),
             Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
             Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
@@ -229,12 +232,15 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::LayerNorm { out, gamma, .. } if gamma.len() != graph.tensors[*out].width as usize => {
                 (Wanted::All, false)
             }
-            Node::Mul { y, out, .. } if graph.tensors[*y].rows != graph.tensors[*out].rows => {
+            Node::Mul { y, out, .. } | Node::Div { y, out, .. }
+                if graph.tensors[*y].rows != graph.tensors[*out].rows =>
+            {
                 (Wanted::All, false)
             }
             Node::Linear { .. }
             | Node::LayerNorm { .. }
             | Node::Mul { .. }
+            | Node::Div { .. }
             | Node::ShiftGelu { .. }
             | Node::Table { .. }
             | Node::Interpolate { .. }
@@ -255,6 +261,7 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::MatMul { .. }
             | Node::Softmax { .. }
             | Node::Mean { .. }
+            | Node::ResponseNorm { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
             | Node::Gather { .. }

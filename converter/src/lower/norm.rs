@@ -1,9 +1,9 @@
-//! LayerNorm, RMSNorm and GroupNorm: γ and β to multipliers and offsets.
+//! LayerNorm, RMSNorm, GroupNorm and ResponseNorm: γ and β to multipliers and offsets.
 
 use float::math;
 use quant::Op;
 use quant::arith::MAX_SHIFT;
-use quant::ops::{Act, Channels, GroupNorm, LayerNorm, RmsNorm};
+use quant::ops::{Act, Channels, GroupNorm, LayerNorm, ResponseNorm, RmsNorm, root_bits};
 
 use super::lowering::Lowering;
 use crate::error::ConvertError;
@@ -63,6 +63,29 @@ impl Lowering<'_> {
             out: self.norm_output(out)?,
         };
         self.draft.push(name, Op::GroupNorm(op));
+        Ok(())
+    }
+
+    pub(super) fn response_norm(&mut self, x: TensorId, out: TensorId, eps: f64) -> Result<(), ConvertError> {
+        let (name, scale) = (self.name(out), self.scale(x));
+        let tensor = &self.graph.tensors[x];
+        let (rows, width) = (tensor.rows, tensor.width);
+        let up = root_bits(rows, tensor.bits == Width::I16);
+        let length = scale / math::power_of_two(up as i32);
+        let ratio = f64::from(width) / self.scale(out);
+        if !(1.0..=math::power_of_two(30)).contains(&ratio) {
+            return Err(ConvertError::Ratio { name, ratio });
+        }
+        let op = ResponseNorm {
+            rows,
+            width,
+            eps: (f64::from(width) * eps / length).round().min(math::power_of_two(62)) as u64,
+            unit: ratio.round() as u32,
+            x: self.act(x)?,
+            lengths: self.draft.region::<u32>(width.into())?.slot(),
+            out: self.i16(out)?,
+        };
+        self.draft.push(name, Op::ResponseNorm(op));
         Ok(())
     }
 

@@ -164,7 +164,7 @@ impl GroupStatistics {
         // Σ(x − mean)²: the terms of the correction are below 2⁶².
         let energy = (squares + mean * (count * mean - 2 * sum)) as u64 + eps;
         let up = energy.leading_zeros() / 2;
-        let root = isqrt(energy << (2 * up & 63));
+        let root = isqrt(energy << ((2 * up) & 63));
         let factor = (1u64 << 61).checked_div(root.into()).unwrap_or(0);
         Self { mean: mean as i32, factor: factor as u32, shift: 31u32.saturating_sub(up) }
     }

@@ -9,7 +9,7 @@ macro_rules! ops {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
-            Interpolate, Mul, RmsNorm, Rotary, GroupNorm,
+            Interpolate, Mul, RmsNorm, Rotary, GroupNorm, ResponseNorm, Div,
         }
     };
 }
@@ -23,6 +23,7 @@ mod bit_rows;
 mod bit_transpose;
 mod common;
 mod conv2d;
+mod div;
 mod gather;
 mod group_norm;
 mod interpolate;
@@ -36,6 +37,7 @@ mod permute;
 mod quantize_image;
 mod relu;
 mod requantize;
+mod response_norm;
 mod rms_norm;
 mod rotary;
 mod shift_gelu;
@@ -56,6 +58,7 @@ pub use bit_rows::{BinaryLinearOut, BinaryOut, BitAct, BitOut, BitsOut, Planes};
 pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
 pub use conv2d::{Clip, Conv2d, Conv2dArgs};
+pub use div::{Div, DivArgs, MAX_RATIO_SHIFT, quotient};
 pub use gather::Gather;
 pub use group_norm::{GroupNorm, GroupNormArgs, GroupStatistics};
 pub use interpolate::{Interpolate, KNOTS};
@@ -69,6 +72,7 @@ pub use permute::{Permute, PermuteArgs};
 pub use quantize_image::QuantizeImage;
 pub use relu::Relu;
 pub use requantize::{Requantize, RequantizeArgs};
+pub use response_norm::{ResponseNorm, ResponseNormArgs, root_bits};
 pub use rms_norm::{RmsNorm, row_energy};
 pub use rotary::{Pairs, Rotary, RotaryArgs, turned};
 pub use shift_gelu::{ShiftGelu, ShiftGeluArgs};
@@ -87,6 +91,7 @@ pub(crate) mod reference {
     };
     pub use super::bit_transpose::bit_transpose;
     pub use super::conv2d::conv2d;
+    pub use super::div::div;
     pub use super::gather::gather;
     pub use super::group_norm::group_norm;
     pub use super::interpolate::interpolate;
@@ -100,6 +105,7 @@ pub(crate) mod reference {
     pub use super::quantize_image::quantize_image;
     pub use super::relu::{relu_i8, relu_i16};
     pub use super::requantize::requantize;
+    pub use super::response_norm::response_norm;
     pub use super::rms_norm::rms_norm;
     pub use super::rotary::rotary;
     pub use super::shift_gelu::shift_gelu;

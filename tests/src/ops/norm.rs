@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::DType;
-use quant::ops::{GroupNorm, LayerNorm, MeanTokens, RmsNorm};
+use quant::ops::{GroupNorm, LayerNorm, MeanTokens, ResponseNorm, RmsNorm};
 
 use super::{Generated, rows_and_width, size};
 use crate::case::{Case, multiplier};
@@ -66,6 +66,26 @@ impl Generated for GroupNorm {
             })
         };
         ((rows, channels, groups), eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
+    }
+}
+
+impl Generated for ResponseNorm {
+    fn cases() -> BoxedStrategy<Case> {
+        let shape =
+            prop_oneof![8 => (size(), size()), 1 => (1u32..=2, 300u32..=700), 1 => (500u32..900, 1u32..=3)];
+        let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 62), 0u64..1 << 34, 0u64..=1 << 62];
+        let unit = prop_oneof![Just(1u32), Just(1 << 30), 1u32..1 << 16, 1u32..=1 << 30];
+        let x = prop::sample::select(&[DType::I8, DType::I16][..]);
+        let make = |((rows, width), eps, unit, x, seed): ((u32, u32), u64, u32, DType, u64)| {
+            let about = format!("ResponseNorm {rows} x {width} {x:?} eps {eps} unit {unit} seed {seed}");
+            Case::one_op(about, move |b| {
+                let s = &mut Source::new(seed);
+                let x = b.act(s, x, rows * width);
+                let (lengths, out) = (b.slot(width), b.out(width));
+                Op::ResponseNorm(ResponseNorm { rows, width, eps, unit, x, lengths, out })
+            })
+        };
+        (shape, eps, unit, x, any::<u64>()).prop_map(make).boxed()
     }
 }
 

@@ -15,17 +15,17 @@ use crate::planner::plans_agree;
 
 /// Pixels of a side, and channels of the features.
 const SIDE: u32 = 8;
-const WIDTH: usize = 16;
+pub(crate) const WIDTH: usize = 16;
 
 /// A float model under construction.
-struct Block {
-    graph: Graph,
+pub(crate) struct Block {
+    pub(crate) graph: Graph,
     source: Source,
 }
 
 impl Block {
     /// A block on features of an image: the model, and the features.
-    fn new() -> (Self, TensorId) {
+    pub(crate) fn new() -> (Self, TensorId) {
         let image = Image {
             height: SIDE as u16,
             width: SIDE as u16,
@@ -63,11 +63,11 @@ impl Block {
     }
 
     /// A tensor with a row for each pixel.
-    fn node(&mut self, name: &str, width: usize, node: impl FnOnce(TensorId) -> Node) -> TensorId {
+    pub(crate) fn node(&mut self, name: &str, width: usize, node: impl FnOnce(TensorId) -> Node) -> TensorId {
         self.made(name, (SIDE * SIDE) as usize, width, node)
     }
 
-    fn made(
+    pub(crate) fn made(
         &mut self,
         name: &str,
         rows: usize,
@@ -79,25 +79,24 @@ impl Block {
         out
     }
 
-    fn linear(&mut self, name: &str, x: TensorId, n: usize) -> TensorId {
+    pub(crate) fn linear(&mut self, name: &str, x: TensorId, n: usize) -> TensorId {
         let (rows, k) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
         let dense = self.weights(n, k);
         self.made(name, rows, n, |out| Node::Linear { x, out, dense })
     }
 
-    fn activate(&mut self, name: &str, x: TensorId, function: Function) -> TensorId {
+    pub(crate) fn activate(&mut self, name: &str, x: TensorId, function: Function) -> TensorId {
         let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
         self.made(name, rows, width, |out| Node::Activate { x, out, function })
     }
 
-    fn product(&mut self, name: &str, x: TensorId, y: TensorId) -> TensorId {
+    pub(crate) fn product(&mut self, name: &str, x: TensorId, y: TensorId) -> TensorId {
         let (rows, width) = (self.graph.tensors[x].rows, self.graph.tensors[x].width);
         self.made(name, rows, width, |out| Node::Mul { x, y, out })
     }
 
-    /// Converts the model with logits of `x`, compares every plan, and gives the signal over
-    /// noise of `x` in decibels and what `pick` finds in the program.
-    fn converted<T>(mut self, x: TensorId, pick: impl Fn(&Op) -> Option<T>) -> (f64, Vec<T>) {
+    /// The model with logits of `x`, and random frames.
+    pub(crate) fn finish(mut self, x: TensorId) -> (Graph, Vec<Vec<u8>>) {
         let width = self.graph.tensors[x].width;
         let mean = self.made("mean", 1, width, |out| Node::Mean { x, out });
         let logits = self.linear("logits", mean, 10);
@@ -111,12 +110,18 @@ impl Block {
         });
         let mut source = Source::new(9);
         let pixels = SIDE * SIDE * 3;
-        let mut frames =
-            (0..24).map(|_| (0..pixels).map(|_| source.bits() as u8).collect()).collect::<Vec<Vec<u8>>>();
-        let held_back = frames.split_off(16);
+        let frames = (0..24).map(|_| (0..pixels).map(|_| source.bits() as u8).collect()).collect();
+        (self.graph, frames)
+    }
+
+    /// Converts the model with logits of `x`, compares every plan, and gives the signal over
+    /// noise of `x` in decibels and what `pick` finds in the program.
+    pub(crate) fn converted<T>(self, x: TensorId, pick: impl Fn(&Op) -> Option<T>) -> (f64, Vec<T>) {
         let name = self.graph.tensors[x].name.clone();
+        let (graph, mut frames) = self.finish(x);
+        let held_back = frames.split_off(16);
         let Conversion { container, quantized } =
-            convert(self.graph, &frames, &QuantizeOptions::default(), BuildOptions::default(), &()).unwrap();
+            convert(graph, &frames, &QuantizeOptions::default(), BuildOptions::default(), &()).unwrap();
         plans_agree(&quantized.graph, 3);
         let facts =
             measure::fidelity(&quantized.float, &quantized.graph, &container, &held_back, &()).unwrap();
@@ -298,6 +303,6 @@ fn attention_of_heads_that_lie_apart() {
         scales,
         out,
     });
-    let (snr, _) = block.converted(attention);
+    let (snr, _) = block.converted(attention, product);
     assert!(snr >= 20.0, "{snr}");
 }

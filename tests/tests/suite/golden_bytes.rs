@@ -75,6 +75,11 @@ fn rotary(pairs: Pairs, x: Act, stride: u32) -> Op {
     Op::Rotary(Rotary { rows, width, head_dim, pairs, x, stride, angles, scale: MULTIPLIER, out })
 }
 
+fn div(y: Act, spread: Spread, out: Option<Act>) -> Op {
+    let x = Act::I16(slot(0, 3200));
+    Op::Div(Div { rows: 50, width: 64, x, y, spread, ratio: MULTIPLIER, out })
+}
+
 fn signs() -> BitOut {
     BitOut::Sign { out: slot(12800, 200), group: 16, high: blob(64, 64) }
 }
@@ -318,6 +323,29 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
                 "324001008019018032801900ffbbc1960b2500",
             ),
         ],
+        OpKind::ResponseNorm => vec![(
+            Op::ResponseNorm(ResponseNorm {
+                rows: 50,
+                width: 64,
+                eps: 1 << 62,
+                unit: 1 << 30,
+                x: Act::I8(slot(0, 3200)),
+                lengths: slot(3200, 64),
+                out: slot(3456, 64),
+            }),
+            "3240808080808080808040808080800400008019801940801b40",
+        )],
+        OpKind::Div => vec![
+            (
+                div(Act::I8(slot(6400, 64)), Spread::Channel, Some(Act::I16(slot(6464, 3200)))),
+                "3240010080190080324001ffbbc1960b250101c0328019",
+            ),
+            (div(Act::I16(slot(6400, 50)), Spread::Row, None), "3240010080190180323202ffbbc1960b2500"),
+            (
+                div(Act::I16(slot(6400, 3200)), Spread::Element, None),
+                "324001008019018032801900ffbbc1960b2500",
+            ),
+        ],
         OpKind::Requantize => {
             vec![(requantize(Act::I32(slot(0, 6)), Act::I8(slot(24, 6))), "020302000600011001200101001806")]
         }
@@ -475,7 +503,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate Mul RmsNorm Rotary GroupNorm"
+         Interpolate Mul RmsNorm Rotary GroupNorm ResponseNorm Div"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

@@ -93,7 +93,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         }
         Node::Activate { x, .. } => check.same(*x),
         Node::Add { x, y, .. } => check.same(*x).and(check.same(*y)),
-        Node::Mul { x, y, .. } => check.same(*x).and(check.factor(*y)),
+        Node::Mul { x, y, .. } | Node::Div { x, y, .. } => check.same(*x).and(check.factor(*y)),
         Node::AddConstant { x, values, .. } => {
             check.same(*x)?;
             check.lengths("values of the constant", &[values], made.len())
@@ -101,7 +101,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         Node::MatMul { .. } => check.matmul(node),
         Node::Attention { .. } => check.attention(node),
         Node::BinaryAttention { ratio, .. } => check.attention(node).and(check.ratio(*ratio)),
-        Node::Mean { x, .. } => check.shape([1, tensors[*x].width]),
+        Node::Mean { x, .. } | Node::ResponseNorm { x, .. } => check.shape([1, tensors[*x].width]),
         Node::Rows { x, start, .. } => {
             check.shape([made.rows, tensors[*x].width])?;
             let last = start.saturating_add(made.rows);
@@ -157,7 +157,7 @@ impl Check<'_> {
             true => Ok(()),
             false => Err(mismatch(
                 &self.made.name,
-                "the shape of the second factor",
+                "the shape of the second operand",
                 &[y.rows, y.width],
                 &format!("1 or {} rows of 1 or {}", self.made.rows, self.made.width),
             )),

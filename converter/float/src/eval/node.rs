@@ -31,7 +31,13 @@ pub(super) fn evaluate(
             out.extend(x.iter().map(|&v| function.apply(v.into()) as f32));
         }
         Node::Add { .. } => out.extend(x.iter().zip(inputs[1]).map(|(a, b)| a + b)),
-        Node::Mul { y, .. } => rows::product(x, inputs[1], tensors[*y].rows, made.width, out),
+        Node::Mul { y, .. } => {
+            rows::paired(x, (inputs[1], tensors[*y].rows), made.width, |x, y| x * y, out);
+        }
+        Node::Div { y, .. } => {
+            rows::paired(x, (inputs[1], tensors[*y].rows), made.width, |x, y| x / y, out);
+        }
+        Node::ResponseNorm { eps, .. } => rows::response_norm(x, made.width, *eps, out),
         Node::AddConstant { values, .. } => out.extend(x.iter().zip(values).map(|(a, b)| a + b)),
         Node::Softmax { width, .. } => {
             out.extend_from_slice(x);

@@ -20,12 +20,29 @@ pub(super) fn affine(x: &[f32], scale: &[f32], offset: &[f32], out: &mut Vec<f32
     }
 }
 
-/// `x · y` in rows of `width`; `y` has all rows or one, and all elements of each or one.
-pub(super) fn product(x: &[f32], y: &[f32], y_rows: usize, width: usize, out: &mut Vec<f32>) {
-    let factors = y.chunks_exact(y.len() / y_rows).cycle();
-    for (row, factors) in x.chunks_exact(width).zip(factors) {
-        out.extend(row.iter().zip(factors.iter().cycle()).map(|(x, y)| x * y));
+/// `of(x, y)` in rows of `width`; `y` has all rows or one, and all elements of each or one.
+pub(super) fn paired(
+    x: &[f32],
+    (y, y_rows): (&[f32], usize),
+    width: usize,
+    of: impl Fn(f32, f32) -> f32,
+    out: &mut Vec<f32>,
+) {
+    let others = y.chunks_exact(y.len() / y_rows).cycle();
+    for (row, others) in x.chunks_exact(width).zip(others) {
+        out.extend(row.iter().zip(others.iter().cycle()).map(|(&x, &y)| of(x, y)));
     }
+}
+
+/// The length of each column, divided by the mean of the lengths and `eps`; 0 where that is 0.
+pub(super) fn response_norm(x: &[f32], width: usize, eps: f32, out: &mut Vec<f32>) {
+    let mut lengths = vec![0.0f64; width];
+    for row in x.chunks_exact(width) {
+        lengths.iter_mut().zip(row).for_each(|(sum, &v)| *sum += math::square(f64::from(v)));
+    }
+    lengths.iter_mut().for_each(|length| *length = length.sqrt());
+    let mean = lengths.iter().sum::<f64>() / width as f64 + f64::from(eps);
+    out.extend(lengths.into_iter().map(|length| if mean == 0.0 { 0.0 } else { (length / mean) as f32 }));
 }
 
 /// Each group of `gamma.len()` elements with mean 0, where it is `centred`, and variance 1, then γ and β.

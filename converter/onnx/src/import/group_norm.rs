@@ -1,9 +1,9 @@
-//! Norms over pixels: of groups of channels, and of single ones.
+//! Norms over pixels: of groups of channels, of single ones, and by the lengths of channels.
 
 use float::Node;
 
 use super::importer::{Importer, Result};
-use super::op::{Handler, OnnxOp};
+use super::op::{Domain, Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, length, split};
 use crate::model::Array;
@@ -21,6 +21,12 @@ pub(super) const OPS: &[OnnxOp] = &[
         Handler::View(|i| i.instance_normalization()),
         "constant scale and bias",
     ),
+    OnnxOp::new(
+        "ResponseNormalization",
+        Handler::View(|i| i.response_normalization()),
+        "lengths of channels over all other axes, divided by their mean (ConvNeXt V2), from its steps",
+    )
+    .of(Domain::Joined),
 ];
 
 impl Importer<'_> {
@@ -58,6 +64,35 @@ impl Importer<'_> {
         self.name_after(1);
         let out = self.standardised(&x, 2)?;
         self.affine(&out, Some(&gamma), Some(&beta), 1)
+    }
+
+    /// The length along some axes, divided by its mean along the only other one.
+    fn response_normalization(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let listed = self.node.ints("axes").unwrap_or_default().to_vec();
+        let along = listed.iter().map(|&axis| self.axis(axis, view.rank())).collect::<Result<Vec<_>>>()?;
+        let channels = self.axis(self.node.int("axis", 1), view.rank())?;
+        let other = |axis: &usize| *axis != channels && !along.contains(axis) && view.len(*axis) > 1;
+        if along.contains(&channels) || (0..view.rank()).any(|axis| other(&axis)) {
+            return Err(self.node.unsupported(
+                "lengths are supported over all axes but that of the channels, and their mean over the channels",
+            ));
+        }
+        let eps = self.epsilon_of_length(view.factor)?;
+        let mut out = self.pack(&view, &along, &[channels], Order::Stored)?;
+        let (x, _, width) = self.size(&out);
+        along.iter().for_each(|&axis| out.axes[axis] = Vec::new());
+        let tensor = self.emit("", 1, width, |out| Node::ResponseNorm { x, out, eps })?;
+        Ok(View::laid_out(tensor, out.axes))
+    }
+
+    /// The epsilon beside lengths of a tensor whose product with `factor` is measured.
+    fn epsilon_of_length(&self, factor: f32) -> Result<f32> {
+        let eps = self.node.float("epsilon", 0.0) / factor.abs();
+        match eps.is_finite() && eps >= 0.0 {
+            true => Ok(eps),
+            false => Err(self.node.invalid("its epsilon is not a positive number, or its input is zero")),
+        }
     }
 
     fn view_with_channels(&self) -> Result<View> {

@@ -35,8 +35,7 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 /// Operators of which more can be said than that they are not accepted.
-pub(super) const REFUSED: &[&[Refused]] =
-    &[activation::REFUSED, choice::REFUSED, norm::REFUSED, refused::REFUSED];
+pub(super) const REFUSED: &[&[Refused]] = &[choice::REFUSED, norm::REFUSED, refused::REFUSED];
 
 /// All rows.
 pub(super) fn all() -> impl Iterator<Item = &'static OnnxOp> {

@@ -1,7 +1,9 @@
 //! The quantized graph: every float node with integers for the scales that were chosen.
 
 mod binary;
+mod divisor;
 mod scales;
+mod steep;
 
 use std::collections::HashMap;
 
@@ -116,7 +118,10 @@ impl Emitter<'_> {
             Float::Affine { out, scale, offset, .. } => self.affine(inputs[0], *out, scale, offset)?,
             Float::LayerNorm { .. } => self.norm(node, inputs[0]),
             Float::GroupNorm { .. } => self.group_norm(node, inputs[0]),
-            Float::Activate { out, function, .. } => self.activate(inputs[0], *out, *function),
+            Float::Activate { x, out, function } => {
+                self.check_steep(*x, *out, *function)?;
+                self.activate(inputs[0], *out, *function);
+            }
             Float::Add { out, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Add { x: inputs[0], y: inputs[1], out })
@@ -124,6 +129,15 @@ impl Emitter<'_> {
             Float::Mul { out, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Mul { x: inputs[0], y: inputs[1], out })
+            }
+            Float::Div { y, out, .. } => {
+                self.check_divisor(*y, *out)?;
+                let out = self.make(*out);
+                self.push(Node::Div { x: inputs[0], y: inputs[1], out })
+            }
+            Float::ResponseNorm { out, eps, .. } => {
+                let out = self.make(*out);
+                self.push(Node::ResponseNorm { x: inputs[0], out, eps: (*eps).into() })
             }
             Float::AddConstant { out, values, .. } => self.add_constant(inputs[0], *out, values),
             Float::Softmax { x, out, width } => {
@@ -371,7 +385,7 @@ impl Emitter<'_> {
         let target = Scale { scale: to.scale, zero: to.zero, method: String::new() };
         let table = (-128..128).map(|q: i32| {
             let value = f64::from(q - from.zero) * from.scale;
-            target.int8(function.apply(value)) as i8
+            target.int8(function.continued(value)) as i8
         });
         let table = table.collect();
         self.push(Node::Table { x, out, table });
@@ -467,7 +481,7 @@ impl Emitter<'_> {
 fn interpolated(function: float::Function, from: f64, to: f64) -> Vec<i16> {
     let knot = |i: usize| {
         let x = (128.0 * i as f64 - 32768.0) * from;
-        (function.apply(x) / to).round().clamp(-32768.0, 32767.0) as i16
+        (function.continued(x) / to).round().clamp(-32768.0, 32767.0) as i16
     };
     (0..quant::ops::KNOTS).map(knot).collect()
 }

@@ -13,7 +13,7 @@ use crate::patterns::{FUSED, fuse};
 type Attributes = Vec<(&'static str, Attribute)>;
 
 /// Operators of any number of inputs, or whose equation counts them.
-const VARIADIC: [&str; 4] = ["Concat", "Einsum", "Max", "Min"];
+const VARIADIC: [&str; 6] = ["Concat", "Einsum", "Max", "Mean", "Min", "Sum"];
 
 fn int(value: i64) -> Attribute {
     Attribute::Int(value)
@@ -44,7 +44,8 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x()]
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
-        "Max" | "Min" | "Concat" => vec![x(), x()],
+        "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
+        "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
         "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
@@ -55,6 +56,10 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x(), ones(sketch), ones(sketch)]
         }
         "InstanceNormalization" => vec![x(), ones(sketch), ones(sketch)],
+        "ResponseNormalization" => {
+            attributes.extend([("axes", ints(&[2, 3])), ("axis", int(1))]);
+            vec![x()]
+        }
         "If" => vec![sketch.constant(Array::new(Vec::new(), vec![true]).unwrap()), x(), x()],
         "SkipLayerNormalization" => vec![x(), x(), ones(sketch)],
         "RotaryEmbedding" => vec![x(), sketch.floats(&[1, 4, 2]), sketch.floats(&[1, 4, 2])],
@@ -87,7 +92,8 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
         | "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "Sign"
         | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose"
-        | "Shape" | "Size" | "Split" => {
+        | "Shape" | "Size" | "Split" | "Softplus" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu"
+        | "Abs" | "Erf" | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),

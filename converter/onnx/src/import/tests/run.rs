@@ -146,6 +146,19 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                         }
                     }
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+                    Function::LeakyRelu { slope } => x.max(0.0) + slope * x.min(0.0),
+                    Function::Softplus => math::logf(1.0 + math::expf(x)),
+                    Function::Softsign => x / (1.0 + x.abs()),
+                    Function::Mish => x * math::tanhf(math::logf(1.0 + math::expf(x))),
+                    Function::Celu { alpha } => x.max(0.0) + (alpha * (math::expf(x / alpha) - 1.0)).min(0.0),
+                    Function::ThresholdedRelu { alpha } => x * f32::from(u8::from(x > alpha)),
+                    Function::Abs => x.max(-x),
+                    Function::Exp => math::expf(x),
+                    Function::Log => math::logf(x),
+                    Function::Sin => math::sinf(x),
+                    Function::Cos => math::cosf(x),
+                    Function::Erf => math::erf(x.into()) as f32,
+                    Function::Power { exponent } => math::pow(x.into(), exponent.into()) as f32,
                     ref other => panic!("{other:?} is not in these tests"),
                 };
             }
@@ -159,6 +172,19 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 let (row, column) = (at / width, at % width);
                 *out = x * y[row % (y.len() / have) * have + column % have];
             }
+        }
+        Node::Div { x, y, .. } => {
+            let (y, have) = input(*y);
+            for (at, (out, x)) in out.iter_mut().zip(&values[*x]).enumerate() {
+                let (row, column) = (at / width, at % width);
+                *out = x / y[row % (y.len() / have) * have + column % have];
+            }
+        }
+        Node::ResponseNorm { x, eps, .. } => {
+            let squares = |c: usize| values[*x].iter().skip(c).step_by(width).map(|x| x * x).sum::<f32>();
+            let lengths: Vec<f32> = (0..width).map(|c| squares(c).sqrt()).collect();
+            let mean = lengths.iter().sum::<f32>() / width as f32;
+            out.iter_mut().zip(lengths).for_each(|(out, length)| *out = length / (mean + eps));
         }
         Node::AddConstant { x, values: added, .. } => {
             out.iter_mut().zip(values[*x].iter().zip(added)).for_each(|(out, (x, y))| *out = x + y);
