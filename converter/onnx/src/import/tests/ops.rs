@@ -325,6 +325,24 @@ fn an_embedding_of_unit_length_is_left_as_it_is() {
 }
 
 #[test]
+fn factors_of_heads_are_those_of_their_scores() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let turned = sketch.transpose("x", &[0, 1, 3, 2]);
+    let scores = sketch.node("MatMul", &["x", &turned], &[]);
+    let by_head = sketch.floats(&[2, 1, 1]);
+    let scaled = sketch.node("Mul", &[&scores, &by_head], &[]);
+    sketch.check(&scaled);
+    let graph = sketch.build(&scaled).unwrap();
+    assert!(!ops(&graph).iter().any(|op| op == "Affine" || op == "Mul"), "{:?}", ops(&graph));
+    let by_key = sketch.floats(&[2, 1, 3]);
+    let other = sketch.node("Mul", &[&scores, &by_key], &[]);
+    sketch.check(&other);
+    let by_query = sketch.floats(&[2, 3, 1]);
+    let other = sketch.node("Mul", &[&scores, &by_query], &[]);
+    sketch.check(&other);
+}
+
+#[test]
 fn a_choice_of_constants_is_a_constant() {
     let mut sketch = Sketch::new([1, 2, 3, 4]);
     let shape = sketch.node("Shape", &["x"], &[]);
