@@ -8,6 +8,7 @@ mod documented;
 mod endings;
 mod masks;
 mod matmul;
+mod norm;
 mod ops;
 mod preprocessing;
 mod products;
