@@ -289,7 +289,7 @@ pub enum Node {
         /// Elements that sum to one.
         width: usize,
     },
-    /// `out = scale · A · B` for every batch element, both computed.
+    /// `out = scale · A · B` for every batch element, both computed, with a scale of its own.
     MatMul {
         /// `m` rows of `k`.
         a: Strided,
@@ -307,8 +307,8 @@ pub enum Node {
         n: usize,
         /// Inner dimension.
         k: usize,
-        /// Factor of the product.
-        scale: f32,
+        /// Factor of each batch element's product.
+        scales: Vec<f32>,
     },
     /// Multi-head attention: `softmax(scale · Q·Kᵀ) · V` of each head.
     Attention {

@@ -377,7 +377,6 @@ fn rows_equal(values: Vec<f32>, width: usize) -> std::result::Result<Vec<f32>, V
 
 /// Changes what `node` computes to `scale · out + offset`; false if it cannot.
 fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
-    let constant = scale.iter().all(|&value| value == scale[0]) && offset.iter().all(|&value| value == 0.0);
     match node {
         Node::Linear { dense, .. } | Node::Conv { dense, .. } => {
             for (row, &scale) in dense.weights.chunks_exact_mut(dense.k).zip(scale) {
@@ -388,9 +387,17 @@ fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
             }
             true
         }
-        Node::MatMul { scale: product, .. } if constant => {
-            *product *= scale[0];
-            true
+        Node::MatMul { out, n, scales, .. } if offset.iter().all(|&value| value == 0.0) => {
+            // Matrices side by side in every row have columns of their own, others have them all.
+            let beside = out.row == scales.len() * *n;
+            let columns = if beside { *n } else { scale.len() };
+            let uniform = |columns: &[f32]| columns.windows(2).all(|pair| pair[0] == pair[1]);
+            let apart = scale.chunks(columns).all(uniform);
+            if apart {
+                let factors = scale.chunks(columns).cycle().map(|columns| columns[0]);
+                scales.iter_mut().zip(factors).for_each(|(scale, factor)| *scale *= factor);
+            }
+            apart
         }
         Node::LayerNorm { gamma: a, beta: b, .. }
         | Node::GroupNorm { gamma: a, beta: b, .. }
