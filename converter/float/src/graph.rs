@@ -88,6 +88,8 @@ pub enum Function {
     },
     /// `ln(1 + eˣ)`.
     Softplus,
+    /// `−ln(1 + e⁻ˣ)`.
+    LogSigmoid,
     /// `x / (1 + |x|)`.
     Softsign,
     /// `x · tanh(ln(1 + eˣ))`.

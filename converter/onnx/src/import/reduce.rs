@@ -1,6 +1,6 @@
 //! Sums and means over axes.
 
-use float::{Node, TensorId};
+use float::{Function, Node, TensorId};
 
 use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
@@ -10,6 +10,8 @@ use super::view::View;
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),
     OnnxOp::new("ReduceSum", Handler::View(|i| i.reduce_sum()), "over constant axes"),
+    OnnxOp::new("ReduceL1", Handler::View(|i| i.reduce_powers()), "over constant axes"),
+    OnnxOp::new("ReduceSumSquare", Handler::View(|i| i.reduce_powers()), "over constant axes"),
     OnnxOp::new("GlobalAveragePool", Handler::View(|i| i.global_average_pool()), "all of it"),
 ];
 
@@ -33,6 +35,19 @@ impl Importer<'_> {
     pub fn reduce_sum(&mut self) -> Result<View> {
         let view = self.view(0)?;
         let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
+        let out = self.sum_kept(&view, &axes)?;
+        Ok(self.squeezed(out, &axes))
+    }
+
+    /// `ReduceL1` and `ReduceSumSquare`: the sum of magnitudes, or of squares.
+    fn reduce_powers(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axes = self.reduced_axes(&x)?;
+        let view = match self.node.op {
+            "ReduceL1" => self.apply(&x, Function::Abs)?,
+            _ => self.multiply_views(&x, &x)?,
+        };
+        let Some(axes) = axes else { return Ok(view) };
         let out = self.sum_kept(&view, &axes)?;
         Ok(self.squeezed(out, &axes))
     }

@@ -136,6 +136,21 @@ fn constants_and_smaller_tensors_are_divided_too() {
     sketch.check(&out);
 }
 
+#[test]
+fn sums_of_magnitudes_and_squares() {
+    let mut sketch = Sketch::new([1, 4, 5, 6]);
+    let half = sketch.constant(Array::scalar(-0.5));
+    let x = sketch.node("Add", &["x", &half], &[]);
+    let values = sketch.truth(&x);
+    for (op, of) in [("ReduceL1", f32::abs as fn(f32) -> f32), ("ReduceSumSquare", |x| x * x)] {
+        let out = sketch.node(op, &[&x], &[("axes", ints(&[2, 3])), ("keepdims", Attribute::Int(0))]);
+        let want: Vec<f32> = values.chunks(30).map(|channel| channel.iter().map(|&x| of(x)).sum()).collect();
+        close(&sketch.run(&out), &want);
+        let all = sketch.node(op, &[&x], &[("noop_with_empty_axes", Attribute::Int(1))]);
+        close(&sketch.run(&all), &values.iter().map(|&x| of(x)).collect::<Vec<f32>>());
+    }
+}
+
 /// `L / (mean(L) + 0.001)` of the lengths of the channels at `channels`, from nodes.
 fn response(sketch: &mut Sketch, x: &str, along: &[i64], channels: i64, squared: bool) -> String {
     let axes = ("axes", ints(along));

@@ -148,6 +148,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     Function::LeakyRelu { slope } => x.max(0.0) + slope * x.min(0.0),
                     Function::Softplus => math::logf(1.0 + math::expf(x)),
+                    Function::LogSigmoid => math::logf(1.0 / (1.0 + math::expf(-x))),
                     Function::Softsign => x / (1.0 + x.abs()),
                     Function::Mish => x * math::tanhf(math::logf(1.0 + math::expf(x))),
                     Function::Celu { alpha } => x.max(0.0) + (alpha * (math::expf(x / alpha) - 1.0)).min(0.0),
