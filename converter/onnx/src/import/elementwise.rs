@@ -38,10 +38,7 @@ impl Importer<'_> {
         match (self.value(0)?, self.value(1)?) {
             (Value::View(x), Value::View(mut y)) => {
                 y.factor *= sign;
-                if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
-                    return self.multiple(x, y.factor);
-                }
-                self.sum(&x, &y)
+                self.plus(x, y)
             }
             (Value::View(x), Value::Constant(array)) => {
                 self.rename_after(&x, 1);
@@ -55,6 +52,14 @@ impl Importer<'_> {
             }
             (Value::Constant(_), Value::Constant(_)) => Err(self.unknown()),
         }
+    }
+
+    /// The sum of two views, which may be of the same elements.
+    pub fn plus(&mut self, x: View, y: View) -> Result<View> {
+        if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
+            return self.multiple(x, y.factor);
+        }
+        self.sum(&x, &y)
     }
 
     /// `x` and `factor` times the same elements: no instruction adds a tensor to itself.

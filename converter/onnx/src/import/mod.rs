@@ -47,10 +47,12 @@ mod product;
 mod reduce;
 mod refused;
 mod resize;
+mod scatter;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod variadic;
 mod view;
 mod window;
 

@@ -13,7 +13,7 @@ use crate::patterns::{FUSED, fuse};
 type Attributes = Vec<(&'static str, Attribute)>;
 
 /// Operators of any number of inputs, or whose equation counts them.
-const VARIADIC: [&str; 4] = ["Concat", "Einsum", "Max", "Min"];
+const VARIADIC: [&str; 6] = ["Concat", "Einsum", "Max", "Mean", "Min", "Sum"];
 
 fn int(value: i64) -> Attribute {
     Attribute::Int(value)
@@ -44,7 +44,9 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x()]
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
-        "Max" | "Min" | "Concat" => vec![x(), x()],
+        "Max" | "Min" | "Sum" | "Mean" | "Concat" => vec![x(), x()],
+        "GatherND" => vec![x(), sketch.ints(&[0, 1])],
+        "ScatterND" => vec![x(), sketch.ints(&[0, 1, 2, 3]), sketch.constant(Array::scalar(2.0))],
         "LayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
@@ -79,9 +81,9 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
         | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax" | "ReduceMean"
-        | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "Sign" | "AtLeast" | "IsNaN"
-        | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size"
-        | "Split" => {
+        | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign"
+        | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose"
+        | "Shape" | "Size" | "Split" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),
