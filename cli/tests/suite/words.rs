@@ -126,7 +126,7 @@ fn rows() -> Vec<Row> {
         Row {
             file: "m.onnx",
             content: old,
-            what: "ONNX opset 9; 11 to 23 are read",
+            what: "ONNX opset 9; 11 to 24 are read",
             way: "opset_version=17",
         },
         one("QuantizeLinear", "", "the model is quantized already", quantized),

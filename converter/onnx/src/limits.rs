@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// Versions of the default operator set that are read.
-pub const OPSETS: RangeInclusive<i64> = 11..=23;
+pub const OPSETS: RangeInclusive<i64> = 11..=24;
 
 /// Most nodes of a model.
 pub(super) const MAX_NODES: usize = 1 << 16;

@@ -192,7 +192,7 @@ fn files_that_are_no_models_are_refused() {
 #[test]
 fn every_error_says_what_and_what_would_work() {
     let cases: [(String, &[&str]); 12] = [
-        (refused(|model| model.opset_import[0].version = 10), &["opset 10", "11 to 23"]),
+        (refused(|model| model.opset_import[0].version = 10), &["opset 10", "11 to 24"]),
         (refused(|model| model.opset_import.clear()), &["opset 0"]),
         (
             refused(|model| graph(model).initializer.push(weights("w", vec![1.0, f32::NAN]))),

@@ -16,6 +16,7 @@ pub(super) const OPS: &[OnnxOp] = &[
         "one or two dimensions, of one image or several, windows of up to 16 in each; the values, not the indices",
     )
     .ignoring(&[Ignored::new("storage_order", "it numbers the indices, which are not computed")]),
+    OnnxOp::new("GlobalMaxPool", Handler::View(|i| i.global_max_pool()), "all of it"),
     OnnxOp::new("ReduceMax", Handler::View(|i| i.reduce_max()), "over constant axes"),
     OnnxOp::new("ReduceMin", Handler::View(|i| i.reduce_max()), "over constant axes"),
     OnnxOp::new("Max", Handler::View(|i| i.extreme()), "of computed tensors and constant numbers"),
@@ -45,7 +46,9 @@ impl Importer<'_> {
             return Err(node.unsupported(hint));
         }
         let (stride, dilation) = (self.pair("strides", flat)?, self.pair("dilations", flat)?);
-        let pads = self.pads([x.len(2), x.len(3)], self.dilated(size, dilation)?, stride, flat)?;
+        let mut pads = self.pads([x.len(2), x.len(3)], self.dilated(size, dilation)?, stride, flat)?;
+        let extra = self.node.input(0).and_then(|name| self.paddings.get(name)).copied().unwrap_or_default();
+        pads.iter_mut().zip(extra).for_each(|(pad, extra)| *pad += extra);
         let mut out = self.settle(&x)?;
         for axis in [1, 0] {
             let span = Span {
@@ -98,17 +101,30 @@ impl Importer<'_> {
 
     /// `ReduceMax` and `ReduceMin`: halves against each other.
     pub fn reduce_max(&mut self) -> Result<View> {
-        let mut view = self.view(0)?;
+        let view = self.view(0)?;
         let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
         let sign = if self.node.op == "ReduceMin" { -1.0 } else { 1.0 };
+        let out = self.extreme_over(view, &axes, sign)?;
+        Ok(self.squeezed(out, &axes))
+    }
+
+    /// `GlobalMaxPool`.
+    fn global_max_pool(&mut self) -> Result<View> {
+        let view = self.view(0)?;
+        let axes: Vec<usize> = (2..view.rank()).collect();
+        self.extreme_over(view, &axes, 1.0)
+    }
+
+    /// The maximum over `axes`, which are kept at length 1, or the minimum where `sign` is −1.
+    fn extreme_over(&mut self, mut view: View, axes: &[usize], sign: f32) -> Result<View> {
         view.factor *= sign;
         let view = self.settle(&view)?;
         let kept: Vec<usize> = (0..view.rank()).filter(|axis| !axes.contains(axis)).collect();
-        let packed = self.pack(&view, &axes, &kept, Order::Stored)?;
+        let packed = self.pack(&view, axes, &kept, Order::Stored)?;
         let (mut x, width) = (packed.tensor, self.graph.tensors[packed.tensor].width);
         let mut rows = self.graph.tensors[x].rows;
         let mut out = packed.with_axes(packed.axes.clone());
-        for &axis in &axes {
+        for &axis in axes {
             out.axes[axis] = Vec::new();
         }
         while rows > 1 {
@@ -123,7 +139,7 @@ impl Importer<'_> {
             x = self.larger(&a, &b)?.tensor;
             rows = half;
         }
-        let mut out = self.squeezed(View { tensor: x, ..out }, &axes);
+        out.tensor = x;
         out.factor *= sign;
         Ok(out)
     }

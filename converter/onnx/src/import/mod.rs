@@ -49,10 +49,12 @@ mod reduce;
 mod refused;
 mod resize;
 mod rotary;
+mod scatter;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod variadic;
 mod view;
 mod window;
 

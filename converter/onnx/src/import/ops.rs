@@ -4,7 +4,7 @@
 use super::op::{OnnxOp, Refused};
 use super::{
     activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, group_norm, matmul,
-    maximum, movement, norm, pad, pick, pool, reduce, refused, resize, rotary, transposed,
+    maximum, movement, norm, pad, pick, pool, reduce, refused, resize, rotary, scatter, transposed, variadic,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -22,7 +22,7 @@ pub(super) struct Family {
 pub(super) const FAMILIES: &[Family] = &[
     Family { title: "Products", ops: &[matmul::OPS, attention::OPS, einsum::OPS, rotary::OPS] },
     Family { title: "Convolutions", ops: &[conv::OPS, pool::OPS, transposed::OPS] },
-    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
+    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS, variadic::OPS] },
     Family { title: "Functions of one element", ops: &[activation::OPS] },
     Family { title: "Normalisation and softmax", ops: &[norm::OPS, group_norm::OPS] },
     Family { title: "Means and sums over axes", ops: &[reduce::OPS] },
@@ -30,7 +30,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { title: "Signs and choices", ops: &[binary::OPS, choice::OPS] },
     Family {
         title: "Movement of data",
-        ops: &[cast::OPS, movement::OPS, pick::OPS, concat::OPS, pad::OPS, resize::OPS],
+        ops: &[cast::OPS, movement::OPS, pick::OPS, scatter::OPS, concat::OPS, pad::OPS, resize::OPS],
     },
 ];
 

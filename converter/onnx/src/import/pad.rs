@@ -3,6 +3,7 @@
 use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::View;
+use crate::model::Node;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Pad",
@@ -10,8 +11,11 @@ pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "constant pads and value; negative pads, reflection, edges and wrapping too",
 )];
 
+/// What pads images in front of a maximum is this at most: the lowest of 16-bit floats, or −∞.
+const LOWEST: f32 = -65504.0;
+
 impl Importer<'_> {
-    /// `Pad` with a constant: part of the convolution that reads it, else a concatenation.
+    /// `Pad` with a constant: part of the convolution or the maximum that reads it, else a concatenation.
     pub fn pad(&mut self) -> Result<View> {
         let node = self.node;
         let mut view = self.view(0)?;
@@ -45,7 +49,10 @@ impl Importer<'_> {
         for (at, &axis) in axes.iter().enumerate() {
             amounts[axis] = (fill(pads[at]), fill(pads[at + axes.len()]));
         }
-        if value == 0.0 && view.rank() == 4 && amounts[..2] == [(0, 0); 2] && self.only_conv_reads() {
+        // What is lower than any value never is the largest.
+        let windows =
+            (value == 0.0 && self.only_reads("Conv")) || (value <= LOWEST && self.only_reads("MaxPool"));
+        if windows && view.rank() == 4 && amounts[..2] == [(0, 0); 2] {
             let [(top, bottom), (left, right)] = [amounts[2], amounts[3]];
             self.paddings.insert(node.output().to_string(), [top, left, bottom, right]);
             return Ok(view);
@@ -91,10 +98,15 @@ impl Importer<'_> {
         }
     }
 
-    /// Whether the node's output is only the image of one convolution.
-    fn only_conv_reads(&self) -> bool {
+    /// Whether the node's output is only the image of one node of `op`, whose own padding does not
+    /// depend on the size of that image.
+    fn only_reads(&self, op: &str) -> bool {
         let name = self.node.output();
-        self.reads.get(name) == Some(&1)
-            && self.readers.get(name).is_some_and(|node| node.is("Conv") && node.input(0) == Some(name))
+        let reads = |node: &Node| {
+            let padding = node.string("auto_pad", "NOTSET");
+            let depends = padding.starts_with("SAME") || node.int("ceil_mode", 0) != 0;
+            node.is(op) && node.input(0) == Some(name) && !depends
+        };
+        self.reads.get(name) == Some(&1) && self.readers.get(name).is_some_and(|node| reads(node))
     }
 }

@@ -36,17 +36,7 @@ pub(super) const REFUSED: &[Refused] = &[
         instead: "it is computed of constants and shapes only",
     },
     Refused {
-        names: &[
-            "CumSum",
-            "GatherElements",
-            "GatherND",
-            "NonZero",
-            "OneHot",
-            "ScatterElements",
-            "ScatterND",
-            "TopK",
-            "Trilu",
-        ],
+        names: &["CumSum", "GatherElements", "NonZero", "OneHot", "ScatterElements", "TopK", "Trilu"],
         instead: "it is computed of constants and shapes only; what depends on the values of an image (the best of \
                   scores, boxes, picked tokens) belongs into the application: export the model up to the scores",
     },

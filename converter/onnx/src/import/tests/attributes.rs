@@ -46,6 +46,8 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
         "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
         "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
+        "GatherND" => vec![x(), sketch.ints(&[0, 1])],
+        "ScatterND" => vec![x(), sketch.ints(&[0, 1, 2, 3]), sketch.constant(Array::scalar(2.0))],
         "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
@@ -91,10 +93,10 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
         | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
         | "ReduceMean" | "ReduceSum" | "ReduceL1" | "ReduceSumSquare" | "ReduceMax" | "ReduceMin"
-        | "GlobalAveragePool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten"
-        | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split" | "Softplus" | "LogSigmoid" | "Softsign"
-        | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf" | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt"
-        | "Reciprocal" => {
+        | "GlobalAveragePool" | "GlobalMaxPool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf" | "Identity"
+        | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split" | "Softplus"
+        | "LogSigmoid" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf" | "Exp" | "Log"
+        | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),

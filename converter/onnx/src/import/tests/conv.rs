@@ -95,6 +95,9 @@ fn pooling_averages() {
     let out = sketch.node("GlobalAveragePool", &["x"], &[]);
     let mean = plain.node("ReduceMean", &["x"], &[("axes", ints(&[2, 3]))]);
     close(&sketch.run(&out), &plain.truth(&mean));
+    let out = sketch.node("GlobalMaxPool", &["x"], &[]);
+    let most = plain.node("ReduceMax", &["x"], &[("axes", ints(&[2, 3]))]);
+    close(&sketch.run(&out), &plain.truth(&most));
 }
 
 #[test]
@@ -167,6 +170,37 @@ fn maxima_of_windows() {
     let mut sketch = Sketch::new([1, 3, 7, 6]);
     let out = sketch.node("MaxPool", &["x"], &[("kernel_shape", ints(&[3, 40]))]);
     assert!(sketch.build(&out).unwrap_err().to_string().contains("window of [3, 40]"));
+}
+
+#[test]
+fn padding_that_never_is_the_largest_belongs_to_the_maximum() {
+    for value in [f32::NEG_INFINITY, f32::MIN] {
+        let mut sketch = Sketch::new([1, 3, 6, 5]);
+        let turned = sketch.node("Neg", &["x"], &[]);
+        let (pads, value) = (sketch.ints(&[0, 0, 1, 1, 0, 0, 1, 1]), sketch.constant(Array::scalar(value)));
+        let padded = sketch.node("Pad", &[&turned, &pads, &value], &[]);
+        let attributes = [("kernel_shape", ints(&[3, 3])), ("strides", ints(&[2, 2]))];
+        let out = sketch.node("MaxPool", &[&padded], &attributes);
+        let negative: Vec<f32> = sketch.image().to_f32s().iter().map(|v| -v).collect();
+        let negative = Array { shape: sketch.image().shape, data: negative.into() };
+        close(&sketch.run(&out), &pooled(&negative, [3, 3], 2, 1, 1, [3, 3]));
+    }
+}
+
+#[test]
+fn padding_by_size_counts_the_padding_before_it() {
+    let weights = noise(&[2, 2, 3, 3], 4);
+    let make = |attributes: &[(&str, Attribute)]| {
+        let mut sketch = Sketch::new([1, 2, 4, 4]);
+        let (pads, w) = (sketch.ints(&[0, 0, 0, 0, 0, 0, 1, 1]), sketch.constant(weights.clone()));
+        let padded = sketch.node("Pad", &["x", &pads], &[]);
+        let attributes = [attributes, &[("strides", ints(&[2, 2]))]].concat();
+        let out = sketch.node("Conv", &[&padded, &w], &attributes);
+        sketch.run(&out)
+    };
+    // Of 5 pixels three windows, with one padded on either side.
+    let same = make(&[("auto_pad", Attribute::String("SAME_UPPER".into()))]);
+    close(&same, &make(&[("pads", ints(&[1; 4]))]));
 }
 
 #[test]

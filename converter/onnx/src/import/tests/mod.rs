@@ -30,6 +30,7 @@ use crate::fold;
 use crate::model::{Array, Attribute, Element, Input, Model, Node, Output};
 
 /// A model under construction; its input `x` is an image, its output is the last value.
+#[derive(Clone)]
 pub struct Sketch {
     pub model: Model,
     shape: [usize; 4],

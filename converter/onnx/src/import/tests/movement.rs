@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::Sketch;
-use crate::model::Attribute;
+use crate::model::{Array, Attribute};
 
 #[test]
 fn what_a_slice_takes_nothing_of_is_left_out_of_a_concatenation() {
@@ -35,6 +35,44 @@ fn nothing_but_empty_parts_is_no_output() {
     assert!(sketch.build(&empty).is_err());
     let sum = sketch.node("Add", &["x", &empty], &[]);
     assert!(sketch.build(&sum).is_err());
+}
+
+#[test]
+fn slices_are_picked_and_replaced() {
+    let indices = |sketch: &mut Sketch, depth: usize, list: &[i64]| {
+        let shape = vec![list.len() / depth, depth];
+        sketch.constant(Array::new(shape, list.to_vec()).unwrap())
+    };
+    for (depth, list) in [
+        (1, &[0_i64][..]),
+        (2, &[0, 1, 0, -3, 0, 0]),
+        (3, &[0, 1, 3, 0, 2, 0]),
+        (4, &[0, 2, 3, 4, 0, 0, 0, 0, 0, 1, -1, -2]),
+    ] {
+        let mut sketch = Sketch::new([1, 3, 4, 5]);
+        let two = sketch.constant(Array::scalar(2.0));
+        let doubled = sketch.node("Mul", &["x", &two], &[]);
+        let picks = indices(&mut sketch, depth, list);
+        let picked = sketch.node("GatherND", &[&doubled, &picks], &[]);
+        sketch.check(&picked);
+        let updates = sketch.node("Neg", &[&picked], &[]);
+        let replaced = sketch.node("ScatterND", &[&doubled, &picks, &updates], &[]);
+        sketch.check(&replaced);
+        let shape = [&[list.len() / depth][..], &[1, 3, 4, 5][depth..]].concat();
+        let constant = sketch.floats(&shape);
+        let replaced = sketch.node("ScatterND", &[&doubled, &picks, &constant], &[]);
+        sketch.check(&replaced);
+        let constant = sketch.floats(&[1, 3, 4, 5]);
+        let replaced = sketch.node("ScatterND", &[&constant, &picks, &updates], &[]);
+        sketch.check(&replaced);
+    }
+    let mut sketch = Sketch::new([1, 3, 4, 5]);
+    let (picks, updates) = (indices(&mut sketch, 2, &[0, 1]), sketch.floats(&[5]));
+    let out = sketch.node("ScatterND", &["x", &picks, &updates], &[]);
+    assert!(sketch.build(&out).unwrap_err().to_string().contains("updates of shape [5]"));
+    let outside = indices(&mut sketch, 2, &[0, 3]);
+    let out = sketch.node("GatherND", &["x", &outside], &[]);
+    assert!(sketch.build(&out).is_err());
 }
 
 proptest! {

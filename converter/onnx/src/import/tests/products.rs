@@ -201,3 +201,27 @@ fn lengths_of_channels_by_their_mean() {
         }
     }
 }
+
+#[test]
+fn sums_and_means_of_any_number() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let (row, column) = (sketch.floats(&[4]), sketch.floats(&[3, 1]));
+    let turned = sketch.node("Neg", &["x"], &[]);
+    let gate = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[2]))]);
+    let chain = |sketch: &mut Sketch, values: &[&str]| {
+        let sum = sketch.node("Add", &values[..2], &[]);
+        values[2..].iter().fold(sum, |sum, value| sketch.node("Add", &[&sum, value], &[]))
+    };
+    for values in [&["x", &row, "x"][..], &[&column, &gate, &row, "x"], &["x", "x", &gate, &turned]] {
+        let expected = chain(&mut sketch, values);
+        let expected = sketch.truth(&expected);
+        let mut other = sketch.clone();
+        let out = other.node("Sum", values, &[]);
+        close(&other.run(&out), &expected);
+        let out = other.node("Mean", values, &[]);
+        let mean: Vec<f32> = expected.iter().map(|value| value / values.len() as f32).collect();
+        close(&other.run(&out), &mean);
+    }
+    let one = sketch.node("Sum", &["x"], &[]);
+    close(&sketch.run(&one), &sketch.image().to_f32s());
+}
