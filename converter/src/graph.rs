@@ -3,7 +3,7 @@
 //! Every tensor is `rows × width` integers with one real scale. Nodes hold real
 //! parameters (scales, γ, β); the integers of instructions are made in lowering.
 
-pub use float::{Geometry, Strided, TensorId};
+pub use float::{Geometry, Pairs, Strided, TensorId};
 
 use runtime::{Ending, Image, OutputKind};
 
@@ -250,6 +250,9 @@ pub enum Node {
         beta: Vec<f64>,
         /// Added to the variance.
         eps: f64,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
     },
     /// Normalisation of groups of consecutive channels, each over all rows.
     GroupNorm {
@@ -441,6 +444,22 @@ pub enum Node {
         /// A row of `x` for every row of `out`.
         rows: Vec<u32>,
     },
+    /// Rotary position embedding of int8 or int16: `first · cos − second · sin` and `second · cos + first · sin` for the
+    /// pairs of channels of every head.
+    Rotary {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows, heads side by side.
+        out: TensorId,
+        /// The first element; rows are as far apart as those of the input.
+        offset: u32,
+        /// Channels of each head, even.
+        head_dim: u32,
+        /// Which channels of a head are a pair.
+        pairs: Pairs,
+        /// For each row the cosines of a head's pairs, then their sines, −1 to 1: `rows × head_dim`.
+        angles: Vec<f32>,
+    },
 }
 
 impl Node {
@@ -477,7 +496,8 @@ impl Node {
             | Node::ResponseNorm { x, .. }
             | Node::Rows { x, .. }
             | Node::Permute { x, .. }
-            | Node::Gather { x, .. } => vec![*x],
+            | Node::Gather { x, .. }
+            | Node::Rotary { x, .. } => vec![*x],
         }
     }
 
@@ -509,7 +529,8 @@ impl Node {
             | Node::ResponseNorm { out, .. }
             | Node::Rows { out, .. }
             | Node::Permute { out, .. }
-            | Node::Gather { out, .. } => *out,
+            | Node::Gather { out, .. }
+            | Node::Rotary { out, .. } => *out,
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
     BitsOut, Conv2dArgs, DivArgs, GroupNormArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs,
-    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, ResponseNormArgs, ShiftGeluArgs, ShiftmaxArgs,
-    Tensor, TensorMut, reference,
+    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, ResponseNormArgs, RotaryArgs, ShiftGeluArgs,
+    ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::Packs;
 
@@ -97,6 +97,21 @@ pub trait Kernels {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         reference::layer_norm(args, x, out)
+    }
+
+    /// [`RmsNorm`](crate::ops::RmsNorm) over rows of `args.width`.
+    fn rms_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::rms_norm(args, x, out)
+    }
+
+    /// [`Rotary`](crate::ops::Rotary) over rows of `args.width`.
+    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
+        reference::rotary(args, x, out)
     }
 
     /// [`GroupNorm`](crate::ops::GroupNorm) over all rows of `args.width`.

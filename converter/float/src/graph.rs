@@ -123,6 +123,25 @@ pub enum Function {
     },
 }
 
+/// Which channels of a head are a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// `i` and `i + head_dim / 2`.
+    Halves,
+    /// `2·i` and `2·i + 1`.
+    Neighbours,
+}
+
+impl Pairs {
+    /// The channels of pair `pair` of a head with `half` pairs.
+    pub fn channels(self, pair: usize, half: usize) -> (usize, usize) {
+        match self {
+            Pairs::Halves => (pair, pair + half),
+            Pairs::Neighbours => (2 * pair, 2 * pair + 1),
+        }
+    }
+}
+
 /// A part of a concatenation.
 #[derive(Clone, Debug)]
 pub enum Part {
@@ -189,6 +208,9 @@ pub enum Node {
         beta: Vec<f32>,
         /// Added to the variance.
         eps: f32,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
     },
     /// Normalisation of groups of consecutive channels, each over all rows.
     GroupNorm {
@@ -382,6 +404,22 @@ pub enum Node {
         /// A row of `x` for every row of `out`.
         rows: Vec<u32>,
     },
+    /// Rotary position embedding: `first · cos − second · sin` and `second · cos + first · sin` for the
+    /// pairs of channels of every head.
+    Rotary {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows, heads side by side.
+        out: TensorId,
+        /// The first element; rows are as far apart as those of the input.
+        offset: usize,
+        /// Channels of each head, even.
+        head_dim: usize,
+        /// Which channels of a head are a pair.
+        pairs: Pairs,
+        /// For each row the cosines of a head's pairs, then their sines, −1 to 1: `rows × head_dim`.
+        angles: Vec<f32>,
+    },
     /// Rows of several tensors or constants of one width, one after the other.
     Concat {
         /// What is joined.
@@ -439,7 +477,8 @@ macro_rules! tensors {
             | Node::ResponseNorm { x, out, .. }
             | Node::Rows { x, out, .. }
             | Node::Permute { x, out, .. }
-            | Node::Gather { x, out, .. } => (vec![x], out),
+            | Node::Gather { x, out, .. }
+            | Node::Rotary { x, out, .. } => (vec![x], out),
         }
     };
 }
@@ -566,6 +605,7 @@ impl Graph {
             | Node::Rows { .. }
             | Node::Permute { .. }
             | Node::Gather { .. }
+            | Node::Rotary { .. }
             | Node::Concat { .. } => 0,
         };
         self.nodes.iter().map(|node| of(node) as u64).sum()

@@ -44,8 +44,10 @@ impl WidthPlan {
             | Node::GroupNorm { .. }
             | Node::Affine { .. }
             | Node::Div { .. } => all(Width::I16),
-            // What is averaged and factors are read as they come.
-            Node::Mean { x, .. } | Node::ResponseNorm { x, .. } => vec![(*x, factor(self.primary[*x]))],
+            // What is averaged or turned and factors are read as they come.
+            Node::Mean { x, .. } | Node::Rotary { x, .. } | Node::ResponseNorm { x, .. } => {
+                vec![(*x, factor(self.primary[*x]))]
+            }
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);
@@ -114,6 +116,7 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         layers,
     };
     let mut wanted = vec![Wanted::default(); count];
+    let readers = model.readers();
     for output in &model.outputs {
         let width = match output.kind {
             OutputKind::Logits | OutputKind::Values => Width::I32,
@@ -130,6 +133,12 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         };
         for (id, width) in plan.reads(model, index) {
             wanted[id].add(width);
+        }
+        // What is only turned is rounded to int8 once, behind that.
+        if let Node::Rotary { x, .. } = *node
+            && readers[x].iter().all(|&reader| matches!(model.nodes[reader], Node::Rotary { .. }))
+        {
+            wanted[x].add(Width::I16);
         }
         // A product is as fine as its factors.
         if let Node::Mul { x, y, .. } = *node {
@@ -181,6 +190,7 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         Node::LayerNorm { .. }
         | Node::GroupNorm { .. }
         | Node::Mul { .. }
+        | Node::Rotary { .. }
         | Node::Div { .. }
         | Node::Rows { .. }
         | Node::Permute { .. }
@@ -212,6 +222,7 @@ fn moves(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. }
         | Node::ResponseNorm { .. } => false,
     }
@@ -267,6 +278,7 @@ fn writes_shifted(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. }
         | Node::ResponseNorm { .. } => false,
     }
@@ -290,6 +302,7 @@ fn reads_shifted(node: &Node) -> bool {
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
+        | Node::Rotary { .. }
         | Node::Mean { .. }
         | Node::ResponseNorm { .. } => false,
     }

@@ -8,6 +8,7 @@ mod movement;
 mod norm;
 mod paired;
 mod products;
+mod rotary;
 mod scales;
 mod values;
 
@@ -106,7 +107,7 @@ impl Lowering<'_> {
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
             Node::Div { x, y, out } => self.div(index, *x, *y, *out),
             Node::ResponseNorm { x, out, eps } => self.response_norm(*x, *out, *eps),
-            Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
+            Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
             Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
@@ -147,6 +148,7 @@ impl Lowering<'_> {
                 self.permute(*x, *out, *offset, *shape, *strides)
             }
             Node::Gather { x, out, rows } => self.gather(*x, *out, rows),
+            Node::Rotary { .. } => self.rotary(&graph.nodes[index]),
         }
     }
 
@@ -262,7 +264,8 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             | Node::ResponseNorm { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
-            | Node::Gather { .. } => (Wanted::All, false),
+            | Node::Gather { .. }
+            | Node::Rotary { .. } => (Wanted::All, false),
         };
         for x in node.inputs() {
             wanted[x] = wanted[x].and(input);

@@ -1,9 +1,9 @@
-//! LayerNorm, GroupNorm and ResponseNorm: γ and β to multipliers and offsets.
+//! LayerNorm, RMSNorm, GroupNorm and ResponseNorm: γ and β to multipliers and offsets.
 
 use float::math;
 use quant::Op;
 use quant::arith::MAX_SHIFT;
-use quant::ops::{Act, Channels, GroupNorm, LayerNorm, ResponseNorm, root_bits};
+use quant::ops::{Act, Channels, GroupNorm, LayerNorm, ResponseNorm, RmsNorm, root_bits};
 
 use super::lowering::Lowering;
 use crate::error::ConvertError;
@@ -15,14 +15,9 @@ const MIN_SHIFT: u8 = 33;
 const MAX_OFFSET: f64 = (1u32 << 30) as f64;
 
 impl Lowering<'_> {
-    pub(super) fn layer_norm(
-        &mut self,
-        x: TensorId,
-        out: TensorId,
-        gamma: &[f64],
-        beta: &[f64],
-        eps: f64,
-    ) -> Result<(), ConvertError> {
+    pub(super) fn layer_norm(&mut self, node: &Node) -> Result<(), ConvertError> {
+        let Node::LayerNorm { x, out, gamma, beta, eps, centred } = node else { return Ok(()) };
+        let (x, out) = (*x, *out);
         let name = self.name(out);
         // Usually one group to a row.
         let (width, scale) = (gamma.len() as u32, self.scale(x));
@@ -42,7 +37,7 @@ impl Lowering<'_> {
             offset: self.draft.blobs.push(&constants.offset),
             out: self.norm_output(out)?,
         };
-        self.draft.push(name, Op::LayerNorm(op));
+        self.draft.push(name, if *centred { Op::LayerNorm(op) } else { Op::RmsNorm(RmsNorm(op)) });
         Ok(())
     }
 

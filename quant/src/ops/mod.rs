@@ -9,8 +9,7 @@ macro_rules! ops {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
-            Interpolate, Mul,
-            GroupNorm, ResponseNorm, Div,
+            Interpolate, Mul, RmsNorm, Rotary, GroupNorm, ResponseNorm, Div,
         }
     };
 }
@@ -39,6 +38,8 @@ mod quantize_image;
 mod relu;
 mod requantize;
 mod response_norm;
+mod rms_norm;
+mod rotary;
 mod shift_gelu;
 mod shiftmax;
 mod table;
@@ -72,6 +73,8 @@ pub use quantize_image::QuantizeImage;
 pub use relu::Relu;
 pub use requantize::{Requantize, RequantizeArgs};
 pub use response_norm::{ResponseNorm, ResponseNormArgs, root_bits};
+pub use rms_norm::{RmsNorm, row_energy};
+pub use rotary::{Pairs, Rotary, RotaryArgs, turned};
 pub use shift_gelu::{ShiftGelu, ShiftGeluArgs};
 pub use shiftmax::{Exponential, ExponentialRef, Shiftmax, ShiftmaxArgs};
 pub use table::Table;
@@ -103,6 +106,8 @@ pub(crate) mod reference {
     pub use super::relu::{relu_i8, relu_i16};
     pub use super::requantize::requantize;
     pub use super::response_norm::response_norm;
+    pub use super::rms_norm::rms_norm;
+    pub use super::rotary::rotary;
     pub use super::shift_gelu::shift_gelu;
     pub use super::shiftmax::shiftmax;
     pub use super::table::table;

@@ -1,32 +1,43 @@
 use proptest::prelude::*;
 use quant::Op;
 use quant::mem::DType;
-use quant::ops::{GroupNorm, LayerNorm, MeanTokens, ResponseNorm};
+use quant::ops::{GroupNorm, LayerNorm, MeanTokens, ResponseNorm, RmsNorm};
 
 use super::{Generated, rows_and_width, size};
 use crate::case::{Case, multiplier};
 use crate::source::Source;
 
+/// Programs of one instruction that `op` makes of a record.
+fn norms(op: fn(LayerNorm) -> Op) -> BoxedStrategy<Case> {
+    let shape = prop_oneof![12 => rows_and_width(), 1 => (1u32..=2, Just(1u32 << 15))];
+    let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 48), 0u64..1 << 20, 0u64..=1 << 48];
+    let make = move |((rows, width), eps, wide, seed): ((u32, u32), u64, bool, u64)| {
+        let about = format!("norm {rows} x {width} eps {eps} to 16 bits {wide} seed {seed}");
+        Case::one_op(about, move |b| {
+            let s = &mut Source::new(seed);
+            op(LayerNorm {
+                rows,
+                width,
+                eps,
+                x: b.input(&s.values::<i16>(rows * width)),
+                scale: b.channels(s, width, 33),
+                offset: b.blob(&s.biases(width)),
+                out: b.act_out(if wide { DType::I16 } else { DType::I8 }, rows * width),
+            })
+        })
+    };
+    (shape, eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
+}
+
 impl Generated for LayerNorm {
     fn cases() -> BoxedStrategy<Case> {
-        let shape = prop_oneof![12 => rows_and_width(), 1 => (1u32..=2, Just(1u32 << 15))];
-        let eps = prop_oneof![Just(0u64), Just(1), Just(1 << 48), 0u64..1 << 20, 0u64..=1 << 48];
-        let make = |((rows, width), eps, wide, seed): ((u32, u32), u64, bool, u64)| {
-            let about = format!("LayerNorm {rows} x {width} eps {eps} to 16 bits {wide} seed {seed}");
-            Case::one_op(about, move |b| {
-                let s = &mut Source::new(seed);
-                Op::LayerNorm(LayerNorm {
-                    rows,
-                    width,
-                    eps,
-                    x: b.input(&s.values::<i16>(rows * width)),
-                    scale: b.channels(s, width, 33),
-                    offset: b.blob(&s.biases(width)),
-                    out: b.act_out(if wide { DType::I16 } else { DType::I8 }, rows * width),
-                })
-            })
-        };
-        (shape, eps, any::<bool>(), any::<u64>()).prop_map(make).boxed()
+        norms(Op::LayerNorm)
+    }
+}
+
+impl Generated for RmsNorm {
+    fn cases() -> BoxedStrategy<Case> {
+        norms(|norm| Op::RmsNorm(RmsNorm(norm)))
     }
 }
 

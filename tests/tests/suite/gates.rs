@@ -1,10 +1,11 @@
-//! Products of two computed tensors: blocks with gates, quantized, against the float model.
+//! Products of two computed tensors, norms without a mean and rotary embeddings: blocks, quantized,
+//! against the float model.
 
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, Conversion, convert, measure};
-use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
+use float::{Dense, Function, Geometry, Graph, Node, Output, Strided, TensorId};
 use quant::Op;
-use quant::ops::Spread;
+use quant::ops::{RmsNorm, Spread};
 use runtime::image::Fit;
 use runtime::{ChannelOrder, FloatBits, Image, Model, OutputKind};
 use shiftformer_tests::memory::Aligned;
@@ -114,8 +115,8 @@ impl Block {
     }
 
     /// Converts the model with logits of `x`, compares every plan, and gives the signal over
-    /// noise of `x` in decibels and the products of the program.
-    pub(crate) fn converted(self, x: TensorId) -> (f64, Vec<(Spread, bool)>) {
+    /// noise of `x` in decibels and what `pick` finds in the program.
+    pub(crate) fn converted<T>(self, x: TensorId, pick: impl Fn(&Op) -> Option<T>) -> (f64, Vec<T>) {
         let name = self.graph.tensors[x].name.clone();
         let (graph, mut frames) = self.finish(x);
         let held_back = frames.split_off(16);
@@ -126,13 +127,18 @@ impl Block {
             measure::fidelity(&quantized.float, &quantized.graph, &container, &held_back, &()).unwrap();
         let file = Aligned::copy(&container);
         let model = Model::new(&file).unwrap();
-        let products = model.instructions().filter_map(|instruction| match instruction.op {
-            Op::Mul(op) => Some((op.spread, op.out.is_none())),
-            _ => None,
-        });
+        let picked = model.instructions().filter_map(|instruction| pick(&instruction.op));
         let snr = facts.iter().find(|fact| fact.name == name).expect("it is an instruction").snr_db;
         println!("{name}: {snr:.1} dB");
-        (snr, products.collect())
+        (snr, picked.collect())
+    }
+}
+
+/// How a product spreads its factors, and whether it is in place.
+fn product(op: &Op) -> Option<(Spread, bool)> {
+    match op {
+        Op::Mul(op) => Some((op.spread, op.out.is_none())),
+        _ => None,
     }
 }
 
@@ -146,7 +152,7 @@ fn squeeze_and_excitation() {
     let gate = block.linear("gate", hidden, WIDTH);
     let gate = block.activate("gate.sigmoid", gate, Function::Sigmoid);
     let gated = block.product("gated", features, gate);
-    let (snr, products) = block.converted(gated);
+    let (snr, products) = block.converted(gated, product);
     assert!(snr >= 30.0, "{snr}");
     // Nothing else reads the features then: they are gated in place.
     assert_eq!(products, [(Spread::Channel, true)]);
@@ -159,7 +165,7 @@ fn a_spatial_gate() {
     let gate = block.activate("gate.sigmoid", gate, Function::HardSigmoid { alpha: 0.2, beta: 0.5 });
     let gated = block.product("gated", features, gate);
     let sum = block.node("sum", WIDTH, |out| Node::Add { x: features, y: gated, out });
-    let (snr, products) = block.converted(sum);
+    let (snr, products) = block.converted(sum, product);
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(products, [(Spread::Row, false)]);
 }
@@ -173,6 +179,7 @@ fn a_gated_mlp_and_a_square() {
         gamma: vec![1.0; WIDTH],
         beta: vec![0.0; WIDTH],
         eps: 1e-5,
+        centred: true,
     });
     let gate = block.linear("gate", normed, 2 * WIDTH);
     let gate = block.activate("gate.silu", gate, Function::Silu);
@@ -181,9 +188,89 @@ fn a_gated_mlp_and_a_square() {
     let branch = block.linear("branch", hidden, WIDTH);
     let stream = block.node("stream", WIDTH, |out| Node::Add { x: features, y: branch, out });
     let square = block.product("square", stream, stream);
-    let (snr, products) = block.converted(square);
+    let (snr, products) = block.converted(square, product);
     assert!(snr >= 25.0, "{snr}");
     assert_eq!(products, [(Spread::Element, true), (Spread::Element, false)]);
+}
+
+#[test]
+fn norms_without_a_mean() {
+    let (mut block, features) = Block::new();
+    let gamma: Vec<f32> = (0..WIDTH).map(|c| 0.5 + c as f32 / 8.0).collect();
+    let normed = block.node("normed", WIDTH, |out| Node::LayerNorm {
+        x: features,
+        out,
+        gamma,
+        beta: vec![0.0; WIDTH],
+        eps: 1e-6,
+        centred: false,
+    });
+    let queries = block.linear("queries", normed, WIDTH);
+    // Heads of unit length, side by side in a row.
+    let unit = block.node("unit", WIDTH, |out| Node::LayerNorm {
+        x: queries,
+        out,
+        gamma: vec![0.5; 4],
+        beta: vec![0.0; 4],
+        eps: 0.0,
+        centred: false,
+    });
+    let stream = block.node("stream", WIDTH, |out| Node::Add { x: features, y: unit, out });
+    let (snr, norms) = block.converted(stream, |op| match op {
+        Op::RmsNorm(RmsNorm(norm)) => Some((norm.rows, norm.width)),
+        _ => None,
+    });
+    assert!(snr >= 30.0, "{snr}");
+    assert_eq!(norms, [(64, WIDTH as u32), (256, 4)]);
+}
+
+#[test]
+fn queries_and_keys_with_rotary_embeddings() {
+    let (heads, head_dim, tokens) = (2, WIDTH / 2, (SIDE * SIDE) as usize);
+    let apart = |tensor| Strided { tensor, offset: 0, batch: head_dim, row: WIDTH };
+    let attention = |block: &mut Block, [q, k, v]: [Strided; 3]| {
+        let scales = vec![1.0 / (head_dim as f32).sqrt(); heads];
+        block.node("attended", WIDTH, |out| Node::Attention {
+            q,
+            k,
+            v,
+            keys: tokens,
+            heads,
+            head_dim,
+            scales,
+            out,
+        })
+    };
+    let (mut plain, features) = Block::new();
+    let packed = plain.linear("packed", features, 3 * WIDTH);
+    let third = |tensor, at| Strided { offset: at * WIDTH, row: 3 * WIDTH, ..apart(tensor) };
+    let attended = attention(&mut plain, [0, 1, 2].map(|at| third(packed, at)));
+    let (straight, _) = plain.converted(attended, product);
+    for pairs in [float::Pairs::Halves, float::Pairs::Neighbours] {
+        let (mut block, features) = Block::new();
+        let packed = block.linear("packed", features, 3 * WIDTH);
+        let angle = |at: usize| (at / head_dim) as f32 / (1 + at % (head_dim / 2)) as f32;
+        let of = |at: usize| match at % head_dim < head_dim / 2 {
+            true => float::math::cosf(angle(at)),
+            false => float::math::sinf(angle(at)),
+        };
+        let angles: Vec<f32> = (0..tokens * head_dim).map(of).collect();
+        let [q, k] = [("q", 0), ("k", WIDTH)].map(|(name, offset)| {
+            let (x, angles) = (packed, angles.clone());
+            block.node(name, WIDTH, |out| Node::Rotary { x, out, offset, head_dim, pairs, angles })
+        });
+        let attended = attention(&mut block, [apart(q), apart(k), third(packed, 2)]);
+        let (snr, found) = block.converted(attended, |op| match op {
+            Op::Rotary(op) => Some((op.stride, op.head_dim)),
+            // Values lie between others: a copy has the distance of the keys.
+            Op::Attention(op) => Some((op.kv_stride, op.head_dim)),
+            _ => None,
+        });
+        // Queries and keys are rounded once more, and their channels are not equalized.
+        assert!(snr >= straight - 4.0 && snr >= 22.0, "{pairs:?}: {snr} for {straight}");
+        let (wide, narrow) = (3 * WIDTH as u32, WIDTH as u32);
+        assert_eq!(found, [(wide, head_dim as u32), (wide, head_dim as u32), (narrow, head_dim as u32)]);
+    }
 }
 
 #[test]
@@ -192,7 +279,30 @@ fn one_factor_for_all() {
     let squeezed = block.made("squeezed", 1, WIDTH, |out| Node::Mean { x: features, out });
     let gate = block.linear("gate", squeezed, 1);
     let gated = block.product("gated", features, gate);
-    let (snr, products) = block.converted(gated);
+    let (snr, products) = block.converted(gated, product);
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(products, [(Spread::Row, true)]);
+}
+
+/// Rows that hold queries, keys and values of one head after the other: no fused instruction reads
+/// those.
+#[test]
+fn attention_of_heads_that_lie_apart() {
+    let (mut block, x) = Block::new();
+    let qkv = block.linear("qkv", x, 48);
+    let part = |index: usize| Strided { tensor: qkv, offset: 8 * index, batch: 24, row: 48 };
+    let (q, k, v) = (part(0), part(1), part(2));
+    let (keys, scales) = ((SIDE * SIDE) as usize, vec![0.35; 2]);
+    let attention = block.made("attention", keys, WIDTH, |out| Node::Attention {
+        q,
+        k,
+        v,
+        keys,
+        heads: 2,
+        head_dim: 8,
+        scales,
+        out,
+    });
+    let (snr, _) = block.converted(attention, product);
+    assert!(snr >= 20.0, "{snr}");
 }

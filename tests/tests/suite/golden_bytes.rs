@@ -57,6 +57,24 @@ fn mul(y: Act, spread: Spread, out: Option<Act>) -> Op {
     Op::Mul(Mul { rows: 50, width: 64, x, y, spread, scale: MULTIPLIER, out })
 }
 
+fn norm() -> LayerNorm {
+    LayerNorm {
+        rows: 50,
+        width: 64,
+        eps: 1 << 48,
+        x: slot(0, 3200),
+        scale: channels(64),
+        offset: blob(48, 64),
+        out: Act::I8(slot(6400, 3200)),
+    }
+}
+
+fn rotary(pairs: Pairs, x: Act, stride: u32) -> Op {
+    let (angles, out) = (blob(64, 800), Act::I8(slot(9600, 3200)));
+    let (rows, width, head_dim) = (50, 64, 16);
+    Op::Rotary(Rotary { rows, width, head_dim, pairs, x, stride, angles, scale: MULTIPLIER, out })
+}
+
 fn div(y: Act, spread: Spread, out: Option<Act>) -> Op {
     let x = Act::I16(slot(0, 3200));
     Op::Div(Div { rows: 50, width: 64, x, y, spread, ratio: MULTIPLIER, out })
@@ -241,18 +259,22 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
         OpKind::Relu => {
             vec![(Op::Relu(Relu { rows: 50, width: 128, x: Act::I16(slot(16, 6400)) }), "32800101108032")]
         }
-        OpKind::LayerNorm => vec![(
-            Op::LayerNorm(LayerNorm {
-                rows: 50,
-                width: 64,
-                eps: 1 << 48,
-                x: slot(0, 3200),
-                scale: channels(64),
-                offset: blob(48, 64),
-                out: Act::I8(slot(6400, 3200)),
-            }),
-            "3240808080808080400080191040204030400080328019",
-        )],
+        OpKind::LayerNorm => {
+            vec![(Op::LayerNorm(norm()), "3240808080808080400080191040204030400080328019")]
+        }
+        OpKind::RmsNorm => {
+            vec![(Op::RmsNorm(RmsNorm(norm())), "3240808080808080400080191040204030400080328019")]
+        }
+        OpKind::Rotary => vec![
+            (
+                rotary(Pairs::Halves, Act::I8(slot(0, 9472)), 192),
+                "324010000000804ac00140a006ffbbc1960b2500804b8019",
+            ),
+            (
+                rotary(Pairs::Neighbours, Act::I16(slot(0, 3200)), 64),
+                "32401001010080194040a006ffbbc1960b2500804b8019",
+            ),
+        ],
         OpKind::GroupNorm => vec![(
             Op::GroupNorm(GroupNorm {
                 rows: 50,
@@ -481,7 +503,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate Mul GroupNorm ResponseNorm Div"
+         Interpolate Mul RmsNorm Rotary GroupNorm ResponseNorm Div"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

@@ -118,6 +118,15 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
             let largest = rows.iter().max().map_or(0, |row| *row as usize);
             check.expect("the largest row", largest.min(tensors[*x].rows - 1), largest)
         }
+        Node::Rotary { x, offset, head_dim, angles, .. } => {
+            let odd = head_dim % 2;
+            check.expect("the remainder of a head's channels by 2", odd, 0)?;
+            check.groups("channels of a head", *head_dim)?;
+            check.expect("the remainder of the row by a head", made.width % head_dim, 0)?;
+            check.expect("the angles", Some(angles.len()), made.rows.checked_mul(*head_dim))?;
+            let steps = [(made.rows - 1, tensors[*x].width), (made.width - 1, 1)];
+            check.bounds(*x, last(*offset, steps.into_iter()))
+        }
         Node::Concat { parts, .. } => check.concat(parts),
     }
 }

@@ -1,5 +1,6 @@
 //! Operations on each row, or over rows.
 
+use crate::graph::Pairs;
 use crate::math;
 
 /// `(p / 255 − mean) / std`, channel by channel.
@@ -44,11 +45,18 @@ pub(super) fn response_norm(x: &[f32], width: usize, eps: f32, out: &mut Vec<f32
     out.extend(lengths.into_iter().map(|length| if mean == 0.0 { 0.0 } else { (length / mean) as f32 }));
 }
 
-/// Each group of `gamma.len()` elements with mean 0 and variance 1, then γ and β.
-pub(super) fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, out: &mut Vec<f32>) {
+/// Each group of `gamma.len()` elements with mean 0, where it is `centred`, and variance 1, then γ and β.
+pub(super) fn layer_norm(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+    centred: bool,
+    out: &mut Vec<f32>,
+) {
     let n = gamma.len() as f64;
     for row in x.chunks_exact(gamma.len()) {
-        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let mean = if centred { row.iter().map(|&v| f64::from(v)).sum::<f64>() / n } else { 0.0 };
         let variance = row.iter().map(|&v| math::square(f64::from(v) - mean)).sum::<f64>() / n;
         let factor = 1.0 / (variance + f64::from(eps)).sqrt();
         out.extend(row.iter().zip(gamma.iter().zip(beta)).map(|(&v, (&g, &b))| {
@@ -102,6 +110,38 @@ pub(super) fn softmax(row: &mut [f32]) {
 pub(super) fn select(row: &mut [f32], ratio: f32) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     row.iter_mut().for_each(|value| *value = f32::from(u8::from(*value >= ratio * max)));
+}
+
+/// Rows of `width` elements, `stride` apart.
+pub(super) struct Strides {
+    pub offset: usize,
+    pub stride: usize,
+    pub width: usize,
+}
+
+/// Pairs of channels turned by `angles`: for each row cosines, then sines, of a head of `head_dim`.
+pub(super) fn rotary(
+    x: &[f32],
+    rows: Strides,
+    pairs: Pairs,
+    head_dim: usize,
+    angles: &[f32],
+    out: &mut Vec<f32>,
+) {
+    let half = head_dim / 2;
+    for (row, angles) in angles.chunks_exact(head_dim).enumerate() {
+        let values = &x[rows.offset + row * rows.stride..][..rows.width];
+        let (cosines, sines) = angles.split_at(half);
+        for head in values.chunks_exact(head_dim) {
+            let start = out.len();
+            out.extend_from_slice(head);
+            for (pair, (cos, sin)) in cosines.iter().zip(sines).enumerate() {
+                let (first, second) = pairs.channels(pair, half);
+                out[start + first] = head[first] * cos - head[second] * sin;
+                out[start + second] = head[second] * cos + head[first] * sin;
+            }
+        }
+    }
 }
 
 /// Mean over the rows of `width`.

@@ -6,6 +6,7 @@ use super::importer::{Importer, MAX_ELEMENTS, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, dense};
+use crate::model::Array;
 
 pub(super) const OPS: &[OnnxOp] =
     &[OnnxOp::new("Concat", Handler::View(|i| i.concat()), "of computed tensors and constants")];
@@ -20,6 +21,14 @@ impl Importer<'_> {
         });
         let axis = self.axis(self.node.int("axis", 0), rank.unwrap_or(0))?;
         self.join(parts, axis)
+    }
+
+    /// A constant of one value.
+    pub fn filled(&self, shape: Vec<usize>, value: f32) -> Result<Value> {
+        let count = shape.iter().try_fold(1_usize, |n, &len| n.checked_mul(len));
+        let Some(count) = count.filter(|&n| n <= MAX_ELEMENTS) else { return Err(self.too_large()) };
+        self.spend(count)?;
+        Ok(Array { shape, data: vec![value; count].into() }.into())
     }
 
     /// The parts one after the other along `axis`.

@@ -1,4 +1,4 @@
-//! Convolutions and average pooling.
+//! Convolutions.
 
 use float::Dense;
 
@@ -7,18 +7,11 @@ use super::op::{Handler, OnnxOp};
 use super::view::View;
 use super::window::{Kernel, unimage};
 
-pub(super) const OPS: &[OnnxOp] = &[
-    OnnxOp::new(
-        "Conv",
-        Handler::View(|i| i.conv()),
-        "constant weights; one or two dimensions, any groups, strides, padding and dilation",
-    ),
-    OnnxOp::new(
-        "AveragePool",
-        Handler::View(|i| i.average_pool()),
-        "one or two dimensions; no dilation, `ceil_mode` or padding that does not count",
-    ),
-];
+pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
+    "Conv",
+    Handler::View(|i| i.conv()),
+    "constant weights; one or two dimensions, one image or several, any groups, strides, padding and dilation",
+)];
 
 impl Importer<'_> {
     /// `Conv` in one or two dimensions, with any groups, strides, padding and dilation.
@@ -45,11 +38,7 @@ impl Importer<'_> {
         }
         let stride = self.pair("strides", flat)?;
         let dilation = self.pair("dilations", flat)?;
-        let mut size = [0; 2];
-        for axis in 0..2 {
-            let span = (kernel[axis] - 1).checked_mul(dilation[axis]).filter(|&span| span < 1 << 16);
-            size[axis] = span.ok_or_else(|| self.too_large())? + 1;
-        }
+        let size = self.dilated(kernel, dilation)?;
         let len = n.checked_mul(cg).and_then(|len| len.checked_mul(size[0] * size[1]));
         let Some(len) = len.filter(|&len| len <= MAX_ELEMENTS) else { return Err(self.too_large()) };
         self.spend(len)?;
@@ -67,42 +56,6 @@ impl Importer<'_> {
         pads.iter_mut().zip(extra).for_each(|(pad, extra)| *pad += extra);
         let dense = Dense { n, k: size[0] * size[1] * cg, weights: values, bias };
         let out = self.convolve(&x, Kernel { dense, size, stride, pads, groups })?;
-        Ok(unimage(out, flat))
-    }
-
-    /// `AveragePool`: a convolution of every channel with equal weights.
-    pub fn average_pool(&mut self) -> Result<View> {
-        let node = self.node;
-        let (x, flat) = self.image(0)?;
-        let Some(list) = node.ints("kernel_shape") else {
-            return Err(node.invalid("it has no kernel_shape"));
-        };
-        let size = self.two(list, flat)?;
-        let stride = self.pair("strides", flat)?;
-        let pads = self.pads([x.len(2), x.len(3)], size, stride, flat)?;
-        let counts = node.int("count_include_pad", 0) != 0;
-        let ceil = node.int("ceil_mode", 0) != 0;
-        let padded = pads != [0; 4] && !counts;
-        if self.pair("dilations", flat)? != [1, 1] || padded {
-            return Err(node.unsupported(
-                "pooling with padding that does not count, or with dilation; use count_include_pad=1 or no padding",
-            ));
-        }
-        let rounded = (0..2).any(|axis| {
-            let span = x.len(axis + 2) + pads[axis] + pads[axis + 2];
-            span >= size[axis] && !(span - size[axis]).is_multiple_of(stride[axis])
-        });
-        if rounded && ceil {
-            return Err(node.unsupported("ceil_mode on a size that does not divide; use ceil_mode=False"));
-        }
-        let channels = x.len(1);
-        let Some(k) = size[0].checked_mul(size[1]).filter(|&k| k <= 1 << 16) else {
-            return Err(self.too_large());
-        };
-        self.spend(channels * k)?;
-        let weights = vec![(1.0 / k as f64) as f32; channels * k];
-        let dense = Dense { n: channels, k, weights, bias: vec![0.0; channels] };
-        let out = self.convolve(&x, Kernel { dense, size, stride, pads, groups: channels })?;
         Ok(unimage(out, flat))
     }
 }

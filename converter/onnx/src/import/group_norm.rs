@@ -135,7 +135,7 @@ impl Importer<'_> {
 
     /// `view` with mean 0 and variance 1 over all axes but the first `lead`, together.
     fn standardised(&mut self, view: &View, lead: usize) -> Result<View> {
-        let eps = self.epsilon(view.factor, 1e-5)?;
+        let eps = self.epsilon(self.node.float("epsilon", 1e-5).into(), view.factor)?;
         let groups: usize = (0..lead).map(|axis| view.len(axis)).product();
         let view = self.in_groups(view, lead, groups)?;
         let (x, rows, width) = self.size(&view);

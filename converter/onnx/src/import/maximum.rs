@@ -6,14 +6,14 @@ use super::importer::{Importer, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce};
-use super::window::unimage;
+use super::window::Span;
 use crate::reader::Ignored;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "MaxPool",
         Handler::View(|i| i.max_pool()),
-        "one or two dimensions, windows of up to 16 in each; the values, not the indices",
+        "one or two dimensions, of one image or several, windows of up to 16 in each; the values, not the indices",
     )
     .ignoring(&[Ignored::new("storage_order", "it numbers the indices, which are not computed")]),
     OnnxOp::new("ReduceMax", Handler::View(|i| i.reduce_max()), "over constant axes"),
@@ -25,31 +25,17 @@ pub(super) const OPS: &[OnnxOp] = &[
 /// Most taps of a pooling window in one direction: each costs four instructions.
 const MAX_TAPS: usize = 16;
 
-/// Where the window of a maximum lies in one direction.
-struct Window {
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-    before: usize,
-    input: usize,
-    output: usize,
-}
-
-impl Window {
-    /// The input that `tap` of output `at` reads; one that another tap reads where this one
-    /// falls into the padding, none if all of them do.
-    fn tap(&self, at: usize, tap: usize) -> Option<usize> {
-        let read = |tap: usize| (at * self.stride + tap * self.dilation).checked_sub(self.before);
-        let inside = |tap: &usize| read(*tap).is_some_and(|at| at < self.input);
-        if inside(&tap) { read(tap) } else { (0..self.kernel).find(inside).and_then(read) }
-    }
+/// The pixel that `tap` of window `at` reads; one that another tap reads where this one falls
+/// into the padding, none if all of them do.
+fn inside(span: &Span, at: usize, tap: usize) -> Option<usize> {
+    span.read(at, tap).or_else(|| (0..span.kernel).find_map(|tap| span.read(at, tap)))
 }
 
 impl Importer<'_> {
     /// `MaxPool` in one or two dimensions: along one, then along the other.
     pub fn max_pool(&mut self) -> Result<View> {
         let node = self.node;
-        let (x, flat) = self.image(0)?;
+        let (x, images, flat) = self.channels(0)?;
         let Some(list) = node.ints("kernel_shape") else {
             return Err(node.invalid("it has no kernel_shape"));
         };
@@ -59,53 +45,41 @@ impl Importer<'_> {
             return Err(node.unsupported(hint));
         }
         let (stride, dilation) = (self.pair("strides", flat)?, self.pair("dilations", flat)?);
-        let span = [0, 1].map(|axis| (size[axis] - 1) * dilation[axis] + 1);
-        let pads = self.pads([x.len(2), x.len(3)], span, stride, flat)?;
+        let pads = self.pads([x.len(2), x.len(3)], self.dilated(size, dilation)?, stride, flat)?;
         let mut out = self.settle(&x)?;
         for axis in [1, 0] {
-            let (before, input) = (pads[axis], x.len(axis + 2));
-            let padded = input + before + pads[axis + 2];
-            let Some(room) = padded.checked_sub(span[axis]) else {
-                return Err(node.invalid(format!("a window of {span:?} on {:?}", x.shape())));
-            };
-            let mut output = room / stride[axis] + 1;
-            // A window that is cut off counts if it begins before the padding behind the image.
-            let more = node.int("ceil_mode", 0) != 0 && !room.is_multiple_of(stride[axis]);
-            if more && output * stride[axis] < input + before {
-                output += 1;
-            }
-            let window = Window {
+            let span = Span {
+                input: x.len(axis + 2),
+                pads: [pads[axis], pads[axis + 2]],
                 kernel: size[axis],
-                stride: stride[axis],
                 dilation: dilation[axis],
-                before,
-                input,
-                output,
+                stride: stride[axis],
             };
-            out = self.pooled(&out, axis, &window)?;
+            let count = self.windows(&span)?;
+            out = self.pooled(&out, axis, &span, count)?;
         }
-        Ok(unimage(out, flat))
+        self.as_images(out, images, flat)
     }
 
-    /// The maximum over the window of each output along the height (0) or the width (1).
-    fn pooled(&mut self, view: &View, axis: usize, window: &Window) -> Result<View> {
+    /// The maximum over each of `count` windows along the height (0) or the width (1).
+    fn pooled(&mut self, view: &View, axis: usize, span: &Span, count: usize) -> Result<View> {
         let packed = self.pack(view, &[2, 3], &[1], Order::Logical)?;
         let (x, width) = (packed.tensor, self.graph.tensors[packed.tensor].width);
         let mut size = [view.len(2), view.len(3)];
         let line = size[1];
-        size[axis] = window.output;
+        size[axis] = count;
         let rows = size[0] * size[1];
-        self.spend(rows.saturating_mul(window.kernel))?;
+        self.spend(rows.saturating_mul(span.kernel))?;
         let [down, right] = [size[1] * width, width];
         let dim = |len, stride| coalesce(&[Dim { len, stride }]);
         let axes = vec![Vec::new(), dim(width, 1), dim(size[0], down), dim(size[1], right)];
         let mut largest: Option<View> = None;
-        for tap in 0..window.kernel {
+        for tap in 0..span.kernel {
             let pick = |at: usize| {
                 let (row, column) = (at / size[1], at % size[1]);
                 let [row, column] = match axis {
-                    0 => [window.tap(row, tap)?, column],
-                    _ => [row, window.tap(column, tap)?],
+                    0 => [inside(span, row, tap)?, column],
+                    _ => [row, inside(span, column, tap)?],
                 };
                 Some((row * line + column) as u32)
             };

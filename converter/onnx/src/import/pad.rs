@@ -1,9 +1,8 @@
 //! Padding.
 
-use super::importer::{Importer, MAX_ELEMENTS, Result};
+use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
 use super::view::View;
-use crate::model::Array;
 
 pub(super) const OPS: &[OnnxOp] = &[OnnxOp::new(
     "Pad",
@@ -55,13 +54,7 @@ impl Importer<'_> {
             for (len, front) in [(before, true), (after, false)].into_iter().filter(|(len, _)| *len > 0) {
                 let mut shape = view.shape();
                 shape[axis] = len;
-                let count = shape.iter().try_fold(1_usize, |n, &len| n.checked_mul(len));
-                let Some(count) = count.filter(|&n| n <= MAX_ELEMENTS) else {
-                    return Err(self.too_large());
-                };
-                self.spend(count)?;
-                let fill = Array { shape, data: vec![value; count].into() };
-                let parts = [fill.into(), view.into()];
+                let parts = [self.filled(shape, value)?, view.into()];
                 let parts = if front { parts.to_vec() } else { parts.iter().rev().cloned().collect() };
                 view = self.join(parts, axis)?;
             }

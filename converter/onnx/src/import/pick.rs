@@ -6,11 +6,11 @@ use super::importer::{Importer, Result, Value};
 use super::op::{Handler, OnnxOp};
 use super::store::Order;
 use super::view::{Dim, View, coalesce, for_each, length};
-use crate::model::MAX_RANK;
+use crate::model::{Array, MAX_RANK};
 
 pub(super) const OPS: &[OnnxOp] = &[
-    OnnxOp::new("Slice", Handler::View(|i| i.slice()), "constant bounds, any steps; not empty"),
-    OnnxOp::new("Split", Handler::Values(|i| i.split()), "constant parts, none of them empty"),
+    OnnxOp::new("Slice", Handler::Value(|i| i.slice()), "constant bounds, any steps"),
+    OnnxOp::new("Split", Handler::Values(|i| i.split()), "constant parts"),
     OnnxOp::new("Gather", Handler::View(|i| i.gather()), "constant indices"),
 ];
 
@@ -38,7 +38,7 @@ impl Importer<'_> {
     }
 
     /// `Slice` with constant bounds.
-    pub fn slice(&mut self) -> Result<View> {
+    fn slice(&mut self) -> Result<Value> {
         let mut view = self.view(0)?;
         let (starts, ends) = (self.weights(1, "starts")?.to_i64s(), self.weights(2, "ends")?.to_i64s());
         let axes =
@@ -50,29 +50,30 @@ impl Importer<'_> {
         if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
             return Err(self.node.invalid("its bounds, axes and steps differ in number"));
         }
+        let mut shape = view.shape();
+        let mut cuts = Vec::with_capacity(starts.len());
         for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
-            let axis = self.axis(axis, view.rank())?;
-            let len = view.len(axis) as i64;
-            let bound = |at: i64| if at < 0 { at.saturating_add(len) } else { at };
+            let axis = self.axis(axis, shape.len())?;
             if step == 0 {
                 return Err(self.node.invalid("a step of zero"));
             }
-            let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
-            let (start, end) = (bound(start).clamp(low.max(0), high), bound(end).clamp(low, high));
-            let distance = if step > 0 { end - start } else { start - end };
-            let size = step.unsigned_abs().min(1 << 40) as i64;
-            let count = if distance > 0 { (distance + size - 1) / size } else { 0 };
-            if count == 0 {
-                return Err(self.node.unsupported("it takes nothing; empty tensors are not supported"));
-            }
+            let (start, count) = bounds(shape[axis] as i64, start, end, step);
+            shape[axis] = count as usize;
+            cuts.push((axis, start, count, step));
+        }
+        if shape.contains(&0) {
+            return Ok(nothing(shape).into());
+        }
+        for (axis, start, count, step) in cuts {
             view = if step > 0 || count == 1 {
-                self.slice_axis(&view, axis, start as usize, count as usize, size as usize)?
+                let size = step.unsigned_abs().min(1 << 40) as usize;
+                self.slice_axis(&view, axis, start as usize, count as usize, size)?
             } else {
                 let picked = (0..count).map(|at| (start + at * step) as usize).collect();
                 self.pick(&view, axis, picked)?
             };
         }
-        Ok(view)
+        Ok(view.into())
     }
 
     /// The indices `picked` of an axis, in any order.
@@ -147,7 +148,9 @@ impl Importer<'_> {
         let len = view.len(axis);
         let count = self.node.int("num_outputs", self.node.outputs.len() as i64);
         let parts = match self.integers("split", 1)? {
-            Some(parts) => parts.into_iter().map(|part| usize::try_from(part).unwrap_or(0)).collect(),
+            Some(parts) => {
+                parts.into_iter().map(|part| usize::try_from(part).unwrap_or(usize::MAX)).collect()
+            }
             None => {
                 let given = usize::try_from(count).unwrap_or(0);
                 if !(1..=len).contains(&given) {
@@ -157,17 +160,42 @@ impl Importer<'_> {
                 (0..given).map(|part| size.min(len.saturating_sub(part * size))).collect::<Vec<_>>()
             }
         };
-        if parts.contains(&0) || parts.iter().try_fold(0_usize, |n, &part| n.checked_add(part)) != Some(len) {
+        if parts.iter().try_fold(0_usize, |n, &part| n.checked_add(part)) != Some(len) {
             return Err(self.node.invalid(format!("parts of {parts:?} of {len}")));
         }
         let mut start = 0;
         let mut values = Vec::with_capacity(parts.len());
         for part in parts {
-            values.push(self.slice_axis(&view, axis, start, part, 1)?.into());
+            values.push(match part {
+                0 => {
+                    let mut shape = view.shape();
+                    shape[axis] = 0;
+                    nothing(shape).into()
+                }
+                _ => self.slice_axis(&view, axis, start, part, 1)?.into(),
+            });
             start += part;
         }
         Ok(values)
     }
+}
+
+/// The first of the indices of an axis of `len` that a slice takes, and how many it takes.
+fn bounds(len: i64, start: i64, end: i64, step: i64) -> (i64, i64) {
+    if len == 0 {
+        return (0, 0);
+    }
+    let bound = |at: i64| if at < 0 { at.saturating_add(len) } else { at };
+    let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
+    let (start, end) = (bound(start).clamp(low.max(0), high), bound(end).clamp(low, high));
+    let distance = if step > 0 { end - start } else { start - end };
+    let size = step.unsigned_abs().min(1 << 40) as i64;
+    (start, if distance > 0 { (distance + size - 1) / size } else { 0 })
+}
+
+/// A value of no elements, which a concatenation leaves out.
+fn nothing(shape: Vec<usize>) -> Array {
+    Array { shape, data: Vec::<f32>::new().into() }
 }
 
 /// First index and steps along each dimension, if the indices are an arithmetic

@@ -4,7 +4,7 @@ use float::{Dense, Geometry, Node};
 
 use super::importer::{Importer, Result};
 use super::store::Order;
-use super::view::View;
+use super::view::{Dim, View, coalesce, length, split};
 use crate::error::OnnxError;
 
 /// Kernel and window of a convolution.
@@ -17,6 +17,32 @@ pub struct Kernel {
     pub groups: usize,
 }
 
+/// Where the windows of a pooling lie along one axis.
+pub struct Span {
+    /// Pixels.
+    pub input: usize,
+    /// Padding in front of them and behind them.
+    pub pads: [usize; 2],
+    /// Taps of a window, and how far apart they are.
+    pub kernel: usize,
+    pub dilation: usize,
+    /// From one window to the next.
+    pub stride: usize,
+}
+
+impl Span {
+    /// The pixel that `tap` of window `at` reads; none in the padding.
+    pub fn read(&self, at: usize, tap: usize) -> Option<usize> {
+        let read = (at * self.stride + tap * self.dilation).checked_sub(self.pads[0])?;
+        Some(read).filter(|&read| read < self.input)
+    }
+
+    /// Places from the first tap of a window to its last.
+    pub fn size(&self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
+}
+
 impl Importer<'_> {
     /// Input `at` as batch × channels × height × width, and whether it has no height.
     pub fn image(&self, at: usize) -> Result<(View, bool)> {
@@ -25,12 +51,57 @@ impl Importer<'_> {
         if flat {
             view.axes.insert(2, Vec::new());
         }
-        if view.rank() != 4 || view.len(0) != 1 {
+        if view.rank() != 4 {
             let reason =
-                format!("an input of shape {:?}; one image, 1 × C × H × W, is supported", view.shape());
+                format!("an input of shape {:?}; images, N × C × H × W, are supported", view.shape());
             return Err(self.node.unsupported(reason));
         }
         Ok((view, flat))
+    }
+
+    /// [`image`](Self::image) for what is done to each channel alone: several images are the
+    /// channels of one. How many there are comes second.
+    pub fn channels(&self, at: usize) -> Result<(View, usize, bool)> {
+        let (mut view, flat) = self.image(at)?;
+        let images = std::mem::take(&mut view.axes[0]);
+        let count = length(&images);
+        view.axes[1].splice(0..0, images);
+        Ok((view, count, flat))
+    }
+
+    /// What was computed of [`channels`](Self::channels), as images.
+    pub fn as_images(&self, mut view: View, images: usize, flat: bool) -> Result<View> {
+        let Some(axes) = split(&view.axes[1], &[images, view.len(1) / images]) else {
+            return Err(self.unknown());
+        };
+        view.axes.splice(0..2, axes);
+        Ok(unimage(view, flat))
+    }
+
+    /// How many windows there are along an axis.
+    pub fn windows(&self, span: &Span) -> Result<usize> {
+        let [before, after] = span.pads;
+        let Some(room) = (span.input + before + after).checked_sub(span.size()) else {
+            let reason =
+                format!("a window of {} on {} with padding of {:?}", span.size(), span.input, span.pads);
+            return Err(self.node.invalid(reason));
+        };
+        let count = room / span.stride + 1;
+        // A window that is cut off counts if it begins before the padding behind the image.
+        let more = self.node.int("ceil_mode", 0) != 0
+            && !room.is_multiple_of(span.stride)
+            && count * span.stride < span.input + before;
+        Ok(count + usize::from(more))
+    }
+
+    /// What a kernel with gaps between its taps covers.
+    pub fn dilated(&self, kernel: [usize; 2], dilation: [usize; 2]) -> Result<[usize; 2]> {
+        let mut size = [0; 2];
+        for axis in 0..2 {
+            let span = (kernel[axis] - 1).checked_mul(dilation[axis]).filter(|&span| span < 1 << 16);
+            size[axis] = span.ok_or_else(|| self.too_large())? + 1;
+        }
+        Ok(size)
     }
 
     pub fn bias(&self, n: usize) -> Result<Vec<f32>> {
@@ -56,6 +127,17 @@ impl Importer<'_> {
             Some(list) => self.two(list, flat),
             None => Ok([1, 1]),
         }
+    }
+
+    /// Lengths along both axes, which may be 0; `height` where there is no height.
+    pub fn lens(&self, list: &[i64], flat: bool, height: usize) -> Result<[usize; 2]> {
+        let len = |value: i64| usize::try_from(value).ok().filter(|&value| value < 1 << 16);
+        let pair = match *list {
+            [w] if flat => len(w).map(|w| [height, w]),
+            [h, w] if !flat => len(h).zip(len(w)).map(|(h, w)| [h, w]),
+            _ => None,
+        };
+        pair.ok_or_else(|| self.node.invalid(format!("{list:?} are no lengths in two dimensions")))
     }
 
     pub fn two(&self, list: &[i64], flat: bool) -> Result<[usize; 2]> {
@@ -130,42 +212,86 @@ impl Importer<'_> {
         }
     }
 
-    pub fn convolve(&mut self, view: &View, kernel: Kernel) -> Result<View> {
-        let x = self.pack(view, &[2, 3], &[1], Order::Logical)?;
-        let (input, channels) = ([x.len(2), x.len(3)], x.len(1));
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let (size, stride) = (kernel.size[axis], kernel.stride[axis]);
-            let (before, after) = (kernel.pads[axis], kernel.pads[axis + 2]);
-            let span = input[axis] + before + after;
-            if before >= size && size > 0 {
-                return Err(self.node.unsupported(format!("padding of {before} around a kernel of {size}")));
-            }
-            let Some(rest) = span.checked_sub(size) else {
-                return Err(self.node.invalid(format!("a kernel of {size} does not fit an image of {span}")));
-            };
-            output[axis] = rest / stride + 1;
-            if (output[axis] - 1) * stride >= input[axis] + before {
-                return Err(self.node.unsupported("padding so wide that a window sees nothing else"));
-            }
-        }
+    /// The convolution of each image with `kernel`.
+    pub fn convolve(&mut self, view: &View, mut kernel: Kernel) -> Result<View> {
+        let images = view.len(0);
+        let view = &self.widen(view, &mut kernel)?;
+        let output = [self.kernels(view.len(2), &kernel, 0)?, self.kernels(view.len(3), &kernel, 1)?];
+        let (view, period) = self.stack(view, &kernel, output[0])?;
+        let x = self.pack(&view, &[0, 2, 3], &[1], Order::Logical)?;
         let mut dense = kernel.dense;
         self.check_inner(dense.k)?;
         if view.factor != 1.0 {
             dense.weights.iter_mut().for_each(|weight| *weight *= view.factor);
         }
+        let (Some(high), Some(rows)) = (
+            images.checked_mul(x.len(2)),
+            ((images - 1) * period).checked_add(output[0]).and_then(|rows| rows.checked_mul(output[1])),
+        ) else {
+            return Err(self.too_large());
+        };
         let geometry = Geometry {
-            input: [input[0] as u32, input[1] as u32, channels as u32],
+            input: [high as u32, x.len(3) as u32, x.len(1) as u32],
             kernel: kernel.size.map(|size| size as u32),
             stride: kernel.stride.map(|stride| stride as u32),
             padding: [kernel.pads[0] as u32, kernel.pads[1] as u32],
-            output: output.map(|size| size as u32),
+            output: [(rows / output[1]) as u32, output[1] as u32],
             groups: kernel.groups as u32,
         };
         let (n, tensor) = (dense.n, x.tensor);
-        let Some(rows) = output[0].checked_mul(output[1]) else { return Err(self.too_large()) };
         let out = self.emit("", rows, n, |out| Node::Conv { x: tensor, out, geometry, dense })?;
-        Ok(View::laid_out(out, super::view::dense(&[1, n, output[0], output[1]], &[0, 2, 3, 1])))
+        let mut axes = super::view::dense(&[1, n, output[0], output[1]], &[0, 2, 3, 1]);
+        axes[0] = coalesce(&[Dim { len: images, stride: period * output[1] * n }]);
+        Ok(View::laid_out(out, axes))
+    }
+
+    /// How often `kernel` fits along `axis` of an image of `input` pixels.
+    fn kernels(&self, input: usize, kernel: &Kernel, axis: usize) -> Result<usize> {
+        let span = input + kernel.pads[axis] + kernel.pads[axis + 2];
+        let Some(rest) = span.checked_sub(kernel.size[axis]) else {
+            let reason = format!("a kernel of {} does not fit an image of {span}", kernel.size[axis]);
+            return Err(self.node.invalid(reason));
+        };
+        Ok(rest / kernel.stride[axis] + 1)
+    }
+
+    /// The images with as much of the padding as no instruction adds: so that every window sees a
+    /// pixel.
+    fn widen(&mut self, view: &View, kernel: &mut Kernel) -> Result<View> {
+        let mut view = view.clone();
+        for axis in 0..2 {
+            let (size, before) = (kernel.size[axis], kernel.pads[axis]);
+            let count = self.kernels(view.len(axis + 2), kernel, axis)?;
+            let front = (before + 1).saturating_sub(size);
+            let last = (count - 1) * kernel.stride[axis] + 1;
+            let back = last.saturating_sub(view.len(axis + 2) + before);
+            for (len, front) in [(front, true), (back, false)].into_iter().filter(|&(len, _)| len > 0) {
+                let mut shape = view.shape();
+                shape[axis + 2] = len;
+                let zeros = self.filled(shape, 0.0)?;
+                let parts = if front { vec![zeros, view.into()] } else { vec![view.into(), zeros] };
+                view = self.join(parts, axis + 2)?;
+            }
+            kernel.pads[axis] -= front;
+            kernel.pads[axis + 2] -= back;
+        }
+        Ok(view)
+    }
+
+    /// Images one below the other, with as many zero rows between them as keep the windows of
+    /// each on its own pixels, and the windows from one image to the next.
+    fn stack(&mut self, view: &View, kernel: &Kernel, output: usize) -> Result<(View, usize)> {
+        let (images, height, stride) = (view.len(0), view.len(2), kernel.stride[0]);
+        if images == 1 {
+            return Ok((view.clone(), output));
+        }
+        let below = ((output - 1) * stride + kernel.size[0]).saturating_sub(kernel.pads[0]);
+        let period = (height + kernel.pads[0]).max(below).next_multiple_of(stride);
+        if period == height {
+            return Ok((view.clone(), period / stride));
+        }
+        let gaps = self.filled(vec![images, view.len(1), period - height, view.len(3)], 0.0)?;
+        Ok((self.join(vec![view.clone().into(), gaps], 2)?, period / stride))
     }
 }
 

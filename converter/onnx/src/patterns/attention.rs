@@ -39,23 +39,26 @@ pub(super) fn packed(node: &Reader, model: &mut Model) -> Option<Vec<Node>> {
     attend(node, names, node.input(BIAS), heads, parts)
 }
 
-/// `MultiHeadAttention`: queries, keys and values side by side, with a packed bias.
+/// `MultiHeadAttention`: queries, keys and values side by side, with a packed bias, or packed into
+/// one or two operands, or keys and values apart by head.
 pub(super) fn separate(node: &Reader, model: &mut Model, transposes: &Transposes) -> Option<Vec<Node>> {
     let heads = node.int("num_heads", 0);
     let others = (4..node.count()).filter(|&at| at != BIAS).any(|at| node.input(at).is_some());
     if node.int("unidirectional", 0) != 0 || others {
         return None;
     }
+    let operands = [node.input(0), node.input(1), node.input(2)];
+    let [Some(q), Some(k), Some(v)] = operands else {
+        return interleaved(node, model, operands);
+    };
     let mut parts = Vec::new();
-    let mut names = [node.input(0)?, node.input(1)?, node.input(2)?].map(String::from);
-    // Keys and values of a transpose are apart by head already, with four dimensions.
-    if names.iter().any(|name| transposes.contains_key(name)) {
-        return None;
-    }
+    let mut names = [q, k, v].map(String::from);
+    // Of a transpose, keys and values are apart by head already, with four dimensions.
+    let apart = names.iter().any(|name| transposes.contains_key(name));
     if let Some(bias) = node.input(3) {
         let values = model.constant(bias)?.f32s()?.to_vec();
         let width = values.len() / 3;
-        if width == 0 || values.len() != 3 * width {
+        if width == 0 || values.len() != 3 * width || apart {
             return None;
         }
         for ((name, part), values) in names.iter_mut().zip(["q", "k", "v"]).zip(values.chunks_exact(width)) {
@@ -66,6 +69,38 @@ pub(super) fn separate(node: &Reader, model: &mut Model, transposes: &Transposes
         }
     }
     attend(node, names, node.input(BIAS), heads, parts)
+}
+
+/// Attention whose values, or whose keys and values too, are in another operand: image, row,
+/// head, operand, channel.
+fn interleaved(node: &Reader, model: &mut Model, operands: [Option<&str>; 3]) -> Option<Vec<Node>> {
+    let (packed, count) = match operands {
+        [Some(all), None, None] => (all, 3),
+        [Some(_), Some(keys_values), None] => (keys_values, 2),
+        _ => return None,
+    };
+    if node.input(3).is_some() {
+        return None;
+    }
+    let (axis, width) = (inside(node, "axis"), inside(node, "width"));
+    model.constants.insert(axis.clone(), Array::vector(vec![3_i64]));
+    model.constants.insert(width.clone(), Array::vector(vec![0_i64, 0, -1]));
+    let names: Vec<String> = ["q", "k", "v"][3 - count..].iter().map(|part| inside(node, part)).collect();
+    let pieces: Vec<String> = names.iter().map(|name| format!("{name}_operand")).collect();
+    let mut split = like(node, "Split", vec![packed.into()], &pieces[0]).with("axis", Attribute::Int(3));
+    if model.opset >= 18 {
+        split = split.with("num_outputs", Attribute::Int(count as i64));
+    }
+    split.outputs.clone_from(&pieces);
+    let mut parts = vec![split];
+    for (piece, name) in pieces.into_iter().zip(&names) {
+        let heads = format!("{name}_heads");
+        parts.push(like(node, "Squeeze", vec![piece, axis.clone()], &heads));
+        parts.push(like(node, "Reshape", vec![heads, width.clone()], name));
+    }
+    let mut names = names.into_iter();
+    let q = if count == 3 { names.next()? } else { operands[0]?.into() };
+    attend(node, [q, names.next()?, names.next()?], node.input(BIAS), node.int("num_heads", 0), parts)
 }
 
 /// Attention of each head, as ONNX's own operator, appended to `parts`.

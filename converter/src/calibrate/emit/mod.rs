@@ -116,10 +116,8 @@ impl Emitter<'_> {
                 self.push(Node::Linear { x: inputs[0], out, weights })
             }
             Float::Affine { out, scale, offset, .. } => self.affine(inputs[0], *out, scale, offset)?,
-            Float::LayerNorm { out, gamma, beta, eps, .. } => self.norm(inputs[0], *out, gamma, beta, *eps),
-            Float::GroupNorm { out, groups, gamma, beta, eps, .. } => {
-                self.group_norm(inputs[0], *out, *groups, (gamma, beta), *eps);
-            }
+            Float::LayerNorm { .. } => self.norm(node, inputs[0]),
+            Float::GroupNorm { .. } => self.group_norm(node, inputs[0]),
             Float::Activate { x, out, function } => {
                 self.check_steep(*x, *out, *function)?;
                 self.activate(inputs[0], *out, *function);
@@ -174,6 +172,11 @@ impl Emitter<'_> {
             Float::Gather { out, rows, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Gather { x: inputs[0], out, rows: rows.clone() })
+            }
+            Float::Rotary { out, offset, head_dim, pairs, angles, .. } => {
+                let (out, angles) = (self.make(*out), angles.clone());
+                let (offset, head_dim) = (*offset as u32, *head_dim as u32);
+                self.push(Node::Rotary { x: inputs[0], out, offset, head_dim, pairs: *pairs, angles })
             }
             Float::Concat { parts, out } => self.concat(parts, &inputs, *out),
         }
@@ -347,23 +350,18 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn norm(&mut self, x: TensorId, out: TensorId, gamma: &[f32], beta: &[f32], eps: f32) {
-        let out = self.make(out);
+    fn norm(&mut self, node: &Float, x: TensorId) {
+        let Float::LayerNorm { out, gamma, beta, eps, centred, .. } = node else { return };
+        let out = self.make(*out);
         let (gamma, beta) = self.norm_parameters(out, gamma, beta);
-        self.push(Node::LayerNorm { x, out, gamma, beta, eps: eps.into() });
+        self.push(Node::LayerNorm { x, out, gamma, beta, eps: f64::from(*eps), centred: *centred });
     }
 
-    fn group_norm(
-        &mut self,
-        x: TensorId,
-        out: TensorId,
-        groups: usize,
-        (gamma, beta): (&[f32], &[f32]),
-        eps: f32,
-    ) {
-        let out = self.make(out);
+    fn group_norm(&mut self, node: &Float, x: TensorId) {
+        let Float::GroupNorm { out, groups, gamma, beta, eps, .. } = node else { return };
+        let out = self.make(*out);
         let (gamma, beta) = self.norm_parameters(out, gamma, beta);
-        self.push(Node::GroupNorm { x, out, groups: groups as u32, gamma, beta, eps: eps.into() });
+        self.push(Node::GroupNorm { x, out, groups: *groups as u32, gamma, beta, eps: f64::from(*eps) });
     }
 
     /// γ and β of a norm that makes `out`, whose zero point is in β.

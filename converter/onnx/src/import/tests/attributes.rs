@@ -38,6 +38,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Conv" => vec![x(), sketch.floats(&[2, 4, 1, 1])],
         "ConvTranspose" => vec![x(), sketch.floats(&[4, 2, 2, 2])],
+        "Col2Im" => vec![sketch.reshape("x", &[1, 4, 16]), sketch.ints(&[5, 5]), sketch.ints(&[2, 2])],
         "AveragePool" | "MaxPool" => {
             attributes.push(("kernel_shape", ints(&[2, 2])));
             vec![x()]
@@ -45,7 +46,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
         "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
         "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
-        "LayerNormalization" => vec![x(), ones(sketch)],
+        "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
             vec![x(), ones(sketch)]
@@ -61,6 +62,7 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "If" => vec![sketch.constant(Array::new(Vec::new(), vec![true]).unwrap()), x(), x()],
         "SkipLayerNormalization" => vec![x(), x(), ones(sketch)],
+        "RotaryEmbedding" => vec![x(), sketch.floats(&[1, 4, 2]), sketch.floats(&[1, 4, 2])],
         "BatchNormalization" => {
             let parameters = ones(sketch);
             [x()].into_iter().chain(vec![parameters; 4]).collect()
@@ -87,12 +89,12 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x(), String::new(), scales]
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
-        | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax" | "ReduceMean"
-        | "ReduceSum" | "ReduceL1" | "ReduceSumSquare" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool"
-        | "Sign" | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze"
-        | "Transpose" | "Shape" | "Size" | "Split" | "Softplus" | "LogSigmoid" | "Softsign" | "Mish"
-        | "Celu" | "ThresholdedRelu" | "Abs" | "Erf" | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt"
-        | "Reciprocal" => {
+        | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
+        | "ReduceMean" | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceMax"
+        | "ReduceMin" | "GlobalAveragePool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf" | "Identity"
+        | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split" | "Softplus"
+        | "LogSigmoid" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf" | "Exp" | "Log"
+        | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),
@@ -212,6 +214,7 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "Not" => vec![b()],
         "And" | "Or" | "Xor" => vec![b(), b()],
         "Where" => vec![b(), f(), f()],
+        "If" => vec![Some(Array::new(vec![1], vec![true]).unwrap()), f(), f()],
         "Reshape" => vec![f(), i(&[4])],
         "Unsqueeze" | "Gather" => vec![f(), i(&[0])],
         "Expand" | "Tile" => vec![f(), i(&[1, 1])],
@@ -273,12 +276,14 @@ fn every_fused_operator_refuses_what_it_does_not_read() {
             let mut sketch = Sketch::new([1, 4, 4, 4]);
             let rows = sketch.reshape("x", &[1, 16, 4]);
             let (w, gamma) = (sketch.floats(&[4, 12]), sketch.floats(&[4]));
+            let (first, angles) = (sketch.ints(&[0]), sketch.floats(&[16, 2]));
             let inputs: &[&str] = match fused.name {
                 "Attention" | "FusedMatMul" | "TransposeMatMul" => &[&rows, &w],
                 "BiasGelu" | "LayerNormalization" => &[&rows, &gamma],
                 "FastGelu" | "Gelu" | "QuickGelu" => &[&rows],
+                "RotaryEmbedding" => &[&rows, &first, &angles, &angles],
                 "MultiHeadAttention" => &[&rows, &rows, &rows],
-                "SkipLayerNormalization" => &[&rows, &rows, &gamma],
+                "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" => &[&rows, &rows, &gamma],
                 name => panic!("there is no example of {name}"),
             };
             let mut attributes = more;
@@ -319,7 +324,7 @@ fn values_that_would_change_the_result_are_refused() {
         ("Gelu", "approximate", text("sigmoid"), "approximate of sigmoid"),
         ("DepthToSpace", "mode", text("RCD"), "mode of RCD"),
         ("Conv", "kernel_shape", ints(&[3, 3]), "kernel_shape of [3, 3]"),
-        ("AveragePool", "dilations", ints(&[2, 2]), "dilation"),
+        ("AveragePool", "auto_pad", text("SAME"), "auto_pad of SAME"),
         ("Resize", "exclude_outside", int(1), "interpolation"),
         ("Resize", "keep_aspect_ratio_policy", text("not_larger"), "interpolation"),
     ];

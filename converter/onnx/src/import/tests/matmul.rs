@@ -1,7 +1,8 @@
 //! Products with constants and of two tensors.
 
 use super::{Sketch, close, ints, ops};
-use crate::model::{Array, Attribute};
+use crate::model::{Array, Attribute, Output};
+use crate::patterns::fuse;
 
 #[test]
 fn products_of_two_tensors_need_no_copies_in_attention() {
@@ -129,4 +130,48 @@ fn sums_over_too_many_inputs_name_the_limit() {
     let product = sketch.node("MatMul", &[&row, &weights], &[]);
     let said = sketch.build(&product).unwrap_err().to_string();
     assert!(said.contains("a sum over 76800 inputs, at most 65536"), "{said}");
+}
+
+/// What ONNX Runtime's `MultiHeadAttention` of two heads makes of queries, keys and values that lie
+/// in `x` as image, row, head, operand, channel.
+fn attended(operands: impl Fn(&mut Sketch, &str) -> Vec<String>) -> Vec<f32> {
+    let mut sketch = Sketch::new([1, 3, 5, 8]);
+    let packed = sketch.reshape("x", &[1, 5, 2, 3, 4]);
+    let packed = sketch.node("Mul", &[&packed, &packed], &[]);
+    let inputs = operands(&mut sketch, &packed);
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let out = sketch.node("MultiHeadAttention", &inputs, &[("num_heads", Attribute::Int(2))]);
+    sketch.model.nodes.last_mut().unwrap().domain = "com.microsoft".into();
+    sketch.model.outputs = vec![Output { name: out.clone(), shape: Vec::new() }];
+    fuse(&mut sketch.model).unwrap();
+    sketch.run(&out)
+}
+
+/// Parts of the fourth axis.
+fn parts(sketch: &mut Sketch, x: &str, start: i64, end: i64) -> String {
+    let [start, end, axis] = [start, end, 3].map(|value| sketch.ints(&[value]));
+    sketch.node("Slice", &[x, &start, &end, &axis], &[])
+}
+
+/// One operand, its heads side by side.
+fn beside(sketch: &mut Sketch, x: &str, at: i64) -> String {
+    let one = parts(sketch, x, at, at + 1);
+    sketch.reshape(&one, &[1, 5, 8])
+}
+
+#[test]
+fn packed_attention_is_that_of_its_parts() {
+    let apart = attended(|sketch, x| [0, 1, 2].map(|at| beside(sketch, x, at)).to_vec());
+    close(&attended(|_, x| vec![x.to_string()]), &apart);
+    let pair = |sketch: &mut Sketch, x: &str| vec![beside(sketch, x, 0), parts(sketch, x, 1, 3)];
+    close(&attended(pair), &apart);
+    let by_head = |sketch: &mut Sketch, x: &str| {
+        let [k, v] = [1, 2].map(|at| {
+            let one = parts(sketch, x, at, at + 1);
+            let heads = sketch.reshape(&one, &[1, 5, 2, 4]);
+            sketch.transpose(&heads, &[0, 2, 1, 3])
+        });
+        vec![beside(sketch, x, 0), k, v]
+    };
+    close(&attended(by_head), &apart);
 }

@@ -1,6 +1,6 @@
 //! The nodes of a float graph as their documentation defines them, as plainly as can be.
 
-use float::{Function, Graph, Node, Output, Part, math};
+use float::{Function, Graph, Node, Output, Pairs, Part, math};
 use runtime::Ending;
 
 /// The outputs of `graph` with their endings, for a frame of pixel values in 0..=255.
@@ -90,10 +90,10 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 *out = values[*x][at] * scale[at % width] + offset[at % width];
             }
         }
-        Node::LayerNorm { x, gamma, beta, eps, .. } => {
+        Node::LayerNorm { x, gamma, beta, eps, centred, .. } => {
             let len = gamma.len();
             for (x, out) in values[*x].chunks(len).zip(out.chunks_mut(len)) {
-                let mean = x.iter().sum::<f32>() / len as f32;
+                let mean = if *centred { x.iter().sum::<f32>() / len as f32 } else { 0.0 };
                 let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / len as f32;
                 for (at, out) in out.iter_mut().enumerate() {
                     *out = (x[at] - mean) / (variance + eps).sqrt() * gamma[at] + beta[at];
@@ -127,7 +127,6 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
             }
         }
-        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
         Node::Activate { x, function, .. } => {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
@@ -244,6 +243,21 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             }
             out.copy_from_slice(&joined);
         }
-        Node::Attention { .. } => panic!("attention is made later"),
+        Node::Rotary { x, offset, head_dim, pairs, angles, .. } => {
+            let (x, stride) = input(*x);
+            let half = head_dim / 2;
+            for (at, out) in out.iter_mut().enumerate() {
+                let (row, head, channel) = (at / width, at % width / head_dim, at % head_dim);
+                let (partner, pair, sign) = match (*pairs, channel < half) {
+                    (Pairs::Halves, true) => (channel + half, channel, -1.0),
+                    (Pairs::Halves, false) => (channel - half, channel - half, 1.0),
+                    (Pairs::Neighbours, _) => (channel ^ 1, channel / 2, (channel % 2) as f32 * 2.0 - 1.0),
+                };
+                let value = |channel: usize| x[offset + row * stride + head * head_dim + channel];
+                let angle = |at: usize| angles[row * head_dim + at];
+                *out = value(channel) * angle(pair) + sign * value(partner) * angle(half + pair);
+            }
+        }
+        Node::Attention { .. } | Node::BinaryAttention { .. } => panic!("only simplification makes it"),
     }
 }
