@@ -98,7 +98,7 @@ fn steep_functions_are_interpolated() {
         (Function::Sin, 0.0),
     ] {
         let (block, made) = steep(function, least);
-        let (snr, _) = block.converted(made);
+        let (snr, _) = block.converted(made, |_| None::<()>);
         assert!(snr >= 25.0, "{function:?}: {snr}");
     }
 }
