@@ -92,11 +92,11 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
         | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
-        | "ReduceMean" | "ReduceSum" | "ReduceL1" | "ReduceSumSquare" | "ReduceMax" | "ReduceMin"
-        | "GlobalAveragePool" | "GlobalMaxPool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf" | "Identity"
-        | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split" | "Softplus"
-        | "LogSigmoid" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf" | "Exp" | "Log"
-        | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
+        | "ReduceMean" | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceMax"
+        | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf"
+        | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split"
+        | "Softplus" | "LogSigmoid" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf"
+        | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),

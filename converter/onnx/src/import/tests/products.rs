@@ -137,17 +137,23 @@ fn constants_and_smaller_tensors_are_divided_too() {
 }
 
 #[test]
-fn sums_of_magnitudes_and_squares() {
+fn sums_of_magnitudes_and_squares_and_lengths() {
     let mut sketch = Sketch::new([1, 4, 5, 6]);
     let half = sketch.constant(Array::scalar(-0.5));
     let x = sketch.node("Add", &["x", &half], &[]);
     let values = sketch.truth(&x);
-    for (op, of) in [("ReduceL1", f32::abs as fn(f32) -> f32), ("ReduceSumSquare", |x| x * x)] {
+    let same = |x: f32| x;
+    for (op, of, last) in [
+        ("ReduceL1", f32::abs as fn(f32) -> f32, same as fn(f32) -> f32),
+        ("ReduceSumSquare", |x| x * x, same),
+        ("ReduceL2", |x| x * x, f32::sqrt),
+    ] {
         let out = sketch.node(op, &[&x], &[("axes", ints(&[2, 3])), ("keepdims", Attribute::Int(0))]);
-        let want: Vec<f32> = values.chunks(30).map(|channel| channel.iter().map(|&x| of(x)).sum()).collect();
+        let sum = |channel: &[f32]| last(channel.iter().map(|&x| of(x)).sum());
+        let want: Vec<f32> = values.chunks(30).map(sum).collect();
         close(&sketch.run(&out), &want);
         let all = sketch.node(op, &[&x], &[("noop_with_empty_axes", Attribute::Int(1))]);
-        close(&sketch.run(&all), &values.iter().map(|&x| of(x)).collect::<Vec<f32>>());
+        close(&sketch.run(&all), &values.iter().map(|&x| last(of(x))).collect::<Vec<f32>>());
     }
 }
 
