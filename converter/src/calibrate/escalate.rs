@@ -185,7 +185,7 @@ fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
     let Some(node) = model.nodes.iter().find(|node| node.output() == x) else { return false };
     match node {
         Node::LayerNorm { .. } | Node::GroupNorm { .. } | Node::Add { .. } | Node::Mul { .. } => true,
-        Node::Mean { .. } => !binary,
+        Node::Mean { .. } | Node::Affine { .. } => !binary,
         Node::Activate { function, .. } => binary && *function != Function::Sign,
         Node::Rows { x, .. } | Node::Permute { x, .. } => !binary && can_widen(model, *x, binary),
         _ => false,

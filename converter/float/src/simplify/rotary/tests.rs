@@ -151,15 +151,22 @@ fn replaced(form: Form) -> Vec<Node> {
 #[test]
 fn every_form_is_one_rotation() {
     for pairs in [Pairs::Halves, Pairs::Neighbours] {
-        for (class, reversed, by_head) in
-            [(false, false, false), (true, false, false), (true, true, false), (false, true, true), (true, false, true)]
-        {
+        for (class, reversed, by_head) in [
+            (false, false, false),
+            (true, false, false),
+            (true, true, false),
+            (false, true, true),
+            (true, false, true),
+        ] {
             let nodes = replaced(Form { pairs, class, reversed, by_head, ..PLAIN });
             let rest = &nodes[2..];
             let Node::Rotary { offset, head_dim, pairs: found, angles, .. } = &rest[0] else {
                 panic!("{rest:?}");
             };
-            assert_eq!((*offset, *head_dim, *found, angles.len()), (WIDTH, HEAD_DIM, pairs, TOKENS * HEAD_DIM));
+            assert_eq!(
+                (*offset, *head_dim, *found, angles.len()),
+                (WIDTH, HEAD_DIM, pairs, TOKENS * HEAD_DIM)
+            );
             if class {
                 assert_eq!(angles[..HEAD_DIM], [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
             }
