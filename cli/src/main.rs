@@ -6,6 +6,7 @@ mod bundled;
 mod calibration;
 mod commands;
 mod compare;
+mod comparison;
 mod conversion;
 mod describe;
 #[cfg(test)]

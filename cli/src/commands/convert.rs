@@ -14,10 +14,10 @@ use float::Graph;
 use serde::Serialize;
 use shiftformer::device::preferred_packs;
 use shiftformer::quant::pack::Packs;
-use shiftformer::runtime::Ending;
 use shiftformer::{Cpu, Model, OutputInfo};
 
 use crate::calibration::Calibration;
+use crate::comparison::{self, Told};
 use crate::conversion::{Made, calibrate, identity, save};
 use crate::failure::Failure;
 use crate::labels::LabelArgs;
@@ -170,29 +170,6 @@ struct Converted {
     report: Option<PathBuf>,
 }
 
-/// How an output is read.
-#[derive(Debug, Serialize)]
-struct Told {
-    output: String,
-    /// `shares`, `chances`, `class`, `values`, `vector` or `map`.
-    answer: &'static str,
-    /// What the model computes at the end, such as `softmax`; null where it is nothing.
-    ending: Option<&'static str>,
-    /// Values of one position: classes, where there are classes.
-    channels: usize,
-}
-
-impl Told {
-    fn new(output: &OutputInfo<'_>) -> Self {
-        Self {
-            output: output.name.to_owned(),
-            answer: output.reading().name(),
-            ending: output.ending.map(Ending::name),
-            channels: output.channels(),
-        }
-    }
-}
-
 /// Converts the model.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let name = args.model.display().to_string();
@@ -297,7 +274,9 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
     if let Some(words) = facts.as_ref().and_then(report::disagreement) {
         eprintln!("warning: {words}");
     }
-    let model = file.container();
+    let (model, outputs) = (file.container(), file.outputs());
+    let named = |output: &OutputInfo<'_>| file.labels(output.len).iter().any(|label| !label.is_empty());
+    let unsaid = outputs.iter().filter(|output| !named(output)).filter_map(comparison::unsaid);
     let converted = Converted {
         output: args.output.clone(),
         flash_bytes,
@@ -305,9 +284,9 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         instructions: instructions(&model),
         pack: packs(&file).join(", "),
         identity: identity(&file),
-        answers: file.outputs().iter().map(Told::new).collect(),
+        answers: outputs.iter().map(Told::new).collect(),
         agrees: facts.as_ref().and_then(|facts| facts.comparisons.first()).and_then(Comparison::agrees),
-        remarks: facts.as_ref().map(report::remarks).unwrap_or_default(),
+        remarks: facts.as_ref().map(report::remarks).into_iter().flatten().chain(unsaid).collect(),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),
     };
@@ -325,22 +304,8 @@ fn text(c: &Converted) -> String {
         let ending = told.ending.unwrap_or_default().replace('_', " ");
         text += &format!("\n{}: the model's {ending} is left out; `run` shows {}", told.output, told.answer);
     }
-    if let Some(compared) = &c.comparison {
-        let which = if compared.seen { "that calibrated it" } else { "unseen" };
-        text += &format!("\non {} {}, {which}: ", compared.images, compared.data);
-        text += &match compared.agreement {
-            Some(agreement) if c.answers.iter().any(|told| told.answer == "chances" && told.channels > 1) => {
-                format!("agrees with float on the first label of {agreement:.2} %")
-            }
-            Some(agreement) => format!("agrees with float on {agreement:.2} %"),
-            None => format!("cosine of the outputs {:.5}", compared.cosine),
-        };
-        if let (Some(float), Some(integer)) = (compared.float_top1, compared.integer_top1) {
-            text += &format!(", top-1 {float:.2} % float, {integer:.2} % integer");
-        } else if compared.agreement.is_some() {
-            text += ", accuracy unknown without labels";
-        }
-    }
+    text +=
+        &c.comparison.as_ref().map(|compared| comparison::words(compared, &c.answers)).unwrap_or_default();
     for remark in &c.remarks {
         text += &format!("\nremark: {remark}");
     }

@@ -192,7 +192,9 @@ fn conversion(facts: &Facts) -> Vec<String> {
         vec![format!("converted    from {} with {} images", facts.model, facts.calibration_images)];
     for c in &facts.comparisons {
         let answer = c.agreement.map_or(String::new(), |a| format!(", same answer on {a:.2} %"));
-        lines.push(format!("compared     on {} {}: cosine {:.5}{answer}", c.images, c.data, c.cosine));
+        let which = if c.seen { "that calibrated it" } else { "unseen" };
+        let (images, data) = (c.images, &c.data);
+        lines.push(format!("compared     on {images} {data}, {which}: cosine {:.5}{answer}", c.cosine));
     }
     lines.extend(report::disagreement(facts).map(|words| format!("warning      {words}")));
     for change in &facts.changes {

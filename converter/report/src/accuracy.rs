@@ -1,6 +1,6 @@
 //! Float against integer, one row for each set of images.
 
-use facts::Comparison;
+use facts::{Comparison, OutputComparison};
 use maud::{Markup, html};
 
 use super::table::{MAX_ROWS, scroll};
@@ -14,6 +14,10 @@ pub(super) fn section(comparisons: &[Comparison]) -> Markup {
                 p.empty { "No images were given to compare the two models on." }
             } @else {
                 (scroll("Accuracy", table(comparisons)))
+                @for c in comparisons.iter().take(1).filter(|c| !c.outputs.is_empty()) {
+                    p { "Each output on " (text::name(&c.data)) ". Errors are in the unit of the output, without what is left out." }
+                    (scroll("Outputs", outputs(&c.outputs)))
+                }
             }
         }
     }
@@ -37,6 +41,34 @@ fn table(comparisons: &[Comparison]) -> Markup {
                         td.n { (difference(c)) }
                         td.n { (top1(c.agreement)) }
                         td.n { (text::fixed(c.cosine, 5)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn outputs(outputs: &[OutputComparison]) -> Markup {
+    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
+    let ending = |output: &OutputComparison| match &output.ending {
+        Some(ending) => format!("{}, {} left out", output.kind, ending.replace('_', " ")),
+        None => output.kind.clone(),
+    };
+    html! {
+        table {
+            thead { tr {
+                th { "Output" } th { "Read as" } th.n { "Signal over noise" } th.n { "Mean error" } th.n { "R²" }
+                th.n { "Same decisions" }
+            } }
+            tbody {
+                @for output in outputs.iter().take(MAX_ROWS) {
+                    tr {
+                        td { (text::name(&output.output)) }
+                        td { (text::name(&ending(output))) }
+                        td.n { (or_dash(output.snr_db.map(text::decibels))) }
+                        td.n { (text::real(output.mean_error)) }
+                        td.n { (or_dash(output.r2.map(|r2| text::fixed(r2, 4)))) }
+                        td.n { (or_dash(output.decisions.map(|same| text::percent(same, 2)))) }
                     }
                 }
             }

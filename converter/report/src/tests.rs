@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use converter::import::{ImportOptions, import};
-use facts::{Change, ChangeKind, Comparison, Facts, Fidelity, TensorFact};
+use facts::{Change, ChangeKind, Comparison, Facts, Fidelity, OutputComparison, TensorFact};
 
 use super::*;
 
@@ -18,13 +18,28 @@ fn bundled() -> ProgramFacts {
     ProgramFacts::new(&container).expect("a checked container")
 }
 
+/// Figures of an output.
+fn output(text: &str, number: f64) -> OutputComparison {
+    OutputComparison {
+        output: text.into(),
+        kind: "logits".into(),
+        ending: Some("log_softmax".into()),
+        snr_db: Some(number),
+        constant: false,
+        mean_error: number,
+        r2: Some(number),
+        decisions: Some(number),
+        yes: Some(number),
+    }
+}
+
 /// Facts that look like those of `program`.
 fn plausible(program: &ProgramFacts) -> Facts {
     let comparison = |data: &str, images, top1: Option<[f64; 2]>| Comparison {
         data: data.into(),
         images,
         seen: false,
-        outputs: Vec::new(),
+        outputs: vec![output("answer", 41.5)],
         largest_class: Some(12.5),
         agreement: Some(99.1),
         cosine: 0.99921,
@@ -122,6 +137,7 @@ fn the_page_has_every_section_and_its_verdict() {
     assert!(page.contains("As accurate as the float model</strong>, and it fits all 6 boards"));
     assert!(page.contains("these have room for it: virtual-m0, mps2-an386, mps2-an500, mps3-an547, riscv-virt; these do not: none."));
     assert!(page.contains("Top-1 91.5\u{a0}% in floating point"));
+    assert!(page.contains("<td>answer</td><td>logits, log softmax left out</td>"));
     for instruction in &program.instructions {
         assert!(page.contains(&instruction.name), "{}", instruction.name);
     }
@@ -173,7 +189,7 @@ fn hostile(text: &str, number: f64, rows: usize) -> Facts {
         data: text.into(),
         images: 1,
         seen: true,
-        outputs: Vec::new(),
+        outputs: vec![output(text, number); rows.isqrt()],
         largest_class: Some(number),
         agreement: Some(number),
         cosine: number,

@@ -27,8 +27,8 @@ pub(super) struct Activation {
 }
 
 /// Fewer rows than these say little of others: after so many, one more leaves the range of those
-/// seen in one channel of 64.
-const FEW_ROWS: usize = 128;
+/// seen in one channel of 56.
+const FEW_ROWS: usize = 112;
 /// So many rows leave little that others may add to their range.
 const MANY_ROWS: usize = 4096;
 

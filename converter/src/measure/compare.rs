@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use facts::Comparison;
-use float::Evaluator;
-use float::Progress;
+use float::{Evaluator, Output, Progress};
 use quant::ops::Tensor;
 use quant::{Fault, Reference};
 use rayon::prelude::*;
-use runtime::{Model, OutputKind};
+use runtime::{Ending, Model, OutputKind};
 
 use super::error::MeasureError;
 use super::memory::Aligned;
@@ -39,7 +38,7 @@ pub fn compare(
     if let Some(labels) = labels.filter(|labels| labels.len() < frames.len()) {
         return Err(MeasureError::Labels { labels: labels.len(), frames: frames.len() });
     }
-    let classifier = model.outputs().position(|output| output.kind == OutputKind::Logits);
+    let classifier = float.outputs.iter().position(|output| decides(float, output));
     let evaluator = Evaluator::new(float)?;
     let scales = model.outputs().map(|output| f32::from_bits(output.scale.0));
     let mut sums: Vec<Sums> = scales.map(Sums::new).collect();
@@ -65,6 +64,13 @@ pub fn compare(
     let figures =
         sums.into_iter().zip(&float.outputs).map(|(sums, output)| sums.finish(output, frames.len()));
     Ok(Comparison { outputs: figures.collect(), ..summary(&answers, labels, name) })
+}
+
+/// Whether `output` stands for a class: logits do, but for one alone without a sigmoid, which is
+/// read as a number.
+fn decides(float: &float::Graph, output: &Output) -> bool {
+    let alone = float.tensors[output.tensor].len() == 1 && output.ending != Some(Ending::Sigmoid);
+    output.kind == OutputKind::Logits && !alone
 }
 
 fn check_outputs(model: &Model<'_>, float: &float::Graph) -> Result<(), MeasureError> {
