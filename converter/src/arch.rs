@@ -139,7 +139,7 @@ impl Random {
         let out = self.graph.tensor(name, rows, width, Width::I8, ACT);
         let gamma = (0..width).map(|_| 1.0 + self.normal(0.2)).collect();
         let beta = (0..width).map(|_| self.normal(0.2)).collect();
-        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: 1e-6 });
+        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: 1e-6, centred: true });
         out
     }
 

@@ -3,7 +3,7 @@
 //! Every tensor is `rows × width` integers with one real scale. Nodes hold real
 //! parameters (scales, γ, β); the integers of instructions are made in lowering.
 
-pub use float::{Geometry, Strided, TensorId};
+pub use float::{Geometry, Pairs, Strided, TensorId};
 
 use runtime::{Ending, Image, OutputKind};
 
@@ -220,6 +220,24 @@ pub enum Node {
         /// Output.
         out: TensorId,
     },
+    /// Quotient of two tensors of any scales, int16.
+    Div {
+        /// The dividend, of the output's shape.
+        x: TensorId,
+        /// The divisor: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output, int8 or int16.
+        out: TensorId,
+    },
+    /// Length of each channel over all rows, divided by the mean of the lengths: one row.
+    ResponseNorm {
+        /// Input, int8 or int16.
+        x: TensorId,
+        /// Output, one row, int16.
+        out: TensorId,
+        /// Added to the mean.
+        eps: f64,
+    },
     /// Normalisation of consecutive groups of `gamma.len()` elements (usually a row).
     LayerNorm {
         /// Input, int16.
@@ -229,6 +247,24 @@ pub enum Node {
         /// γ.
         gamma: Vec<f64>,
         /// β.
+        beta: Vec<f64>,
+        /// Added to the variance.
+        eps: f64,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
+    },
+    /// Normalisation of groups of consecutive channels, each over all rows.
+    GroupNorm {
+        /// Input, int16.
+        x: TensorId,
+        /// Output, int8 or int16.
+        out: TensorId,
+        /// Groups, a divisor of the width.
+        groups: u32,
+        /// γ, as many as the width.
+        gamma: Vec<f64>,
+        /// β, as many as the width.
         beta: Vec<f64>,
         /// Added to the variance.
         eps: f64,
@@ -408,13 +444,29 @@ pub enum Node {
         /// A row of `x` for every row of `out`.
         rows: Vec<u32>,
     },
+    /// Rotary position embedding of int8 or int16: `first · cos − second · sin` and `second · cos + first · sin` for the
+    /// pairs of channels of every head.
+    Rotary {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows, heads side by side.
+        out: TensorId,
+        /// The first element; rows are as far apart as those of the input.
+        offset: u32,
+        /// Channels of each head, even.
+        head_dim: u32,
+        /// Which channels of a head are a pair.
+        pairs: Pairs,
+        /// For each row the cosines of a head's pairs, then their sines, −1 to 1: `rows × head_dim`.
+        angles: Vec<f32>,
+    },
 }
 
 impl Node {
     /// The tensors it reads.
     pub fn inputs(&self) -> Vec<TensorId> {
         match self {
-            Node::Add { x, y, .. } | Node::Mul { x, y, .. } => vec![*x, *y],
+            Node::Add { x, y, .. } | Node::Mul { x, y, .. } | Node::Div { x, y, .. } => vec![*x, *y],
             Node::Attention { q, k, v, .. } | Node::BinaryAttention { q, k, v, .. } => {
                 vec![q.tensor, k.tensor, v.tensor]
             }
@@ -431,6 +483,7 @@ impl Node {
             | Node::Linear { x, .. }
             | Node::AddConstant { x, .. }
             | Node::LayerNorm { x, .. }
+            | Node::GroupNorm { x, .. }
             | Node::Softmax { x, .. }
             | Node::ShiftGelu { x, .. }
             | Node::Table { x, .. }
@@ -440,9 +493,11 @@ impl Node {
             | Node::Relu { x, .. }
             | Node::Requantize { x, .. }
             | Node::Mean { x, .. }
+            | Node::ResponseNorm { x, .. }
             | Node::Rows { x, .. }
             | Node::Permute { x, .. }
-            | Node::Gather { x, .. } => vec![*x],
+            | Node::Gather { x, .. }
+            | Node::Rotary { x, .. } => vec![*x],
         }
     }
 
@@ -457,7 +512,9 @@ impl Node {
             | Node::AddConstant { out, .. }
             | Node::Add { out, .. }
             | Node::Mul { out, .. }
+            | Node::Div { out, .. }
             | Node::LayerNorm { out, .. }
+            | Node::GroupNorm { out, .. }
             | Node::Attention { out, .. }
             | Node::Softmax { out, .. }
             | Node::ShiftGelu { out, .. }
@@ -469,9 +526,11 @@ impl Node {
             | Node::Relu { out, .. }
             | Node::Requantize { out, .. }
             | Node::Mean { out, .. }
+            | Node::ResponseNorm { out, .. }
             | Node::Rows { out, .. }
             | Node::Permute { out, .. }
-            | Node::Gather { out, .. } => *out,
+            | Node::Gather { out, .. }
+            | Node::Rotary { out, .. } => *out,
         }
     }
 }

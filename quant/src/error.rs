@@ -22,7 +22,7 @@ pub enum Reject {
     Weight,
     /// The padding of a packed weight is not zero.
     Padding,
-    /// A bias or offset is too large for its accumulator.
+    /// A bias, offset or angle is too large for its accumulator.
     Bias,
     /// A row of exponentials could sum past 2³¹ − 1, or one of them is zero.
     ExpSum,
@@ -49,7 +49,7 @@ impl Reject {
             Reject::Shift => "a requantization shift is out of range",
             Reject::Weight => "a weight is -128",
             Reject::Padding => "the padding of packed weights is not zero",
-            Reject::Bias => "a bias or offset is too large",
+            Reject::Bias => "a bias, offset or angle is too large",
             Reject::ExpSum => "a row of exponentials could overflow its sum, or one of them is zero",
             Reject::Underflow => "uniform attention over this many keys would give zero",
             Reject::Index => "an index points outside its tensor",

@@ -3,8 +3,9 @@
 use crate::error::Fault;
 use crate::ops::{
     AddArgs, AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs,
-    BitsOut, Conv2dArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MeanTokensArgs, MulArgs,
-    PermuteArgs, RequantizeArgs, ShiftGeluArgs, ShiftmaxArgs, Tensor, TensorMut, reference,
+    BitsOut, Conv2dArgs, DivArgs, GroupNormArgs, KNOTS, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs,
+    MeanTokensArgs, MulArgs, PermuteArgs, RequantizeArgs, ResponseNormArgs, RotaryArgs, ShiftGeluArgs,
+    ShiftmaxArgs, Tensor, TensorMut, reference,
 };
 use crate::pack::Packs;
 
@@ -98,6 +99,31 @@ pub trait Kernels {
         reference::layer_norm(args, x, out)
     }
 
+    /// [`RmsNorm`](crate::ops::RmsNorm) over rows of `args.width`.
+    fn rms_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::rms_norm(args, x, out)
+    }
+
+    /// [`Rotary`](crate::ops::Rotary) over rows of `args.width`.
+    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
+        reference::rotary(args, x, out)
+    }
+
+    /// [`GroupNorm`](crate::ops::GroupNorm) over all rows of `args.width`.
+    fn group_norm(
+        &mut self,
+        args: &GroupNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::group_norm(args, x, out)
+    }
+
     /// [`Add`](crate::ops::Add): `x ← x ⊕ y`, in place.
     fn add(&mut self, args: &AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
         reference::add(args, x, y)
@@ -112,6 +138,29 @@ pub trait Kernels {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         reference::mul(args, x, y, out)
+    }
+
+    /// [`Div`](crate::ops::Div) over rows of `args.width`; without `x`, `out` holds it.
+    fn div(
+        &mut self,
+        args: &DivArgs,
+        x: Option<Tensor<'_>>,
+        y: Tensor<'_>,
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        reference::div(args, x, y, out)
+    }
+
+    /// [`ResponseNorm`](crate::ops::ResponseNorm) over all rows of `args.width`; `lengths` is
+    /// scratch.
+    fn response_norm(
+        &mut self,
+        args: &ResponseNormArgs,
+        x: Tensor<'_>,
+        lengths: &mut [u32],
+        out: &mut [i16],
+    ) -> Result<(), Fault> {
+        reference::response_norm(args, x, lengths, out)
     }
 
     /// [`Requantize`](crate::ops::Requantize) over rows of `args.width`.

@@ -150,7 +150,9 @@ impl<'a> Simulated<'a> {
             let inputs = node.inputs();
             let inputs: Vec<&[f32]> = inputs.iter().map(|&id| values[id].as_slice()).collect();
             let mut made = match (node, self.integers[node.inputs()[0]]) {
-                (float::Node::LayerNorm { gamma, beta, eps, .. }, Some(x)) if self.parts.layer_norm => {
+                (float::Node::LayerNorm { gamma, beta, eps, centred: true, .. }, Some(x))
+                    if self.parts.layer_norm =>
+                {
                     layer_norm(inputs[0], x.scale, gamma, beta, *eps)
                 }
                 (float::Node::Activate { x, function: float::Function::Gelu, .. }, Some(tensor))

@@ -1,12 +1,10 @@
 //! Tables of the boards in documents, written from the descriptions.
 
-use std::fs;
-
 use boards::{BOARDS, Board, Core, EMULATED, Kernels, Loader, OWNED};
 
 use crate::map::Figures;
 use crate::outcome::Outcome;
-use crate::process::root;
+use crate::tables::{code, replace, row};
 
 /// A table in a document, between two comments with its name.
 struct Table {
@@ -132,14 +130,6 @@ fn cores() -> Vec<Vec<String>> {
     rows
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
-}
-
-fn code(text: &str) -> String {
-    format!("`{text}`")
-}
-
 fn address(address: u32) -> String {
     format!("{address:#010x}")
 }
@@ -153,46 +143,13 @@ fn size(bytes: u32) -> String {
     }
 }
 
-/// The table in Markdown; the first row is its head.
-fn markdown(rows: &[Vec<String>]) -> String {
-    let line = |cells: &Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|cell| format!(" {cell} |").replace("  |", " |")).collect();
-        format!("|{}\n", cells.concat())
-    };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
-    let columns = rows.first().map_or(0, Vec::len);
-    lines.insert(1, format!("|{}\n", "---|".repeat(columns)));
-    lines.concat()
-}
-
-/// The comments around the table called `name`.
-fn comments(name: &str) -> (String, String) {
-    (
-        format!("<!-- {name}: written by `cargo xtask boards --docs` -->\n"),
-        format!("<!-- end of {name} -->\n"),
-    )
-}
-
-/// `text` up to the table called `name`, the table, and the rest.
-fn split<'t>(text: &'t str, name: &str) -> Option<[&'t str; 3]> {
-    let (begin, end) = comments(name);
-    let start = text.find(&begin)? + begin.len();
-    let (head, rest) = text.split_at(start);
-    let (table, tail) = rest.split_at(rest.find(&end)?);
-    Some([head, table, tail])
-}
-
-fn replace(file: &str, name: &str, rows: &[Vec<String>]) -> Outcome {
-    let path = root().join(file);
-    let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {file}: {error}"))?;
-    let [head, _, tail] = split(&text, name).ok_or_else(|| format!("{file} has no table `{name}`"))?;
-    fs::write(&path, [head, &markdown(rows), tail].concat())
-        .map_err(|error| format!("cannot write {file}: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::process::root;
+    use crate::tables::{markdown, split};
 
     fn table(file: &str, name: &str) -> String {
         let text = fs::read_to_string(root().join(file)).unwrap();
@@ -222,15 +179,5 @@ mod tests {
             assert!(row[2].parse::<u32>().unwrap() <= board.program, "{}", board.name);
             assert!(row[5].parse::<u32>().unwrap() >= board.core.kernels().stack(), "{}", board.name);
         }
-    }
-
-    #[test]
-    fn a_table_is_found_between_its_comments() {
-        let (begin, end) = comments("x");
-        let text = format!("a\n{begin}| old |\n{end}b\n");
-        let [head, table, tail] = split(&text, "x").unwrap();
-        assert_eq!((head.len(), table, tail), (2 + begin.len(), "| old |\n", &*format!("{end}b\n")));
-        assert!(split(&text, "y").is_none());
-        assert_eq!(markdown(&[row(["a", "b"]), row(["1", ""])]), "| a | b |\n|---|---|\n| 1 | |\n");
     }
 }

@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 
+mod architectures;
 mod boards;
 mod changelog;
 mod check;
@@ -17,8 +18,10 @@ mod process;
 mod record;
 mod steps;
 mod system;
+mod tables;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -81,6 +84,12 @@ enum Task {
         #[arg(long, conflicts_with = "names")]
         docs: bool,
     },
+    /// Convert models of many architectures, and write the table in docs/architectures.md.
+    Architectures {
+        /// The folder that converter/recipes/architectures.py wrote.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Count the instructions of every kernel on emulated microcontrollers.
     BenchMcu {
         /// Print the result as JSON.
@@ -136,6 +145,10 @@ fn run(task: Task) -> Outcome {
                 return docs::write();
             }
             boards::run(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Task::Architectures { folder } => {
+            system::prepare(system::FOR_EMULATORS)?;
+            architectures::write(&folder)
         }
         Task::BenchMcu { json } => {
             system::prepare(system::FOR_EMULATORS)?;

@@ -162,6 +162,9 @@ struct Converted {
     answers: Vec<Told>,
     /// Float against integer, for models that were calibrated.
     comparison: Option<Comparison>,
+    /// Whether every output is an answer to the same question as the float model's; null where
+    /// nothing was compared.
+    agrees: Option<bool>,
     /// What makes it worth less than its figures.
     remarks: Vec<String>,
     report: Option<PathBuf>,
@@ -291,6 +294,9 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         });
     }
     let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
+    if let Some(words) = facts.as_ref().and_then(report::disagreement) {
+        eprintln!("warning: {words}");
+    }
     let model = file.container();
     let converted = Converted {
         output: args.output.clone(),
@@ -300,6 +306,7 @@ fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure
         pack: packs(&file).join(", "),
         identity: identity(&file),
         answers: file.outputs().iter().map(Told::new).collect(),
+        agrees: facts.as_ref().and_then(|facts| facts.comparisons.first()).and_then(Comparison::agrees),
         remarks: facts.as_ref().map(report::remarks).unwrap_or_default(),
         comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
         report: args.report.clone(),

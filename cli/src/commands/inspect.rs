@@ -194,10 +194,12 @@ fn conversion(facts: &Facts) -> Vec<String> {
         let answer = c.agreement.map_or(String::new(), |a| format!(", same answer on {a:.2} %"));
         lines.push(format!("compared     on {} {}: cosine {:.5}{answer}", c.images, c.data, c.cosine));
     }
+    lines.extend(report::disagreement(facts).map(|words| format!("warning      {words}")));
     for change in &facts.changes {
         let kind = match change.kind {
             ChangeKind::Escalated => "escalated",
             ChangeKind::Withheld => "withheld",
+            ChangeKind::LeftOut => "left out",
             ChangeKind::Folded | ChangeKind::Equalized | ChangeKind::Corrected | ChangeKind::Overridden => {
                 continue;
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use crate::common::{Floats, data, fails, idx, json};
+use crate::common::{Floats, data, fails, idx, json, run, stderr};
 
 const SIDE: usize = 8;
 const WIDTH: usize = 8;
@@ -172,6 +172,37 @@ fn a_layer_that_is_zero_throughout_converts() {
     let args = [&["convert", "m.safetensors", "-o", "m.shf"], &CALIB[..], &["--json"]].concat();
     let converted = json(folder.path(), &args);
     assert!(converted["comparison"]["cosine"].as_f64().unwrap() > 0.98, "{converted}");
+}
+
+#[test]
+fn a_program_that_is_no_answer_is_said_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    images(&path.join("calib-images-idx3-ubyte"), 40);
+    let args = ["convert", "m.safetensors", "-o", "m.shf", "--report", "m.html", "--json"];
+    let converted = |factor: f32| {
+        checkpoint(&path.join("m.safetensors"), |tensors| {
+            for name in ["head.weight", "head.bias"] {
+                tensors.get_mut(name).unwrap().values.iter_mut().for_each(|value| *value *= factor);
+            }
+        });
+        let output = run(path, &[&args[..], &CALIB].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (json["agrees"].clone(), stderr(&output))
+    };
+    let (agrees, said) = converted(1.0);
+    assert_eq!((agrees, said.contains("warning")), (true.into(), false), "{said}");
+
+    // Products of these weights are below what the scale of an accumulator can be.
+    let (agrees, said) = converted(1e-30);
+    assert_eq!(agrees, false, "{said}");
+    for words in ["warning: The program does not answer", "It breaks at `head`", "--precision LAYER=i16"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(fs::read_to_string(path.join("m.html")).unwrap().contains("The program does not answer"));
+    let inspected = run(path, &["inspect", "m.shf"]);
+    assert!(String::from_utf8_lossy(&inspected.stdout).contains("warning      The program does not answer"));
 }
 
 #[test]

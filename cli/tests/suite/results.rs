@@ -177,6 +177,9 @@ fn demo_runs() {
     let folder = tempfile::tempdir().unwrap();
     let result = json(folder.path(), &["demo", "-o", "demo.shf", "--json"]);
     has(&result, &["top1", "n", "identical", "ms_per_image", "flash_bytes", "arena_bytes", "seconds"]);
+    let compared = |key: &str| result["comparison"][key].as_f64().unwrap();
+    assert!((compared("float_top1") - 93.1).abs() <= 0.1, "{result}");
+    assert!(compared("integer_top1") >= 92.6 && compared("agreement") >= 98.5, "{result}");
     assert!(folder.path().join("demo.shf").exists());
     let binarized = &result["binarized"];
     has(binarized, &["output", "top1", "ms_per_image", "flash_bytes", "arena_bytes"]);

@@ -138,14 +138,6 @@ fn rows() -> Vec<Row> {
         one("LSTM", "", "recurrent layers", "docs/onnx-operators.md"),
         one("TopK", "", "of constants and shapes only", "up to the scores"),
         one("NonMaxSuppression", "", "boxes that are found", "up to scores and box offsets"),
-        one("PRelu", "", "no integer form", "train with ReLU"),
-        one(
-            "GroupNormalization",
-            "",
-            "normalisation across pixels",
-            "use LayerNorm over the channels or BatchNorm",
-        ),
-        one("Erf", "", "the error function", "as part of GELU"),
         one("Unique", "", "not among those that are read", "docs/onnx-operators.md"),
         Row {
             file: "m.onnx",

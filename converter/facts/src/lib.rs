@@ -93,6 +93,8 @@ pub enum ChangeKind {
     Withheld,
     /// The user said so.
     Overridden,
+    /// A calibration image was an outlier.
+    LeftOut,
 }
 
 /// A change to the model, and why.
@@ -144,6 +146,55 @@ pub struct Comparison {
     pub float_top1: Option<f64>,
     /// Integer top-1 in percent, if labels were given.
     pub integer_top1: Option<f64>,
+    /// Figures of each output, in the order of the model's; none where the converter kept none.
+    #[serde(default)]
+    pub outputs: Vec<OutputComparison>,
+}
+
+/// Signal over noise below which an output is another answer than the float model's, in decibels:
+/// the error is half of what is to be said.
+pub const AGREES_DB: f64 = 6.0;
+
+impl Comparison {
+    /// Whether every output follows the float model as far as to be an answer to the same question;
+    /// none where no figures were kept.
+    pub fn agrees(&self) -> Option<bool> {
+        (!self.outputs.is_empty()).then(|| self.outputs.iter().all(OutputComparison::agrees))
+    }
+}
+
+/// How one output follows the float model on some images. Values are those before the ending.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputComparison {
+    /// Its name.
+    pub output: String,
+    /// What it means: `logits`, `embedding`, `dense` or `values`.
+    pub kind: String,
+    /// What the model computes behind it, such as `softmax`.
+    pub ending: Option<String>,
+    /// Signal over noise in decibels, −100 to 200. The signal is the distance of the float values
+    /// from their mean, or from 0 where they are all the same; none where they are 0 throughout.
+    pub snr_db: Option<f64>,
+    /// Whether it is the same for all images, and the float model's is not.
+    pub constant: bool,
+    /// Mean absolute error of a value, in the unit of the output.
+    #[serde(deserialize_with = "number")]
+    pub mean_error: f64,
+    /// Share of the variation between images that is right (the coefficient of determination):
+    /// 1 at best, below 0 where the mean would be nearer. None where the float output does not
+    /// depend on the image.
+    pub r2: Option<f64>,
+    /// Of several labels by a sigmoid, percent of decisions at one half that are the same.
+    pub decisions: Option<f64>,
+    /// Percent of these decisions that the float model says yes to.
+    pub yes: Option<f64>,
+}
+
+impl OutputComparison {
+    /// Whether it is an answer to the same question as the float model's.
+    pub fn agrees(&self) -> bool {
+        !self.constant && self.snr_db.is_none_or(|snr| snr >= AGREES_DB)
+    }
 }
 
 /// JSON has no infinities: they are written as null and read as NaN.

@@ -86,6 +86,58 @@ pub enum Function {
         /// Value at zero.
         beta: f32,
     },
+    /// `ln(1 + eˣ)`.
+    Softplus,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `x · tanh(ln(1 + eˣ))`.
+    Mish,
+    /// `x` where positive, else `alpha · (e^(x / alpha) − 1)`.
+    Celu {
+        /// Limit below zero, negated; not 0.
+        alpha: f32,
+    },
+    /// `x` above a threshold, else 0.
+    ThresholdedRelu {
+        /// The threshold.
+        alpha: f32,
+    },
+    /// `|x|`.
+    Abs,
+    /// `eˣ`.
+    Exp,
+    /// `ln x`.
+    Log,
+    /// `sin x`.
+    Sin,
+    /// `cos x`.
+    Cos,
+    /// The error function.
+    Erf,
+    /// `x^exponent`: roots, reciprocals.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
+}
+
+/// Which channels of a head are a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// `i` and `i + head_dim / 2`.
+    Halves,
+    /// `2·i` and `2·i + 1`.
+    Neighbours,
+}
+
+impl Pairs {
+    /// The channels of pair `pair` of a head with `half` pairs.
+    pub fn channels(self, pair: usize, half: usize) -> (usize, usize) {
+        match self {
+            Pairs::Halves => (pair, pair + half),
+            Pairs::Neighbours => (2 * pair, 2 * pair + 1),
+        }
+    }
 }
 
 /// A part of a concatenation.
@@ -154,6 +206,24 @@ pub enum Node {
         beta: Vec<f32>,
         /// Added to the variance.
         eps: f32,
+        /// Whether the mean is taken away first; without, the variance is the mean of squares
+        /// (RMSNorm).
+        centred: bool,
+    },
+    /// Normalisation of groups of consecutive channels, each over all rows.
+    GroupNorm {
+        /// Input.
+        x: TensorId,
+        /// Output.
+        out: TensorId,
+        /// Groups, a divisor of the width.
+        groups: usize,
+        /// γ, as many as the width.
+        gamma: Vec<f32>,
+        /// β, as many as the width.
+        beta: Vec<f32>,
+        /// Added to the variance.
+        eps: f32,
     },
     /// Element-wise function.
     Activate {
@@ -181,6 +251,25 @@ pub enum Node {
         y: TensorId,
         /// Output.
         out: TensorId,
+    },
+    /// Quotient of two tensors.
+    Div {
+        /// The dividend, of the output's shape.
+        x: TensorId,
+        /// The divisor: of that shape, or one row, or one element of each row, or one element.
+        y: TensorId,
+        /// Output.
+        out: TensorId,
+    },
+    /// Euclidean length of each channel over all rows, divided by the mean of the lengths (global
+    /// response normalisation, arXiv 2301.00808): one row.
+    ResponseNorm {
+        /// Input.
+        x: TensorId,
+        /// Output, one row.
+        out: TensorId,
+        /// Added to the mean.
+        eps: f32,
     },
     /// Adds a constant of the tensor's shape (a position embedding).
     AddConstant {
@@ -313,6 +402,22 @@ pub enum Node {
         /// A row of `x` for every row of `out`.
         rows: Vec<u32>,
     },
+    /// Rotary position embedding: `first · cos − second · sin` and `second · cos + first · sin` for the
+    /// pairs of channels of every head.
+    Rotary {
+        /// Input.
+        x: TensorId,
+        /// Output: as many rows, heads side by side.
+        out: TensorId,
+        /// The first element; rows are as far apart as those of the input.
+        offset: usize,
+        /// Channels of each head, even.
+        head_dim: usize,
+        /// Which channels of a head are a pair.
+        pairs: Pairs,
+        /// For each row the cosines of a head's pairs, then their sines, −1 to 1: `rows × head_dim`.
+        angles: Vec<f32>,
+    },
     /// Rows of several tensors or constants of one width, one after the other.
     Concat {
         /// What is joined.
@@ -326,7 +431,7 @@ pub enum Node {
 macro_rules! tensors {
     ($node:expr) => {
         match $node {
-            Node::Add { x, y, out } | Node::Mul { x, y, out } => (vec![x, y], out),
+            Node::Add { x, y, out } | Node::Mul { x, y, out } | Node::Div { x, y, out } => (vec![x, y], out),
             Node::MatMul {
                 a: Strided { tensor: a, .. },
                 b: Strided { tensor: b, .. },
@@ -361,14 +466,17 @@ macro_rules! tensors {
             | Node::Linear { x, out, .. }
             | Node::Affine { x, out, .. }
             | Node::LayerNorm { x, out, .. }
+            | Node::GroupNorm { x, out, .. }
             | Node::Activate { x, out, .. }
             | Node::AddConstant { x, out, .. }
             | Node::Softmax { x, out, .. }
             | Node::Select { x, out, .. }
             | Node::Mean { x, out }
+            | Node::ResponseNorm { x, out, .. }
             | Node::Rows { x, out, .. }
             | Node::Permute { x, out, .. }
-            | Node::Gather { x, out, .. } => (vec![x], out),
+            | Node::Gather { x, out, .. }
+            | Node::Rotary { x, out, .. } => (vec![x], out),
         }
     };
 }
@@ -482,9 +590,12 @@ impl Graph {
             Node::Pixels { .. }
             | Node::Affine { .. }
             | Node::LayerNorm { .. }
+            | Node::GroupNorm { .. }
             | Node::Activate { .. }
             | Node::Add { .. }
             | Node::Mul { .. }
+            | Node::Div { .. }
+            | Node::ResponseNorm { .. }
             | Node::AddConstant { .. }
             | Node::Softmax { .. }
             | Node::Select { .. }
@@ -492,6 +603,7 @@ impl Graph {
             | Node::Rows { .. }
             | Node::Permute { .. }
             | Node::Gather { .. }
+            | Node::Rotary { .. }
             | Node::Concat { .. } => 0,
         };
         self.nodes.iter().map(|node| of(node) as u64).sum()

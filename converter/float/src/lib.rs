@@ -18,13 +18,14 @@ mod layout;
 pub mod math;
 mod preprocessing;
 mod progress;
+mod rectified;
 mod scores;
 mod simplify;
 
 pub use binary::Signs;
 pub use error::GraphError;
 pub use eval::{Evaluator, evaluate_node, linear};
-pub use graph::{Dense, Function, Graph, Node, Output, Part, Tensor};
+pub use graph::{Dense, Function, Graph, Node, Output, Pairs, Part, Tensor};
 pub use layout::{Geometry, Strided, TensorId};
 pub use preprocessing::{Preprocessing, StatedPixels};
 pub use progress::Progress;

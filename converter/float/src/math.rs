@@ -6,7 +6,10 @@
 //! in the crates of the converter. Its sums have one order, and no multiplication is fused with an
 //! addition.
 
-pub use libm::{cosf, erf, erfc, exp, expf, expm1, log, log1pf, log2, log10, logf, pow, sinf, tanh, tanhf};
+pub use libm::{
+    cos, cosf, erf, erfc, exp, expf, expm1, log, log1p, log1pf, log2, log10, logf, pow, sin, sinf, tanh,
+    tanhf,
+};
 
 /// `x²`.
 pub fn square(x: f64) -> f64 {

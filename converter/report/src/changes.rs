@@ -10,8 +10,9 @@ use super::text;
 const OPEN: usize = 4;
 
 /// What the user did comes first, then what costs memory.
-const KINDS: [ChangeKind; 6] = [
+const KINDS: [ChangeKind; 7] = [
     ChangeKind::Overridden,
+    ChangeKind::LeftOut,
     ChangeKind::Withheld,
     ChangeKind::Escalated,
     ChangeKind::Equalized,
@@ -27,6 +28,7 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::Escalated => ("Escalated", "An activation was given more bits."),
         ChangeKind::Withheld => ("Withheld", "An activation would need more bits than there is room for."),
         ChangeKind::Overridden => ("Overridden", "Set on the command line."),
+        ChangeKind::LeftOut => ("Left out", "A calibration image drove the model beyond all others."),
     }
 }
 

@@ -9,6 +9,7 @@ mod axis;
 mod boards;
 mod changes;
 mod container;
+mod disagreement;
 mod instructions;
 mod lifetimes;
 mod ranges;
@@ -23,6 +24,7 @@ mod text;
 mod verdict;
 
 pub use container::{InstructionFacts, ProgramFacts};
+pub use disagreement::disagreement;
 pub use lifetimes::{Buffer, BufferKind, TileGroup};
 pub use remarks::remarks;
 pub use sidecar::{MAX_FACTS, SidecarError, read_facts, sidecar_path, write_facts};

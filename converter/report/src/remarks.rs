@@ -1,6 +1,6 @@
 //! What makes a calibration or a comparison worth less than its figures.
 
-use facts::{Comparison, Facts};
+use facts::{Change, ChangeKind, Comparison, Facts};
 
 use super::text;
 
@@ -27,8 +27,23 @@ pub fn remarks(facts: &Facts) -> Vec<String> {
     if repeated > 0 {
         remarks.push(format!("{} equal an earlier one.", text::many(repeated, "calibration image")));
     }
+    remarks.extend(left_out(&facts.changes));
     remarks.extend(facts.comparisons.iter().take(1).flat_map(about));
     remarks
+}
+
+/// On calibration images that were outliers.
+fn left_out(changes: &[Change]) -> Option<String> {
+    let outliers: Vec<&Change> = changes.iter().filter(|one| one.kind == ChangeKind::LeftOut).collect();
+    let first = outliers.first()?;
+    Some(format!(
+        "{} did not calibrate: there the float model leaves the range of all others (`{}`: {}). On such images the \
+         integers are cut off, and the answers may differ. Weights of a channel of almost no variance in training \
+         cause this.",
+        text::many(outliers.len(), "image"),
+        first.layer,
+        first.why
+    ))
 }
 
 fn about(comparison: &Comparison) -> Vec<String> {
@@ -59,6 +74,7 @@ mod tests {
             data: String::new(),
             images,
             seen,
+            outputs: Vec::new(),
             largest_class,
             agreement: Some(100.0),
             cosine: 1.0,

@@ -4,6 +4,7 @@ use boards::OWNED;
 use facts::Comparison;
 use maud::{Markup, html};
 
+use super::disagreement::disagreement;
 use super::remarks::remarks;
 use super::subject::Report;
 use super::text;
@@ -18,8 +19,12 @@ enum Grade {
 }
 
 impl Grade {
-    /// By the loss of accuracy where labels were given, else by agreement, else by cosine.
+    /// Worse where it is no answer to the same question. Else by the loss of accuracy where labels
+    /// were given, else by agreement, else by cosine.
     fn of(comparison: Option<&Comparison>) -> Grade {
+        if comparison.is_some_and(|c| c.agrees() == Some(false)) {
+            return Grade::Worse;
+        }
         let Some(c) = comparison.filter(|c| !c.seen) else { return Grade::Unknown };
         // Limits for the same answers, and for close ones.
         let (distance, same, close) = match (c.float_top1, c.integer_top1, c.agreement) {
@@ -89,7 +94,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 ", " (and) " it " (boards) "."
             }
             p.sentence { (accuracy_sentence(comparison)) " " (size_sentence(report)) }
-            @for remark in remarks(report.facts) {
+            @for remark in disagreement(report.facts).into_iter().chain(remarks(report.facts)) {
                 p.sentence { (remark) }
             }
             div.cards {
@@ -165,6 +170,7 @@ mod tests {
             data: String::new(),
             images: 1000,
             seen: false,
+            outputs: Vec::new(),
             largest_class: None,
             agreement,
             cosine,

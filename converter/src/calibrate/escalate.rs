@@ -184,7 +184,11 @@ fn check(name: &str, precision: Precision, binary: bool, linear: bool) -> Result
 fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
     let Some(node) = model.nodes.iter().find(|node| node.output() == x) else { return false };
     match node {
-        Node::LayerNorm { .. } | Node::Add { .. } | Node::Mul { .. } => true,
+        Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
+        | Node::Add { .. }
+        | Node::Mul { .. }
+        | Node::Div { .. } => true,
         Node::Mean { .. } => !binary,
         Node::Activate { function, .. } => binary && *function != Function::Sign,
         Node::Rows { x, .. } | Node::Permute { x, .. } => !binary && can_widen(model, *x, binary),

@@ -107,6 +107,7 @@ fn attention(reach: f32, mask: Option<&[f32]>) -> Graph {
         gamma: vec![1.0; WIDTH],
         beta: vec![0.0; WIDTH],
         eps: 1e-5,
+        centred: true,
     });
     let [q, k, v] = ["q", "k", "v"].map(|name| block.linear(name, x, WIDTH, 2.0));
     let by_head = |tensor| Strided { tensor, offset: 0, batch: HEAD_DIM, row: WIDTH };

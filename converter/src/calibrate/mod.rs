@@ -1,6 +1,7 @@
 //! Post-training quantization: a float graph and some images become integers.
 //!
-//! 1. `statistics`: the float model runs on the calibration images.
+//! 1. `statistics`: the float model runs on the calibration images; those that it drives far
+//!    beyond all others are left out (`outliers`).
 //! 2. `equalize`: channels are rescaled between layers where that leaves the float
 //!    model as it is (SmoothQuant, arXiv 2211.10438; RepQ-ViT, arXiv 2212.08254).
 //! 3. `padding`: convolutions read padding as pixels where a zero point is worth it.
@@ -17,6 +18,7 @@ mod layers;
 #[cfg(test)]
 mod masks;
 mod options;
+mod outliers;
 mod padding;
 mod precision;
 mod range;
@@ -98,14 +100,21 @@ pub(crate) fn calibrate<'o>(
     }
     let mut changes = float::simplify(&mut model);
     changes.extend(float::fold_pixels(&mut model));
-    let mut statistics = statistics::collect(&model, frames, "calibrating", progress)?;
+    let mut frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let mut statistics = statistics::collect(&model, &frames, "calibrating", progress)?;
     statistics.check(&model)?;
+    let outliers = outliers::find(&statistics);
+    if !outliers.is_empty() {
+        outliers::leave_out(&mut frames, &outliers);
+        changes.extend(outliers.iter().map(|one| one.change(&model)));
+        statistics = statistics::collect(&model, &frames, "calibrating without outliers", progress)?;
+    }
     let padded = padding::lay_out(&mut model, &statistics);
     if options.equalize {
         changes.extend(equalize::equalize(&mut model, &statistics));
     }
     if options.equalize || !padded.is_empty() {
-        statistics = statistics::collect(&model, frames, "calibrating again", progress)?;
+        statistics = statistics::collect(&model, &frames, "calibrating again", progress)?;
     }
     changes.extend(padded);
     check_names(&model, &options.precision)?;

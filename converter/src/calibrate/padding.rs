@@ -35,18 +35,51 @@ pub(super) fn lay_out(model: &mut Graph, statistics: &Statistics) -> Vec<Change>
     changes
 }
 
-/// What a zero point is worth to the output `x` of a function that is not linear, if it is enough.
+/// What a zero point is worth to the output `x` of a function that is not linear, if it is enough;
+/// none where another of its readers takes none.
 fn worth(model: &Graph, statistics: &Statistics, x: TensorId) -> Option<f64> {
     let maker = model.nodes.iter().find(|node| node.output() == x)?;
-    let Node::Activate { function, .. } = maker else { return None };
-    // What ReLU reads and makes has one scale, below 0 too.
-    if matches!(function, Function::Relu | Function::Sign) {
+    let Node::Activate { x: before, function, .. } = *maker else { return None };
+    // What ReLU reads and makes has one scale.
+    let has_one_below_zero = function == Function::Relu && !model.rectified()[before];
+    if has_one_below_zero || function == Function::Sign || !readers_may_shift(model, x) {
         return None;
     }
     let seen = &statistics.activations[x];
     let (low, high) = (f64::from(seen.min()).min(0.0), f64::from(seen.max()).max(0.0));
     let worth = 20.0 * math::log10(high.max(-low) / 127.0 / ((high - low) / 255.0));
     (worth >= WORTH_DB).then_some(worth)
+}
+
+/// Whether every reader of `x` takes integers with a zero point, or int16.
+fn readers_may_shift(model: &Graph, x: TensorId) -> bool {
+    let takes = |node: &Node| match node {
+        Node::Pixels { .. }
+        | Node::Conv { .. }
+        | Node::Linear { .. }
+        | Node::Affine { .. }
+        | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
+        | Node::Add { .. }
+        | Node::Div { .. }
+        | Node::AddConstant { .. }
+        | Node::Activate { .. }
+        | Node::Softmax { .. }
+        | Node::Rows { .. }
+        | Node::Permute { .. }
+        | Node::Gather { .. }
+        | Node::Concat { .. } => true,
+        Node::Mul { .. }
+        | Node::Rotary { .. }
+        | Node::ResponseNorm { .. }
+        | Node::Select { .. }
+        | Node::MatMul { .. }
+        | Node::Attention { .. }
+        | Node::BinaryAttention { .. }
+        | Node::Mean { .. } => false,
+    };
+    let is_output = model.outputs.iter().any(|output| output.tensor == x);
+    !is_output && model.nodes.iter().filter(|node| node.inputs().contains(&x)).all(takes)
 }
 
 /// Makes the convolution at node `index` read an image with its padding.

@@ -1,7 +1,7 @@
 //! What activations look like on the calibration images.
 
 use float::Progress;
-use float::{Evaluator, Graph, Node, TensorId, least_score};
+use float::{Evaluator, Graph, Node, TensorId, least_score, math};
 use rayon::prelude::*;
 
 use super::attention;
@@ -65,6 +65,14 @@ impl Activation {
         self.high.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
 
+    /// Negative values become 0.
+    fn rectify(&mut self) {
+        for value in self.low.iter_mut().chain(&mut self.high).chain(&mut self.samples) {
+            // A NaN stays.
+            *value = if *value < 0.0 { 0.0 } else { *value };
+        }
+    }
+
     /// Mean of `of(value)` in each column over the samples.
     pub fn column_means(&self, of: impl Fn(f32) -> f64) -> Vec<f64> {
         let mut sums = vec![0f64; self.width];
@@ -117,6 +125,8 @@ pub(super) struct Statistics {
     pub activations: Vec<Activation>,
     /// By node: rows of attention scores, `keys` wide; empty for other nodes.
     pub scores: Vec<Vec<f32>>,
+    /// By image: the mean square of each tensor.
+    pub energies: Vec<Vec<f64>>,
 }
 
 impl Statistics {
@@ -124,6 +134,7 @@ impl Statistics {
         Self {
             activations: model.tensors.iter().map(|t| Activation::new(t.width)).collect(),
             scores: vec![Vec::new(); model.nodes.len()],
+            energies: Vec::new(),
         }
     }
 
@@ -134,6 +145,7 @@ impl Statistics {
         for (mine, theirs) in self.scores.iter_mut().zip(other.scores) {
             mine.extend(theirs);
         }
+        self.energies.extend(other.energies);
     }
 
     /// Every activation is finite.
@@ -177,7 +189,7 @@ fn check_mask(name: &str, values: &[f32], width: Option<usize>) -> Result<(), Co
 /// Runs the float model on every frame.
 pub(super) fn collect(
     model: &Graph,
-    frames: &[Vec<u8>],
+    frames: &[&[u8]],
     stage: &str,
     progress: &dyn Progress,
 ) -> Result<Statistics, ConvertError> {
@@ -195,8 +207,10 @@ pub(super) fn collect(
             .enumerate()
             .map(|(index, frame)| {
                 let mut part = Statistics::new(model);
+                let mut energies = vec![0.0; model.tensors.len()];
                 let mut held: Vec<Option<Vec<f32>>> = vec![None; model.tensors.len()];
                 evaluator.trace(frame, &mut |id: TensorId, values: &[f32]| {
+                    energies[id] = energy(values);
                     match score_widths[id] {
                         Some(width) => {
                             part.activations[id].record(&taking_part(values, width), keep, start + index);
@@ -211,6 +225,7 @@ pub(super) fn collect(
                     }
                 });
                 progress.step();
+                part.energies.push(energies);
                 part
             })
             .collect();
@@ -218,7 +233,16 @@ pub(super) fn collect(
             all.merge(part);
         }
     }
+    // What is below 0 before a ReLU needs no integers: int8 and int16 saturate there.
+    let rectified = all.activations.iter_mut().zip(model.rectified()).filter(|(_, rectified)| *rectified);
+    rectified.for_each(|(activation, _)| activation.rectify());
     Ok(all)
+}
+
+/// Mean square of the finite values.
+fn energy(values: &[f32]) -> f64 {
+    let finite = values.iter().filter(|v| v.is_finite());
+    finite.map(|v| math::square(f64::from(*v))).sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Scores in rows of `width`: each that takes no part in its softmax as the least that does, and

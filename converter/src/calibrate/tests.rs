@@ -83,6 +83,7 @@ fn model() -> Graph {
         gamma: vec![1.0; WIDTH],
         beta: vec![0.0; WIDTH],
         eps: 1e-5,
+        centred: true,
     });
     let tensor = push(g, "head", 1, 5, |out| Node::Linear { x, out, dense: dense(5, 5, WIDTH) });
     graph.outputs.push(Output {

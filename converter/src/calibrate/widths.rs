@@ -38,11 +38,16 @@ impl WidthPlan {
             Node::Activate { function: Function::Sign, .. } => all(Width::I16),
             Node::Pixels { .. } | Node::Conv { .. } | Node::Attention { .. } => all(Width::I8),
             Node::Softmax { .. } | Node::Select { .. } => all(Width::I8),
-            Node::Add { .. } | Node::AddConstant { .. } | Node::LayerNorm { .. } | Node::Affine { .. } => {
-                all(Width::I16)
+            Node::Add { .. }
+            | Node::AddConstant { .. }
+            | Node::LayerNorm { .. }
+            | Node::GroupNorm { .. }
+            | Node::Affine { .. }
+            | Node::Div { .. } => all(Width::I16),
+            // What is averaged or turned and factors are read as they come.
+            Node::Mean { x, .. } | Node::Rotary { x, .. } | Node::ResponseNorm { x, .. } => {
+                vec![(*x, factor(self.primary[*x]))]
             }
-            // What is averaged and factors are read as they come.
-            Node::Mean { x, .. } => vec![(*x, factor(self.primary[*x]))],
             Node::Mul { x, y, .. } => [*x, *y].map(|id| (id, factor(self.primary[id]))).to_vec(),
             Node::MatMul { a, b, .. } => {
                 let probabilities = makes_probabilities(model, a.tensor);
@@ -111,6 +116,7 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         layers,
     };
     let mut wanted = vec![Wanted::default(); count];
+    let readers = model.readers();
     for output in &model.outputs {
         let width = match output.kind {
             OutputKind::Logits | OutputKind::Values => Width::I32,
@@ -127,6 +133,12 @@ pub(super) fn plan(model: &Graph, layers: Layers) -> WidthPlan {
         };
         for (id, width) in plan.reads(model, index) {
             wanted[id].add(width);
+        }
+        // What is only turned is rounded to int8 once, behind that.
+        if let Node::Rotary { x, .. } = *node
+            && readers[x].iter().all(|&reader| matches!(model.nodes[reader], Node::Rotary { .. }))
+        {
+            wanted[x].add(Width::I16);
         }
         // A product is as fine as its factors.
         if let Node::Mul { x, y, .. } = *node {
@@ -170,11 +182,16 @@ fn made(node: &Node, wanted: Wanted) -> Width {
         Node::Add { .. } | Node::AddConstant { .. } | Node::BinaryAttention { .. } => Width::I16,
         Node::Pixels { .. } | Node::Attention { .. } => Width::I8,
         Node::Activate { function: Function::Relu, .. } if widest != Width::I8 => Width::I16,
+        Node::Activate { function, .. } if function.is_steep() => Width::I16,
         Node::Activate { .. } | Node::Select { .. } => Width::I8,
+        Node::ResponseNorm { .. } => Width::I16,
         // Probabilities of int8 would be too coarse: 2⁻⁷ a step.
         Node::Softmax { .. } => Width::I16,
         Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Mul { .. }
+        | Node::Rotary { .. }
+        | Node::Div { .. }
         | Node::Rows { .. }
         | Node::Permute { .. }
         | Node::Gather { .. }
@@ -195,15 +212,19 @@ fn moves(node: &Node) -> bool {
         | Node::Linear { .. }
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
-        | Node::Mean { .. } => false,
+        | Node::Rotary { .. }
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }
 
@@ -243,19 +264,23 @@ fn writes_shifted(node: &Node) -> bool {
         Node::Linear { .. }
         | Node::Conv { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Pixels { .. }
         | Node::Affine { .. }
         | Node::Activate { .. } => true,
         Node::Rows { .. } | Node::Permute { .. } | Node::Gather { .. } | Node::Concat { .. } => true,
         Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Softmax { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
-        | Node::Mean { .. } => false,
+        | Node::Rotary { .. }
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }
 
@@ -268,13 +293,17 @@ fn reads_shifted(node: &Node) -> bool {
         Node::Pixels { .. }
         | Node::Affine { .. }
         | Node::LayerNorm { .. }
+        | Node::GroupNorm { .. }
         | Node::Add { .. }
         | Node::Mul { .. }
+        | Node::Div { .. }
         | Node::AddConstant { .. }
         | Node::Select { .. }
         | Node::MatMul { .. }
         | Node::Attention { .. }
         | Node::BinaryAttention { .. }
-        | Node::Mean { .. } => false,
+        | Node::Rotary { .. }
+        | Node::Mean { .. }
+        | Node::ResponseNorm { .. } => false,
     }
 }

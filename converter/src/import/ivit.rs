@@ -94,7 +94,7 @@ impl Importer<'_> {
             Ok(values.into_iter().map(f64::from).collect())
         };
         let (gamma, beta) = (read("weight")?, read("bias")?);
-        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: 0.0 });
+        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: 0.0, centred: true });
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl Layers<'_> {
         let gamma = self.floats(&format!("{layer}.weight"), &[width])?;
         let beta = self.floats(&format!("{layer}.bias"), &[width])?;
         let out = self.tensor_like(layer, x);
-        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps });
+        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps, centred: true });
         Ok(out)
     }
 

@@ -1,7 +1,8 @@
 //! Attention: one fused instruction, or the three it composes.
 
 use quant::Op;
-use quant::ops::{Act, Attention, Exponential, MatMul, Shiftmax};
+use quant::mem::Slot;
+use quant::ops::{Act, Attention, Exponential, MatMul, Permute, Shiftmax};
 
 use super::lowering::Lowering;
 use super::scales;
@@ -45,6 +46,7 @@ impl Lowering<'_> {
             // Row by row of `out`, from the queries of the rows that are computed.
             let skipped = self.needed[out].unwrap_or(0) as usize * node.q.row;
             let q = Strided { offset: node.q.offset + skipped, ..node.q };
+            let ([k, v], kv_stride) = self.keys_and_values(&node)?;
             let op = Attention {
                 queries: self.rows(out),
                 keys,
@@ -52,9 +54,9 @@ impl Lowering<'_> {
                 head_dim,
                 q: self.strided(q, self.rows(out), span(q))?,
                 q_stride: node.q.row as u32,
-                k: self.strided(node.k, keys, span(node.k))?,
-                v: self.strided(node.v, keys, span(node.v))?,
-                kv_stride: node.k.row as u32,
+                k,
+                v,
+                kv_stride,
                 score,
                 exp,
                 requant,
@@ -117,9 +119,32 @@ impl Lowering<'_> {
     }
 }
 
+impl Lowering<'_> {
+    /// Keys and values, and the one distance of their rows: those between other columns are copied
+    /// where the distances differ.
+    fn keys_and_values(&mut self, node: &Heads<'_>) -> Result<([Slot<i8>; 2], u32), ConvertError> {
+        let (rows, width) = (node.keys, node.heads * node.head_dim);
+        let [k, v] = [self.strided(node.k, rows, width)?, self.strided(node.v, rows, width)?];
+        if node.k.row == node.v.row {
+            return Ok(([k, v], node.k.row as u32));
+        }
+        let mut apart = |part: Strided, x: Slot<i8>| -> Result<Slot<i8>, ConvertError> {
+            if part.row == width as usize {
+                return Ok(x);
+            }
+            let out = self.draft.region::<i8>(u64::from(rows) * u64::from(width))?.slot();
+            let (shape, strides) = ([rows, 1, 1, width], [part.row as u32, 0, 0, 1]);
+            let copy = Permute { shape, strides, x: Act::I8(x), out: Act::I8(out) };
+            self.draft.push(format!("{}.heads", self.graph.tensors[part.tensor].name), Op::Permute(copy));
+            Ok(out)
+        };
+        let (k, v) = (apart(node.k, k)?, apart(node.v, v)?);
+        Ok(([k, v], width))
+    }
+}
+
 /// Whether the fused instruction can read queries, keys and values: heads side by side in
-/// every row, keys and values at one distance.
-pub(super) fn fusable([q, k, v]: [&Strided; 3], head_dim: u32) -> bool {
-    let side_by_side = |part: &Strided| part.batch == head_dim as usize;
-    k.row == v.row && [q, k, v].into_iter().all(side_by_side)
+/// every row.
+pub(super) fn fusable(parts: [&Strided; 3], head_dim: u32) -> bool {
+    parts.into_iter().all(|part| part.batch == head_dim as usize)
 }

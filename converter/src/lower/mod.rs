@@ -6,7 +6,9 @@ mod layers;
 mod lowering;
 mod movement;
 mod norm;
+mod paired;
 mod products;
+mod rotary;
 mod scales;
 mod values;
 
@@ -103,7 +105,10 @@ impl Lowering<'_> {
             Node::AddConstant { x, out, values, scale } => self.add_constant(index, *x, *out, values, *scale),
             Node::Add { x, y, out } => self.add(index, *x, *y, *out),
             Node::Mul { x, y, out } => self.mul(index, *x, *y, *out),
-            Node::LayerNorm { x, out, gamma, beta, eps } => self.layer_norm(*x, *out, gamma, beta, *eps),
+            Node::Div { x, y, out } => self.div(index, *x, *y, *out),
+            Node::ResponseNorm { x, out, eps } => self.response_norm(*x, *out, *eps),
+            Node::LayerNorm { .. } => self.layer_norm(&graph.nodes[index]),
+            Node::GroupNorm { .. } => self.group_norm(&graph.nodes[index]),
             Node::Attention {
                 q,
                 k,
@@ -143,6 +148,7 @@ impl Lowering<'_> {
                 self.permute(*x, *out, *offset, *shape, *strides)
             }
             Node::Gather { x, out, rows } => self.gather(*x, *out, rows),
+            Node::Rotary { .. } => self.rotary(&graph.nodes[index]),
         }
     }
 
@@ -226,12 +232,15 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::LayerNorm { out, gamma, .. } if gamma.len() != graph.tensors[*out].width as usize => {
                 (Wanted::All, false)
             }
-            Node::Mul { y, out, .. } if graph.tensors[*y].rows != graph.tensors[*out].rows => {
+            Node::Mul { y, out, .. } | Node::Div { y, out, .. }
+                if graph.tensors[*y].rows != graph.tensors[*out].rows =>
+            {
                 (Wanted::All, false)
             }
             Node::Linear { .. }
             | Node::LayerNorm { .. }
             | Node::Mul { .. }
+            | Node::Div { .. }
             | Node::ShiftGelu { .. }
             | Node::Table { .. }
             | Node::Interpolate { .. }
@@ -247,13 +256,16 @@ pub(crate) fn needed_rows(graph: &Graph) -> Vec<Option<u32>> {
             Node::QuantizeImage { .. }
             | Node::Conv { .. }
             | Node::Concat { .. }
+            | Node::GroupNorm { .. }
             | Node::AddConstant { .. }
             | Node::MatMul { .. }
             | Node::Softmax { .. }
             | Node::Mean { .. }
+            | Node::ResponseNorm { .. }
             | Node::Rows { .. }
             | Node::Permute { .. }
-            | Node::Gather { .. } => (Wanted::All, false),
+            | Node::Gather { .. }
+            | Node::Rotary { .. } => (Wanted::All, false),
         };
         for x in node.inputs() {
             wanted[x] = wanted[x].and(input);

@@ -2,9 +2,7 @@
 
 use quant::Op;
 use quant::arith::ShiftExp;
-use quant::ops::{
-    Act, Exponential, Interpolate, MeanTokens, Mul, PerChannel, Relu, Requantize, Shiftmax, Spread, Table,
-};
+use quant::ops::{Act, Exponential, Interpolate, MeanTokens, PerChannel, Relu, Requantize, Shiftmax, Table};
 
 use super::lowering::Lowering;
 use super::scales;
@@ -54,53 +52,6 @@ impl Lowering<'_> {
         let op = Relu { rows: self.rows(out), width, x: self.act(out)? };
         self.draft.push(self.name(out), Op::Relu(op));
         Ok(())
-    }
-
-    pub(super) fn mul(
-        &mut self,
-        node: usize,
-        x: TensorId,
-        y: TensorId,
-        out: TensorId,
-    ) -> Result<(), ConvertError> {
-        let (name, made, factors) = (self.name(out), &self.graph.tensors[out], &self.graph.tensors[y]);
-        let scale = scales::multiplier(&name, self.scale(x) * self.scale(y) / made.scale)?;
-        let (rows, width) = (self.rows(out), made.width);
-        let same_rows = factors.rows == made.rows;
-        let (rows, width, spread) = match (factors.rows, factors.width) {
-            (_, wide) if same_rows && wide == width => (rows, width, Spread::Element),
-            // One factor for all: a row of everything.
-            (1, 1) => (1, rows * width, Spread::Row),
-            (1, _) => (rows, width, Spread::Channel),
-            _ => (rows, width, Spread::Row),
-        };
-        let (x, y) = match spread {
-            Spread::Element if !self.is_replaceable(node, x, y, out)? => (y, x),
-            Spread::Element | Spread::Channel | Spread::Row => (x, y),
-        };
-        let replaceable = self.is_replaceable(node, x, y, out)?;
-        let y = if same_rows { self.read(y, out)? } else { self.act(y)? };
-        let op = if replaceable {
-            self.places[out] = Some(self.source(x, out)?);
-            Mul { rows, width, x: self.act(out)?, y, spread, scale, out: None }
-        } else {
-            let (x, out) = (self.read(x, out)?, Some(self.act(out)?));
-            Mul { rows, width, x, y, spread, scale, out }
-        };
-        self.draft.push(name, Op::Mul(op));
-        Ok(())
-    }
-
-    /// Whether `out`, a product of `x` and `y`, can take the place of `x`.
-    fn is_replaceable(
-        &mut self,
-        node: usize,
-        x: TensorId,
-        y: TensorId,
-        out: TensorId,
-    ) -> Result<bool, ConvertError> {
-        let apart = self.place(x)?.region.base != self.place(y)?.region.base;
-        Ok(apart && self.graph.tensors[x].bits == self.graph.tensors[out].bits && self.dies(x, node))
     }
 
     pub(super) fn requantize(

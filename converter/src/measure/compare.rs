@@ -12,10 +12,11 @@ use runtime::{Model, OutputKind};
 
 use super::error::MeasureError;
 use super::memory::Aligned;
+use super::outputs::Sums;
 use super::run::{check_frames, load, start};
 
-/// Runs both models on `frames` and compares their outputs: the cosine of each output,
-/// and for classifiers the class (ties go to the lowest) with `labels`, one for each frame.
+/// Runs both models on `frames` and compares their outputs: the cosine and the errors of each
+/// output, and for classifiers the class (ties go to the lowest) with `labels`, one for each frame.
 /// `name` says which images they are.
 ///
 /// # Errors
@@ -40,16 +41,30 @@ pub fn compare(
     }
     let classifier = model.outputs().position(|output| output.kind == OutputKind::Logits);
     let evaluator = Evaluator::new(float)?;
+    let scales = model.outputs().map(|output| f32::from_bits(output.scale.0));
+    let mut sums: Vec<Sums> = scales.map(Sums::new).collect();
+    let mut answers = Vec::with_capacity(frames.len());
     progress.begin("comparing answers", frames.len());
-    let answers: Result<Vec<Answer>, MeasureError> = frames
-        .par_iter()
-        .map(|frame| {
-            let answer = Answer::new(&evaluator.run(frame), &outputs(&model, frame)?, classifier);
-            progress.step();
-            Ok(answer)
-        })
-        .collect();
-    Ok(summary(&answers?, labels, name))
+    // A few images at a time: their outputs wait to be added in order.
+    for frames in frames.chunks(rayon::current_num_threads().max(1) * 2) {
+        let parts: Result<Vec<_>, MeasureError> = frames
+            .par_iter()
+            .map(|frame| {
+                let (float, integer) = (evaluator.run(frame), outputs(&model, frame)?);
+                progress.step();
+                Ok((Answer::new(&float, &integer, classifier), float, integer))
+            })
+            .collect();
+        for (answer, float, integer) in parts? {
+            answers.push(answer);
+            for (sums, (float, integer)) in sums.iter_mut().zip(float.into_iter().zip(integer)) {
+                sums.add(float, integer);
+            }
+        }
+    }
+    let figures =
+        sums.into_iter().zip(&float.outputs).map(|(sums, output)| sums.finish(output, frames.len()));
+    Ok(Comparison { outputs: figures.collect(), ..summary(&answers, labels, name) })
 }
 
 fn check_outputs(model: &Model<'_>, float: &float::Graph) -> Result<(), MeasureError> {
@@ -146,6 +161,7 @@ fn summary(answers: &[Answer], labels: Option<&[u32]>, name: &str) -> Comparison
         data: name.to_owned(),
         images,
         seen: false,
+        outputs: Vec::new(),
         largest_class: classes.as_ref().map(|classes| percent(most(classes.iter().map(|(float, _)| *float)))),
         agreement: classes.as_ref().map(|c| percent(c.iter().filter(|(f, q)| f == q).count())),
         cosine: answers.iter().map(|answer| answer.cosine).sum::<f64>() / images as f64,

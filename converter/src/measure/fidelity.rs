@@ -35,7 +35,8 @@ const NAME_BYTES: usize = 255;
 /// equivalent rewrite (folding, equalization) in it. Instructions whose output is no
 /// tensor of both graphs are left out: copies, loads of constants, values that exist only
 /// inside a fused instruction. Where only one row of a tensor is computed, that row is
-/// compared. Scores that are too low to take part in their softmax are not.
+/// compared. Scores that are too low to take part in their softmax are not, and of what only ReLUs
+/// read the positive part is.
 ///
 /// Holds, for each thread, the integers of all compared instructions of one frame.
 ///
@@ -114,11 +115,13 @@ struct Watched {
     zero: i32,
     /// The scores that softmaxes normalise together, if nothing else reads the tensor.
     score_width: Option<usize>,
+    /// Only ReLUs read it.
+    rectified: bool,
 }
 
 /// The instructions of `model` that write a tensor which both graphs know.
 fn watch(model: &Model<'_>, quantized: &Graph, float: &float::Graph) -> Vec<Watched> {
-    let (needed, score_widths) = (needed_rows(quantized), float.scores());
+    let (needed, score_widths, rectified) = (needed_rows(quantized), float.scores(), float.rectified());
     let known: HashMap<&str, usize> =
         quantized.tensors.iter().enumerate().map(|(id, t)| (cut(&t.name), id)).collect();
     let floats: HashMap<&str, usize> =
@@ -152,6 +155,7 @@ fn watch(model: &Model<'_>, quantized: &Graph, float: &float::Graph) -> Vec<Watc
             scale: tensor.scale,
             zero: tensor.zero,
             score_width: score_widths[float_id],
+            rectified: rectified[float_id],
         })
     };
     model.instructions().filter_map(find).collect()
@@ -233,8 +237,9 @@ impl Values {
                     if x < least {
                         continue;
                     }
-                    let x = f64::from(x);
-                    let error = x - (f64::from(q.into()) - f64::from(of.zero)) * of.scale;
+                    let floor = if of.rectified { 0.0 } else { f64::NEG_INFINITY };
+                    let x = f64::from(x).max(floor);
+                    let error = x - ((f64::from(q.into()) - f64::from(of.zero)) * of.scale).max(floor);
                     sums.add(Sums { signal: x * x, noise: error * error });
                 }
             }

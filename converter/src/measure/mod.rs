@@ -9,6 +9,7 @@ mod compare;
 pub(crate) mod error;
 mod fidelity;
 mod memory;
+mod outputs;
 mod run;
 #[cfg(test)]
 mod tests;

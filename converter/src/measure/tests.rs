@@ -166,6 +166,76 @@ fn answers_are_compared_with_and_without_labels() {
 }
 
 #[test]
+fn outputs_are_measured_as_defined() {
+    let container = build(&quantized_model(), BuildOptions::default()).expect("a container");
+    let measured = |float: &float::Graph, frames: &[Vec<u8>]| {
+        let comparison = compare(float, &container, frames, None, "three", &()).expect("a comparison");
+        (comparison.outputs[0].clone(), comparison.agrees())
+    };
+    let (found, agrees) = measured(&float_model(), &frames());
+    let pairs: Vec<Vec<(f64, i32)>> =
+        frames().iter().map(|frame| token_pairs(frame[ROW]).collect()).collect();
+    let values: Vec<f64> = pairs.iter().flatten().map(|(x, _)| *x).collect();
+    let errors: Vec<f64> = pairs.iter().flatten().map(|(x, q)| x - f64::from(*q) / 127.0).collect();
+    let energy = |values: &[f64]| values.iter().map(|&value| math::square(value)).sum::<f64>();
+    let about_mean = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        energy(&values.iter().map(|value| value - mean).collect::<Vec<f64>>())
+    };
+    let snr = 10.0 * math::log10(about_mean(&values) / energy(&errors));
+    assert!((found.snr_db.unwrap() - snr).abs() < 1e-3, "{found:?}, expected {snr}");
+    let mean_error = errors.iter().map(|error| error.abs()).sum::<f64>() / 9.0;
+    assert!((found.mean_error - mean_error).abs() < 1e-6, "{found:?}, expected {mean_error}");
+    let columns = (0..3).map(|column| pairs.iter().map(|row| row[column].0).collect::<Vec<f64>>());
+    let r2 = 1.0 - energy(&errors) / columns.map(|column| about_mean(&column)).sum::<f64>();
+    assert!((found.r2.unwrap() - r2).abs() < 1e-6, "{found:?}, expected {r2}");
+    assert_eq!(
+        (found.output.as_str(), found.kind.as_str(), found.ending.as_deref()),
+        ("logits", "logits", None)
+    );
+    assert_eq!((found.decisions, found.constant, agrees), (None, false, Some(true)));
+
+    // The same image throughout says nothing of what depends on it.
+    let (found, agrees) = measured(&float_model(), &vec![frames().remove(0); 3]);
+    assert_eq!((found.r2, found.constant, agrees), (None, false, Some(true)));
+}
+
+#[test]
+fn answers_to_another_question_are_told() {
+    let mut quantized = quantized_model();
+    let answered = |quantized: &Graph, float: &float::Graph| {
+        let container = build(quantized, BuildOptions::default()).expect("a container");
+        let comparison = compare(float, &container, &frames(), None, "three", &()).expect("a comparison");
+        (comparison.agrees().expect("figures"), comparison.outputs[0].clone())
+    };
+    // Of several labels, which decide by the sign.
+    let mut labels = float_model();
+    labels.outputs[0].ending = Some(runtime::Ending::Sigmoid);
+    let (agrees, found) = answered(&quantized, &labels);
+    assert_eq!((agrees, found.decisions), (true, Some(100.0)));
+    assert!((found.yes.unwrap() - 200.0 / 3.0).abs() < 1e-9, "{found:?}");
+    // The other sign of every weight. Pixels of 0 stay on the same side.
+    let negate = |node: &mut graph::Node| {
+        if let graph::Node::Linear { weights, out: 4, .. } = node {
+            weights.values.iter_mut().for_each(|weight| *weight = -*weight);
+        }
+    };
+    quantized.nodes.iter_mut().for_each(negate);
+    let (agrees, found) = answered(&quantized, &labels);
+    assert_eq!((agrees, found.constant), (false, false));
+    assert_eq!(found.decisions, Some(0.0), "{found:?}");
+    // No weight at all: the bias answers every image.
+    for node in &mut quantized.nodes {
+        if let graph::Node::Linear { weights, .. } = node {
+            weights.values.fill(0);
+            weights.bias.fill(1000);
+        }
+    }
+    let (agrees, found) = answered(&quantized, &float_model());
+    assert_eq!((agrees, found.constant), (false, true), "{found:?}");
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused() {
     let (float, quantized) = (float_model(), quantized_model());
     let container = build(&quantized, BuildOptions::default()).expect("a container");

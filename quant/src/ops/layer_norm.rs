@@ -98,15 +98,19 @@ impl LayerNorm {
         memory: &mut Memory<'_>,
         window: Window,
     ) -> Result<(), Fault> {
-        let args = LayerNormArgs {
+        let args = self.load(memory)?;
+        let x = window.of(self.x, self.width, self.width)?;
+        let (mut out, rest) = self.out.window(window, self.width, self.width)?.split(memory)?;
+        kernels.layer_norm(&args, rest.read(x)?, &mut out)
+    }
+
+    pub(super) fn load<'m>(&self, memory: &Memory<'m>) -> Result<LayerNormArgs<'m>, Fault> {
+        Ok(LayerNormArgs {
             width: self.width as usize,
             eps: self.eps,
             scale: self.scale.load(memory)?,
             offset: memory.blob(self.offset)?,
-        };
-        let x = window.of(self.x, self.width, self.width)?;
-        let (mut out, rest) = self.out.window(window, self.width, self.width)?.split(memory)?;
-        kernels.layer_norm(&args, rest.read(x)?, &mut out)
+        })
     }
 }
 
@@ -146,21 +150,36 @@ pub fn row_statistics(row: &[i16], eps: u64) -> RowStatistics {
     let mean = (2 * sum + count).checked_div_euclid(2 * count).unwrap_or(0);
     // Σ(x − mean)², each term below 2⁴⁷.
     let shift = i64::from(mean) * (i64::from(count) * i64::from(mean) - 2 * i64::from(sum));
-    let energy = (squares + shift) as u64 + eps;
+    RowStatistics { mean, factor: factor((squares + shift) as u64 + eps) }
+}
+
+/// Steps 3 and 4 for `S`, which is below 2⁴⁹.
+#[inline]
+pub(super) fn factor(energy: u64) -> i32 {
     if energy == 0 {
-        return RowStatistics { mean, factor: 0 };
+        return 0;
     }
     let up = energy.leading_zeros().saturating_sub(44) / 2;
     let std = isqrt(energy << (2 * up));
     let factor = (i32::MAX as u32).checked_div(std).unwrap_or(0);
-    RowStatistics { mean, factor: (factor << up) as i32 }
+    (factor << up) as i32
 }
 
 /// Scalar reference.
 pub fn layer_norm(args: &LayerNormArgs<'_>, x: &[i16], out: &mut TensorMut<'_>) -> Result<(), Fault> {
+    normalize(args, x, out, row_statistics)
+}
+
+/// Step 5 behind the `statistics` of a row and `eps`.
+pub(super) fn normalize(
+    args: &LayerNormArgs<'_>,
+    x: &[i16],
+    out: &mut TensorMut<'_>,
+    statistics: impl Fn(&[i16], u64) -> RowStatistics,
+) -> Result<(), Fault> {
     let constants = || args.scale.mantissa.iter().zip(args.scale.shift).zip(args.offset);
     for (r, row) in rows(x, args.width).enumerate() {
-        let RowStatistics { mean, factor } = row_statistics(row, args.eps);
+        let RowStatistics { mean, factor } = statistics(row, args.eps);
         for (c, (&v, ((&mantissa, &shift), &offset))) in row.iter().zip(constants()).enumerate() {
             let z = (i32::from(v) - mean) * factor;
             let high = ((i64::from(z) * i64::from(mantissa)) >> 32) as i32;

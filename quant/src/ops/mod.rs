@@ -9,7 +9,7 @@ macro_rules! ops {
             Tile, Linear, Conv2d, MatMul, Attention, Shiftmax, ShiftGelu, Table, Relu, LayerNorm,
             Add, Requantize, MeanTokens, QuantizeImage, Permute, Gather, Load,
             Binarize, BitTranspose, BinaryLinear, BinaryAttention,
-            Interpolate, Mul,
+            Interpolate, Mul, RmsNorm, Rotary, GroupNorm, ResponseNorm, Div,
         }
     };
 }
@@ -23,7 +23,9 @@ mod bit_rows;
 mod bit_transpose;
 mod common;
 mod conv2d;
+mod div;
 mod gather;
+mod group_norm;
 mod interpolate;
 mod layer_norm;
 mod linear;
@@ -35,6 +37,9 @@ mod permute;
 mod quantize_image;
 mod relu;
 mod requantize;
+mod response_norm;
+mod rms_norm;
+mod rotary;
 mod shift_gelu;
 mod shiftmax;
 mod table;
@@ -53,7 +58,9 @@ pub use bit_rows::{BinaryLinearOut, BinaryOut, BitAct, BitOut, BitsOut, Planes};
 pub use bit_transpose::{BitTranspose, BitTransposeArgs};
 pub use common::{Act, Channels, ChannelsRef, Consts, PerChannel, Tensor, TensorMut};
 pub use conv2d::{Clip, Conv2d, Conv2dArgs};
+pub use div::{Div, DivArgs, MAX_RATIO_SHIFT, quotient};
 pub use gather::Gather;
+pub use group_norm::{GroupNorm, GroupNormArgs, GroupStatistics};
 pub use interpolate::{Interpolate, KNOTS};
 pub use layer_norm::{LayerNorm, LayerNormArgs, RowStatistics, row_statistics};
 pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Residual};
@@ -65,6 +72,9 @@ pub use permute::{Permute, PermuteArgs};
 pub use quantize_image::QuantizeImage;
 pub use relu::Relu;
 pub use requantize::{Requantize, RequantizeArgs};
+pub use response_norm::{ResponseNorm, ResponseNormArgs, root_bits};
+pub use rms_norm::{RmsNorm, row_energy};
+pub use rotary::{Pairs, Rotary, RotaryArgs, turned};
 pub use shift_gelu::{ShiftGelu, ShiftGeluArgs};
 pub use shiftmax::{Exponential, ExponentialRef, Shiftmax, ShiftmaxArgs};
 pub use table::Table;
@@ -81,7 +91,9 @@ pub(crate) mod reference {
     };
     pub use super::bit_transpose::bit_transpose;
     pub use super::conv2d::conv2d;
+    pub use super::div::div;
     pub use super::gather::gather;
+    pub use super::group_norm::group_norm;
     pub use super::interpolate::interpolate;
     pub use super::layer_norm::layer_norm;
     pub use super::linear::{linear_i8, linear_i16};
@@ -93,6 +105,9 @@ pub(crate) mod reference {
     pub use super::quantize_image::quantize_image;
     pub use super::relu::{relu_i8, relu_i16};
     pub use super::requantize::requantize;
+    pub use super::response_norm::response_norm;
+    pub use super::rms_norm::rms_norm;
+    pub use super::rotary::rotary;
     pub use super::shift_gelu::shift_gelu;
     pub use super::shiftmax::shiftmax;
     pub use super::table::table;

@@ -46,6 +46,18 @@ pub enum Spread {
     Row,
 }
 
+impl Spread {
+    /// The element that stands beside element `c` of row `r`, of `width`.
+    #[inline(always)]
+    pub fn index(self, width: usize, r: usize, c: usize) -> usize {
+        match self {
+            Spread::Element => r * width + c,
+            Spread::Channel => c,
+            Spread::Row => r,
+        }
+    }
+}
+
 impl Mul {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
@@ -130,11 +142,7 @@ impl MulArgs {
     /// The element of the second factor that element `c` of row `r` is multiplied by.
     #[inline(always)]
     pub fn factor(&self, r: usize, c: usize) -> usize {
-        match self.spread {
-            Spread::Element => r * self.width + c,
-            Spread::Channel => c,
-            Spread::Row => r,
-        }
+        self.spread.index(self.width, r, c)
     }
 }
 

@@ -1,37 +1,73 @@
-//! LayerNorm with one short loop for each type of output.
+//! LayerNorm and RMSNorm with one short loop for each type of output.
 
-use quant::ops::{LayerNormArgs, RowStatistics, TensorMut, row_statistics};
+use quant::ops::{LayerNormArgs, RowStatistics, TensorMut, row_energy, row_statistics};
 use quant::slice::{rows, rows_mut};
 use quant::{Fault, Kernels};
 
 use crate::rows::RowOps;
 
-/// Rows of 16-bit values.
+/// Rows of 16-bit values about their means.
 pub(crate) fn layer_norm<C: RowOps>(
     args: &LayerNormArgs<'_>,
     x: &[i16],
     out: &mut TensorMut<'_>,
 ) -> Result<(), Fault> {
     match out {
-        TensorMut::I8(out) => {
-            for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
-                C::normalize_i8(args, row, statistics(row, args.eps), out);
-            }
-        }
-        TensorMut::I16(out) => {
-            for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
-                C::normalize_i16(args, row, statistics(row, args.eps), out);
-            }
-        }
+        TensorMut::I8(out) => to_i8::<C>(args, x, out, about_mean),
+        TensorMut::I16(out) => to_i16::<C>(args, x, out, about_mean),
         TensorMut::I32(_) => return quant::Reference.layer_norm(args, x, out),
     }
     Ok(())
 }
 
+/// Rows of 16-bit values about zero.
+pub(crate) fn rms_norm<C: RowOps>(
+    args: &LayerNormArgs<'_>,
+    x: &[i16],
+    out: &mut TensorMut<'_>,
+) -> Result<(), Fault> {
+    match out {
+        TensorMut::I8(out) => to_i8::<C>(args, x, out, about_zero),
+        TensorMut::I16(out) => to_i16::<C>(args, x, out, about_zero),
+        TensorMut::I32(_) => return quant::Reference.rms_norm(args, x, out),
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn to_i8<C: RowOps>(
+    args: &LayerNormArgs<'_>,
+    x: &[i16],
+    out: &mut [i8],
+    statistics: impl Fn(&[i16], u64) -> RowStatistics,
+) {
+    for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
+        C::normalize_i8(args, row, statistics(row, args.eps), out);
+    }
+}
+
+#[inline(always)]
+fn to_i16<C: RowOps>(
+    args: &LayerNormArgs<'_>,
+    x: &[i16],
+    out: &mut [i16],
+    statistics: impl Fn(&[i16], u64) -> RowStatistics,
+) {
+    for (row, out) in rows(x, args.width).zip(rows_mut(out, args.width)) {
+        C::normalize_i16(args, row, statistics(row, args.eps), out);
+    }
+}
+
 /// [`row_statistics`] in fast code, once.
 #[inline(never)]
-fn statistics(row: &[i16], eps: u64) -> RowStatistics {
+fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
     row_statistics(row, eps)
+}
+
+/// [`row_energy`] in fast code, once.
+#[inline(never)]
+fn about_zero(row: &[i16], eps: u64) -> RowStatistics {
+    row_energy(row, eps)
 }
 
 /// One row to int8 in plain Rust.

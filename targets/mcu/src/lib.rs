@@ -86,6 +86,15 @@ macro_rules! shared_kernels {
             crate::layer_norm::layer_norm::<Self>(args, x, out)
         }
 
+        fn rms_norm(
+            &mut self,
+            args: &quant::ops::LayerNormArgs<'_>,
+            x: &[i16],
+            out: &mut quant::ops::TensorMut<'_>,
+        ) -> Result<(), Fault> {
+            crate::layer_norm::rms_norm::<Self>(args, x, out)
+        }
+
         fn add(&mut self, args: &quant::ops::AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
             crate::add::add(args, x, y)
         }

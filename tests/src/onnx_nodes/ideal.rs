@@ -4,58 +4,108 @@ use float::{Evaluator, Graph, Node, evaluate_node};
 
 use super::signal_over_noise as decibels;
 
-/// Largest values that tensors of models may have: those that floats of 16 bits hold, which
-/// models are trained in.
+/// Largest values that tensors of models may have where two ways to compute in 32 bits are held
+/// against each other: those that floats of 16 bits hold, which models are trained in.
 const RANGE: std::ops::RangeInclusive<f32> = 1e-5..=65504.0;
 
-/// Share of the levels that are used: pixels must not happen to fall on them.
-const SHARE: f32 = 0.77;
+/// Shares of the levels that are used: pixels must not happen to fall on them, nor scores on the
+/// right side of each other.
+const SHARES: [f32; 3] = [0.77, 0.69, 0.86];
 
-/// Signal over noise of the outputs where each tensor has `bits` for its range over all `frames`,
-/// in decibels; negative without end where outputs are constant or not finite, or a tensor other
-/// than masked scores is beyond 16-bit floats.
-pub(super) fn signal_over_noise(graph: &Graph, frames: &[Vec<u8>], bits: u32) -> f64 {
-    let Ok(evaluator) = Evaluator::new(graph) else { return f64::NEG_INFINITY };
-    let mut largest = vec![0.0_f32; graph.tensors.len()];
-    let mut exact = Vec::new();
-    for frame in frames {
-        let outputs = evaluator.trace(frame, &mut |id, values| {
-            let finite = values.iter().filter(|value| value.abs() < f32::MAX / 2.0);
-            largest[id] = finite.fold(largest[id], |most, value| most.max(value.abs()));
-        });
-        exact.push(outputs.concat());
-    }
-    let masked = |id: usize| {
-        graph.nodes.iter().any(|node| matches!(node, Node::AddConstant { out, .. } if *out == id))
-    };
-    let usual = |(id, largest): (usize, &f32)| masked(id) || *largest == 0.0 || RANGE.contains(largest);
-    if !largest.iter().enumerate().all(usual) {
-        return f64::NEG_INFINITY;
-    }
-    let levels = SHARE * ((1_u32 << (bits - 1)) - 1) as f32;
-    let steps: Vec<f32> = largest.iter().map(|largest| largest / levels).collect();
-    let mut rounded = Vec::new();
-    for frame in frames {
-        let mut values: Vec<Vec<f32>> = vec![Vec::new(); graph.tensors.len()];
-        values[0] = frame.iter().map(|&pixel| f32::from(pixel)).collect();
-        for node in &graph.nodes {
-            let inputs: Vec<&[f32]> = node.inputs().into_iter().map(|id| values[id].as_slice()).collect();
-            let Ok(mut out) = evaluate_node(&graph.tensors, node, &inputs) else { return f64::NEG_INFINITY };
-            let step = steps[node.output()];
-            if step > 0.0 {
-                out.iter_mut().for_each(|value| *value = (*value / step).round() * step);
-            }
-            values[node.output()] = out;
+/// How far a model goes when its tensors are rounded.
+pub(super) struct Rounded<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) frames: &'a [Vec<u8>],
+    /// Of each tensor.
+    largest: Vec<f32>,
+    /// Of each frame.
+    pub(super) outputs: Vec<Vec<f32>>,
+}
+
+impl<'a> Rounded<'a> {
+    /// Runs `graph` on `frames`; none where it does not hold together.
+    pub(super) fn new(graph: &'a Graph, frames: &'a [Vec<u8>]) -> Option<Self> {
+        let evaluator = Evaluator::new(graph).ok()?;
+        let mut largest = vec![0.0_f32; graph.tensors.len()];
+        let mut outputs = Vec::new();
+        for frame in frames {
+            let given = evaluator.trace(frame, &mut |id, values| {
+                let counts = |value: &&f32| !is_masked(graph, id) || value.abs() < f32::MAX / 2.0;
+                let counted = values.iter().filter(counts);
+                largest[id] = counted.fold(largest[id], |most, value| most.max(value.abs()));
+            });
+            outputs.push(given.concat());
         }
-        rounded.push(
-            graph.outputs.iter().flat_map(|output| values[output.tensor].clone()).collect::<Vec<f32>>(),
-        );
+        Some(Self { graph, frames, largest, outputs })
     }
-    let found = decibels(&exact, &rounded);
-    let (low, high) = exact
-        .iter()
-        .flatten()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-    let varies = high - low > 1e-6 * high.abs().max(low.abs());
-    if found.is_nan() || !varies { f64::NEG_INFINITY } else { found }
+
+    /// Whether each tensor other than masked scores is within 16-bit floats.
+    pub(super) fn is_usual(&self) -> bool {
+        let usual = |(id, largest): (usize, &f32)| {
+            is_masked(self.graph, id) || *largest == 0.0 || RANGE.contains(largest)
+        };
+        self.largest.iter().enumerate().all(usual)
+    }
+
+    /// Whether outputs are the same throughout, but for a part that the comparison of a conversion
+    /// takes for rounded floats, too.
+    pub(super) fn is_constant(&self) -> bool {
+        let ends = self.outputs.iter().flatten();
+        let (low, high) =
+            ends.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
+        high - low <= 1e-4 * high.abs().max(low.abs())
+    }
+
+    /// Signal over noise of the outputs where each tensor has `bits` for its range over all frames,
+    /// and the weights of each output channel of a layer for theirs, in decibels, the least of several roundings; negative without end where outputs are not
+    /// finite.
+    pub(super) fn signal_over_noise(&self, bits: u32) -> f64 {
+        let each = SHARES.map(|share| share * ((1_u32 << (bits - 1)) - 1) as f32);
+        each.into_iter().map(|levels| self.at(levels)).fold(f64::INFINITY, f64::min)
+    }
+
+    fn at(&self, levels: f32) -> f64 {
+        let Self { graph, frames, largest, outputs } = self;
+        let nodes: Vec<Node> = graph.nodes.iter().map(|node| with_weights(node, levels)).collect();
+        let steps: Vec<f32> = largest.iter().map(|largest| largest / levels).collect();
+        let mut rounded = Vec::new();
+        for frame in *frames {
+            let mut values: Vec<Vec<f32>> = vec![Vec::new(); graph.tensors.len()];
+            values[0] = frame.iter().map(|&pixel| f32::from(pixel)).collect();
+            for node in &nodes {
+                let inputs: Vec<&[f32]> = node.inputs().into_iter().map(|id| values[id].as_slice()).collect();
+                let Ok(mut out) = evaluate_node(&graph.tensors, node, &inputs) else {
+                    return f64::NEG_INFINITY;
+                };
+                let step = steps[node.output()];
+                if step > 0.0 {
+                    out.iter_mut().for_each(|value| *value = (*value / step).round() * step);
+                }
+                values[node.output()] = out;
+            }
+            let given = graph.outputs.iter().flat_map(|output| values[output.tensor].clone());
+            rounded.push(given.collect::<Vec<f32>>());
+        }
+        let found = decibels(outputs, &rounded);
+        if found.is_nan() { f64::NEG_INFINITY } else { found }
+    }
+}
+
+/// Whether tensor `id` may hold scores that a mask excludes.
+fn is_masked(graph: &Graph, id: usize) -> bool {
+    graph.nodes.iter().any(|node| matches!(node, Node::AddConstant { out, .. } if *out == id))
+}
+
+/// `node` with the weights of each output channel rounded to `levels` for the largest.
+fn with_weights(node: &Node, levels: f32) -> Node {
+    let mut node = node.clone();
+    if let Node::Linear { dense, .. } | Node::Conv { dense, .. } = &mut node {
+        for row in dense.weights.chunks_mut(dense.k) {
+            let step = row.iter().fold(0.0_f32, |most, weight| most.max(weight.abs())) / levels;
+            if step > 0.0 {
+                row.iter_mut().for_each(|weight| *weight = (*weight / step).round() * step);
+            }
+        }
+    }
+    node
 }

@@ -1,6 +1,6 @@
 //! ONNX models of a few nodes, changed node by node, and what holds of every one: it is refused,
 //! or it computes what its nodes compute one after another, and its container is as near to that
-//! as eight bits allow.
+//! as eight bits allow, or its comparison says that it is not.
 
 mod ideal;
 mod mutate;
@@ -10,11 +10,13 @@ use std::collections::HashMap;
 
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, Conversion, ConvertError, convert, measure};
-use float::{Evaluator, Graph};
+use facts::AGREES_DB;
+use float::Graph;
 use onnx::constants::Budget;
 use onnx::model::{Array, Node};
 use onnx::{Model, Normalisation, import, patterns};
 
+use self::ideal::Rounded;
 use crate::memory::Aligned;
 use crate::run;
 use crate::source::Source;
@@ -40,6 +42,8 @@ pub enum Outcome {
     Refused(String),
     /// It is converted, and right.
     Right,
+    /// It is converted, and the comparison says that it is no answer to the same question.
+    Told,
     /// Its output does not depend on the image, or hangs on more than eight bits.
     Incomparable,
     /// It is too large to be worth the time.
@@ -87,22 +91,25 @@ fn holds(model: &Model) -> Result<Outcome, String> {
     let mut source = Source::new(3);
     let frames: Vec<Vec<u8>> =
         (0..IMAGES).map(|_| (0..pixels).map(|_| source.bits() as u8).collect()).collect();
-    let evaluator =
-        Evaluator::new(&graph).map_err(|error| format!("a graph that does not hold together: {error}"))?;
-    let float: Vec<Vec<f32>> = frames.iter().map(|frame| evaluator.run(frame).concat()).collect();
+    let rounded =
+        Rounded::new(&graph, &frames).ok_or_else(|| "a graph that does not hold together".to_owned())?;
+    let float = &rounded.outputs;
     if float.iter().flatten().any(|value| !value.is_finite()) {
         return Ok(Outcome::Incomparable);
     }
-    if ideal::signal_over_noise(&graph, &frames, 16) >= FLOAT_DB
+    if rounded.is_usual()
+        && !rounded.is_constant()
+        && rounded.signal_over_noise(16) >= FLOAT_DB
         && let Some(expected) = by_nodes(model, &graph, &frames[0])
     {
-        let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let values = expected.iter().chain(float.iter().flatten());
+        let largest = values.fold(0.0_f32, |largest, value| largest.max(value.abs()));
         let apart = expected.iter().zip(&float[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         if expected.len() != float[0].len() || apart > FLOAT_ERROR * largest {
             return Err(format!("the graph computes something else: {expected:?} as {:?}", float[0]));
         }
     }
-    converted(graph, &frames, &float)
+    converted(&rounded)
 }
 
 fn built(mut model: Model) -> Result<Graph, onnx::OnnxError> {
@@ -110,10 +117,10 @@ fn built(mut model: Model) -> Result<Graph, onnx::OnnxError> {
     import::build(model, Normalisation { mean: &[0.5], std: &[0.25] })
 }
 
-/// Converts `graph`, whose outputs for `frames` are `float`, and compares.
-fn converted(graph: Graph, frames: &[Vec<u8>], float: &[Vec<f32>]) -> Result<Outcome, String> {
-    let best = ideal::signal_over_noise(&graph, frames, 8);
-    let made = convert(graph, frames, &QuantizeOptions::default(), BuildOptions::default(), &());
+/// Converts a model and compares.
+fn converted(rounded: &Rounded<'_>) -> Result<Outcome, String> {
+    let Rounded { graph, frames, outputs: float, .. } = rounded;
+    let made = convert((*graph).clone(), frames, &QuantizeOptions::default(), BuildOptions::default(), &());
     let Conversion { container, quantized } = match made {
         Ok(made) => made,
         Err(error @ (ConvertError::Graph(_) | ConvertError::Program(_) | ConvertError::Measure(_))) => {
@@ -124,21 +131,28 @@ fn converted(graph: Graph, frames: &[Vec<u8>], float: &[Vec<f32>]) -> Result<Out
     let file = Aligned::copy(&container);
     let loaded =
         runtime::Model::new(&file).map_err(|error| format!("a container that is refused: {error}"))?;
-    let scale = loaded.outputs().next().map_or(1.0, |output| f32::from_bits(output.scale.0));
+    let scale = loaded.outputs().next().map_or(1.0, |output| f64::from(f32::from_bits(output.scale.0)));
+    let real = |value: i32| (f64::from(value) * scale).clamp(f32::MIN.into(), f32::MAX.into()) as f32;
     let integers = run::outputs(&loaded, frames, &quant::REFERENCE, 1);
     let found: Vec<Vec<f32>> =
-        integers.iter().map(|values| values.iter().map(|&value| value as f32 * scale).collect()).collect();
+        integers.into_iter().map(|values| values.into_iter().map(real).collect()).collect();
     let snr = signal_over_noise(float, &found);
-    match (snr >= CONTAINER_DB, best >= IDEAL_DB) {
-        (true, _) => Ok(Outcome::Right),
-        (false, false) => Ok(Outcome::Incomparable),
-        (false, true) => {
-            let facts = measure::fidelity(&quantized.float, &quantized.graph, &container, frames, &());
-            let each = facts.iter().flatten().map(|fact| format!("{} {:.1}", fact.name, fact.snr_db));
-            let each = each.collect::<Vec<_>>().join(", ");
-            Err(format!("the container is wrong: {snr:.1} dB ({each}), where eight bits allow {best:.1}"))
-        }
+    if snr >= CONTAINER_DB {
+        return Ok(Outcome::Right);
     }
+    let compared = measure::compare(&quantized.float, &container, frames, None, "", &())
+        .map_err(|error| format!("a defect of the comparison: {error}"))?;
+    if compared.agrees() == Some(false) {
+        return Ok(Outcome::Told);
+    }
+    let best = rounded.signal_over_noise(8);
+    if rounded.is_constant() || best < IDEAL_DB && snr >= AGREES_DB {
+        return Ok(Outcome::Incomparable);
+    }
+    let facts = measure::fidelity(&quantized.float, &quantized.graph, &container, frames, &());
+    let each = facts.iter().flatten().map(|fact| format!("{} {:.1}", fact.name, fact.snr_db));
+    let each = each.collect::<Vec<_>>().join(", ");
+    Err(format!("the container is wrong: {snr:.1} dB ({each}), where eight bits allow {best:.1}"))
 }
 
 /// What the nodes make of the image one after another, as of a constant; none where one of them

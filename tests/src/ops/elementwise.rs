@@ -1,11 +1,15 @@
 use proptest::prelude::*;
 use quant::Op;
+use quant::arith::Multiplier;
 use quant::mem::DType;
-use quant::ops::{Act, Add, Addend, Interpolate, KNOTS, Mul, QuantizeImage, Relu, Requantize, Spread, Table};
+use quant::ops::{
+    Act, Add, Addend, Div, Interpolate, KNOTS, MAX_RATIO_SHIFT, Mul, QuantizeImage, Relu, Requantize, Spread,
+    Table,
+};
 use runtime::SlotHandle;
 
 use super::{Generated, rows_and_width, size};
-use crate::case::{Case, multiplier};
+use crate::case::{Builder, Case, multiplier};
 use crate::source::Source;
 
 impl Generated for Table {
@@ -70,34 +74,72 @@ impl Generated for Add {
 
 impl Generated for Mul {
     fn cases() -> BoxedStrategy<Case> {
-        let spread = prop::sample::select(&[Spread::Element, Spread::Channel, Spread::Row][..]);
-        let make =
-            |((rows, width), wide, apart, spread, seed): ((u32, u32), [bool; 3], bool, Spread, u64)| {
-                let about =
-                    format!("Mul {rows} x {width} {spread:?} 16 bits {wide:?} apart {apart} seed {seed}");
-                Case::one_op(about, move |b| {
-                    let s = &mut Source::new(seed);
-                    let dtype = |wide: bool| if wide { DType::I16 } else { DType::I8 };
-                    let [x_wide, y_wide, out_wide] = wide;
-                    let (x, out) = match (apart, x_wide) {
-                        (true, _) => {
-                            let x = b.act(s, dtype(x_wide), rows * width);
-                            (x, Some(b.act_out(dtype(out_wide), rows * width)))
-                        }
-                        (false, true) => (Act::I16(b.updated_values(s, rows * width)), None),
-                        (false, false) => (Act::I8(b.updated_values(s, rows * width)), None),
-                    };
-                    let factors = match spread {
-                        Spread::Element => rows * width,
-                        Spread::Channel => width,
-                        Spread::Row => rows,
-                    };
-                    let y = b.act(s, dtype(y_wide), factors);
-                    Op::Mul(Mul { rows, width, x, y, spread, scale: multiplier(s), out })
-                })
-            };
-        let wide = any::<[bool; 3]>();
-        (rows_and_width(), wide, any::<bool>(), spread, any::<u64>()).prop_map(make).boxed()
+        let make = |pair: Pair| {
+            Case::one_op(format!("Mul {pair:?}"), move |b| {
+                let s = &mut Source::new(pair.seed);
+                let Pair { rows, width, spread, .. } = pair;
+                let (x, y, out) = pair.operands(b, s);
+                Op::Mul(Mul { rows, width, x, y, spread, scale: multiplier(s), out })
+            })
+        };
+        pairs().prop_map(make).boxed()
+    }
+}
+
+impl Generated for Div {
+    fn cases() -> BoxedStrategy<Case> {
+        let make = |pair: Pair| {
+            Case::one_op(format!("Div {pair:?}"), move |b| {
+                let s = &mut Source::new(pair.seed);
+                let Pair { rows, width, spread, .. } = pair;
+                let (x, y, out) = pair.operands(b, s);
+                let any = multiplier(s);
+                let ratio = Multiplier { shift: any.shift.min(MAX_RATIO_SHIFT), ..any };
+                Op::Div(Div { rows, width, x, y, spread, ratio, out })
+            })
+        };
+        pairs().prop_map(make).boxed()
+    }
+}
+
+/// Two operands, the second of which is spread over the first.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    rows: u32,
+    width: u32,
+    spread: Spread,
+    /// Whether the operands and the result have 16 bits.
+    wide: [bool; 3],
+    /// Whether the result goes elsewhere than to the first operand.
+    apart: bool,
+    seed: u64,
+}
+
+fn pairs() -> impl Strategy<Value = Pair> {
+    let spread = prop::sample::select(&[Spread::Element, Spread::Channel, Spread::Row][..]);
+    let make = |((rows, width), wide, apart, spread, seed)| Pair { rows, width, spread, wide, apart, seed };
+    (rows_and_width(), any::<[bool; 3]>(), any::<bool>(), spread, any::<u64>()).prop_map(make)
+}
+
+impl Pair {
+    /// Both operands, and the result where it goes elsewhere.
+    fn operands(self, b: &mut Builder, s: &mut Source) -> (Act, Act, Option<Act>) {
+        let Pair { rows, width, spread, wide: [x_wide, y_wide, out_wide], apart, .. } = self;
+        let dtype = |wide: bool| if wide { DType::I16 } else { DType::I8 };
+        let (x, out) = match (apart, x_wide) {
+            (true, _) => {
+                let x = b.act(s, dtype(x_wide), rows * width);
+                (x, Some(b.act_out(dtype(out_wide), rows * width)))
+            }
+            (false, true) => (Act::I16(b.updated_values(s, rows * width)), None),
+            (false, false) => (Act::I8(b.updated_values(s, rows * width)), None),
+        };
+        let spread_over = match spread {
+            Spread::Element => rows * width,
+            Spread::Channel => width,
+            Spread::Row => rows,
+        };
+        (x, b.act(s, dtype(y_wide), spread_over), out)
     }
 }
 

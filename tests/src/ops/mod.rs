@@ -10,6 +10,7 @@ mod linear;
 mod matmul;
 mod movement;
 mod norm;
+mod rotary;
 mod softmax;
 
 pub use attention::{AttentionShape, attention_shape};

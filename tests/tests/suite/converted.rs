@@ -1,5 +1,6 @@
 //! The bundled float model, calibrated with bundled training images: the integer program
-//! is as accurate as the float model, and gives its answers.
+//! is as accurate as the float model, and gives its answers. The test of the demo says the same of the
+//! bundled test images.
 
 use ::data::{Dataset, open};
 use converter::calibrate::QuantizeOptions;
@@ -29,14 +30,6 @@ fn compared(samples: usize, images: &Dataset) -> Comparison {
             .unwrap();
     println!("{samples} calibration images: {comparison:?}");
     comparison
-}
-
-#[test]
-fn bundled_images() {
-    let compared = compared(128, &data::test_images());
-    assert!((compared.float_top1.unwrap() - 93.1).abs() <= 0.1, "{compared:?}");
-    assert!(compared.integer_top1.unwrap() >= 92.6, "{compared:?}");
-    assert!(compared.agreement.unwrap() >= 98.5, "{compared:?}");
 }
 
 /// On all 10,000 test images.

@@ -119,11 +119,24 @@ fn one_op(kind: OpKind, tile: Option<u32>, runner: &mut TestRunner) -> Aligned {
 
 #[test]
 fn every_flipped_byte_of_every_op() {
+    flip_every_op(1);
+}
+
+mod full {
+    #[test]
+    #[ignore = "many programs of each op: for releases"]
+    fn every_flipped_byte_of_many_programs() {
+        super::flip_every_op(8);
+    }
+}
+
+/// Flips the bytes of generated programs of every op, `rounds` of them without a tile and with one.
+fn flip_every_op(rounds: usize) {
     let mut runner = TestRunner::deterministic();
     for &kind in OpKind::ALL {
         println!("{}", kind.name());
         let mut tally = Tally::default();
-        for tile in [None, Some(1), None, Some(1)] {
+        for tile in [None, Some(1)].into_iter().cycle().take(2 * rounds) {
             let mut file = one_op(kind, tile, &mut runner);
             let blobs = Model::new(&file).unwrap().header().blobs.offset as usize;
             let all: Vec<usize> = (0..file.len().min(blobs + 64)).collect();

@@ -57,6 +57,29 @@ fn mul(y: Act, spread: Spread, out: Option<Act>) -> Op {
     Op::Mul(Mul { rows: 50, width: 64, x, y, spread, scale: MULTIPLIER, out })
 }
 
+fn norm() -> LayerNorm {
+    LayerNorm {
+        rows: 50,
+        width: 64,
+        eps: 1 << 48,
+        x: slot(0, 3200),
+        scale: channels(64),
+        offset: blob(48, 64),
+        out: Act::I8(slot(6400, 3200)),
+    }
+}
+
+fn rotary(pairs: Pairs, x: Act, stride: u32) -> Op {
+    let (angles, out) = (blob(64, 800), Act::I8(slot(9600, 3200)));
+    let (rows, width, head_dim) = (50, 64, 16);
+    Op::Rotary(Rotary { rows, width, head_dim, pairs, x, stride, angles, scale: MULTIPLIER, out })
+}
+
+fn div(y: Act, spread: Spread, out: Option<Act>) -> Op {
+    let x = Act::I16(slot(0, 3200));
+    Op::Div(Div { rows: 50, width: 64, x, y, spread, ratio: MULTIPLIER, out })
+}
+
 fn signs() -> BitOut {
     BitOut::Sign { out: slot(12800, 200), group: 16, high: blob(64, 64) }
 }
@@ -236,17 +259,34 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
         OpKind::Relu => {
             vec![(Op::Relu(Relu { rows: 50, width: 128, x: Act::I16(slot(16, 6400)) }), "32800101108032")]
         }
-        OpKind::LayerNorm => vec![(
-            Op::LayerNorm(LayerNorm {
+        OpKind::LayerNorm => {
+            vec![(Op::LayerNorm(norm()), "3240808080808080400080191040204030400080328019")]
+        }
+        OpKind::RmsNorm => {
+            vec![(Op::RmsNorm(RmsNorm(norm())), "3240808080808080400080191040204030400080328019")]
+        }
+        OpKind::Rotary => vec![
+            (
+                rotary(Pairs::Halves, Act::I8(slot(0, 9472)), 192),
+                "324010000000804ac00140a006ffbbc1960b2500804b8019",
+            ),
+            (
+                rotary(Pairs::Neighbours, Act::I16(slot(0, 3200)), 64),
+                "32401001010080194040a006ffbbc1960b2500804b8019",
+            ),
+        ],
+        OpKind::GroupNorm => vec![(
+            Op::GroupNorm(GroupNorm {
                 rows: 50,
                 width: 64,
-                eps: 1 << 48,
+                groups: 4,
+                eps: 1 << 60,
                 x: slot(0, 3200),
                 scale: channels(64),
                 offset: blob(48, 64),
-                out: Act::I8(slot(6400, 3200)),
+                out: Act::I16(slot(6400, 3200)),
             }),
-            "3240808080808080400080191040204030400080328019",
+            "3240048080808080808080100080191040204030400180328019",
         )],
         OpKind::Add => vec![
             (
@@ -280,6 +320,29 @@ fn pinned(kind: OpKind) -> Vec<(Op, &'static str)> {
             (mul(Act::I16(slot(6400, 50)), Spread::Row, None), "3240010080190180323202ffbbc1960b2500"),
             (
                 mul(Act::I16(slot(6400, 3200)), Spread::Element, None),
+                "324001008019018032801900ffbbc1960b2500",
+            ),
+        ],
+        OpKind::ResponseNorm => vec![(
+            Op::ResponseNorm(ResponseNorm {
+                rows: 50,
+                width: 64,
+                eps: 1 << 62,
+                unit: 1 << 30,
+                x: Act::I8(slot(0, 3200)),
+                lengths: slot(3200, 64),
+                out: slot(3456, 64),
+            }),
+            "3240808080808080808040808080800400008019801940801b40",
+        )],
+        OpKind::Div => vec![
+            (
+                div(Act::I8(slot(6400, 64)), Spread::Channel, Some(Act::I16(slot(6464, 3200)))),
+                "3240010080190080324001ffbbc1960b250101c0328019",
+            ),
+            (div(Act::I16(slot(6400, 50)), Spread::Row, None), "3240010080190180323202ffbbc1960b2500"),
+            (
+                div(Act::I16(slot(6400, 3200)), Spread::Element, None),
                 "324001008019018032801900ffbbc1960b2500",
             ),
         ],
@@ -440,7 +503,7 @@ fn ids_are_pinned() {
         names.join(" "),
         "Tile Linear Conv2d MatMul Attention Shiftmax ShiftGelu Table Relu LayerNorm \
          Add Requantize MeanTokens QuantizeImage Permute Gather Load Binarize BitTranspose BinaryLinear BinaryAttention \
-         Interpolate Mul"
+         Interpolate Mul RmsNorm Rotary GroupNorm ResponseNorm Div"
     );
     for (id, &kind) in OpKind::ALL.iter().enumerate() {
         assert_eq!((kind as usize, OpKind::from_id(id as u16)), (id, Some(kind)));

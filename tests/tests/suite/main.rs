@@ -19,6 +19,7 @@ mod golden_bivit_recipe;
 mod golden_bytes;
 mod notes;
 mod onnx_nodes;
+mod over_rows;
 mod planner;
 mod replan;
 mod same_bytes;

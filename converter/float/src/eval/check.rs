@@ -76,6 +76,12 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
             check.lengths("values of γ and β", &[gamma, beta], gamma.len())?;
             check.groups("values of γ", gamma.len())
         }
+        Node::GroupNorm { x, groups, gamma, beta, .. } => {
+            check.same(*x)?;
+            check.lengths("values of γ and β", &[gamma, beta], made.width)?;
+            let excess = made.width.checked_rem(*groups);
+            check.expect("channels beyond whole groups", excess, Some(0))
+        }
         Node::Softmax { x, width, .. } => {
             check.same(*x)?;
             check.groups("the softmax's width", *width)
@@ -87,7 +93,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         }
         Node::Activate { x, .. } => check.same(*x),
         Node::Add { x, y, .. } => check.same(*x).and(check.same(*y)),
-        Node::Mul { x, y, .. } => check.same(*x).and(check.factor(*y)),
+        Node::Mul { x, y, .. } | Node::Div { x, y, .. } => check.same(*x).and(check.factor(*y)),
         Node::AddConstant { x, values, .. } => {
             check.same(*x)?;
             check.lengths("values of the constant", &[values], made.len())
@@ -95,7 +101,7 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
         Node::MatMul { .. } => check.matmul(node),
         Node::Attention { .. } => check.attention(node),
         Node::BinaryAttention { ratio, .. } => check.attention(node).and(check.ratio(*ratio)),
-        Node::Mean { x, .. } => check.shape([1, tensors[*x].width]),
+        Node::Mean { x, .. } | Node::ResponseNorm { x, .. } => check.shape([1, tensors[*x].width]),
         Node::Rows { x, start, .. } => {
             check.shape([made.rows, tensors[*x].width])?;
             let last = start.saturating_add(made.rows);
@@ -111,6 +117,15 @@ pub(super) fn node(tensors: &[Tensor], node: &Node) -> Checked {
             check.shape([rows.len(), tensors[*x].width])?;
             let largest = rows.iter().max().map_or(0, |row| *row as usize);
             check.expect("the largest row", largest.min(tensors[*x].rows - 1), largest)
+        }
+        Node::Rotary { x, offset, head_dim, angles, .. } => {
+            let odd = head_dim % 2;
+            check.expect("the remainder of a head's channels by 2", odd, 0)?;
+            check.groups("channels of a head", *head_dim)?;
+            check.expect("the remainder of the row by a head", made.width % head_dim, 0)?;
+            check.expect("the angles", Some(angles.len()), made.rows.checked_mul(*head_dim))?;
+            let steps = [(made.rows - 1, tensors[*x].width), (made.width - 1, 1)];
+            check.bounds(*x, last(*offset, steps.into_iter()))
         }
         Node::Concat { parts, .. } => check.concat(parts),
     }
@@ -142,7 +157,7 @@ impl Check<'_> {
             true => Ok(()),
             false => Err(mismatch(
                 &self.made.name,
-                "the shape of the second factor",
+                "the shape of the second operand",
                 &[y.rows, y.width],
                 &format!("1 or {} rows of 1 or {}", self.made.rows, self.made.width),
             )),

@@ -1,6 +1,7 @@
 //! One checked node on values.
 
 use super::product::Size;
+use super::rows::Strides;
 use super::{conv, dense, movement, rows};
 use crate::graph::{Node, Tensor};
 
@@ -20,12 +21,23 @@ pub(super) fn evaluate(
         Node::Conv { geometry, dense, .. } => conv::conv(geometry, dense, x, out, scratch),
         Node::Linear { dense, .. } => dense::linear_into(dense, x, out),
         Node::Affine { scale, offset, .. } => rows::affine(x, scale, offset, out),
-        Node::LayerNorm { gamma, beta, eps, .. } => rows::layer_norm(x, gamma, beta, *eps, out),
+        Node::LayerNorm { gamma, beta, eps, centred, .. } => {
+            rows::layer_norm(x, gamma, beta, *eps, *centred, out);
+        }
+        Node::GroupNorm { groups, gamma, beta, eps, .. } => {
+            rows::group_norm(x, *groups, (gamma, beta), *eps, out);
+        }
         Node::Activate { function, .. } => {
             out.extend(x.iter().map(|&v| function.apply(v.into()) as f32));
         }
         Node::Add { .. } => out.extend(x.iter().zip(inputs[1]).map(|(a, b)| a + b)),
-        Node::Mul { y, .. } => rows::product(x, inputs[1], tensors[*y].rows, made.width, out),
+        Node::Mul { y, .. } => {
+            rows::paired(x, (inputs[1], tensors[*y].rows), made.width, |x, y| x * y, out);
+        }
+        Node::Div { y, .. } => {
+            rows::paired(x, (inputs[1], tensors[*y].rows), made.width, |x, y| x / y, out);
+        }
+        Node::ResponseNorm { eps, .. } => rows::response_norm(x, made.width, *eps, out),
         Node::AddConstant { values, .. } => out.extend(x.iter().zip(values).map(|(a, b)| a + b)),
         Node::Softmax { width, .. } => {
             out.extend_from_slice(x);
@@ -61,6 +73,10 @@ pub(super) fn evaluate(
         }
         Node::Permute { offset, shape, strides, .. } => movement::permute(x, *offset, *shape, *strides, out),
         Node::Gather { rows, .. } => movement::gather(x, rows, made.width, out),
+        Node::Rotary { x: from, offset, head_dim, pairs, angles, .. } => {
+            let rows = Strides { offset: *offset, stride: tensors[*from].width, width: made.width };
+            rows::rotary(x, rows, *pairs, *head_dim, angles, out);
+        }
         Node::Concat { parts, .. } => movement::concat(parts, inputs, out),
     }
 }

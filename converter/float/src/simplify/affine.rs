@@ -48,7 +48,7 @@ fn forward(graph: &mut Graph, index: usize) -> Option<Change> {
                 *beta = *beta * scale[c] + offset[c];
             }
         }
-        Node::Affine { scale: s, offset: o, .. } => {
+        Node::GroupNorm { gamma: s, beta: o, .. } | Node::Affine { scale: s, offset: o, .. } => {
             for (c, (s, o)) in s.iter_mut().zip(o).enumerate() {
                 *s *= scale[c];
                 *o = *o * scale[c] + offset[c];

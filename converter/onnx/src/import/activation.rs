@@ -3,8 +3,9 @@
 use float::{Function, Node};
 
 use super::importer::{Importer, Result};
-use super::op::{Domain, Handler, OnnxOp, Refused};
+use super::op::{Domain, Handler, OnnxOp};
 use super::view::View;
+use crate::model::Array;
 
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Gelu", Handler::View(|i| i.gelu()), "exact and `tanh`"),
@@ -24,18 +25,24 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("Tanh", Handler::View(|i| i.activate(Function::Tanh)), "all of it"),
     OnnxOp::new("HardSwish", Handler::View(|i| i.activate(Function::HardSwish)), "all of it"),
     OnnxOp::new("HardSigmoid", Handler::View(|i| i.hard_sigmoid()), "all of it"),
+    OnnxOp::new("Softplus", Handler::View(|i| i.activate(Function::Softplus)), "all of it"),
+    OnnxOp::new("Softsign", Handler::View(|i| i.activate(Function::Softsign)), "all of it"),
+    OnnxOp::new("Mish", Handler::View(|i| i.activate(Function::Mish)), "all of it"),
+    OnnxOp::new("Celu", Handler::View(|i| i.celu()), "all of it"),
+    OnnxOp::new("ThresholdedRelu", Handler::View(|i| i.thresholded_relu()), "all of it"),
+    OnnxOp::new("PRelu", Handler::View(|i| i.prelu()), "constant slopes"),
+    OnnxOp::new("Abs", Handler::View(|i| i.activate(Function::Abs)), "all of it"),
+    OnnxOp::new("Erf", Handler::View(|i| i.activate(Function::Erf)), "all of it"),
+    OnnxOp::new("Exp", Handler::View(|i| i.activate(Function::Exp)), STEEP),
+    OnnxOp::new("Log", Handler::View(|i| i.activate(Function::Log)), STEEP),
+    OnnxOp::new("Sin", Handler::View(|i| i.activate(Function::Sin)), STEEP),
+    OnnxOp::new("Cos", Handler::View(|i| i.activate(Function::Cos)), STEEP),
+    OnnxOp::new("Sqrt", Handler::View(|i| i.activate(Function::Power { exponent: 0.5 })), STEEP),
+    OnnxOp::new("Reciprocal", Handler::View(|i| i.activate(Function::Power { exponent: -1.0 })), STEEP),
 ];
 
-pub(super) const REFUSED: &[Refused] = &[
-    Refused {
-        names: &["Erf"],
-        instead: "the error function is only supported as part of GELU: x · 0.5 · (1 + erf(x / √2))",
-    },
-    Refused {
-        names: &["Exp", "Log", "Reciprocal", "Sqrt"],
-        instead: "element-wise functions are supported as part of LayerNorm, GELU, SiLU and Softmax only",
-    },
-];
+/// What of a steep function is accepted.
+const STEEP: &str = "where lines between 513 knots follow it closely enough on the calibration images";
 
 impl Importer<'_> {
     /// `function` of the only input.
@@ -102,6 +109,35 @@ impl Importer<'_> {
             return Err(self.node.invalid("its limits are not a range"));
         }
         self.activate(Function::Clip { min: min.max(f32::MIN), max: max.min(f32::MAX) })
+    }
+
+    fn celu(&mut self) -> Result<View> {
+        match self.node.float("alpha", 1.0) {
+            0.0 => Err(self.node.invalid("it divides by an alpha of 0")),
+            alpha => self.activate(Function::Celu { alpha }),
+        }
+    }
+
+    fn thresholded_relu(&mut self) -> Result<View> {
+        let alpha = self.node.float("alpha", 1.0);
+        self.activate(Function::ThresholdedRelu { alpha })
+    }
+
+    /// `PRelu`: `slope · x + (1 − slope) · relu(x)`, or LeakyReLU of one slope.
+    fn prelu(&mut self) -> Result<View> {
+        let slopes = self.weights(1, "slopes")?;
+        let mut x = self.view(0)?;
+        let values = slopes.to_f32s();
+        if let Some(&slope) = values.first().filter(|&first| values.iter().all(|slope| slope == first)) {
+            return self.apply(&x, Function::LeakyRelu { slope });
+        }
+        x.exclusive = false;
+        let rest: Vec<f32> = values.iter().map(|slope| 1.0 - slope).collect();
+        let rest = Array { shape: slopes.shape.clone(), data: rest.into() };
+        let positive = self.apply(&x, Function::Relu)?;
+        let positive = self.affine(&positive, Some(&rest), None, 1)?;
+        let all = self.affine(&x, Some(&slopes), None, 1)?;
+        self.sum(&all, &positive)
     }
 
     /// `function` of every element.

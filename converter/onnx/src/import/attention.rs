@@ -48,7 +48,7 @@ impl Importer<'_> {
     }
 
     /// An operand as image, head, row, channel.
-    fn by_head(&self, view: &View, heads: i64) -> Result<View> {
+    pub(super) fn by_head(&self, view: &View, heads: i64) -> Result<View> {
         let heads = usize::try_from(heads).unwrap_or(0);
         let apart = match *view.shape().as_slice() {
             [_, _, _, _] => Some(view.clone()),

@@ -96,7 +96,7 @@ impl Importer<'_> {
     }
 
     /// A tensor that holds `array`, if that has elements and they are floats.
-    fn lift(&mut self, array: &Array) -> Result<Option<View>> {
+    pub(super) fn lift(&mut self, array: &Array) -> Result<Option<View>> {
         let Data::F32(values) = &array.data else { return Ok(None) };
         if values.is_empty() {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! Sums, and products with constants.
 
-use float::{Node, Part};
+use float::{Function, Node, Part};
 
 use super::importer::{Importer, Result, Value};
 use super::names;
@@ -18,9 +18,15 @@ pub(super) const OPS: &[OnnxOp] = &[
         Handler::View(|i| i.multiply()),
         "of two computed tensors that broadcast, or with a constant",
     ),
-    OnnxOp::new("Div", Handler::View(|i| i.multiply()), "by a constant"),
+    OnnxOp::new(
+        "Div",
+        Handler::View(|i| i.multiply()),
+        "of two computed tensors, or with a constant on either side",
+    ),
+    OnnxOp::new("Sum", Handler::View(|i| i.total()), "of computed tensors and constants"),
+    OnnxOp::new("Mean", Handler::View(|i| i.average()), "of computed tensors and constants"),
     OnnxOp::new("Neg", Handler::View(|i| i.negate()), "all of it"),
-    OnnxOp::new("Pow", Handler::View(|i| i.power()), "constant exponents of 1 and 2"),
+    OnnxOp::new("Pow", Handler::View(|i| i.power()), "constant exponents"),
 ];
 
 /// What is added after a product, in a layout of the storage.
@@ -38,7 +44,10 @@ impl Importer<'_> {
         match (self.value(0)?, self.value(1)?) {
             (Value::View(x), Value::View(mut y)) => {
                 y.factor *= sign;
-                self.plus(x, y)
+                if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
+                    return self.multiple(x, y.factor);
+                }
+                self.sum(&x, &y)
             }
             (Value::View(x), Value::Constant(array)) => {
                 self.rename_after(&x, 1);
@@ -54,12 +63,30 @@ impl Importer<'_> {
         }
     }
 
-    /// The sum of two views, which may be of the same elements.
-    pub fn plus(&mut self, x: View, y: View) -> Result<View> {
-        if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
-            return self.multiple(x, y.factor);
+    /// `Sum` of any number of inputs, one of them computed.
+    fn total(&mut self) -> Result<View> {
+        let inputs = (0..self.node.count()).map(|at| self.value(at)).collect::<Result<Vec<_>>>()?;
+        let of_image = inputs.iter().position(|input| matches!(input, Value::View(_)));
+        let Some(Value::View(mut sum)) = of_image.map(|at| inputs[at].clone()) else {
+            return Err(self.unknown());
+        };
+        for (at, input) in inputs.iter().enumerate().filter(|&(at, _)| Some(at) != of_image) {
+            sum = match input {
+                Value::View(y) if (sum.tensor, sum.offset, &sum.axes) == (y.tensor, y.offset, &y.axes) => {
+                    self.multiple(sum, y.factor)?
+                }
+                Value::View(y) => self.sum(&sum, y)?,
+                Value::Constant(array) => self.affine(&sum, None, Some(array), at)?,
+            };
         }
-        self.sum(&x, &y)
+        Ok(sum)
+    }
+
+    /// `Mean` of any number of inputs.
+    fn average(&mut self) -> Result<View> {
+        let mut sum = self.total()?;
+        sum.factor /= self.node.count() as f32;
+        Ok(sum)
     }
 
     /// `x` and `factor` times the same elements: no instruction adds a tensor to itself.
@@ -77,12 +104,10 @@ impl Importer<'_> {
         let (view, array) = match (self.value(0)?, self.value(1)?) {
             (Value::View(view), Value::Constant(array)) => (view, array),
             (Value::Constant(array), Value::View(view)) if !divide => (view, array),
-            (Value::View(x), Value::View(y)) if !divide => return self.multiply_views(&x, &y),
-            _ => {
-                return Err(self.node.unsupported(
-                    "a quotient by a computed tensor is not supported; products are, and quotients by constants",
-                ));
-            }
+            (Value::View(x), Value::View(y)) if divide => return self.divide_views(&x, &y),
+            (Value::View(x), Value::View(y)) => return self.multiply_views(&x, &y),
+            (Value::Constant(array), Value::View(view)) => return self.divide_constant(&array, &view),
+            (Value::Constant(_), Value::Constant(_)) => return Err(self.unknown()),
         };
         let array = if divide { self.map(&array, |value| 1.0 / value)? } else { array };
         self.affine(&view, Some(&array), None, 1)
@@ -95,16 +120,15 @@ impl Importer<'_> {
         Ok(view)
     }
 
-    /// `Pow`: the tensor itself, or its square.
+    /// `Pow`: the tensor itself, its square, or a function of it.
     fn power(&mut self) -> Result<View> {
         let exponent = self.weights(1, "exponent")?;
         let view = self.view(0)?;
         match uniform(&exponent) {
             Some(1.0) if exponent.rank() <= view.rank() => Ok(view),
             Some(2.0) if exponent.rank() <= view.rank() => self.multiply_views(&view, &view),
-            _ => Err(self
-                .node
-                .unsupported("powers of 1 and 2 are supported, square roots as part of LayerNorm only")),
+            Some(exponent) if exponent.is_finite() => self.apply(&view, Function::Power { exponent }),
+            _ => Err(self.node.unsupported("one exponent is supported, the same for all elements")),
         }
     }
 
@@ -368,7 +392,9 @@ fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
             *product *= scale[0];
             true
         }
-        Node::LayerNorm { gamma: a, beta: b, .. } | Node::Affine { scale: a, offset: b, .. }
+        Node::LayerNorm { gamma: a, beta: b, .. }
+        | Node::GroupNorm { gamma: a, beta: b, .. }
+        | Node::Affine { scale: a, offset: b, .. }
             if a.len() == scale.len() =>
         {
             for ((a, b), (&scale, &offset)) in a.iter_mut().zip(b.iter_mut()).zip(scale.iter().zip(offset)) {

@@ -26,6 +26,7 @@ mod conv;
 mod copies;
 mod einsum;
 mod elementwise;
+mod group_norm;
 mod importer;
 mod input;
 mod linear;
@@ -47,12 +48,12 @@ mod product;
 mod reduce;
 mod refused;
 mod resize;
+mod rotary;
 mod scatter;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transposed;
-mod variadic;
 mod view;
 mod window;
 
@@ -121,7 +122,9 @@ impl Importer<'_> {
             .iter()
             .map(|name| Some(name).filter(|name| !name.is_empty()).and_then(|name| self.known(name)))
             .collect();
-        let known = node.inputs.iter().zip(&inputs).all(|(name, array)| name.is_empty() || array.is_some());
+        // A choice is made of values of any type, and of those of one branch.
+        let known = !node.is("If")
+            && node.inputs.iter().zip(&inputs).all(|(name, array)| name.is_empty() || array.is_some());
         let values = if known {
             let arrays: Vec<Option<&Array>> = inputs.iter().map(Option::as_ref).collect();
             let folded = self.folding.evaluate(node, &arrays, self.model.opset)?;

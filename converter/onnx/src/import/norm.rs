@@ -16,10 +16,23 @@ pub(super) const OPS: &[OnnxOp] = &[
         "over the last axes; constant scale and bias",
     )
     .ignoring(&[Ignored::new("stash_type", "all floats are computed in 32 bits")]),
+    OnnxOp::new("RMSNormalization", Handler::View(|i| i.rms_norm()), "over the last axes; constant scale")
+        .ignoring(&[Ignored::new("stash_type", "all floats are computed in 32 bits")]),
+    OnnxOp::new(
+        "SimplifiedLayerNormalization",
+        Handler::View(|i| i.rms_norm()),
+        "`RMSNormalization` as ONNX Runtime names it",
+    )
+    .ignoring(&[Ignored::new("stash_type", "all floats are computed in 32 bits")]),
+    OnnxOp::new(
+        "LpNormalization",
+        Handler::View(|i| i.unit_length()),
+        "`p` of 2, x / ‖x‖; a least length, or an addend to it, of at most 0.001 counts by its square in ‖x‖²",
+    ),
     OnnxOp::new(
         "ChannelNormalization",
         Handler::View(|i| i.channel_norm()),
-        "LayerNorm over one axis before the last, from its steps; constant scale and bias",
+        "LayerNorm or RMSNorm over one axis before the last, from its steps; constant scale and bias",
     )
     .of(Domain::Joined),
     OnnxOp::new(
@@ -47,16 +60,8 @@ pub(super) const REFUSED: &[Refused] = &[
         instead: "it is only supported at the end of a model, and is left out there",
     },
     Refused {
-        names: &["GroupNormalization", "InstanceNormalization"],
-        instead: "normalisation across pixels is not supported; use LayerNorm over the channels or BatchNorm",
-    },
-    Refused {
-        names: &["LpNormalization", "ReduceL2"],
-        instead: "the length of a vector is only supported where it divides an output, x / ‖x‖, and is left out there",
-    },
-    Refused {
-        names: &["RMSNormalization", "SimplifiedLayerNormalization"],
-        instead: "use LayerNorm instead of RMSNorm",
+        names: &["ReduceL2"],
+        instead: "the length of a vector is only supported where it divides that vector, x / ‖x‖",
     },
 ];
 
@@ -70,10 +75,36 @@ impl Importer<'_> {
         let gamma = self.node.input(1).map(|_| self.weights(1, "scale")).transpose()?;
         let gamma = gamma.unwrap_or_else(|| Array::vector(vec![1.0_f32]));
         let group: Vec<usize> = (axis..x.rank()).collect();
-        self.normalised(&x, &group, &gamma, beta.as_ref())
+        self.normalised(&x, &group, true, &gamma, beta.as_ref())
     }
 
-    /// LayerNorm over one axis, whose parameters lie at `place`.
+    /// `RMSNormalization` over the last axes.
+    fn rms_norm(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axis = self.axis(self.node.int("axis", -1), x.rank())?;
+        self.name_after(1);
+        let gamma = self.node.input(1).map(|_| self.weights(1, "scale")).transpose()?;
+        let gamma = gamma.unwrap_or_else(|| Array::vector(vec![1.0_f32]));
+        let group: Vec<usize> = (axis..x.rank()).collect();
+        self.normalised(&x, &group, false, &gamma, None)
+    }
+
+    /// `LpNormalization`: x / ‖x‖ along one axis, which is RMSNorm with γ = 1/√n.
+    fn unit_length(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axis = self.axis(self.node.int("axis", -1), x.rank())?;
+        if self.node.int("p", 2) != 2 {
+            return Err(self
+                .node
+                .unsupported("a vector is divided by the root of its squares' sum only: p = 2"));
+        }
+        let len = x.len(axis) as f64;
+        let least = f64::from(self.node.float("epsilon", 0.0));
+        let gamma = Array::vector(vec![(1.0 / len.sqrt()) as f32]);
+        self.normalised_beside(&x, &[axis], false, &gamma, None, least * least / len)
+    }
+
+    /// LayerNorm or RMSNorm over one axis, whose parameters lie at `place`.
     fn channel_norm(&mut self) -> Result<View> {
         let x = self.view(0)?;
         let axis = self.axis(self.node.int("axis", -1), x.rank())?;
@@ -86,7 +117,8 @@ impl Importer<'_> {
         let beta = self.node.input(2).map(|_| self.weights(2, "bias")).transpose()?;
         let gamma = self.node.input(1).map(|_| self.weights(1, "scale")).transpose()?;
         let gamma = gamma.unwrap_or_else(|| Array::vector(vec![1.0_f32]));
-        self.normalised(&x, &[axis], &gamma, beta.as_ref())
+        let centred = self.node.int("centred", 1) != 0;
+        self.normalised(&x, &[axis], centred, &gamma, beta.as_ref())
     }
 
     /// `SkipLayerNormalization`: of the sum of two inputs and a bias.
@@ -102,7 +134,7 @@ impl Importer<'_> {
         let beta = self.node.input(3).map(|_| self.weights(3, "bias")).transpose()?;
         let gamma = self.weights(2, "scale")?;
         let last = sum.rank().saturating_sub(1);
-        let out = self.normalised(&sum, &[last], &gamma, beta.as_ref())?;
+        let out = self.normalised(&sum, &[last], true, &gamma, beta.as_ref())?;
         let unused = || Value::Constant(Array::scalar(f32::NAN));
         Ok(match self.node.outputs.get(3).filter(|name| !name.is_empty()) {
             Some(_) => vec![out.into(), unused(), unused(), sum.into()],
@@ -110,13 +142,33 @@ impl Importer<'_> {
         })
     }
 
-    /// LayerNorm of `x` over the axes `group` together.
-    fn normalised(&mut self, x: &View, group: &[usize], gamma: &Array, beta: Option<&Array>) -> Result<View> {
-        let len: usize = group.iter().map(|&axis| x.len(axis)).product();
-        self.spend(len)?;
+    /// Norm of `x`, less its mean where it is `centred`, over the axes `group` together.
+    fn normalised(
+        &mut self,
+        x: &View,
+        group: &[usize],
+        centred: bool,
+        gamma: &Array,
+        beta: Option<&Array>,
+    ) -> Result<View> {
         // The operator of ONNX Runtime has a default of its own.
         let default = if self.node.is_own() { 1e-5 } else { 1e-12 };
         let eps = self.node.float("epsilon", default);
+        self.normalised_beside(x, group, centred, gamma, beta, eps.into())
+    }
+
+    /// As [`normalised`](Self::normalised), with `eps` beside the variance.
+    fn normalised_beside(
+        &mut self,
+        x: &View,
+        group: &[usize],
+        centred: bool,
+        gamma: &Array,
+        beta: Option<&Array>,
+        eps: f64,
+    ) -> Result<View> {
+        let len: usize = group.iter().map(|&axis| x.len(axis)).product();
+        self.spend(len)?;
         let view = self.grouped(x, group)?;
         let along: Vec<_> = group.iter().flat_map(|&axis| view.axes[axis].clone()).collect();
         let places = stored_places(&along);
@@ -138,18 +190,25 @@ impl Importer<'_> {
             Some(beta) => params(self, beta)?,
             None => vec![0.0; len],
         };
-        // Of f · x with eps is that of x with eps / f², turned around for negative f.
-        let factor = f64::from(view.factor);
-        let eps = (f64::from(eps) / (factor * factor)) as f32;
-        if !(eps.is_finite() && eps >= 0.0) {
-            return Err(self.node.invalid("its epsilon is not a positive number, or its input is zero"));
-        }
-        if factor < 0.0 {
+        let eps = self.epsilon(eps, view.factor)?;
+        if view.factor < 0.0 {
             gamma.iter_mut().for_each(|gamma| *gamma = -*gamma);
         }
         let (tensor, rows, width) = self.size(&view);
-        let out = self.emit("", rows, width, |out| Node::LayerNorm { x: tensor, out, gamma, beta, eps })?;
+        let out =
+            self.emit("", rows, width, |out| Node::LayerNorm { x: tensor, out, gamma, beta, eps, centred })?;
         Ok(View::laid_out(out, view.axes))
+    }
+
+    /// The epsilon of the norm of a tensor x whose product f · x is normalised with `eps` beside the
+    /// variance: `eps` / f². For negative f the norm of x has the other sign.
+    pub fn epsilon(&self, eps: f64, factor: f32) -> Result<f32> {
+        let factor = f64::from(factor);
+        let eps = (eps / (factor * factor)) as f32;
+        match eps.is_finite() && eps >= 0.0 {
+            true => Ok(eps),
+            false => Err(self.node.invalid("its epsilon is not a positive number, or its input is zero")),
+        }
     }
 
     /// `Softmax`; before opset 13 of all axes from `axis` on.

@@ -3,8 +3,8 @@
 
 use super::op::{OnnxOp, Refused};
 use super::{
-    activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, matmul, maximum,
-    movement, norm, pad, pick, pool, reduce, refused, resize, scatter, transposed, variadic,
+    activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, group_norm, matmul,
+    maximum, movement, norm, pad, pick, pool, reduce, refused, resize, rotary, scatter, transposed,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -20,11 +20,11 @@ pub(super) struct Family {
 }
 
 pub(super) const FAMILIES: &[Family] = &[
-    Family { title: "Products", ops: &[matmul::OPS, attention::OPS, einsum::OPS] },
+    Family { title: "Products", ops: &[matmul::OPS, attention::OPS, einsum::OPS, rotary::OPS] },
     Family { title: "Convolutions", ops: &[conv::OPS, pool::OPS, transposed::OPS] },
-    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS, variadic::OPS] },
+    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
     Family { title: "Functions of one element", ops: &[activation::OPS] },
-    Family { title: "Normalisation and softmax", ops: &[norm::OPS] },
+    Family { title: "Normalisation and softmax", ops: &[norm::OPS, group_norm::OPS] },
     Family { title: "Means and sums over axes", ops: &[reduce::OPS] },
     Family { title: "Maxima and minima", ops: &[maximum::OPS] },
     Family { title: "Signs and choices", ops: &[binary::OPS, choice::OPS] },
@@ -35,8 +35,7 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 /// Operators of which more can be said than that they are not accepted.
-pub(super) const REFUSED: &[&[Refused]] =
-    &[activation::REFUSED, choice::REFUSED, norm::REFUSED, refused::REFUSED];
+pub(super) const REFUSED: &[&[Refused]] = &[choice::REFUSED, norm::REFUSED, refused::REFUSED];
 
 /// All rows.
 pub(super) fn all() -> impl Iterator<Item = &'static OnnxOp> {

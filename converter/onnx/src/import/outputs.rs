@@ -16,7 +16,10 @@ pub(super) const ENDINGS: &[EndingOp] = &[
     EndingOp { op: "ArgMax", ignored: &[Ignored::new("keepdims", "the scores are the output")] },
     EndingOp { op: "Log", ignored: &[] },
     EndingOp { op: "LogSoftmax", ignored: &[] },
-    EndingOp { op: "LpNormalization", ignored: &[] },
+    EndingOp {
+        op: "LpNormalization",
+        ignored: &[Ignored::new("epsilon", "what remains is the vector itself")],
+    },
     EndingOp { op: "Sigmoid", ignored: &[] },
     EndingOp { op: "Softmax", ignored: &[] },
 ];

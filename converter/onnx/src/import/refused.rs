@@ -27,17 +27,12 @@ pub(super) const REFUSED: &[Refused] = &[
                   it anew. Weights that are stored as integers and dequantized at once are read",
     },
     Refused {
-        names: &["Mish", "PRelu", "Softplus", "Softsign", "ThresholdedRelu"],
-        instead: "this activation has no integer form here; train with ReLU, LeakyReLU, ELU, GELU, SiLU or hard swish",
-    },
-    Refused {
-        names: &["Acos", "Asin", "Atan", "Cos", "Cosh", "Sin", "Sinh", "Tan"],
+        names: &["Acos", "Asin", "Atan", "Cosh", "Sinh", "Tan"],
         instead: "of computed tensors there are no angles; a position embedding made of them is constant, and is \
                   computed when the image size is fixed",
     },
     Refused {
         names: &[
-            "Abs",
             "Ceil",
             "Floor",
             "Mod",

@@ -61,9 +61,19 @@ pub(crate) const OPS: &[Fused] = &[
     .ignoring(&[MASKED]),
     fused("QuickGelu", |node, _, _| quick_gelu(node), "factors of 1 and 1.702"),
     fused(
+        "RotaryEmbedding",
+        |node, _, _| rotary(node),
+        "constant cosines, sines and positions; all channels of a head, `scale` of 1",
+    ),
+    fused(
         "SkipLayerNormalization",
-        |node, _, _| skip_norm(node),
+        |node, _, _| skip_norm(node, true),
         "of a sum, which may be an output too; mean and deviation may not",
+    ),
+    fused(
+        "SkipSimplifiedLayerNormalization",
+        |node, _, _| skip_norm(node, false),
+        "`RMSNormalization` of a sum, which may be an output too; mean and deviation may not",
     ),
     fused("TransposeMatMul", matmul, "as `FusedMatMul`, where the rank of the transposed side is known"),
 ];
@@ -108,6 +118,19 @@ fn quick_gelu(node: &Reader) -> Option<Vec<Node>> {
     Some(vec![like(node, op, vec![node.input(0)?.into()], node.output())])
 }
 
+/// ONNX's own, which has the positions last.
+fn rotary(node: &Reader) -> Option<Vec<Node>> {
+    if node.int("is_packed_batching", 0) != 0 || node.float("scale", 1.0) != 1.0 {
+        return None;
+    }
+    let inputs = [0, 2, 3, 1].map(|at| node.input(at).map(String::from));
+    let inputs = inputs.into_iter().collect::<Option<Vec<String>>>()?;
+    let turned = like(node, "RotaryEmbedding", inputs, node.output());
+    let copied = |turned: Node, name| turned.with(name, Attribute::Int(node.int(name, 0)));
+    let names = ["interleaved", "num_heads", "rotary_embedding_dim"];
+    Some(vec![names.into_iter().fold(turned, copied)])
+}
+
 /// GELU after a bias, if there is one.
 fn gelu(node: &Reader, approximate: &str) -> Option<Vec<Node>> {
     let mut parts = Vec::new();
@@ -122,8 +145,9 @@ fn gelu(node: &Reader, approximate: &str) -> Option<Vec<Node>> {
     Some(parts)
 }
 
-/// LayerNorm of a sum of two or three; the sum may be an output too.
-fn skip_norm(node: &Reader) -> Option<Vec<Node>> {
+/// LayerNorm, or RMSNorm where it is not `centred`, of a sum of two or three; the sum may be an
+/// output too.
+fn skip_norm(node: &Reader, centred: bool) -> Option<Vec<Node>> {
     let wanted = |index: usize| node.outputs.get(index).filter(|name| !name.is_empty());
     if wanted(1).or(wanted(2)).is_some() {
         return None;
@@ -131,7 +155,7 @@ fn skip_norm(node: &Reader) -> Option<Vec<Node>> {
     let sum = wanted(3).cloned().unwrap_or_else(|| inside(node, "sum"));
     let (x, skip) = (node.input(0)?.to_string(), node.input(1)?.to_string());
     let mut parts = Vec::new();
-    match node.input(4) {
+    match node.input(if centred { 4 } else { 3 }) {
         None => parts.push(like(node, "Add", vec![x, skip], &sum)),
         Some(bias) => {
             let biased = inside(node, "biased");
@@ -140,8 +164,9 @@ fn skip_norm(node: &Reader) -> Option<Vec<Node>> {
         }
     }
     let mut inputs = vec![sum, node.input(2)?.to_string()];
-    inputs.extend(node.input(3).map(String::from));
-    let norm = like(node, "LayerNormalization", inputs, node.output());
+    inputs.extend(node.input(3).filter(|_| centred).map(String::from));
+    let op = if centred { "LayerNormalization" } else { "RMSNormalization" };
+    let norm = like(node, op, inputs, node.output());
     let epsilon = Attribute::Float(node.float("epsilon", 1e-12));
     parts.push(norm.with("axis", Attribute::Int(-1)).with("epsilon", epsilon));
     Some(parts)

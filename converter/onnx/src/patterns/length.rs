@@ -1,4 +1,5 @@
-//! Normalisation to unit length: `x / max(‖x‖, ε)`, as `LpNormalization`.
+//! Normalisation to unit length: `x / max(‖x‖, ε)` or `x / (‖x‖ + ε)`, as `LpNormalization` with
+//! an `epsilon`.
 
 use super::fusion::Fusion;
 use super::matcher::Matcher;
@@ -17,6 +18,7 @@ pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
         inner.ignore_input(1);
         length = inner.input(0)?;
     }
+    let mut epsilon = 0.0;
     for op in ["Clip", "Max", "Add"] {
         let Some((limit, inner)) = matcher.made_by(length, op) else { continue };
         let (value, least) = (inner.input(0)?, matcher.scalar(inner.input(1)?)?);
@@ -24,7 +26,7 @@ pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
             return None;
         }
         interior.push(limit);
-        length = value;
+        (length, epsilon) = (value, least);
         break;
     }
     let axis = norm_of(matcher, x, length, &mut interior)?;
@@ -33,7 +35,8 @@ pub(super) fn unit(matcher: &Matcher, index: usize) -> Option<Fusion> {
     }
     let fused =
         Node { name: node.name.into(), ..Node::new("LpNormalization", vec![x.into()], node.output()) }
-            .with("axis", Attribute::Int(axis));
+            .with("axis", Attribute::Int(axis))
+            .with("epsilon", Attribute::Float(epsilon as f32));
     Some(Fusion { root: index, interior, node: fused, constants: Vec::new() })
 }
 

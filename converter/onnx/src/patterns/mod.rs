@@ -3,7 +3,9 @@
 //!
 //! Besides ONNX's own ops, the result may hold, in the default domain, `QuickGelu`
 //! (`x · σ(1.702 x)`) and `Silu` (`x · σ(x)`) without attributes, `AtLeast`
-//! (`1[x ≥ ratio · max x]`) with `ratio` and `axis`, and `Sign` with `zero`, its value at 0.
+//! (`1[x ≥ ratio · max x]`) with `ratio` and `axis`, `ResponseNormalization` (`L / (mean(L) + ε)`
+//! of lengths `L`) with the `axes` of the lengths, the `axis` of the mean and `epsilon`, and `Sign`
+//! with `zero`, its value at 0.
 //! A `LayerNormalization` it makes may lack its scale (ones) and its bias (zeros), both of
 //! which are constants of as many dimensions as are normalised.
 
@@ -18,6 +20,7 @@ mod matcher;
 mod noops;
 mod norm;
 mod parts;
+mod response;
 mod straight;
 #[cfg(test)]
 mod tests;
@@ -67,7 +70,7 @@ fn check_signs(model: &Model) -> Result<(), OnnxError> {
 
 /// What finds a decomposed operation that ends at a node.
 const PATTERNS: &[fn(&Matcher, usize) -> Option<Fusion>] =
-    &[norm::layer_norm, gates::gate, length::unit, binary::sign, binary::at_least];
+    &[norm::layer_norm, gates::gate, length::unit, response::response, binary::sign, binary::at_least];
 
 /// Joins decomposed operations.
 fn join(model: &mut Model) -> Result<(), OnnxError> {

@@ -1,6 +1,7 @@
 //! LayerNorm written as its steps:
 //! `d = x − mean(x)`, `d / √(mean(d²) + ε) · γ + β`, with γ anywhere in the product, and
-//! TensorFlow's `x · s + (β − mean(x) · s)` with `s = γ / √(mean(d²) + ε)`.
+//! TensorFlow's `x · s + (β − mean(x) · s)` with `s = γ / √(mean(d²) + ε)`; RMSNorm with `d = x`,
+//! as `RMSNormalization`.
 
 use super::fusion::Fusion;
 use super::matcher::Matcher;
@@ -27,7 +28,10 @@ pub(super) fn layer_norm(matcher: &Matcher, index: usize) -> Option<Fusion> {
     let mut root = index;
     let mut output = node.output();
     for op in ["Mul", "Add"] {
-        let open = found.beta.is_none() && (op == "Add" || found.gamma.is_none());
+        let open = match op {
+            "Add" => found.beta.is_none() && found.spread.mean.is_some(),
+            _ => found.beta.is_none() && found.gamma.is_none(),
+        };
         if open
             && let Some((next, node)) = matcher.only_reader(output).filter(|(_, node)| node.is(op))
             && let Some(value) = constant_operand(matcher, node)
@@ -52,8 +56,9 @@ fn fusion(matcher: &Matcher, found: &Found, root: usize, output: &str) -> Option
         None => Some(None),
     };
     let (gamma, beta) = (read(found.gamma)?, read(found.beta)?);
+    let centred = found.spread.mean.is_some();
     // Which axis is the last is known only by γ if the axis is counted from the start.
-    if axes[0] >= 0 && (gamma.is_none() || axes.len() > 1) {
+    if axes[0] >= 0 && (gamma.is_none() && centred || axes.len() > 1) {
         return None;
     }
     let given = || gamma.iter().chain(&beta);
@@ -73,12 +78,16 @@ fn fusion(matcher: &Matcher, found: &Found, root: usize, output: &str) -> Option
         constant.as_ref().map_or(String::new(), |(name, _)| name.clone())
     };
     let inputs = vec![found.spread.x.into(), name(&gamma), name(&beta)];
-    let op = if place == -1 { "LayerNormalization" } else { "ChannelNormalization" };
+    let op = match (place, centred) {
+        (-1, true) => "LayerNormalization",
+        (-1, false) => "RMSNormalization",
+        _ => "ChannelNormalization",
+    };
     let mut node = Node { name: matcher.node(root)?.name.into(), ..Node::new(op, inputs, output) }
         .with("axis", Attribute::Int(axes[0]))
         .with("epsilon", Attribute::Float(found.spread.epsilon as f32));
     if place != -1 {
-        node = node.with("place", Attribute::Int(place));
+        node = node.with("place", Attribute::Int(place)).with("centred", Attribute::Int(centred.into()));
     }
     let constants = gamma.into_iter().chain(beta).collect();
     Some(Fusion { root, interior: found.interior.clone(), node, constants })
@@ -245,9 +254,9 @@ fn reciprocal_root<'a>(matcher: &Matcher<'a>, value: &str) -> Option<Root<'a>> {
 /// The variance of a value, with what is added to it.
 struct Spread<'a> {
     x: &'a str,
-    /// Its mean.
-    mean: &'a str,
-    /// `x − mean`.
+    /// Its mean, if that is taken away.
+    mean: Option<&'a str>,
+    /// `x − mean`, or `x`.
     difference: &'a str,
     epsilon: f64,
     axes: Vec<i64>,
@@ -257,26 +266,44 @@ struct Spread<'a> {
     interior: Vec<usize>,
 }
 
-/// What `v` of `√v` is: `mean((x − mean(x))²) + ε`.
+/// What `v` of `√v` is: `mean((x − mean(x))²) + ε`, or `mean(x²) + ε`.
 fn spread<'a>(matcher: &Matcher<'a>, (v, root): &Root<'a>) -> Option<Spread<'a>> {
     let (add, sum) = matcher.made_by(v, "Add")?;
     let (variance, epsilon) = matcher.with_scalar(sum).filter(|(_, epsilon)| *epsilon >= 0.0)?;
     let outer = mean(matcher, variance)?;
     let (square, difference) = squared(matcher, outer.of)?;
+    let mut interior = [&root[..], &outer.nodes, &[add, square]].concat();
+    let mut counts: Vec<f64> = outer.count.into_iter().collect();
+    let Some(Centred { x, mean, nodes, count }) = centred(matcher, difference, &outer.axes) else {
+        let (x, axes) = (difference, outer.axes);
+        return Some(Spread { x, mean: None, difference, epsilon, axes, counts, interior });
+    };
+    interior.extend(nodes);
+    counts.extend(count);
+    Some(Spread { x, mean: Some(mean), difference, epsilon, axes: outer.axes, counts, interior })
+}
+
+/// A value less its mean.
+struct Centred<'a> {
+    x: &'a str,
+    mean: &'a str,
+    nodes: Vec<usize>,
+    /// What a sum was divided by to be the mean.
+    count: Option<f64>,
+}
+
+/// What `difference` is, if that is a value less its mean over `axes`.
+fn centred<'a>(matcher: &Matcher<'a>, difference: &'a str, axes: &[i64]) -> Option<Centred<'a>> {
     let (sub, node) = matcher.made_by(difference, "Sub")?;
     let (x, centre) = (node.input(0)?, node.input(1)?);
-    let inner = mean(matcher, centre)?;
-    if inner.of != x || inner.axes != outer.axes {
-        return None;
-    }
-    let interior = [&root[..], &outer.nodes, &inner.nodes, &[add, square, sub]].concat();
-    let counts = outer.count.into_iter().chain(inner.count).collect();
-    Some(Spread { x, mean: centre, difference, epsilon, axes: outer.axes, counts, interior })
+    let inner = mean(matcher, centre).filter(|inner| inner.of == x && inner.axes == axes)?;
+    let nodes = [&inner.nodes[..], &[sub]].concat();
+    Some(Centred { x, mean: centre, nodes, count: inner.count })
 }
 
 /// The nodes of `value`, if that is the mean of `spread`, computed again or not.
 fn same_mean(matcher: &Matcher, spread: &Spread, value: &str) -> Option<Vec<usize>> {
-    if value == spread.mean {
+    if value == spread.mean? {
         return Some(Vec::new());
     }
     let twin = mean(matcher, value)?;

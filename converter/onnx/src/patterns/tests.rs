@@ -167,7 +167,7 @@ fn an_axis_from_the_start_needs_gamma() {
 fn what_only_looks_like_layer_norm_is_left_alone() {
     let root = "e = Add v 0.00001\ns = Sqrt e\ny = Div d s";
     let other = CENTRE.replace("q axes=-1", "q axes=-2");
-    assert_eq!(fused(&format!("{other}{root}")).len(), 7);
+    assert_eq!(fused(&format!("{other}{root}")), ["ReduceMean", "Sub", "ChannelNormalization"]);
     let cube = CENTRE.replace("2.0", "3.0");
     assert_eq!(fused(&format!("{cube}{root}")).len(), 7);
     // The variance is read elsewhere too.
@@ -298,6 +298,46 @@ fn layer_norm_over_channels() {
         let found = model.nodes.iter().find(|node| node.op == "ChannelNormalization");
         assert_eq!(found.map(|node| node.int("place", 0)), place, "{axis}");
     }
+}
+
+#[test]
+fn rotary_embeddings_of_onnx_runtime() {
+    let mut model = model("y = ms.RotaryEmbedding x w4 w4 w4 interleaved=1 num_heads=2");
+    fuse(&mut model).unwrap();
+    let node = &model.nodes[0];
+    let found = ["interleaved", "num_heads", "rotary_embedding_dim"].map(|name| node.int(name, -1));
+    assert_eq!((node.domain.as_str(), node.inputs.len(), found), ("", 4, [1, 2, 0]));
+    for other in ["x w4 w4 w4 scale=0.5", "x w4 w4 w4 is_packed_batching=1", "x _ w4 w4"] {
+        assert_eq!(fused(&format!("y = ms.RotaryEmbedding {other}")).len(), 1, "{other}");
+    }
+}
+
+#[test]
+fn norms_without_a_mean() {
+    let square = "q = Pow x 2.0\nv = ReduceMean q axes=-1\n";
+    let last = "e = Add v 1e-6\ns = Sqrt e\nr = Reciprocal s\nn = Mul x r\ny = Mul n w4";
+    for text in [
+        format!("{square}{last}"),
+        format!("{square}{}", last.replace("x r", "r x")),
+        format!("q = Mul x x\nv = ReduceMean q axes=-1\n{last}"),
+        format!("{square}e = Add v 1e-6\ns = Sqrt e\nn = Div x s\ny = Mul w4 n"),
+        format!("{square}e = Add v 1e-6\nr = Pow e -0.5\ng = Mul x w4\ny = Mul g r"),
+        format!("{square}e = Add v 1e-6\ns = Sqrt e\ny = Div x s"),
+        format!("q = Pow x 2.0\nt = ReduceSum q axes=-1\nv = Div t 4.0\n{last}"),
+        format!("{}{last}", square.replace("axes=-1", "axes=2")),
+    ] {
+        assert_eq!(fused(&text), ["RMSNormalization"], "{text}");
+    }
+    let from_start = square.replace("axes=-1", "axes=1");
+    let bare = format!("{from_start}e = Add v 1e-6\ns = Sqrt e\ny = Div x s");
+    assert_eq!(fused(&bare), ["ChannelNormalization"], "its axis is that of the reduction");
+    assert_eq!(
+        fused(&format!("{square}{last}").replace("x r", "z r").replace("q =", "z = Relu x\nq =")).len(),
+        8
+    );
+    assert_eq!(fused("y = ms.SkipSimplifiedLayerNormalization x x w4"), ["Add", "RMSNormalization"]);
+    let biased = "n _ _ s = ms.SkipSimplifiedLayerNormalization x x w4 w4\ny = Add n s";
+    assert_eq!(fused(biased), ["Add", "Add", "RMSNormalization", "Add"]);
 }
 
 #[test]

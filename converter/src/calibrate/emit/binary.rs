@@ -25,9 +25,9 @@ impl Emitter<'_> {
         let model = self.model;
         let maker = model.nodes.iter().position(|node| node.output() == x);
         match maker.filter(|&index| self.absorbed[index]).map(|index| (index, &model.nodes[index])) {
-            Some((_, Float::LayerNorm { x: stream, gamma, beta, eps, .. })) => {
+            Some((_, Float::LayerNorm { x: stream, gamma, beta, eps, centred, .. })) => {
                 let stream = self.version(*stream, Width::I16);
-                let normed = self.normed(x, stream, gamma, beta, *eps);
+                let normed = self.normed(x, stream, gamma, beta, *eps, *centred);
                 self.binarize(normed, out);
             }
             Some((index, Float::Linear { dense, .. })) => {
@@ -51,7 +51,15 @@ impl Emitter<'_> {
 
     /// A LayerNorm whose output only its sign is taken of: γ is a sign, β/γ a distance from
     /// zero, so that neither costs precision, and what lies far from zero is cut off.
-    fn normed(&mut self, x: TensorId, stream: TensorId, gamma: &[f32], beta: &[f32], eps: f32) -> TensorId {
+    fn normed(
+        &mut self,
+        x: TensorId,
+        stream: TensorId,
+        gamma: &[f32],
+        beta: &[f32],
+        eps: f32,
+        centred: bool,
+    ) -> TensorId {
         let float = &self.model.tensors[x];
         let name = format!("{}.near_zero", float.name);
         let out = self.graph.tensor(name, float.rows as u32, float.width as u32, Width::I16, NEAR_ZERO);
@@ -64,7 +72,7 @@ impl Emitter<'_> {
         };
         let beta = gamma.iter().zip(beta).map(shift).collect();
         let gamma = gamma.iter().map(|&g| sign(g)).collect();
-        self.push(Node::LayerNorm { x: stream, out, gamma, beta, eps: eps.into() });
+        self.push(Node::LayerNorm { x: stream, out, gamma, beta, eps: eps.into(), centred });
         out
     }
 

@@ -1,7 +1,9 @@
 //! The quantized graph: every float node with integers for the scales that were chosen.
 
 mod binary;
+mod divisor;
 mod scales;
+mod steep;
 
 use std::collections::HashMap;
 
@@ -114,8 +116,12 @@ impl Emitter<'_> {
                 self.push(Node::Linear { x: inputs[0], out, weights })
             }
             Float::Affine { out, scale, offset, .. } => self.affine(inputs[0], *out, scale, offset)?,
-            Float::LayerNorm { out, gamma, beta, eps, .. } => self.norm(inputs[0], *out, gamma, beta, *eps),
-            Float::Activate { out, function, .. } => self.activate(inputs[0], *out, *function),
+            Float::LayerNorm { .. } => self.norm(node, inputs[0]),
+            Float::GroupNorm { .. } => self.group_norm(node, inputs[0]),
+            Float::Activate { x, out, function } => {
+                self.check_steep(*x, *out, *function)?;
+                self.activate(inputs[0], *out, *function);
+            }
             Float::Add { out, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Add { x: inputs[0], y: inputs[1], out })
@@ -123,6 +129,15 @@ impl Emitter<'_> {
             Float::Mul { out, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Mul { x: inputs[0], y: inputs[1], out })
+            }
+            Float::Div { y, out, .. } => {
+                self.check_divisor(*y, *out)?;
+                let out = self.make(*out);
+                self.push(Node::Div { x: inputs[0], y: inputs[1], out })
+            }
+            Float::ResponseNorm { out, eps, .. } => {
+                let out = self.make(*out);
+                self.push(Node::ResponseNorm { x: inputs[0], out, eps: (*eps).into() })
             }
             Float::AddConstant { out, values, .. } => self.add_constant(inputs[0], *out, values),
             Float::Softmax { x, out, width } => {
@@ -157,6 +172,11 @@ impl Emitter<'_> {
             Float::Gather { out, rows, .. } => {
                 let out = self.make(*out);
                 self.push(Node::Gather { x: inputs[0], out, rows: rows.clone() })
+            }
+            Float::Rotary { out, offset, head_dim, pairs, angles, .. } => {
+                let (out, angles) = (self.make(*out), angles.clone());
+                let (offset, head_dim) = (*offset as u32, *head_dim as u32);
+                self.push(Node::Rotary { x: inputs[0], out, offset, head_dim, pairs: *pairs, angles })
             }
             Float::Concat { parts, out } => self.concat(parts, &inputs, *out),
         }
@@ -330,13 +350,26 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn norm(&mut self, x: TensorId, out: TensorId, gamma: &[f32], beta: &[f32], eps: f32) {
-        let out = self.make(out);
+    fn norm(&mut self, node: &Float, x: TensorId) {
+        let Float::LayerNorm { out, gamma, beta, eps, centred, .. } = node else { return };
+        let out = self.make(*out);
+        let (gamma, beta) = self.norm_parameters(out, gamma, beta);
+        self.push(Node::LayerNorm { x, out, gamma, beta, eps: f64::from(*eps), centred: *centred });
+    }
+
+    fn group_norm(&mut self, node: &Float, x: TensorId) {
+        let Float::GroupNorm { out, groups, gamma, beta, eps, .. } = node else { return };
+        let out = self.make(*out);
+        let (gamma, beta) = self.norm_parameters(out, gamma, beta);
+        self.push(Node::GroupNorm { x, out, groups: *groups as u32, gamma, beta, eps: f64::from(*eps) });
+    }
+
+    /// γ and β of a norm that makes `out`, whose zero point is in β.
+    fn norm_parameters(&self, out: TensorId, gamma: &[f32], beta: &[f32]) -> (Vec<f64>, Vec<f64>) {
         let tensor = &self.graph.tensors[out];
         let shift = f64::from(tensor.zero) * tensor.scale;
         let gamma = gamma.iter().map(|&g| f64::from(g)).collect();
-        let beta = beta.iter().map(|&b| f64::from(b) + shift).collect();
-        self.push(Node::LayerNorm { x, out, gamma, beta, eps: eps.into() });
+        (gamma, beta.iter().map(|&b| f64::from(b) + shift).collect())
     }
 
     fn activate(&mut self, x: TensorId, out: TensorId, function: float::Function) {
@@ -352,7 +385,7 @@ impl Emitter<'_> {
         let target = Scale { scale: to.scale, zero: to.zero, method: String::new() };
         let table = (-128..128).map(|q: i32| {
             let value = f64::from(q - from.zero) * from.scale;
-            target.int8(function.apply(value)) as i8
+            target.int8(function.continued(value)) as i8
         });
         let table = table.collect();
         self.push(Node::Table { x, out, table });
@@ -448,7 +481,7 @@ impl Emitter<'_> {
 fn interpolated(function: float::Function, from: f64, to: f64) -> Vec<i16> {
     let knot = |i: usize| {
         let x = (128.0 * i as f64 - 32768.0) * from;
-        (function.apply(x) / to).round().clamp(-32768.0, 32767.0) as i16
+        (function.continued(x) / to).round().clamp(-32768.0, 32767.0) as i16
     };
     (0..quant::ops::KNOTS).map(knot).collect()
 }

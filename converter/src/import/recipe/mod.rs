@@ -182,7 +182,7 @@ impl Importer<'_> {
         let beta = self.doubles(&format!("{norm}.bias"), &[width])?;
         let bits = if signs { Width::I16 } else { Width::I8 };
         let out = self.graph.tensor(norm, rows, width, bits, self.scale(norm)?);
-        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: EPS });
+        self.graph.nodes.push(Node::LayerNorm { x, out, gamma, beta, eps: EPS, centred: true });
         if !signs {
             return Ok(out);
         }

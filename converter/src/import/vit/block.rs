@@ -120,7 +120,14 @@ impl Builder<'_> {
         let gamma = self.layers.floats(&format!("{layer}.weight"), &[head_dim])?;
         let beta = self.layers.floats(&format!("{layer}.bias"), &[head_dim])?;
         let (tensor, eps) = (self.layers.graph.tensor(layer, rows, width), self.config.eps);
-        self.layers.graph.nodes.push(Node::LayerNorm { x: copy, out: tensor, gamma, beta, eps });
+        self.layers.graph.nodes.push(Node::LayerNorm {
+            x: copy,
+            out: tensor,
+            gamma,
+            beta,
+            eps,
+            centred: true,
+        });
         Ok(Strided { tensor, offset: 0, batch: head_dim, row: width })
     }
 

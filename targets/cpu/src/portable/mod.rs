@@ -5,11 +5,12 @@ mod binary;
 mod layer_norm;
 mod linear;
 mod mul;
+mod rotary;
 
 use quant::bits::BitPack;
 use quant::ops::{
     AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
-    LinearArgs, LinearOut, MulArgs, Tensor, TensorMut,
+    LinearArgs, LinearOut, MulArgs, RotaryArgs, Tensor, TensorMut, row_energy, row_statistics,
 };
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
@@ -47,8 +48,20 @@ impl Kernels for Portable {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         match out {
-            TensorMut::I8(out) => layer_norm::layer_norm_i8(args, x, out),
+            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_statistics),
             TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
+        }
+    }
+
+    fn rms_norm(
+        &mut self,
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        match out {
+            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_energy),
+            TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.rms_norm(args, x, out),
         }
     }
 
@@ -60,6 +73,10 @@ impl Kernels for Portable {
         out: &mut TensorMut<'_>,
     ) -> Result<(), Fault> {
         mul::mul(args, x, y, out)
+    }
+
+    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
+        rotary::rotary(args, x, out)
     }
 
     fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {

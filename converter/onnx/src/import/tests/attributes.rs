@@ -44,16 +44,27 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x()]
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
-        "Max" | "Min" | "Sum" | "Mean" | "Concat" => vec![x(), x()],
+        "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
         "GatherND" => vec![x(), sketch.ints(&[0, 1])],
         "ScatterND" => vec![x(), sketch.ints(&[0, 1, 2, 3]), sketch.constant(Array::scalar(2.0))],
-        "LayerNormalization" => vec![x(), ones(sketch)],
+        "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
+        "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
             vec![x(), ones(sketch)]
         }
+        "GroupNormalization" => {
+            attributes.push(("num_groups", int(4)));
+            vec![x(), ones(sketch), ones(sketch)]
+        }
+        "InstanceNormalization" => vec![x(), ones(sketch), ones(sketch)],
+        "ResponseNormalization" => {
+            attributes.extend([("axes", ints(&[2, 3])), ("axis", int(1))]);
+            vec![x()]
+        }
         "If" => vec![sketch.constant(Array::new(Vec::new(), vec![true]).unwrap()), x(), x()],
         "SkipLayerNormalization" => vec![x(), x(), ones(sketch)],
+        "RotaryEmbedding" => vec![x(), sketch.floats(&[1, 4, 2]), sketch.floats(&[1, 4, 2])],
         "BatchNormalization" => {
             let parameters = ones(sketch);
             [x()].into_iter().chain(vec![parameters; 4]).collect()
@@ -80,10 +91,11 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x(), String::new(), scales]
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
-        | "Sigmoid" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax" | "ReduceMean"
-        | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign"
+        | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
+        | "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign"
         | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose"
-        | "Shape" | "Size" | "Split" => {
+        | "Shape" | "Size" | "Split" | "Softplus" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu"
+        | "Abs" | "Erf" | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),
@@ -203,7 +215,6 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "Not" => vec![b()],
         "And" | "Or" | "Xor" => vec![b(), b()],
         "Where" => vec![b(), f(), f()],
-        "If" => vec![Some(Array::new(vec![1], vec![true]).unwrap()), f(), f()],
         "Reshape" => vec![f(), i(&[4])],
         "Unsqueeze" | "Gather" => vec![f(), i(&[0])],
         "Expand" | "Tile" => vec![f(), i(&[1, 1])],
@@ -265,12 +276,14 @@ fn every_fused_operator_refuses_what_it_does_not_read() {
             let mut sketch = Sketch::new([1, 4, 4, 4]);
             let rows = sketch.reshape("x", &[1, 16, 4]);
             let (w, gamma) = (sketch.floats(&[4, 12]), sketch.floats(&[4]));
+            let (first, angles) = (sketch.ints(&[0]), sketch.floats(&[16, 2]));
             let inputs: &[&str] = match fused.name {
                 "Attention" | "FusedMatMul" | "TransposeMatMul" => &[&rows, &w],
                 "BiasGelu" | "LayerNormalization" => &[&rows, &gamma],
                 "FastGelu" | "Gelu" | "QuickGelu" => &[&rows],
+                "RotaryEmbedding" => &[&rows, &first, &angles, &angles],
                 "MultiHeadAttention" => &[&rows, &rows, &rows],
-                "SkipLayerNormalization" => &[&rows, &rows, &gamma],
+                "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" => &[&rows, &rows, &gamma],
                 name => panic!("there is no example of {name}"),
             };
             let mut attributes = more;

@@ -6,12 +6,14 @@ mod binary;
 mod conv;
 mod documented;
 mod endings;
+mod group_norm;
 mod masks;
 mod matmul;
 mod movement;
 mod ops;
 mod preprocessing;
 mod products;
+mod rotary;
 mod run;
 mod transposed;
 mod windows;
@@ -255,7 +257,7 @@ proptest! {
             "Reshape", "Slice", "Gather", "Split", "Concat", "Transpose", "Squeeze", "Unsqueeze", "Expand", "Tile",
             "Pad", "ReduceMean", "Softmax", "Flatten", "Conv", "ConvTranspose", "Col2Im", "AveragePool", "Resize",
             "LayerNormalization", "BatchNormalization", "DepthToSpace", "MatMul", "Gemm", "Attention", "Clip",
-            "MaxPool", "ReduceMax", "Max", "LpNormalization", "Mul",
+            "MaxPool", "ReduceMax", "Max", "LpNormalization", "Mul", "RMSNormalization", "RotaryEmbedding",
         ]),
         lists in prop::collection::vec(prop::collection::vec(
             prop_oneof![-3_i64..6, Just(i64::MAX), Just(i64::MIN), Just(1 << 33)], 0..5), 0..5),

@@ -1,7 +1,7 @@
-//! Products of two computed tensors.
+//! Products and quotients of two computed tensors, and lengths of channels.
 
 use super::{Sketch, close, ops};
-use crate::model::Attribute;
+use crate::model::{Array, Attribute};
 use float::Node;
 
 fn ints(values: &[i64]) -> Attribute {
@@ -99,25 +99,90 @@ fn a_tensor_and_itself_is_a_multiple() {
 }
 
 #[test]
-fn sums_and_means_of_any_number() {
-    let mut sketch = Sketch::new([1, 2, 3, 4]);
-    let (row, column) = (sketch.floats(&[4]), sketch.floats(&[3, 1]));
-    let turned = sketch.node("Neg", &["x"], &[]);
-    let gate = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[2]))]);
-    let chain = |sketch: &mut Sketch, values: &[&str]| {
-        let sum = sketch.node("Add", &values[..2], &[]);
-        values[2..].iter().fold(sum, |sum, value| sketch.node("Add", &[&sum, value], &[]))
-    };
-    for values in [&["x", &row, "x"][..], &[&column, &gate, &row, "x"], &["x", "x", &gate, &turned]] {
-        let expected = chain(&mut sketch, values);
-        let expected = sketch.truth(&expected);
-        let mut other = sketch.clone();
-        let out = other.node("Sum", values, &[]);
-        close(&other.run(&out), &expected);
-        let out = other.node("Mean", values, &[]);
-        let mean: Vec<f32> = expected.iter().map(|value| value / values.len() as f32).collect();
-        close(&other.run(&out), &mean);
+fn quotients_take_any_layout() {
+    // A divisor for each element, channel, pixel, row of pixels, and one for all.
+    for axes in [&[][..], &[2_i64, 3], &[1], &[2], &[1, 2, 3]] {
+        let mut sketch = Sketch::new([1, 4, 5, 6]);
+        let minus = sketch.constant(Array::scalar(-2.0));
+        let scaled = sketch.node("Mul", &["x", &minus], &[]);
+        let mut divisor = scaled.clone();
+        for &axis in axes {
+            divisor = sketch.node("ReduceMean", &[&divisor], &[("axes", ints(&[axis]))]);
+        }
+        let three = sketch.constant(Array::scalar(-3.0));
+        let divisor = sketch.node("Add", &[&divisor, &three], &[]);
+        let turned = sketch.transpose("x", &[0, 2, 3, 1]);
+        let last = sketch.transpose(&divisor, &[0, 2, 3, 1]);
+        for [x, y] in [["x", &divisor], [&scaled, &divisor], [&turned, &last]] {
+            let out = sketch.node("Div", &[x, y], &[]);
+            sketch.check(&out);
+            assert!(ops(&sketch.build(&out).unwrap()).contains(&"Div".to_string()));
+        }
     }
-    let one = sketch.node("Sum", &["x"], &[]);
-    close(&sketch.run(&one), &sketch.image().to_f32s());
+}
+
+#[test]
+fn constants_and_smaller_tensors_are_divided_too() {
+    let mut sketch = Sketch::new([1, 4, 5, 6]);
+    let one = sketch.constant(Array::scalar(1.0));
+    let away = sketch.node("Add", &["x", &one], &[]);
+    for shape in [&[][..], &[4, 1, 1], &[1, 4, 5, 6], &[6]] {
+        let dividend = sketch.floats(shape);
+        let out = sketch.node("Div", &[&dividend, &away], &[]);
+        sketch.check(&out);
+    }
+    let mean = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[2, 3]))]);
+    let out = sketch.node("Div", &[&mean, &away], &[]);
+    sketch.check(&out);
+}
+
+/// `L / (mean(L) + 0.001)` of the lengths of the channels at `channels`, from nodes.
+fn response(sketch: &mut Sketch, x: &str, along: &[i64], channels: i64, squared: bool) -> String {
+    let axes = ("axes", ints(along));
+    let length = match squared {
+        false => sketch.node("ReduceL2", &[x], &[axes]),
+        true => {
+            let square = sketch.node("Mul", &[x, x], &[]);
+            let along = sketch.ints(along);
+            let sum = sketch.node("ReduceSum", &[&square, &along], &[]);
+            sketch.node("Sqrt", &[&sum], &[])
+        }
+    };
+    let mean = sketch.node("ReduceMean", &[&length], &[("axes", ints(&[channels]))]);
+    let eps = sketch.constant(Array::scalar(0.001));
+    let sum = sketch.node("Add", &[&mean, &eps], &[]);
+    sketch.node("Div", &[&length, &sum], &[])
+}
+
+#[test]
+fn lengths_of_channels_by_their_mean() {
+    for squared in [false, true] {
+        for last in [false, true] {
+            let mut sketch = Sketch::new([1, 4, 5, 6]);
+            let minus = sketch.constant(Array::scalar(-0.5));
+            let mut x = sketch.node("Mul", &["x", &minus], &[]);
+            if last {
+                x = sketch.transpose(&x, &[0, 2, 3, 1]);
+            }
+            let (along, channels) = if last { ([1, 2], -1) } else { ([2, 3], 1) };
+            let out = response(&mut sketch, &x, &along, channels, squared);
+            // The definition.
+            let image = sketch.image().to_f32s();
+            let squares =
+                |channel: &[f32]| channel.iter().map(|&v| f64::from(v) * 0.25 * f64::from(v)).sum::<f64>();
+            let lengths: Vec<f64> = image.chunks(30).map(|channel| squares(channel).sqrt()).collect();
+            let mean = lengths.iter().sum::<f64>() / 4.0 + 0.001;
+            let want: Vec<f32> = lengths.iter().map(|length| (length / mean) as f32).collect();
+            let mut model = sketch.model.clone();
+            model.outputs = vec![crate::model::Output { name: out.clone(), shape: Vec::new() }];
+            crate::patterns::fuse(&mut model).unwrap();
+            assert!(model.nodes.iter().any(|node| node.op == "ResponseNormalization"));
+            sketch.model.nodes = model.nodes;
+            sketch.model.constants = model.constants;
+            close(&sketch.run(&out), &want);
+            // As a gate.
+            let gated = sketch.node("Mul", &[&x, &out], &[]);
+            assert!(sketch.build(&gated).is_ok());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The nodes of a float graph as their documentation defines them, as plainly as can be.
 
-use float::{Function, Graph, Node, Output, Part, math};
+use float::{Function, Graph, Node, Output, Pairs, Part, math};
 use runtime::Ending;
 
 /// The outputs of `graph` with their endings, for a frame of pixel values in 0..=255.
@@ -90,13 +90,27 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 *out = values[*x][at] * scale[at % width] + offset[at % width];
             }
         }
-        Node::LayerNorm { x, gamma, beta, eps, .. } => {
+        Node::LayerNorm { x, gamma, beta, eps, centred, .. } => {
             let len = gamma.len();
             for (x, out) in values[*x].chunks(len).zip(out.chunks_mut(len)) {
-                let mean = x.iter().sum::<f32>() / len as f32;
+                let mean = if *centred { x.iter().sum::<f32>() / len as f32 } else { 0.0 };
                 let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / len as f32;
                 for (at, out) in out.iter_mut().enumerate() {
                     *out = (x[at] - mean) / (variance + eps).sqrt() * gamma[at] + beta[at];
+                }
+            }
+        }
+        Node::GroupNorm { x, groups, gamma, beta, eps, .. } => {
+            let (x, channels) = (&values[*x], width / groups);
+            for group in 0..*groups {
+                let of_group = |at: &usize| at % width / channels == group;
+                let places: Vec<usize> = (0..x.len()).filter(of_group).collect();
+                let n = places.len() as f32;
+                let mean = places.iter().map(|&at| x[at]).sum::<f32>() / n;
+                let variance = places.iter().map(|&at| (x[at] - mean) * (x[at] - mean)).sum::<f32>() / n;
+                for at in places {
+                    let normed = (x[at] - mean) / (variance + eps).sqrt();
+                    out[at] = normed * gamma[at % width] + beta[at % width];
                 }
             }
         }
@@ -113,7 +127,6 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 out.iter_mut().zip(x).for_each(|(out, &x)| *out = if x >= ratio * max { 1.0 } else { 0.0 });
             }
         }
-        Node::BinaryAttention { .. } => panic!("only simplification makes it"),
         Node::Activate { x, function, .. } => {
             for (out, &x) in out.iter_mut().zip(&values[*x]) {
                 *out = match *function {
@@ -133,6 +146,19 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                         }
                     }
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+                    Function::LeakyRelu { slope } => x.max(0.0) + slope * x.min(0.0),
+                    Function::Softplus => math::logf(1.0 + math::expf(x)),
+                    Function::Softsign => x / (1.0 + x.abs()),
+                    Function::Mish => x * math::tanhf(math::logf(1.0 + math::expf(x))),
+                    Function::Celu { alpha } => x.max(0.0) + (alpha * (math::expf(x / alpha) - 1.0)).min(0.0),
+                    Function::ThresholdedRelu { alpha } => x * f32::from(u8::from(x > alpha)),
+                    Function::Abs => x.max(-x),
+                    Function::Exp => math::expf(x),
+                    Function::Log => math::logf(x),
+                    Function::Sin => math::sinf(x),
+                    Function::Cos => math::cosf(x),
+                    Function::Erf => math::erf(x.into()) as f32,
+                    Function::Power { exponent } => math::pow(x.into(), exponent.into()) as f32,
                     ref other => panic!("{other:?} is not in these tests"),
                 };
             }
@@ -146,6 +172,19 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                 let (row, column) = (at / width, at % width);
                 *out = x * y[row % (y.len() / have) * have + column % have];
             }
+        }
+        Node::Div { x, y, .. } => {
+            let (y, have) = input(*y);
+            for (at, (out, x)) in out.iter_mut().zip(&values[*x]).enumerate() {
+                let (row, column) = (at / width, at % width);
+                *out = x / y[row % (y.len() / have) * have + column % have];
+            }
+        }
+        Node::ResponseNorm { x, eps, .. } => {
+            let squares = |c: usize| values[*x].iter().skip(c).step_by(width).map(|x| x * x).sum::<f32>();
+            let lengths: Vec<f32> = (0..width).map(|c| squares(c).sqrt()).collect();
+            let mean = lengths.iter().sum::<f32>() / width as f32;
+            out.iter_mut().zip(lengths).for_each(|(out, length)| *out = length / (mean + eps));
         }
         Node::AddConstant { x, values: added, .. } => {
             out.iter_mut().zip(values[*x].iter().zip(added)).for_each(|(out, (x, y))| *out = x + y);
@@ -203,6 +242,21 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
             }
             out.copy_from_slice(&joined);
         }
-        Node::Attention { .. } => panic!("attention is made later"),
+        Node::Rotary { x, offset, head_dim, pairs, angles, .. } => {
+            let (x, stride) = input(*x);
+            let half = head_dim / 2;
+            for (at, out) in out.iter_mut().enumerate() {
+                let (row, head, channel) = (at / width, at % width / head_dim, at % head_dim);
+                let (partner, pair, sign) = match (*pairs, channel < half) {
+                    (Pairs::Halves, true) => (channel + half, channel, -1.0),
+                    (Pairs::Halves, false) => (channel - half, channel - half, 1.0),
+                    (Pairs::Neighbours, _) => (channel ^ 1, channel / 2, (channel % 2) as f32 * 2.0 - 1.0),
+                };
+                let value = |channel: usize| x[offset + row * stride + head * head_dim + channel];
+                let angle = |at: usize| angles[row * head_dim + at];
+                *out = value(channel) * angle(pair) + sign * value(partner) * angle(half + pair);
+            }
+        }
+        Node::Attention { .. } | Node::BinaryAttention { .. } => panic!("only simplification makes it"),
     }
 }
