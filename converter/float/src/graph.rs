@@ -88,6 +88,8 @@ pub enum Function {
     },
     /// `ln(1 + eˣ)`.
     Softplus,
+    /// `−ln(1 + e⁻ˣ)`.
+    LogSigmoid,
     /// `x / (1 + |x|)`.
     Softsign,
     /// `x · tanh(ln(1 + eˣ))`.
@@ -289,7 +291,7 @@ pub enum Node {
         /// Elements that sum to one.
         width: usize,
     },
-    /// `out = scale · A · B` for every batch element, both computed.
+    /// `out = scale · A · B` for every batch element, both computed, with a scale of its own.
     MatMul {
         /// `m` rows of `k`.
         a: Strided,
@@ -307,8 +309,8 @@ pub enum Node {
         n: usize,
         /// Inner dimension.
         k: usize,
-        /// Factor of the product.
-        scale: f32,
+        /// Factor of each batch element's product.
+        scales: Vec<f32>,
     },
     /// Multi-head attention: `softmax(scale · Q·Kᵀ) · V` of each head.
     Attention {

@@ -189,7 +189,7 @@ fn can_widen(model: &Graph, x: usize, binary: bool) -> bool {
         | Node::Add { .. }
         | Node::Mul { .. }
         | Node::Div { .. } => true,
-        Node::Mean { .. } => !binary,
+        Node::Mean { .. } | Node::Affine { .. } => !binary,
         Node::Activate { function, .. } => binary && *function != Function::Sign,
         Node::Rows { x, .. } | Node::Permute { x, .. } => !binary && can_widen(model, *x, binary),
         _ => false,

@@ -122,7 +122,7 @@ fn attention(reach: f32, mask: Option<&[f32]>) -> Graph {
         m: TOKENS,
         n: TOKENS,
         k: HEAD_DIM,
-        scale: reach / 5.0 / (HEAD_DIM as f32).sqrt(),
+        scales: vec![reach / 5.0 / (HEAD_DIM as f32).sqrt(); HEADS],
     });
     if let Some(mask) = mask {
         let values = mask.repeat(HEADS);
@@ -138,7 +138,7 @@ fn attention(reach: f32, mask: Option<&[f32]>) -> Graph {
         m: TOKENS,
         n: HEAD_DIM,
         k: TOKENS,
-        scale: 1.0,
+        scales: vec![1.0; HEADS],
     });
     let mean = block.node("mean", 1, WIDTH, |out| Node::Mean { x: attended, out });
     let tensor = block.linear("logits", mean, 10, 2.0);

@@ -149,3 +149,19 @@ fn padding_is_laid_out_where_a_zero_point_is_worth_it() {
     println!("{with:.1} dB");
     assert!(with > 35.0, "{with}");
 }
+
+#[test]
+fn what_is_below_a_relu_takes_no_levels() {
+    let mut other = model();
+    for node in &mut other.nodes {
+        if let Node::Activate { function, .. } = node {
+            *function = Function::Relu;
+        }
+    }
+    let Conversion { quantized, .. } = converted(other, 16);
+    // The convolution behind it is padded, which is laid out for the zero point.
+    let active = quantized.graph.tensors.iter().find(|tensor| tensor.name == "active").expect("it is made");
+    assert_eq!((active.bits, active.zero), (Width::I8, -128));
+    let seen = quantized.tensors.iter().find(|fact| fact.name == "active").expect("a fact");
+    assert!((active.scale * 255.0 - seen.max).abs() <= 0.35 * seen.max, "{seen:?}");
+}

@@ -114,7 +114,7 @@ impl Layers<'_> {
         let of = |part: &str| format!("{block}.attn.{part}");
         let scores = self.graph.tensor(of("scores"), batch * rows, rows);
         let whole = |tensor| Strided { tensor, offset: 0, batch: rows * rows, row: rows };
-        let (m, n, scale) = (rows, rows, (head_dim as f32).sqrt().recip());
+        let (m, n, scales) = (rows, rows, vec![(head_dim as f32).sqrt().recip(); batch]);
         let out = whole(scores);
         self.graph.nodes.push(Node::MatMul {
             a: q,
@@ -125,14 +125,14 @@ impl Layers<'_> {
             m,
             n,
             k: head_dim,
-            scale,
+            scales,
         });
         let biased = self.tensor_like(&of("bias"), scores);
         self.graph.nodes.push(Node::AddConstant { x: scores, out: biased, values: bias });
         let probabilities = self.tensor_like(&of("softmax"), biased);
         self.graph.nodes.push(Node::Softmax { x: biased, out: probabilities, width: rows });
-        let (a, n, k, scale) = (whole(probabilities), head_dim, rows, 1.0);
-        self.graph.nodes.push(Node::MatMul { a, b: v, transpose_b: false, out: mix, batch, m, n, k, scale });
+        let (a, n, k, scales) = (whole(probabilities), head_dim, rows, vec![1.0; batch]);
+        self.graph.nodes.push(Node::MatMul { a, b: v, transpose_b: false, out: mix, batch, m, n, k, scales });
     }
 }
 

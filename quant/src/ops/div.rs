@@ -1,22 +1,27 @@
 //! Div: the quotient of two activations, `saturate(round(x / y · ratio))`.
 //!
 //! `y` has an element for each of `x`, for each channel or for each row (the sum of a row that is
-//! normalised). The exact quotient `x · mantissa / (y · 2^shift)` is rounded once, half up:
-//! `|x · mantissa| ≤ 2⁴⁶`, and with `shift ≤ 46` the divisor is at most 2⁶¹ in magnitude, so that
-//! the sum of twice the one and the other stays below 2⁶³. **A quotient by 0 is saturated** to the
-//! end of the type that `x · mantissa` points to, and `0 / 0` is 0. The result replaces `x`, or
-//! goes elsewhere where `x` is still needed, is `y` as well, or has another type.
+//! normalised). The exact quotient `x · mantissa / (y · 2^shift)` is rounded once, half up. For
+//! `y > 0`, which a change of both signs achieves, that is
+//! `floor(floor((x · mantissa + y · 2^(shift − 1)) / 2^shift) / y)`, because the floor of a quotient
+//! by a product is that of successive quotients. `|x · mantissa| ≤ 2⁴⁶`, and with `shift ≤ 46` the
+//! other term is at most 2⁶⁰. The inner quotient is saturated to 32 bits, so that the division is
+//! one of 32 bits: beyond them the result is at least 2¹⁶ in magnitude, and saturated whatever it is.
+//!
+//! **A quotient by 0 is saturated** to the end of the type that `x · mantissa` points to, and `0 / 0`
+//! is 0. The result replaces `x`, or goes elsewhere where `x` is still needed, is `y` as well, or
+//! has another type.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Consts, Spread, Tensor, TensorMut};
-use crate::arith::{MIN_SHIFT, Multiplier};
+use crate::arith::{MIN_SHIFT, Multiplier, saturate_i32};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
 use crate::mem::{DType, Memory, Window};
 use crate::operand::{Role, Tiling, Visitor};
 
-/// Largest shift of the ratio, so that the divisor is at most 2⁶¹ in magnitude.
+/// Largest shift of the ratio, so that the rounding term is at most 2⁶⁰ in magnitude.
 pub const MAX_RATIO_SHIFT: u8 = 46;
 
 /// Divides each row of `x`. All activations are int8 or int16, each of its own type.
@@ -118,17 +123,18 @@ pub struct DivArgs {
     pub ratio: Multiplier,
 }
 
-/// `round(x / y · ratio)` of 16-bit values, before it is saturated; by 0 an end of the 64-bit
-/// integers, or 0.
+/// `round(x / y · ratio)` of 16-bit values, exact as far as it fits 16 bits and else as far beyond
+/// them; by 0 an end of the 32-bit integers, or 0.
 #[inline]
-pub fn quotient(x: i32, y: i32, ratio: Multiplier) -> i64 {
+pub fn quotient(x: i32, y: i32, ratio: Multiplier) -> i32 {
     let product = i64::from(x) * i64::from(ratio.mantissa);
-    let divisor = i64::from(y) << (ratio.shift & 63);
-    let (product, divisor) = if divisor < 0 { (-product, -divisor) } else { (product, divisor) };
-    match (2 * product + divisor).checked_div_euclid(2 * divisor) {
+    let (product, y) = if y < 0 { (-product, -y) } else { (product, y) };
+    let shift = ratio.shift & 63;
+    let half = (i64::from(y) << shift) >> 1;
+    match saturate_i32((product + half) >> shift).checked_div_euclid(y) {
         Some(rounded) => rounded,
-        None if product > 0 => i64::MAX,
-        None if product < 0 => i64::MIN,
+        None if product > 0 => i32::MAX,
+        None if product < 0 => i32::MIN,
         None => 0,
     }
 }
@@ -152,7 +158,7 @@ pub fn div(
         for c in 0..args.width {
             let at = r * args.width + c;
             let x = x.unwrap_or(out.held()).get(at);
-            out.set(at, quotient(x, y.get(divisor(r, c)), args.ratio));
+            out.set(at, quotient(x, y.get(divisor(r, c)), args.ratio).into());
         }
     }
     Ok(())
@@ -207,13 +213,13 @@ mod tests {
 
     #[test]
     fn the_extremes_do_not_overflow() {
-        let all = [i64::MIN.into(), i64::MAX.into()];
+        let all = [i16::MIN.into(), i16::MAX.into()];
         for mantissa in [i32::MIN, -1, 0, 1, i32::MAX] {
             for shift in 1..=MAX_RATIO_SHIFT {
                 let ratio = Multiplier { mantissa, shift };
                 for x in [i16::MIN, -1, 0, 1, i16::MAX] {
                     for y in [i16::MIN, -1, 0, 1, i16::MAX] {
-                        let got = i128::from(quotient(x.into(), y.into(), ratio));
+                        let got = i128::from(quotient(x.into(), y.into(), ratio)).clamp(all[0], all[1]);
                         assert_eq!(got, exact(x, y, ratio, all), "{x} / {y} · {ratio:?}");
                     }
                 }

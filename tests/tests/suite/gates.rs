@@ -142,6 +142,29 @@ fn product(op: &Op) -> Option<(Spread, bool)> {
     }
 }
 
+/// Rows that hold queries, keys and values of one head after the other: no fused instruction reads
+/// those.
+#[test]
+fn attention_of_heads_that_lie_apart() {
+    let (mut block, x) = Block::new();
+    let qkv = block.linear("qkv", x, 48);
+    let part = |index: usize| Strided { tensor: qkv, offset: 8 * index, batch: 24, row: 48 };
+    let (q, k, v) = (part(0), part(1), part(2));
+    let (keys, scales) = ((SIDE * SIDE) as usize, vec![0.35; 2]);
+    let attention = block.made("attention", keys, WIDTH, |out| Node::Attention {
+        q,
+        k,
+        v,
+        keys,
+        heads: 2,
+        head_dim: 8,
+        scales,
+        out,
+    });
+    let (snr, _) = block.converted(attention, product);
+    assert!(snr >= 20.0, "{snr}");
+}
+
 #[test]
 fn squeeze_and_excitation() {
     let (mut block, features) = Block::new();
@@ -282,27 +305,4 @@ fn one_factor_for_all() {
     let (snr, products) = block.converted(gated, product);
     assert!(snr >= 30.0, "{snr}");
     assert_eq!(products, [(Spread::Row, true)]);
-}
-
-/// Rows that hold queries, keys and values of one head after the other: no fused instruction reads
-/// those.
-#[test]
-fn attention_of_heads_that_lie_apart() {
-    let (mut block, x) = Block::new();
-    let qkv = block.linear("qkv", x, 48);
-    let part = |index: usize| Strided { tensor: qkv, offset: 8 * index, batch: 24, row: 48 };
-    let (q, k, v) = (part(0), part(1), part(2));
-    let (keys, scales) = ((SIDE * SIDE) as usize, vec![0.35; 2]);
-    let attention = block.made("attention", keys, WIDTH, |out| Node::Attention {
-        q,
-        k,
-        v,
-        keys,
-        heads: 2,
-        head_dim: 8,
-        scales,
-        out,
-    });
-    let (snr, _) = block.converted(attention, product);
-    assert!(snr >= 20.0, "{snr}");
 }

@@ -1,8 +1,9 @@
-//! Norms over all rows, and quotients: blocks of them, quantized, against the float model.
+//! Norms over all rows, quotients, and steep functions: blocks of them, quantized, against the float
+//! model.
 
 use converter::calibrate::QuantizeOptions;
 use converter::{BuildOptions, convert};
-use float::{Function, Node};
+use float::{Function, Node, TensorId};
 
 use crate::gates::{Block, WIDTH};
 
@@ -71,4 +72,44 @@ fn a_divisor_that_passes_through_zero_is_refused() {
     let options = QuantizeOptions::default();
     let error = convert(graph, &frames, &options, BuildOptions::default(), &()).unwrap_err().to_string();
     assert!(error.contains("`quotient`") && error.contains("values of both signs"), "{error}");
+}
+
+/// A function of what is at least `least`.
+fn steep(function: Function, least: f32) -> (Block, TensorId) {
+    let (mut block, features) = Block::new();
+    let magnitudes = block.activate("magnitudes", features, Function::Abs);
+    let away = block.node("away", WIDTH, |out| Node::Affine {
+        x: magnitudes,
+        out,
+        scale: vec![1.0; WIDTH],
+        offset: vec![least; WIDTH],
+    });
+    let made = block.activate("steep", away, function);
+    (block, made)
+}
+
+#[test]
+fn steep_functions_are_interpolated() {
+    for (function, least) in [
+        (Function::Power { exponent: 0.5 }, 0.0),
+        (Function::Power { exponent: -1.0 }, 0.5),
+        (Function::Log, 0.5),
+        (Function::Exp, 0.0),
+        (Function::Sin, 0.0),
+    ] {
+        let (block, made) = steep(function, least);
+        let (snr, _) = block.converted(made, |_| None::<()>);
+        assert!(snr >= 25.0, "{function:?}: {snr}");
+    }
+}
+
+#[test]
+fn what_is_too_steep_is_refused() {
+    for function in [Function::Power { exponent: -1.0 }, Function::Log] {
+        let (block, made) = steep(function, 1e-4);
+        let (graph, frames) = block.finish(made);
+        let options = QuantizeOptions::default();
+        let error = convert(graph, &frames, &options, BuildOptions::default(), &()).unwrap_err().to_string();
+        assert!(error.contains("`steep`") && error.contains("too steep"), "{error}");
+    }
 }

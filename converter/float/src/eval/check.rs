@@ -207,8 +207,9 @@ impl Check<'_> {
     }
 
     fn matmul(&self, node: &Node) -> Checked {
-        let Node::MatMul { a, b, transpose_b, out, batch, m, n, k, .. } = node else { return Ok(()) };
+        let Node::MatMul { a, b, transpose_b, out, batch, m, n, k, scales } = node else { return Ok(()) };
         let (batch, m, n, k) = (*batch, *m, *n, *k);
+        self.lengths("the scales", &[scales], batch)?;
         let elements = batch.checked_mul(m).and_then(|e| e.checked_mul(n));
         self.expect("the elements", elements, Some(self.made.len()))?;
         self.expect("the inner dimension and the output's start", (k > 0, out.offset), (true, 0))?;

@@ -30,22 +30,21 @@ fn part<'a>((values, view): (&'a [f32], &Strided), index: usize) -> Matrix<'a> {
     Matrix::rows(&values[view.offset + index * view.batch..], view.row)
 }
 
-/// `scale · A · B` of `batch` pairs.
-pub(super) struct Product {
-    pub batch: usize,
+/// `scale · A · B` of as many pairs as there are scales.
+pub(super) struct Product<'a> {
     pub size: Size,
-    pub scale: f32,
+    pub scales: &'a [f32],
 }
 
-impl Product {
+impl Product<'_> {
     /// Adds to `out`; the matrices of `b` are transposed where it says so.
     pub fn run(&self, a: (&[f32], &Strided), b: (&[f32], &Strided, bool), out: (&mut [f32], &Strided)) {
         let (out, to) = out;
-        for index in 0..self.batch {
+        for (index, &scale) in self.scales.iter().enumerate() {
             let right = part((b.0, b.1), index);
             let right = if b.2 { right.transposed() } else { right };
             let made = &mut out[to.offset + index * to.batch..];
-            product::add(self.size, self.scale, part(a, index), right, made, to.row);
+            product::add(self.size, scale, part(a, index), right, made, to.row);
         }
     }
 }

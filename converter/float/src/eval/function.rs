@@ -21,6 +21,7 @@ impl Function {
             | Function::Elu { .. }
             | Function::Clip { .. }
             | Function::HardSigmoid { .. }
+            | Function::LogSigmoid
             | Function::Softsign
             | Function::Celu { .. }
             | Function::ThresholdedRelu { .. }
@@ -52,6 +53,7 @@ impl Function {
             | Function::HardSwish
             | Function::HardSigmoid { .. }
             | Function::Softplus
+            | Function::LogSigmoid
             | Function::Softsign
             | Function::Mish
             | Function::Celu { .. }
@@ -101,6 +103,7 @@ impl Function {
             Function::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
             Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
             Function::Softplus => softplus(x),
+            Function::LogSigmoid => -softplus(-x),
             Function::Softsign => x / (1.0 + x.abs()),
             Function::Mish => x * math::tanh(softplus(x)),
             Function::Celu { alpha } => {
@@ -162,6 +165,7 @@ mod tests {
             (Function::Softplus, 1.0, 1.313_261_687_518_222_8),
             (Function::Softplus, -40.0, 4.248_354_255_291_589e-18),
             (Function::Softplus, 800.0, 800.0),
+            (Function::LogSigmoid, -1.0, -1.313_261_687_518_222_8),
             (Function::Softsign, -3.0, -0.75),
             (Function::Mish, 1.0, 0.865_098_388_267_310_3),
             (Function::Mish, -2.0, -0.252_501_482_695_708_9),

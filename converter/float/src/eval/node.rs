@@ -47,9 +47,9 @@ pub(super) fn evaluate(
             out.extend_from_slice(x);
             out.chunks_exact_mut(*width).for_each(|row| rows::select(row, *ratio));
         }
-        Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scale } => {
+        Node::MatMul { a, b, transpose_b, out: to, m, n, k, scales, .. } => {
             let size = Size { m: *m, n: *n, k: *k };
-            let product = dense::Product { batch: *batch, size, scale: *scale };
+            let product = dense::Product { size, scales };
             out.resize(made.len(), 0.0);
             product.run((x, a), (inputs[1], b, *transpose_b), (out, to));
         }

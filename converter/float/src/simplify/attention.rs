@@ -22,12 +22,13 @@ pub(super) fn join(graph: &mut Graph) -> Vec<Change> {
 
 /// Tries the chain that begins at node `first`.
 fn one(graph: &mut Graph, first: usize) -> Option<Change> {
-    let Node::MatMul { a: q, b: k, transpose_b: true, out: scores, batch, m, n, k: dim, scale } =
+    let Node::MatMul { a: q, b: k, transpose_b: true, out: scores, batch, m, n, k: dim, ref scales } =
         graph.nodes[first]
     else {
         return None;
     };
-    let (soft, scale, uniform) = through_factor(graph, scores.tensor, scale)?;
+    let scales = scales.clone();
+    let (soft, factor, uniform) = through_factor(graph, scores.tensor)?;
     let Node::Softmax { out: probabilities, width, .. } = graph.nodes[soft] else { return None };
     let Weights { tensor: weights, reader: second, choice } = weights(graph, probabilities, width)?;
     let Node::MatMul {
@@ -39,19 +40,22 @@ fn one(graph: &mut Graph, first: usize) -> Option<Change> {
         m: rows,
         n: columns,
         k: keys,
-        scale: one,
+        scales: ref ones,
     } = graph.nodes[second]
     else {
         return None;
     };
-    let same = (heads, rows, columns, keys) == (batch, m, dim, n) && width == n && one == 1.0;
+    let same = (heads, rows, columns, keys) == (batch, m, dim, n)
+        && width == n
+        && ones.iter().all(|&one| one == 1.0);
     // Scores and probabilities lie alike, the output has its heads side by side.
     let inside = a == Strided { tensor: weights, ..scores };
     let side_by_side = out == Strided { tensor: out.tensor, offset: 0, batch: columns, row: heads * columns };
     if !(same && inside && side_by_side && groups_are_rows(scores, batch, n)) {
         return None;
     }
-    let (head_dim, scales, out) = (dim, vec![scale; heads], out.tensor);
+    let (head_dim, out) = (dim, out.tensor);
+    let scales = scales.into_iter().map(|scale| scale * factor).collect();
     graph.nodes[second] = match choice {
         None => Node::Attention { q, k, v, keys, heads, head_dim, scales, out },
         Some((_, ratio)) => Node::BinaryAttention { q, k, v, keys, heads, head_dim, scales, ratio, out },
@@ -72,15 +76,15 @@ fn one(graph: &mut Graph, first: usize) -> Option<Change> {
 }
 
 /// The softmax that reads `scores`, behind at most one uniform factor, which is taken along.
-fn through_factor(graph: &Graph, scores: TensorId, scale: f32) -> Option<(usize, f32, Option<usize>)> {
+fn through_factor(graph: &Graph, scores: TensorId) -> Option<(usize, f32, Option<usize>)> {
     let reader = only_reader(graph, scores)?;
     let Node::Affine { out, scale: factors, offset, .. } = &graph.nodes[reader] else {
-        return Some((reader, scale, None));
+        return Some((reader, 1.0, None));
     };
     let factor = *factors.first()?;
     // An offset that is the same for all keys changes no softmax.
     let uniform = factors.iter().all(|&f| f == factor) && offset.windows(2).all(|w| w[0] == w[1]);
-    uniform.then_some((only_reader(graph, *out)?, scale * factor, Some(reader)))
+    uniform.then_some((only_reader(graph, *out)?, factor, Some(reader)))
 }
 
 /// What the values are weighted with: probabilities, or a choice of keys.

@@ -26,6 +26,12 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("HardSwish", Handler::View(|i| i.activate(Function::HardSwish)), "all of it"),
     OnnxOp::new("HardSigmoid", Handler::View(|i| i.hard_sigmoid()), "all of it"),
     OnnxOp::new("Softplus", Handler::View(|i| i.activate(Function::Softplus)), "all of it"),
+    OnnxOp::new(
+        "LogSigmoid",
+        Handler::View(|i| i.activate(Function::LogSigmoid)),
+        "from `Sigmoid` and `Log`",
+    )
+    .of(Domain::Joined),
     OnnxOp::new("Softsign", Handler::View(|i| i.activate(Function::Softsign)), "all of it"),
     OnnxOp::new("Mish", Handler::View(|i| i.activate(Function::Mish)), "all of it"),
     OnnxOp::new("Celu", Handler::View(|i| i.celu()), "all of it"),

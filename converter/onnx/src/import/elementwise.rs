@@ -23,8 +23,6 @@ pub(super) const OPS: &[OnnxOp] = &[
         Handler::View(|i| i.multiply()),
         "of two computed tensors, or with a constant on either side",
     ),
-    OnnxOp::new("Sum", Handler::View(|i| i.total()), "of computed tensors and constants"),
-    OnnxOp::new("Mean", Handler::View(|i| i.average()), "of computed tensors and constants"),
     OnnxOp::new("Neg", Handler::View(|i| i.negate()), "all of it"),
     OnnxOp::new("Pow", Handler::View(|i| i.power()), "constant exponents"),
 ];
@@ -44,10 +42,7 @@ impl Importer<'_> {
         match (self.value(0)?, self.value(1)?) {
             (Value::View(x), Value::View(mut y)) => {
                 y.factor *= sign;
-                if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
-                    return self.multiple(x, y.factor);
-                }
-                self.sum(&x, &y)
+                self.plus(x, y)
             }
             (Value::View(x), Value::Constant(array)) => {
                 self.rename_after(&x, 1);
@@ -63,30 +58,12 @@ impl Importer<'_> {
         }
     }
 
-    /// `Sum` of any number of inputs, one of them computed.
-    fn total(&mut self) -> Result<View> {
-        let inputs = (0..self.node.count()).map(|at| self.value(at)).collect::<Result<Vec<_>>>()?;
-        let of_image = inputs.iter().position(|input| matches!(input, Value::View(_)));
-        let Some(Value::View(mut sum)) = of_image.map(|at| inputs[at].clone()) else {
-            return Err(self.unknown());
-        };
-        for (at, input) in inputs.iter().enumerate().filter(|&(at, _)| Some(at) != of_image) {
-            sum = match input {
-                Value::View(y) if (sum.tensor, sum.offset, &sum.axes) == (y.tensor, y.offset, &y.axes) => {
-                    self.multiple(sum, y.factor)?
-                }
-                Value::View(y) => self.sum(&sum, y)?,
-                Value::Constant(array) => self.affine(&sum, None, Some(array), at)?,
-            };
+    /// The sum of two views, which may be of the same elements.
+    pub fn plus(&mut self, x: View, y: View) -> Result<View> {
+        if (x.tensor, x.offset, &x.axes) == (y.tensor, y.offset, &y.axes) {
+            return self.multiple(x, y.factor);
         }
-        Ok(sum)
-    }
-
-    /// `Mean` of any number of inputs.
-    fn average(&mut self) -> Result<View> {
-        let mut sum = self.total()?;
-        sum.factor /= self.node.count() as f32;
-        Ok(sum)
+        self.sum(&x, &y)
     }
 
     /// `x` and `factor` times the same elements: no instruction adds a tensor to itself.
@@ -377,7 +354,6 @@ fn rows_equal(values: Vec<f32>, width: usize) -> std::result::Result<Vec<f32>, V
 
 /// Changes what `node` computes to `scale · out + offset`; false if it cannot.
 fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
-    let constant = scale.iter().all(|&value| value == scale[0]) && offset.iter().all(|&value| value == 0.0);
     match node {
         Node::Linear { dense, .. } | Node::Conv { dense, .. } => {
             for (row, &scale) in dense.weights.chunks_exact_mut(dense.k).zip(scale) {
@@ -388,9 +364,17 @@ fn fold_into(node: &mut Node, scale: &[f32], offset: &[f32]) -> bool {
             }
             true
         }
-        Node::MatMul { scale: product, .. } if constant => {
-            *product *= scale[0];
-            true
+        Node::MatMul { out, n, scales, .. } if offset.iter().all(|&value| value == 0.0) => {
+            // Matrices side by side in every row have columns of their own, others have them all.
+            let beside = out.row == scales.len() * *n;
+            let columns = if beside { *n } else { scale.len() };
+            let uniform = |columns: &[f32]| columns.windows(2).all(|pair| pair[0] == pair[1]);
+            let apart = scale.chunks(columns).all(uniform);
+            if apart {
+                let factors = scale.chunks(columns).cycle().map(|columns| columns[0]);
+                scales.iter_mut().zip(factors).for_each(|(scale, factor)| *scale *= factor);
+            }
+            apart
         }
         Node::LayerNorm { gamma: a, beta: b, .. }
         | Node::GroupNorm { gamma: a, beta: b, .. }

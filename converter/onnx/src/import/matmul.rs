@@ -234,7 +234,7 @@ impl Importer<'_> {
             m,
             n,
             k,
-            scale,
+            scales: vec![scale; batch],
         })?;
         let axis = |len, stride| coalesce(&[Dim { len, stride }]);
         Ok(View::laid_out(tensor, vec![axis(batch, n), axis(m, width), axis(n, 1)]))

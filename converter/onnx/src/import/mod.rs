@@ -54,6 +54,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod variadic;
 mod view;
 mod window;
 

@@ -54,16 +54,10 @@ pub(super) const OPS: &[OnnxOp] = &[
     ),
 ];
 
-pub(super) const REFUSED: &[Refused] = &[
-    Refused {
-        names: &["ArgMax", "LogSoftmax"],
-        instead: "it is only supported at the end of a model, and is left out there",
-    },
-    Refused {
-        names: &["ReduceL2"],
-        instead: "the length of a vector is only supported where it divides that vector, x / ‖x‖",
-    },
-];
+pub(super) const REFUSED: &[Refused] = &[Refused {
+    names: &["ArgMax", "LogSoftmax"],
+    instead: "it is only supported at the end of a model, and is left out there",
+}];
 
 impl Importer<'_> {
     /// `LayerNormalization` over the last axes.

@@ -4,7 +4,7 @@
 use super::op::{OnnxOp, Refused};
 use super::{
     activation, attention, binary, cast, choice, concat, conv, einsum, elementwise, group_norm, matmul,
-    maximum, movement, norm, pad, pick, pool, reduce, refused, resize, rotary, scatter, transposed,
+    maximum, movement, norm, pad, pick, pool, reduce, refused, resize, rotary, scatter, transposed, variadic,
 };
 use crate::error::OnnxError;
 use crate::model::Node;
@@ -22,7 +22,7 @@ pub(super) struct Family {
 pub(super) const FAMILIES: &[Family] = &[
     Family { title: "Products", ops: &[matmul::OPS, attention::OPS, einsum::OPS, rotary::OPS] },
     Family { title: "Convolutions", ops: &[conv::OPS, pool::OPS, transposed::OPS] },
-    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS] },
+    Family { title: "Sums, and products with constants", ops: &[elementwise::OPS, variadic::OPS] },
     Family { title: "Functions of one element", ops: &[activation::OPS] },
     Family { title: "Normalisation and softmax", ops: &[norm::OPS, group_norm::OPS] },
     Family { title: "Means and sums over axes", ops: &[reduce::OPS] },

@@ -1,6 +1,6 @@
 //! Sums and means over axes.
 
-use float::{Node, TensorId};
+use float::{Function, Node, TensorId};
 
 use super::importer::{Importer, Result};
 use super::op::{Handler, OnnxOp};
@@ -10,6 +10,9 @@ use super::view::View;
 pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new("ReduceMean", Handler::View(|i| i.reduce_mean()), "over constant axes"),
     OnnxOp::new("ReduceSum", Handler::View(|i| i.reduce_sum()), "over constant axes"),
+    OnnxOp::new("ReduceL1", Handler::View(|i| i.reduce_powers()), "over constant axes"),
+    OnnxOp::new("ReduceL2", Handler::View(|i| i.reduce_powers()), "over constant axes"),
+    OnnxOp::new("ReduceSumSquare", Handler::View(|i| i.reduce_powers()), "over constant axes"),
     OnnxOp::new("GlobalAveragePool", Handler::View(|i| i.global_average_pool()), "all of it"),
 ];
 
@@ -35,6 +38,24 @@ impl Importer<'_> {
         let Some(axes) = self.reduced_axes(&view)? else { return Ok(view) };
         let out = self.sum_kept(&view, &axes)?;
         Ok(self.squeezed(out, &axes))
+    }
+
+    /// `ReduceL1`, `ReduceL2` and `ReduceSumSquare`: the sum of magnitudes, or of squares and its root.
+    fn reduce_powers(&mut self) -> Result<View> {
+        let x = self.view(0)?;
+        let axes = self.reduced_axes(&x)?;
+        let view = match self.node.op {
+            "ReduceL1" => self.apply(&x, Function::Abs)?,
+            _ => self.multiply_views(&x, &x)?,
+        };
+        let mut out = match &axes {
+            Some(axes) => self.sum_kept(&view, axes)?,
+            None => view,
+        };
+        if self.node.op == "ReduceL2" {
+            out = self.apply(&out, Function::Power { exponent: 0.5 })?;
+        }
+        Ok(axes.map_or(out.clone(), |axes| self.squeezed(out, &axes)))
     }
 
     /// The sum over `axes`, which are kept at length 1.

@@ -32,16 +32,7 @@ pub(super) const REFUSED: &[Refused] = &[
                   computed when the image size is fixed",
     },
     Refused {
-        names: &[
-            "Ceil",
-            "Floor",
-            "Mod",
-            "Round",
-            "ReduceL1",
-            "ReduceLogSumExp",
-            "ReduceProd",
-            "ReduceSumSquare",
-        ],
+        names: &["Ceil", "Floor", "Mod", "Round", "ReduceLogSumExp", "ReduceProd"],
         instead: "it is computed of constants and shapes only",
     },
     Refused {

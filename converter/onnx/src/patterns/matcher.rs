@@ -63,6 +63,11 @@ impl<'a> Matcher<'a> {
         self.nodes.get(index)
     }
 
+    /// The version of ONNX's own operators.
+    pub(super) fn opset(&self) -> i64 {
+        self.model.opset
+    }
+
     pub(super) fn constant(&self, value: &str) -> Option<&'a Array> {
         self.model.constant(value)
     }

@@ -2,7 +2,7 @@
 //! estimators removed, fused nodes of ONNX Runtime taken apart, and decomposed operations joined.
 //!
 //! Besides ONNX's own ops, the result may hold, in the default domain, `QuickGelu`
-//! (`x · σ(1.702 x)`) and `Silu` (`x · σ(x)`) without attributes, `AtLeast`
+//! (`x · σ(1.702 x)`), `Silu` (`x · σ(x)`) and `LogSigmoid` (`log σ(x)`) without attributes, `AtLeast`
 //! (`1[x ≥ ratio · max x]`) with `ratio` and `axis`, `ResponseNormalization` (`L / (mean(L) + ε)`
 //! of lengths `L`) with the `axes` of the lengths, the `axis` of the mean and `epsilon`, and `Sign`
 //! with `zero`, its value at 0.
@@ -13,6 +13,7 @@ mod attention;
 mod binary;
 mod constants;
 mod contrib;
+mod functions;
 mod fusion;
 mod gates;
 mod length;
@@ -69,8 +70,16 @@ fn check_signs(model: &Model) -> Result<(), OnnxError> {
 }
 
 /// What finds a decomposed operation that ends at a node.
-const PATTERNS: &[fn(&Matcher, usize) -> Option<Fusion>] =
-    &[norm::layer_norm, gates::gate, length::unit, response::response, binary::sign, binary::at_least];
+const PATTERNS: &[fn(&Matcher, usize) -> Option<Fusion>] = &[
+    norm::layer_norm,
+    gates::gate,
+    length::unit,
+    response::response,
+    functions::log_sigmoid,
+    functions::softmax,
+    binary::sign,
+    binary::at_least,
+];
 
 /// Joins decomposed operations.
 fn join(model: &mut Model) -> Result<(), OnnxError> {

@@ -47,7 +47,7 @@ fn model(text: &str) -> Model {
 }
 
 /// The nodes left of a model, as `op` or `op(approximate)`.
-fn fused(text: &str) -> Vec<String> {
+pub(super) fn fused(text: &str) -> Vec<String> {
     let mut model = model(text);
     fuse(&mut model).unwrap();
     let show = |node: &Node| match node.string("approximate", "") {

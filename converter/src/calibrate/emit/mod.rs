@@ -420,7 +420,7 @@ impl Emitter<'_> {
     }
 
     fn matmul(&mut self, node: &Float, inputs: &[TensorId]) {
-        let Float::MatMul { a, b, transpose_b, out, batch, m, n, k, scale } = node else { return };
+        let Float::MatMul { a, b, transpose_b, out, batch, m, n, k, scales } = node else { return };
         let unit = self.graph.tensors[inputs[0]].scale * self.graph.tensors[inputs[1]].scale;
         let made = self.make(out.tensor);
         let at = |part: &float::Strided, tensor: TensorId| float::Strided { tensor, ..*part };
@@ -433,7 +433,7 @@ impl Emitter<'_> {
             m: *m as u32,
             n: *n as u32,
             k: *k as u32,
-            product_scales: vec![unit * f64::from(*scale); *batch],
+            product_scales: scales.iter().map(|&scale| unit * f64::from(scale)).collect(),
         });
     }
 

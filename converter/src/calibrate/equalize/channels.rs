@@ -90,7 +90,7 @@ pub(super) fn best(model: &Graph, activation: &Activation, consumers: &[usize]) 
 }
 
 /// Channels as they are.
-fn plain(width: usize) -> Channels {
+pub(super) fn plain(width: usize) -> Channels {
     Channels { shift: vec![0.0; width], factor: vec![1.0; width], alpha: 0.0, gain: 1.0 }
 }
 
@@ -99,19 +99,28 @@ fn plain(width: usize) -> Channels {
 fn channels(activation: &Activation, met: &[f64], alpha: f64) -> Option<Channels> {
     let ends = || activation.low.iter().zip(&activation.high);
     let half: Vec<f64> = ends().map(|(l, h)| f64::from(h - l) / 2.0).collect();
+    let shift = ends().map(|(l, h)| f64::from(l + h) / 2.0).collect();
+    Some(Channels { shift, factor: spread(&half, met, alpha)?, alpha, gain: 1.0 })
+}
+
+/// Factors of channels with ranges `half` that meet weights up to `met`, with exponent `alpha`;
+/// none if the channels do not move.
+pub(super) fn spread(half: &[f64], met: &[f64], alpha: f64) -> Option<Vec<f64>> {
     let largest = half.iter().copied().fold(0.0, f64::max);
     if largest <= 0.0 {
         return None;
+    }
+    if alpha == 0.0 {
+        return Some(vec![1.0; half.len()]);
     }
     // A channel that hardly moves is not blown up beyond reason.
     let raw = half
         .iter()
         .zip(met)
         .map(|(&h, &w)| math::pow(h.max(largest * 1e-3), alpha) / math::pow(w.max(1e-6), 1.0 - alpha));
-    let raw: Vec<f64> = if alpha == 0.0 { vec![1.0; half.len()] } else { raw.collect() };
+    let raw: Vec<f64> = raw.collect();
     let mean = math::exp(raw.iter().map(|&f| math::log(f)).sum::<f64>() / half.len() as f64);
-    let factor = raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect();
-    Some(Channels { shift: ends().map(|(l, h)| f64::from(l + h) / 2.0).collect(), factor, alpha, gain: 1.0 })
+    Some(raw.iter().map(|f| (f / mean).clamp(1e-3, 1e3)).collect())
 }
 
 fn largest_weight(layers: &[&Dense], column: usize) -> f64 {

@@ -45,9 +45,9 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
         "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
+        "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
         "GatherND" => vec![x(), sketch.ints(&[0, 1])],
         "ScatterND" => vec![x(), sketch.ints(&[0, 1, 2, 3]), sketch.constant(Array::scalar(2.0))],
-        "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
         "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => vec![x(), ones(sketch)],
         "ChannelNormalization" => {
             attributes.extend([("axis", int(1)), ("place", int(-3))]);
@@ -92,10 +92,11 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
         }
         "Gelu" | "QuickGelu" | "Silu" | "Swish" | "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Clip"
         | "Sigmoid" | "LpNormalization" | "Tanh" | "HardSwish" | "HardSigmoid" | "Neg" | "Softmax"
-        | "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign"
-        | "AtLeast" | "IsNaN" | "IsInf" | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose"
-        | "Shape" | "Size" | "Split" | "Softplus" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu"
-        | "Abs" | "Erf" | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
+        | "ReduceMean" | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceMax"
+        | "ReduceMin" | "GlobalAveragePool" | "GlobalMaxPool" | "Sign" | "AtLeast" | "IsNaN" | "IsInf"
+        | "Identity" | "Dropout" | "Flatten" | "Squeeze" | "Transpose" | "Shape" | "Size" | "Split"
+        | "Softplus" | "LogSigmoid" | "Softsign" | "Mish" | "Celu" | "ThresholdedRelu" | "Abs" | "Erf"
+        | "Exp" | "Log" | "Sin" | "Cos" | "Sqrt" | "Reciprocal" => {
             vec![x()]
         }
         _ => panic!("there is no example of {op}"),
@@ -215,6 +216,7 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "Not" => vec![b()],
         "And" | "Or" | "Xor" => vec![b(), b()],
         "Where" => vec![b(), f(), f()],
+        "If" => vec![Some(Array::new(vec![1], vec![true]).unwrap()), f(), f()],
         "Reshape" => vec![f(), i(&[4])],
         "Unsqueeze" | "Gather" => vec![f(), i(&[0])],
         "Expand" | "Tile" => vec![f(), i(&[1, 1])],

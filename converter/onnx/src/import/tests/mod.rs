@@ -10,6 +10,7 @@ mod group_norm;
 mod masks;
 mod matmul;
 mod movement;
+mod norm;
 mod ops;
 mod preprocessing;
 mod products;

@@ -136,6 +136,27 @@ fn constants_and_smaller_tensors_are_divided_too() {
     sketch.check(&out);
 }
 
+#[test]
+fn sums_of_magnitudes_and_squares_and_lengths() {
+    let mut sketch = Sketch::new([1, 4, 5, 6]);
+    let half = sketch.constant(Array::scalar(-0.5));
+    let x = sketch.node("Add", &["x", &half], &[]);
+    let values = sketch.truth(&x);
+    let same = |x: f32| x;
+    for (op, of, last) in [
+        ("ReduceL1", f32::abs as fn(f32) -> f32, same as fn(f32) -> f32),
+        ("ReduceSumSquare", |x| x * x, same),
+        ("ReduceL2", |x| x * x, f32::sqrt),
+    ] {
+        let out = sketch.node(op, &[&x], &[("axes", ints(&[2, 3])), ("keepdims", Attribute::Int(0))]);
+        let sum = |channel: &[f32]| last(channel.iter().map(|&x| of(x)).sum());
+        let want: Vec<f32> = values.chunks(30).map(sum).collect();
+        close(&sketch.run(&out), &want);
+        let all = sketch.node(op, &[&x], &[("noop_with_empty_axes", Attribute::Int(1))]);
+        close(&sketch.run(&all), &values.iter().map(|&x| last(of(x))).collect::<Vec<f32>>());
+    }
+}
+
 /// `L / (mean(L) + 0.001)` of the lengths of the channels at `channels`, from nodes.
 fn response(sketch: &mut Sketch, x: &str, along: &[i64], channels: i64, squared: bool) -> String {
     let axes = ("axes", ints(along));
@@ -185,4 +206,28 @@ fn lengths_of_channels_by_their_mean() {
             assert!(sketch.build(&gated).is_ok());
         }
     }
+}
+
+#[test]
+fn sums_and_means_of_any_number() {
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let (row, column) = (sketch.floats(&[4]), sketch.floats(&[3, 1]));
+    let turned = sketch.node("Neg", &["x"], &[]);
+    let gate = sketch.node("ReduceMean", &["x"], &[("axes", ints(&[2]))]);
+    let chain = |sketch: &mut Sketch, values: &[&str]| {
+        let sum = sketch.node("Add", &values[..2], &[]);
+        values[2..].iter().fold(sum, |sum, value| sketch.node("Add", &[&sum, value], &[]))
+    };
+    for values in [&["x", &row, "x"][..], &[&column, &gate, &row, "x"], &["x", "x", &gate, &turned]] {
+        let expected = chain(&mut sketch, values);
+        let expected = sketch.truth(&expected);
+        let mut other = sketch.clone();
+        let out = other.node("Sum", values, &[]);
+        close(&other.run(&out), &expected);
+        let out = other.node("Mean", values, &[]);
+        let mean: Vec<f32> = expected.iter().map(|value| value / values.len() as f32).collect();
+        close(&other.run(&out), &mean);
+    }
+    let one = sketch.node("Sum", &["x"], &[]);
+    close(&sketch.run(&one), &sketch.image().to_f32s());
 }

@@ -148,6 +148,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                     Function::Sign => f32::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
                     Function::LeakyRelu { slope } => x.max(0.0) + slope * x.min(0.0),
                     Function::Softplus => math::logf(1.0 + math::expf(x)),
+                    Function::LogSigmoid => math::logf(1.0 / (1.0 + math::expf(-x))),
                     Function::Softsign => x / (1.0 + x.abs()),
                     Function::Mish => x * math::tanhf(math::logf(1.0 + math::expf(x))),
                     Function::Celu { alpha } => x.max(0.0) + (alpha * (math::expf(x / alpha) - 1.0)).min(0.0),
@@ -189,7 +190,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
         Node::AddConstant { x, values: added, .. } => {
             out.iter_mut().zip(values[*x].iter().zip(added)).for_each(|(out, (x, y))| *out = x + y);
         }
-        Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scale } => {
+        Node::MatMul { a, b, transpose_b, out: to, batch, m, n, k, scales } => {
             let (x, y) = (&values[a.tensor], &values[b.tensor]);
             for at in 0..batch * m * n {
                 let (i, r, c) = (at / (m * n), at / n % m, at % n);
@@ -200,7 +201,7 @@ fn evaluate(graph: &Graph, node: &Node, values: &[Vec<f32>], out: &mut [f32]) {
                             * y[b.offset + i * b.batch + row * b.row + column]
                     })
                     .sum();
-                out[to.offset + i * to.batch + r * to.row + c] = sum * scale;
+                out[to.offset + i * to.batch + r * to.row + c] = sum * scales[i];
             }
         }
         Node::Mean { x, .. } => {
