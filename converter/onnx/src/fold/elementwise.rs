@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use float::math;
 
 use super::args::{Args, Folded};
-use super::op::{Evaluate, FoldOp};
+use super::op::FoldOp;
 use super::view::{View, broadcast};
 use crate::cast;
 use crate::error::OnnxError;
@@ -52,7 +52,6 @@ pub(super) const OPS: &[FoldOp] = &[
     FoldOp::one("Or", |args| logic(args, |x, y| x || y)),
     FoldOp::one("Xor", |args| logic(args, |x, y| x != y)),
     FoldOp::one("Where", select),
-    FoldOp::new("If", Evaluate::Many(branch)),
 ];
 
 fn cast_number(args: &Args) -> Folded<Array> {
@@ -275,14 +274,4 @@ fn select(args: &Args) -> Folded<Array> {
         _ => return Err(mixed(args)),
     };
     args.array(shape, data)
-}
-
-/// `If`, whose inputs are its condition and what either branch makes.
-fn branch(args: &Args) -> Folded<Vec<Array>> {
-    let condition = args.required(0)?.bools().filter(|values| values.len() == 1);
-    let Some(&[holds]) = condition else { return Err(args.invalid("its condition is no truth value")) };
-    let count = args.node.outputs.len();
-    let made: Vec<&Array> = (1..=2 * count).map(|at| args.required(at)).collect::<Folded<_>>()?;
-    let (then, other) = made.split_at(count);
-    Ok((if holds { then } else { other }).iter().map(|&array| array.clone()).collect())
 }

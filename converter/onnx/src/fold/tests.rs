@@ -271,10 +271,6 @@ fn choices() {
     assert_eq!(run(&op("Xor"), &[&p, &q]), run(&op("Not"), &[&p]));
     let chosen = run(&op("Where"), &[&p, &i(&[2, 1], &[1, 2]), &Array::integer(0)]);
     assert_eq!(chosen, i(&[2, 2], &[1, 0, 2, 0]));
-    let (here, there) = (i(&[2], &[1, 2]), f(&[1], &[0.5]));
-    assert_eq!(run(&op("If"), &[&q, &here, &there]), here);
-    assert_eq!(run(&op("If"), &[&b(&[], &[false]), &here, &there]), there);
-    assert!(try_run(&op("If"), &[&p, &here, &there]).is_err());
 }
 
 #[test]
@@ -342,7 +338,7 @@ fn unknown_ops_are_left_alone() {
     assert!(evaluate(&foreign, &[], 17).unwrap().is_none());
 }
 
-const OPS: [&str; 41] = [
+const OPS: [&str; 40] = [
     "Reshape",
     "Flatten",
     "Squeeze",
@@ -366,7 +362,6 @@ const OPS: [&str; 41] = [
     "Mod",
     "Pow",
     "Where",
-    "If",
     "Equal",
     "And",
     "Min",

@@ -216,7 +216,6 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "Not" => vec![b()],
         "And" | "Or" | "Xor" => vec![b(), b()],
         "Where" => vec![b(), f(), f()],
-        "If" => vec![Some(Array::new(vec![1], vec![true]).unwrap()), f(), f()],
         "Reshape" => vec![f(), i(&[4])],
         "Unsqueeze" | "Gather" => vec![f(), i(&[0])],
         "Expand" | "Tile" => vec![f(), i(&[1, 1])],
