@@ -30,10 +30,6 @@ pub(super) const SEEDS: &[&str] = &[
      t = Transpose a perm=0,2,3,1\nmm = ReduceMean t axes=-1\ndd = Sub t mm\nqq = Mul dd dd\nvv = ReduceMean qq axes=-1\n\
      ee = Add vv 0.00001\nrr = Sqrt ee\nii = Reciprocal rr\ngg = floats 4\nss = Mul ii gg\nxx = Mul t ss\nyy = Mul mm ss\n\
      bb = floats 4\ncc = Sub bb yy\ny = Add xx cc",
-    // Norms without a mean, and a rotation of what they make.
-    "w = floats 8,3,2,2\nc = Conv x w strides=2,2\ns = ints 1,8,16\nr = Reshape c s\nt = Transpose r perm=0,2,1\n\
-     g = floats 8\nn = RMSNormalization t g axis=-1\nh = ints 1,16,2,4\nq = Reshape n h\nu = LpNormalization q axis=-1\n\
-     v = Transpose u perm=0,2,1,3\na = floats 1,16,2\nb = floats 1,16,2\ny = RotaryEmbedding v a b",
     // A convolutional net.
     "w = floats 6,3,3,3\nc = Conv x w pads=1,1,1,1\ng = floats 6\nb = floats 6\nm = floats 6\nv = positive 6\n\
      n = BatchNormalization c g b m v\nr = Relu n\np = MaxPool r kernel_shape=2,2 strides=2,2\nd = floats 6,1,3,3\n\
@@ -69,6 +65,10 @@ pub(super) const SEEDS: &[&str] = &[
      o = OneHot 1i 8i v\nv = floats 2\nt = TopK l 3i axis=1 outputs=2\nr = Relu t\na = Add x r\np = Mul a o\n\
      i = ints 0,0,1\nu = floats 8\nj = ints 1,3\nii = Reshape i j\nh = ints 1,8\nuu = Reshape u h\nz = ScatterND w ii uu\n\
      y = Add p z",
+    // Norms without a mean, and a rotation of what they make.
+    "w = floats 8,3,2,2\nc = Conv x w strides=2,2\ns = ints 1,8,16\nr = Reshape c s\nt = Transpose r perm=0,2,1\n\
+     g = floats 8\nn = RMSNormalization t g axis=-1\nh = ints 1,16,2,4\nq = Reshape n h\nu = LpNormalization q axis=-1\n\
+     v = Transpose u perm=0,2,1,3\na = floats 1,16,2\nb = floats 1,16,2\ny = RotaryEmbedding v a b",
 ];
 
 /// The model of `seed`.

@@ -13,7 +13,7 @@ fn the_seeds_are_right() {
 #[test]
 fn what_was_wrong_once_is_right() {
     // Keys that are the values.
-    assert_eq!(check(&[253, 115, 231, 53, 186]), Ok(Outcome::Right));
+    assert_eq!(check(&[252, 115, 231, 53, 186]), Ok(Outcome::Right));
 }
 
 proptest! {
