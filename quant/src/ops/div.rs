@@ -14,12 +14,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Consts, Spread, Tensor, TensorMut};
+use super::paired::{self, Paired, Spread};
+use super::{Act, Consts, Tensor, TensorMut};
 use crate::arith::{MIN_SHIFT, Multiplier, saturate_i32};
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
-use crate::mem::{DType, Memory, Window};
-use crate::operand::{Role, Tiling, Visitor};
+use crate::mem::{Memory, Window};
+use crate::operand::Visitor;
 
 /// Largest shift of the ratio, so that the rounding term is at most 2⁶⁰ in magnitude.
 pub const MAX_RATIO_SHIFT: u8 = 46;
@@ -46,18 +47,8 @@ pub struct Div {
 impl Div {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        let rows = Tiling::rows(self.width);
-        let role = if self.out.is_some() { Role::Read } else { Role::Update(self.x.dtype()) };
-        self.x.visit(visitor, role, rows);
-        let tiling = match self.spread {
-            Spread::Element => rows,
-            Spread::Channel => Tiling::All { stride: self.width, width: self.width },
-            Spread::Row => Tiling::rows(1),
-        };
-        self.y.visit(visitor, Role::Read, tiling);
-        if let Some(out) = &mut self.out {
-            out.visit(visitor, Role::Write, rows);
-        }
+        let activations = (&mut self.x, &mut self.y, &mut self.out);
+        paired::operands(visitor, (self.width, self.spread), activations);
     }
 
     /// Rows (tokens, pixels).
@@ -72,16 +63,7 @@ impl Div {
 
     /// int8 and int16 only, a shift in range, a divisor for every channel where they have one.
     pub fn check(&self, _: &Consts<'_>) -> Result<(), Reject> {
-        if self.rows == 0 || self.width == 0 {
-            return Err(Reject::Dimension);
-        }
-        let narrow = |act: &Act| matches!(act.dtype(), DType::I8 | DType::I16);
-        if !(narrow(&self.x) && narrow(&self.y) && self.out.as_ref().is_none_or(narrow)) {
-            return Err(Reject::Type);
-        }
-        if self.spread == Spread::Channel && self.y.len() != self.width {
-            return Err(Reject::SlotLength);
-        }
+        self.paired().check(self.rows)?;
         if (MIN_SHIFT..=MAX_RATIO_SHIFT).contains(&self.ratio.shift) { Ok(()) } else { Err(Reject::Shift) }
     }
 
@@ -93,22 +75,11 @@ impl Div {
         window: Window,
     ) -> Result<(), Fault> {
         let args = DivArgs { width: self.width as usize, spread: self.spread, ratio: self.ratio };
-        let x = self.x.window(window, self.width, self.width)?;
-        let y = match self.spread {
-            Spread::Element => self.y.window(window, self.width, self.width)?,
-            Spread::Channel => self.y,
-            Spread::Row => self.y.window(window, 1, 1)?,
-        };
-        match self.out {
-            None => {
-                let (mut x, rest) = x.split(memory)?;
-                kernels.div(&args, None, y.read(&rest)?, &mut x)
-            }
-            Some(out) => {
-                let (mut out, rest) = out.window(window, self.width, self.width)?.split(memory)?;
-                kernels.div(&args, Some(x.read(&rest)?), y.read(&rest)?, &mut out)
-            }
-        }
+        self.paired().run(memory, window, |x, y, out| kernels.div(&args, x, y, out))
+    }
+
+    fn paired(&self) -> Paired {
+        Paired { width: self.width, spread: self.spread, x: self.x, y: self.y, out: self.out }
     }
 }
 
@@ -146,22 +117,7 @@ pub fn div(
     y: Tensor<'_>,
     out: &mut TensorMut<'_>,
 ) -> Result<(), Fault> {
-    let rows = out.len().checked_div(args.width).unwrap_or(0);
-    let (Some(last_row), Some(last)) = (rows.checked_sub(1), args.width.checked_sub(1)) else {
-        return Ok(());
-    };
-    let divisor = |r: usize, c: usize| args.spread.index(args.width, r, c);
-    if x.is_some_and(|x| x.len() < out.len()) || divisor(last_row, last) >= y.len() {
-        return Err(Fault::Bounds);
-    }
-    for r in 0..rows {
-        for c in 0..args.width {
-            let at = r * args.width + c;
-            let x = x.unwrap_or(out.held()).get(at);
-            out.set(at, quotient(x, y.get(divisor(r, c)), args.ratio).into());
-        }
-    }
-    Ok(())
+    paired::each((args.width, args.spread), x, y, out, |x, y| quotient(x, y, args.ratio).into())
 }
 
 #[cfg(test)]
@@ -192,23 +148,6 @@ mod tests {
 
     fn value() -> impl Strategy<Value = i16> {
         prop_oneof![any::<i16>(), Just(i16::MIN), Just(i16::MAX), -2i16..=2, -128i16..128]
-    }
-
-    /// The values in an arena, those of int8 truncated, and as they are there.
-    fn stored(arena: &mut Buffer, values: &[i16], wide: bool) -> (Act, Vec<i16>) {
-        if wide {
-            return (Act::I16(arena.slot(values)), values.to_vec());
-        }
-        let bytes: Vec<i8> = values.iter().map(|&v| v as i8).collect();
-        (Act::I8(arena.slot(&bytes)), bytes.into_iter().map(i16::from).collect())
-    }
-
-    fn read(arena: &Buffer, act: Act) -> Vec<i128> {
-        match act {
-            Act::I8(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I16(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I32(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-        }
     }
 
     #[test]
@@ -254,9 +193,9 @@ mod tests {
             };
             let column = |at: usize, len: usize| -> Vec<i16> { values[..len].iter().map(|v| v[at]).collect() };
             let mut arena = Buffer::new();
-            let (x, xs) = stored(&mut arena, &column(0, count), wide[0]);
-            let (y, ys) = stored(&mut arena, &column(1, divisors), wide[1]);
-            let (out, _) = stored(&mut arena, &std::vec![0; count], wide[2]);
+            let (x, xs) = arena.act(&column(0, count), wide[0]);
+            let (y, ys) = arena.act(&column(1, divisors), wide[1]);
+            let (out, _) = arena.act(&std::vec![0; count], wide[2]);
             for out in [None, Some(out)] {
                 let op = Div { rows, width, x, y, spread, ratio, out };
                 prop_assert_eq!(op.check(&Consts::new(&[])), Ok(()));
@@ -272,7 +211,7 @@ mod tests {
                         exact(xs[at], divisor, ratio, limits)
                     })
                     .collect();
-                prop_assert_eq!(read(&run(op, &arena, &Buffer::new(), tile).unwrap(), made), want);
+                prop_assert_eq!(run(op, &arena, &Buffer::new(), tile).unwrap().values(made), want);
             }
         }
     }

@@ -33,6 +33,7 @@ mod load;
 mod matmul;
 mod mean_tokens;
 mod mul;
+mod paired;
 mod permute;
 mod quantize_image;
 mod relu;
@@ -67,7 +68,8 @@ pub use linear::{Destination, Linear, LinearArgs, LinearOut, MAX_BIAS, MAX_K, Re
 pub use load::{Const, Load};
 pub use matmul::{MatMul, MatMulArgs};
 pub use mean_tokens::{MeanTokens, MeanTokensArgs};
-pub use mul::{Mul, MulArgs, Spread};
+pub use mul::{Mul, MulArgs};
+pub use paired::Spread;
 pub use permute::{Permute, PermuteArgs};
 pub use quantize_image::QuantizeImage;
 pub use relu::Relu;

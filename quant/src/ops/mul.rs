@@ -9,12 +9,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::paired::{self, Paired, Spread};
 use super::{Act, Consts, Tensor, TensorMut};
 use crate::arith::Multiplier;
 use crate::error::{Fault, Reject};
 use crate::kernels::Kernels;
-use crate::mem::{DType, Memory, Window};
-use crate::operand::{Role, Tiling, Visitor};
+use crate::mem::{Memory, Window};
+use crate::operand::Visitor;
 
 /// Multiplies each row of `x`. All activations are int8 or int16, each of its own type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,44 +36,11 @@ pub struct Mul {
     pub out: Option<Act>,
 }
 
-/// Which elements of the first factor one element of the second multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Spread {
-    /// The one in its place: `rows × width`.
-    Element,
-    /// Its channel in every row: `1 × width`.
-    Channel,
-    /// Its row: `rows × 1`.
-    Row,
-}
-
-impl Spread {
-    /// The element that stands beside element `c` of row `r`, of `width`.
-    #[inline(always)]
-    pub fn index(self, width: usize, r: usize, c: usize) -> usize {
-        match self {
-            Spread::Element => r * width + c,
-            Spread::Channel => c,
-            Spread::Row => r,
-        }
-    }
-}
-
 impl Mul {
     /// Reports the operands.
     pub fn operands(&mut self, visitor: &mut Visitor<'_>) {
-        let rows = Tiling::rows(self.width);
-        let role = if self.out.is_some() { Role::Read } else { Role::Update(self.x.dtype()) };
-        self.x.visit(visitor, role, rows);
-        let tiling = match self.spread {
-            Spread::Element => rows,
-            Spread::Channel => Tiling::All { stride: self.width, width: self.width },
-            Spread::Row => Tiling::rows(1),
-        };
-        self.y.visit(visitor, Role::Read, tiling);
-        if let Some(out) = &mut self.out {
-            out.visit(visitor, Role::Write, rows);
-        }
+        let activations = (&mut self.x, &mut self.y, &mut self.out);
+        paired::operands(visitor, (self.width, self.spread), activations);
     }
 
     /// Rows (tokens, pixels).
@@ -87,16 +55,7 @@ impl Mul {
 
     /// int8 and int16 only, a shift in range, a factor for every channel where they have one.
     pub fn check(&self, _: &Consts<'_>) -> Result<(), Reject> {
-        if self.rows == 0 || self.width == 0 {
-            return Err(Reject::Dimension);
-        }
-        let narrow = |act: &Act| matches!(act.dtype(), DType::I8 | DType::I16);
-        if !(narrow(&self.x) && narrow(&self.y) && self.out.as_ref().is_none_or(narrow)) {
-            return Err(Reject::Type);
-        }
-        if self.spread == Spread::Channel && self.y.len() != self.width {
-            return Err(Reject::SlotLength);
-        }
+        self.paired().check(self.rows)?;
         if self.scale.is_valid() { Ok(()) } else { Err(Reject::Shift) }
     }
 
@@ -108,22 +67,11 @@ impl Mul {
         window: Window,
     ) -> Result<(), Fault> {
         let args = MulArgs { width: self.width as usize, spread: self.spread, scale: self.scale };
-        let x = self.x.window(window, self.width, self.width)?;
-        let y = match self.spread {
-            Spread::Element => self.y.window(window, self.width, self.width)?,
-            Spread::Channel => self.y,
-            Spread::Row => self.y.window(window, 1, 1)?,
-        };
-        match self.out {
-            None => {
-                let (mut x, rest) = x.split(memory)?;
-                kernels.mul(&args, None, y.read(&rest)?, &mut x)
-            }
-            Some(out) => {
-                let (mut out, rest) = out.window(window, self.width, self.width)?.split(memory)?;
-                kernels.mul(&args, Some(x.read(&rest)?), y.read(&rest)?, &mut out)
-            }
-        }
+        self.paired().run(memory, window, |x, y, out| kernels.mul(&args, x, y, out))
+    }
+
+    fn paired(&self) -> Paired {
+        Paired { width: self.width, spread: self.spread, x: self.x, y: self.y, out: self.out }
     }
 }
 
@@ -136,14 +84,6 @@ pub struct MulArgs {
     pub spread: Spread,
     /// Multiplier of the products.
     pub scale: Multiplier,
-}
-
-impl MulArgs {
-    /// The element of the second factor that element `c` of row `r` is multiplied by.
-    #[inline(always)]
-    pub fn factor(&self, r: usize, c: usize) -> usize {
-        self.spread.index(self.width, r, c)
-    }
 }
 
 /// `round(x · y · scale)`, before it is saturated. Of 16 bits, factors do not saturate their product.
@@ -159,21 +99,7 @@ pub fn mul(
     y: Tensor<'_>,
     out: &mut TensorMut<'_>,
 ) -> Result<(), Fault> {
-    let rows = out.len().checked_div(args.width).unwrap_or(0);
-    let (Some(last_row), Some(last)) = (rows.checked_sub(1), args.width.checked_sub(1)) else {
-        return Ok(());
-    };
-    if x.is_some_and(|x| x.len() < out.len()) || args.factor(last_row, last) >= y.len() {
-        return Err(Fault::Bounds);
-    }
-    for r in 0..rows {
-        for c in 0..args.width {
-            let at = r * args.width + c;
-            let x = x.unwrap_or(out.held()).get(at);
-            out.set(at, product(x, y.get(args.factor(r, c)), args.scale));
-        }
-    }
-    Ok(())
+    paired::each((args.width, args.spread), x, y, out, |x, y| product(x, y, args.scale))
 }
 
 #[cfg(test)]
@@ -198,23 +124,6 @@ mod tests {
 
     fn value() -> impl Strategy<Value = i16> {
         prop_oneof![any::<i16>(), Just(i16::MIN), Just(i16::MAX), -2i16..=2, -128i16..128]
-    }
-
-    /// The values in an arena, those of int8 truncated, and as they are there.
-    fn stored(arena: &mut Buffer, values: &[i16], wide: bool) -> (Act, Vec<i16>) {
-        if wide {
-            return (Act::I16(arena.slot(values)), values.to_vec());
-        }
-        let bytes: Vec<i8> = values.iter().map(|&v| v as i8).collect();
-        (Act::I8(arena.slot(&bytes)), bytes.into_iter().map(i16::from).collect())
-    }
-
-    fn read(arena: &Buffer, act: Act) -> Vec<i128> {
-        match act {
-            Act::I8(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I16(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I32(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-        }
     }
 
     fn limits(act: Act) -> [i128; 2] {
@@ -254,9 +163,9 @@ mod tests {
             };
             let column = |at: usize, len: usize| -> Vec<i16> { values[..len].iter().map(|v| v[at]).collect() };
             let mut arena = Buffer::new();
-            let (x, xs) = stored(&mut arena, &column(0, count), wide[0]);
-            let (y, ys) = stored(&mut arena, &column(1, factors), wide[1]);
-            let (out, _) = stored(&mut arena, &std::vec![0; count], wide[2]);
+            let (x, xs) = arena.act(&column(0, count), wide[0]);
+            let (y, ys) = arena.act(&column(1, factors), wide[1]);
+            let (out, _) = arena.act(&std::vec![0; count], wide[2]);
             for out in [None, Some(out)] {
                 let op = Mul { rows, width, x, y, spread, scale, out };
                 prop_assert_eq!(op.check(&Consts::new(&[])), Ok(()));
@@ -272,7 +181,7 @@ mod tests {
                         exact(xs[at], factor, scale, limits(made))
                     })
                     .collect();
-                prop_assert_eq!(read(&run(op, &arena, &Buffer::new(), tile).unwrap(), made), want);
+                prop_assert_eq!(run(op, &arena, &Buffer::new(), tile).unwrap().values(made), want);
             }
         }
     }
@@ -280,11 +189,11 @@ mod tests {
     #[test]
     fn a_square_reads_one_slot_twice() {
         let mut arena = Buffer::new();
-        let (x, _) = stored(&mut arena, &[-3, 0, 5, 181], true);
-        let (out, _) = stored(&mut arena, &[0; 4], true);
+        let (x, _) = arena.act(&[-3, 0, 5, 181], true);
+        let (out, _) = arena.act(&[0; 4], true);
         let scale = Multiplier::IDENTITY;
         let op = Mul { rows: 2, width: 2, x, y: x, spread: Spread::Element, scale, out: Some(out) };
-        assert_eq!(read(&run(op, &arena, &Buffer::new(), 1).unwrap(), out), [9, 0, 25, 32761]);
+        assert_eq!(run(op, &arena, &Buffer::new(), 1).unwrap().values(out), [9, 0, 25, 32761]);
         assert_eq!(run(Mul { out: None, ..op }, &arena, &Buffer::new(), 1).err(), Some(Fault::Overlap));
     }
 

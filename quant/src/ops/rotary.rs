@@ -218,22 +218,6 @@ mod tests {
         prop_oneof![-ONE..=ONE, Just(-ONE), Just(ONE)]
     }
 
-    fn stored(arena: &mut Buffer, values: &[i16], wide: bool) -> (Act, Vec<i16>) {
-        if wide {
-            return (Act::I16(arena.slot(values)), values.to_vec());
-        }
-        let bytes: Vec<i8> = values.iter().map(|&v| v as i8).collect();
-        (Act::I8(arena.slot(&bytes)), bytes.into_iter().map(i16::from).collect())
-    }
-
-    fn read(arena: &Buffer, act: Act) -> Vec<i128> {
-        match act {
-            Act::I8(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I16(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-            Act::I32(slot) => arena.get(slot).into_iter().map(i128::from).collect(),
-        }
-    }
-
     proptest! {
         #[test]
         fn equals_exact_arithmetic_in_every_tile_layout_and_type(
@@ -249,8 +233,8 @@ mod tests {
             let pairs = if neighbours { Pairs::Neighbours } else { Pairs::Halves };
             let (mut arena, mut consts) = (Buffer::new(), Buffer::new());
             let len = ((rows - 1) * stride + width) as usize;
-            let (x, xs) = stored(&mut arena, &values[..len], wide);
-            let (out, _) = stored(&mut arena, &std::vec![0; (rows * width) as usize], out_wide);
+            let (x, xs) = arena.act(&values[..len], wide);
+            let (out, _) = arena.act(&std::vec![0; (rows * width) as usize], out_wide);
             let angles = &angles[..(positions * head_dim) as usize];
             let blob = consts.blob(angles);
             let op = Rotary { rows, width, head_dim, pairs, x, stride, angles: blob, scale, out };
@@ -273,7 +257,7 @@ mod tests {
                     want.push(exact(sum, scale, limits));
                 }
             }
-            prop_assert_eq!(read(&run(op, &arena, &consts, tile).unwrap(), out), want);
+            prop_assert_eq!(run(op, &arena, &consts, tile).unwrap().values(out), want);
         }
     }
 
@@ -293,13 +277,13 @@ mod tests {
     fn a_row_that_is_not_turned_stays() {
         let (mut arena, mut consts) = (Buffer::new(), Buffer::new());
         let values = [-32768i16, 32767, 5, -6];
-        let (x, _) = stored(&mut arena, &values, true);
-        let (out, _) = stored(&mut arena, &[0; 4], true);
+        let (x, _) = arena.act(&values, true);
+        let (out, _) = arena.act(&[0; 4], true);
         let angles = consts.blob(&[ONE, 0]);
         let scale = Multiplier { mantissa: 1 << 30, shift: 44 };
         let pairs = Pairs::Halves;
         let op = Rotary { rows: 1, width: 4, head_dim: 2, pairs, x, stride: 4, angles, scale, out };
-        let made = read(&run(op, &arena, &consts, 1).unwrap(), out);
+        let made = run(op, &arena, &consts, 1).unwrap().values(out);
         assert_eq!(made, values.map(i128::from));
     }
 

@@ -6,6 +6,7 @@ use crate::error::Fault;
 use crate::kernels::Reference;
 use crate::mem::{Blob, Element, Memory, Slot, Window};
 use crate::op::Op;
+use crate::ops::Act;
 
 /// Bytes aligned to 8.
 #[derive(Clone)]
@@ -48,6 +49,23 @@ impl Buffer {
 
     pub fn get<T: Element>(&self, slot: Slot<T>) -> Vec<T> {
         bytemuck::cast_slice(&self.bytes()[slot.offset as usize..][..slot.bytes() as usize]).to_vec()
+    }
+
+    /// Stores `values` as int16 if `wide`, else truncated to int8, and gives them as they are there.
+    pub fn act(&mut self, values: &[i16], wide: bool) -> (Act, Vec<i16>) {
+        if wide {
+            return (Act::I16(self.slot(values)), values.to_vec());
+        }
+        let bytes: Vec<i8> = values.iter().map(|&v| v as i8).collect();
+        (Act::I8(self.slot(&bytes)), bytes.into_iter().map(i16::from).collect())
+    }
+
+    pub fn values(&self, act: Act) -> Vec<i128> {
+        match act {
+            Act::I8(slot) => self.get(slot).into_iter().map(i128::from).collect(),
+            Act::I16(slot) => self.get(slot).into_iter().map(i128::from).collect(),
+            Act::I32(slot) => self.get(slot).into_iter().map(i128::from).collect(),
+        }
     }
 }
 
