@@ -93,22 +93,14 @@ fn unsupported(layer: &str, reason: &str) -> ConvertError {
 
 #[cfg(test)]
 mod tests {
-    use runtime::{ChannelOrder, FloatBits, Image};
+    use runtime::{ChannelOrder, Image};
 
     use super::*;
     use float::Dense;
 
     /// A node on the frame, and a dense layer of float weights on what it makes.
     fn with(node: impl FnOnce(TensorId) -> Node) -> Graph {
-        let image = Image {
-            height: 2,
-            width: 2,
-            channels: 1,
-            order: ChannelOrder::Gray,
-            fit: runtime::image::Fit::Stretch,
-            mean: [FloatBits(0); 4],
-            std: [FloatBits(0x3f80_0000); 4],
-        };
+        let image = Image::plain([2, 2], 1, ChannelOrder::Gray);
         let mut graph = Graph::new(image);
         let [x, out] = ["bits", "layer"].map(|name| graph.tensor(name, 4, 1));
         let dense = Dense { n: 1, k: 1, weights: vec![0.5], bias: vec![0.0] };

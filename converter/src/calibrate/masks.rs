@@ -1,8 +1,7 @@
 //! Tests: attention with a mask, whose excluded scores take no part in the ranges.
 
 use float::{Dense, Geometry, Graph, Node, Output, Strided, TensorId};
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::{QuantizeOptions, Quantized};
 use crate::{BuildOptions, Conversion, ConvertError, convert, measure};
@@ -73,15 +72,7 @@ impl Block {
 /// Logits behind one attention over the pixels of an image, whose scores reach about `reach`
 /// and get `mask`, a row of keys for each query, which all heads share.
 fn attention(reach: f32, mask: Option<&[f32]>) -> Graph {
-    let image = Image {
-        height: SIDE as u16,
-        width: SIDE as u16,
-        channels: 3,
-        order: ChannelOrder::Rgb,
-        fit: Fit::Stretch,
-        mean: [FloatBits(0); 4],
-        std: [FloatBits(1f32.to_bits()); 4],
-    };
+    let image = Image::plain([SIDE as u16, SIDE as u16], 3, ChannelOrder::Rgb);
     let mut block = Block { graph: Graph::new(image), source: Source(11) };
     let pixels = block.node("pixels", TOKENS, 3, |out| Node::Pixels {
         x: 0,

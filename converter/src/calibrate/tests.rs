@@ -2,8 +2,7 @@
 
 use facts::ChangeKind;
 use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::QuantizeOptions;
 use crate::graph::Width;
@@ -41,15 +40,7 @@ fn push(
 
 /// Two padded convolutions with HardSwish between them, a mean over pixels, a norm and a classifier.
 fn model() -> Graph {
-    let image = Image {
-        height: SIDE as u16,
-        width: SIDE as u16,
-        channels: 3,
-        order: ChannelOrder::Rgb,
-        fit: Fit::Stretch,
-        mean: [FloatBits(0); 4],
-        std: [FloatBits(1f32.to_bits()); 4],
-    };
+    let image = Image::plain([SIDE as u16, SIDE as u16], 3, ChannelOrder::Rgb);
     let mut graph = Graph::new(image);
     let pixels = (SIDE * SIDE) as usize;
     let geometry = |channels| Geometry {

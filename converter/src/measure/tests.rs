@@ -2,23 +2,14 @@
 
 use facts::Fidelity;
 use float::math;
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image};
+use runtime::{ChannelOrder, Image};
 
 use super::compare::{cosine, largest};
 use super::*;
 use crate::graph::{self, Graph, Weights, Width};
 use crate::{BuildOptions, build};
 
-const IMAGE: Image = Image {
-    height: 2,
-    width: 2,
-    channels: 1,
-    order: ChannelOrder::Gray,
-    fit: Fit::Stretch,
-    mean: [FloatBits(0); 4],
-    std: [FloatBits(0x3f80_0000); 4],
-};
+const IMAGE: Image = Image::plain([2, 2], 1, ChannelOrder::Gray);
 
 /// The row that the answer is read from.
 const ROW: usize = 2;

@@ -88,6 +88,13 @@ pub struct Image {
 }
 
 impl Image {
+    /// Pixels of `[height, width]` as they are, scaled to \[0, 1\]: nothing is subtracted or divided by,
+    /// and frames of another size are stretched.
+    pub const fn plain([height, width]: [u16; 2], channels: u8, order: ChannelOrder) -> Self {
+        let (zero, one) = (FloatBits(0), FloatBits(0x3f80_0000));
+        Self { height, width, channels, order, fit: Fit::Stretch, mean: [zero; 4], std: [one; 4] }
+    }
+
     /// Bytes of a frame.
     pub const fn len(&self) -> usize {
         self.height as usize * self.width as usize * self.channels as usize

@@ -6,8 +6,7 @@ use converter::{BuildOptions, Conversion, convert, measure};
 use float::{Dense, Function, Geometry, Graph, Node, Output, Strided, TensorId};
 use quant::Op;
 use quant::ops::{RmsNorm, Spread};
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image, Model, OutputKind};
+use runtime::{ChannelOrder, Image, Model, OutputKind};
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::source::Source;
 
@@ -26,15 +25,7 @@ pub(crate) struct Block {
 impl Block {
     /// A block on features of an image: the model, and the features.
     pub(crate) fn new() -> (Self, TensorId) {
-        let image = Image {
-            height: SIDE as u16,
-            width: SIDE as u16,
-            channels: 3,
-            order: ChannelOrder::Rgb,
-            fit: Fit::Stretch,
-            mean: [FloatBits(0); 4],
-            std: [FloatBits(1f32.to_bits()); 4],
-        };
+        let image = Image::plain([SIDE as u16, SIDE as u16], 3, ChannelOrder::Rgb);
         let mut block = Self { graph: Graph::new(image), source: Source::new(5) };
         let pixels =
             block.node("pixels", 3, |out| Node::Pixels { x: 0, out, mean: vec![0.5; 3], std: vec![0.3; 3] });

@@ -61,8 +61,7 @@ fn gated(graph: &Graph, x: TensorId, y: TensorId) -> Option<Gated> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::image::Fit;
-    use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+    use runtime::{ChannelOrder, Image, OutputKind};
 
     use super::*;
     use crate::eval::Evaluator;
@@ -70,15 +69,7 @@ mod tests {
 
     /// `x + γ·(x·mean(x)) + β` of 4 × 4 pixels of 3 channels; the sum in either order, or read twice.
     fn graph(swapped: bool, twice: bool) -> Graph {
-        let image = Image {
-            height: 4,
-            width: 4,
-            channels: 3,
-            order: ChannelOrder::Rgb,
-            fit: Fit::Stretch,
-            mean: [FloatBits(0); 4],
-            std: [FloatBits(1f32.to_bits()); 4],
-        };
+        let image = Image::plain([4, 4], 3, ChannelOrder::Rgb);
         let mut graph = Graph::new(image);
         let mut node = |rows: usize, make: &dyn Fn(TensorId) -> Node| {
             let out = graph.tensor("t", rows, 3);

@@ -65,20 +65,11 @@ pub(super) fn level(graph: &mut Graph) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::image::Fit;
-    use runtime::{ChannelOrder, FloatBits, Image};
+    use runtime::{ChannelOrder, Image};
 
     use super::*;
 
-    const IMAGE: Image = Image {
-        height: 2,
-        width: 3,
-        channels: 1,
-        order: ChannelOrder::Gray,
-        fit: Fit::Stretch,
-        mean: [FloatBits(0); 4],
-        std: [FloatBits(1f32.to_bits()); 4],
-    };
+    const IMAGE: Image = Image::plain([2, 3], 1, ChannelOrder::Gray);
 
     fn leveled(values: [f32; 6]) -> Vec<f32> {
         let mut graph = Graph::new(IMAGE);

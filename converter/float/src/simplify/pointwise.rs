@@ -23,8 +23,7 @@ pub(super) fn replace(graph: &mut Graph) {
 
 #[cfg(test)]
 mod tests {
-    use runtime::image::Fit;
-    use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+    use runtime::{ChannelOrder, Image, OutputKind};
 
     use super::*;
     use crate::eval::Evaluator;
@@ -33,15 +32,7 @@ mod tests {
 
     /// Three convolutions of single pixels in a row: of all pixels, of all pixels, of every other.
     fn graph() -> Graph {
-        let image = Image {
-            height: 4,
-            width: 4,
-            channels: 1,
-            order: ChannelOrder::Gray,
-            fit: Fit::Stretch,
-            mean: [FloatBits(0); 4],
-            std: [FloatBits(1f32.to_bits()); 4],
-        };
+        let image = Image::plain([4, 4], 1, ChannelOrder::Gray);
         let mut graph = Graph::new(image);
         let pixels = graph.tensor("pixels", 16, 1);
         graph.nodes.push(Node::Pixels { x: 0, out: pixels, mean: vec![0.5], std: vec![0.25] });

@@ -1,8 +1,7 @@
 //! Tests: convolutions whose channels have ranges far apart.
 
 use float::{Dense, Evaluator, Function, Geometry, Graph, Node, Output, Part, TensorId};
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::layers::equalize;
 use crate::calibrate::{QuantizeOptions, statistics};
@@ -67,15 +66,7 @@ fn conv(graph: &mut Graph, name: &str, x: TensorId, groups: u32, padding: u32, a
 /// A convolution, a depthwise and a grouped one, which a stream and a padded image lie between, and
 /// layers; ReLU behind the first.
 fn model() -> Graph {
-    let image = Image {
-        height: SIDE as u16,
-        width: SIDE as u16,
-        channels: 3,
-        order: ChannelOrder::Rgb,
-        fit: Fit::Stretch,
-        mean: [FloatBits(0); 4],
-        std: [FloatBits(1f32.to_bits()); 4],
-    };
+    let image = Image::plain([SIDE as u16, SIDE as u16], 3, ChannelOrder::Rgb);
     let mut graph = Graph::new(image);
     let g = &mut graph;
     let (mean, std) = (vec![0.5; 3], vec![0.2; 3]);

@@ -1,5 +1,4 @@
-use runtime::image::Fit;
-use runtime::{ChannelOrder, FloatBits, Image, OutputKind};
+use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::replace;
 use crate::eval::Evaluator;
@@ -88,15 +87,7 @@ impl Sketch {
 
 /// A model that turns the part of its rows that `form` says.
 fn model(form: Form) -> Graph {
-    let image = Image {
-        height: TOKENS as u16,
-        width: 1,
-        channels: 3,
-        order: ChannelOrder::Rgb,
-        fit: Fit::Stretch,
-        mean: [FloatBits(0); 4],
-        std: [FloatBits(1f32.to_bits()); 4],
-    };
+    let image = Image::plain([TOKENS as u16, 1], 3, ChannelOrder::Rgb);
     let mut sketch = Sketch(Graph::new(image));
     let pixels =
         sketch.node(TOKENS, 3, |out| Node::Pixels { x: 0, out, mean: vec![0.5; 3], std: vec![0.3; 3] });
