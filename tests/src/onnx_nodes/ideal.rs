@@ -8,6 +8,10 @@ use super::signal_over_noise as decibels;
 /// against each other: those that floats of 16 bits hold, which models are trained in.
 const RANGE: std::ops::RangeInclusive<f32> = 1e-5..=65504.0;
 
+/// Share of their energy by which outputs have to differ to be held against each other, as in the
+/// comparison of a conversion.
+const VARIES: f64 = 1e-8;
+
 /// Shares of the levels that are used: pixels must not happen to fall on them, nor scores on the
 /// right side of each other.
 const SHARES: [f32; 3] = [0.77, 0.69, 0.86];
@@ -50,10 +54,10 @@ impl<'a> Rounded<'a> {
     /// Whether outputs are the same throughout, but for a part that the comparison of a conversion
     /// takes for rounded floats, too.
     pub(super) fn is_constant(&self) -> bool {
-        let ends = self.outputs.iter().flatten();
-        let (low, high) =
-            ends.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-        high - low <= 1e-4 * high.abs().max(low.abs())
+        let values: Vec<f64> = self.outputs.iter().flatten().map(|&value| f64::from(value)).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let about_mean: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        about_mean <= VARIES * values.iter().map(|value| value.powi(2)).sum::<f64>()
     }
 
     /// Signal over noise of the outputs where each tensor has `bits` for its range over all frames,

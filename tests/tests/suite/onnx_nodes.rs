@@ -14,6 +14,15 @@ fn the_seeds_are_right() {
 fn what_was_wrong_once_is_right() {
     // Keys that are the values.
     assert_eq!(check(&[252, 115, 231, 53, 186]), Ok(Outcome::Right));
+    // A softmax of one element, which is 1 for any image.
+    let one = [89, 205, 110, 138, 249, 16, 103, 44, 47, 236, 214, 180, 162, 132, 189, 152, 64];
+    assert!(matches!(check(&one), Ok(Outcome::Refused(why)) if why.contains("over one element is always 1")));
+    // A number that hardly depends on the image.
+    let hardly = [220, 108, 49, 122, 57, 6, 172, 149, 132, 36, 68, 62, 168];
+    assert_eq!(check(&hardly), Ok(Outcome::Incomparable));
+    // A softmax and a sigmoid of six elements, which are left out.
+    assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 17, 0]), Ok(Outcome::Right));
+    assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 15, 0]), Ok(Outcome::Right));
 }
 
 proptest! {

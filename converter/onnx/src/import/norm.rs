@@ -49,8 +49,8 @@ pub(super) const OPS: &[OnnxOp] = &[
     .ignoring(&[Ignored::new("momentum", "it is about running means in training mode, which is refused")]),
     OnnxOp::new(
         "Softmax",
-        Handler::View(|i| i.softmax()),
-        "over any axis; before opset 13 over all axes from one on",
+        Handler::Value(|i| i.softmax()),
+        "over any axis, and 1 over one element; before opset 13 over all axes from one on",
     ),
 ];
 
@@ -205,15 +205,18 @@ impl Importer<'_> {
         }
     }
 
-    /// `Softmax`; before opset 13 of all axes from `axis` on.
-    pub fn softmax(&mut self) -> Result<View> {
+    /// `Softmax`; before opset 13 of all axes from `axis` on. Of one element it is the constant 1.
+    fn softmax(&mut self) -> Result<Value> {
         let view = self.view(0)?;
         let group: Vec<usize> = if self.model.opset < 13 {
             (self.axis(self.node.int("axis", 1), view.rank())?..view.rank()).collect()
         } else {
             vec![self.axis(self.node.int("axis", -1), view.rank())?]
         };
-        self.softmax_of(&view, &group)
+        if group.iter().all(|&axis| view.len(axis) == 1) {
+            return self.filled(view.shape(), 1.0);
+        }
+        self.softmax_of(&view, &group).map(Value::View)
     }
 
     /// Softmax over the axes `group` together.

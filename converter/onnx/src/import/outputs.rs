@@ -8,6 +8,7 @@ use runtime::{Ending, OutputKind};
 use super::importer::{Importer, Result, Value, interface};
 use super::store::Order;
 use super::view::View;
+use crate::error::OnnxError;
 use crate::model::Model;
 use crate::reader::Ignored;
 
@@ -94,6 +95,7 @@ impl Importer<'_> {
         let row = ENDINGS.iter().find(|ending| self.endings.contains(&index) && node.is(ending.op));
         let Some(row) = row else { return Ok(None) };
         let view = self.view(0)?;
+        self.check_depends(&view)?;
         let before = node.input(0).and_then(|name| self.left_out.get(name)).copied();
         let Some(left_out) = self.leave_out(&view, before)? else {
             node.forget();
@@ -139,6 +141,35 @@ impl Importer<'_> {
         })
     }
 
+    /// Refuses a node that would be left out, and gives the same whatever the image is.
+    fn check_depends(&self, view: &View) -> Result<()> {
+        let constant = match self.node.op {
+            "Softmax" => 1,
+            "ArgMax" | "LogSoftmax" => 0,
+            _ => return Ok(()),
+        };
+        if !self.works_along(view)?.is_empty() {
+            return Ok(());
+        }
+        Err(self.node.unsupported(format!(
+            "along an axis of one element it is {constant} for any image; make its input the model's output"
+        )))
+    }
+
+    /// The axes of more than one element that the node, other than a sigmoid, works along.
+    fn works_along(&self, view: &View) -> Result<Vec<usize>> {
+        let node = self.node;
+        let together = self.model.opset < 13 && ["Softmax", "LogSoftmax"].contains(&node.op);
+        let default = match node.op {
+            "ArgMax" => 0,
+            _ if together => 1,
+            _ => -1,
+        };
+        let axis = self.axis(node.int("axis", default), view.rank())?;
+        let along = if together { axis..view.rank() } else { axis..axis + 1 };
+        Ok(along.filter(|&axis| !view.axes[axis].is_empty()).collect())
+    }
+
     /// The axis along which the node may be left out: of one row, or over the channels of a map.
     fn ending_axis(&self, view: &View) -> Result<Option<usize>> {
         let node = self.node;
@@ -151,16 +182,7 @@ impl Importer<'_> {
         if node.op == "Sigmoid" {
             return Ok(of_row);
         }
-        let together = self.model.opset < 13 && ["Softmax", "LogSoftmax"].contains(&node.op);
-        let default = match node.op {
-            "ArgMax" => 0,
-            _ if together => 1,
-            _ => -1,
-        };
-        let axis = self.axis(node.int("axis", default), view.rank())?;
-        let along: Vec<usize> = if together { (axis..view.rank()).collect() } else { vec![axis] };
-        let along: Vec<usize> = along.into_iter().filter(|axis| used.contains(axis)).collect();
-        let &[axis] = along.as_slice() else { return Ok(None) };
+        let &[axis] = self.works_along(view)?.as_slice() else { return Ok(None) };
         let channels = view.rank() == 4 && view.axes[0].is_empty() && axis == 1;
         let last = node.op == "ArgMax" && axis + 1 == view.rank();
         Ok(Some(axis).filter(|_| of_row.is_some() || channels || last))
@@ -174,7 +196,7 @@ impl Importer<'_> {
         let mut rows: Vec<(usize, Option<OutputKind>)> = Vec::new();
         for output in &self.model.outputs {
             let Some(Value::View(view)) = self.values.get(&output.name).cloned() else {
-                return Err(interface("output", &output.name, "it does not depend on the image"));
+                return Err(self.constant_output(&output.name));
             };
             self.name = format!("output.{}", output.name);
             let view = self.settle(&view)?;
@@ -195,6 +217,26 @@ impl Importer<'_> {
         self.say_kinds(&rows);
         self.drop_unread();
         Ok(self.graph)
+    }
+
+    /// The error for output `name`, which is the same for any image.
+    fn constant_output(&self, name: &str) -> OnnxError {
+        let mut wanted = HashSet::from([name]);
+        let cause = self.model.nodes.iter().rev().find(|node| {
+            if !wanted.contains(node.output()) {
+                return false;
+            }
+            wanted.extend(node.inputs.iter().map(String::as_str));
+            let value = |name: &str| self.values.get(name);
+            node.is("Softmax")
+                && matches!(node.input(0).and_then(value), Some(Value::View(_)))
+                && matches!(value(node.output()), Some(Value::Constant(_)))
+        });
+        let because =
+            cause.map(|node| format!(", since softmax `{}` over one element is always 1", node.name));
+        let because = because.unwrap_or_default();
+        let reason = format!("it does not depend on the image{because}; leave it out of the model's outputs");
+        interface("output", name, reason)
     }
 
     /// Says of the outputs of one row, each with what its ending or name says, what they are. One
@@ -218,12 +260,14 @@ impl Importer<'_> {
         }
     }
 
-    /// The tensor behind a softmax or sigmoid that makes `tensor`, one row, and what is left out
+    /// The tensor in front of a softmax or sigmoid that makes `tensor`, one row, and what is left out
     /// with it; `tensor` where `outer`, which is left out behind it, allows no more.
     fn without_ending(&self, tensor: TensorId, outer: Option<Ending>) -> (TensorId, Option<Ending>) {
         let node = self.producers[tensor].map(|index| &self.graph.nodes[index]);
         let found = match node {
-            Some(Node::Softmax { x, width, .. }) if *width == self.graph.tensors[tensor].len() => {
+            Some(Node::Softmax { x, width, .. })
+                if *width == self.graph.tensors[tensor].len() && *width > 1 =>
+            {
                 Some((*x, Ending::Softmax))
             }
             Some(Node::Activate { x, function: Function::Sigmoid, .. })

@@ -6,7 +6,7 @@ use runtime::{Ending, OutputKind};
 use super::{Sketch, close};
 use crate::error::OnnxError;
 use crate::import::{Normalisation, build};
-use crate::model::{Attribute, Model, Output};
+use crate::model::{Array, Attribute, Model, Output};
 
 type Attributes = Vec<(&'static str, Attribute)>;
 
@@ -155,6 +155,56 @@ fn an_ending_that_other_shapes_hide_is_found() {
     assert_eq!(graph(&sketch, &[(&flat, "out")]).unwrap().outputs[0].ending, None);
     let (found, x) = given(&sketch, &flat);
     close(&found, &x.chunks(4).flat_map(softmax).collect::<Vec<f32>>());
+}
+
+#[test]
+fn along_one_element_nothing_is_left_out() {
+    let (mut sketch, x) = values(&[1, 12]);
+    let w = sketch.constant(Array::new(vec![12, 1], vec![-1.0_f32; 12]).unwrap());
+    let raw = sketch.node("MatMul", &[&x, &w], &[]);
+    // The sign of the only element.
+    let unit = sketch.node("LpNormalization", &[&raw], &[]);
+    assert_eq!(graph(&sketch, &[(&unit, "out")]).unwrap().outputs[0].ending, None);
+    close(&given(&sketch, &unit).0, &[-1.0]);
+    // A sigmoid is of each element.
+    let chance = sketch.node("Sigmoid", &[&raw], &[]);
+    assert_eq!(graph(&sketch, &[(&chance, "out")]).unwrap().outputs[0].ending, Some(Ending::Sigmoid));
+    // The others are the same for any image.
+    for (op, constant) in [("Softmax", 1), ("ArgMax", 0), ("LogSoftmax", 0)] {
+        let out = sketch.node(op, &[&raw], &[axis(1)]);
+        let refused = graph(&sketch, &[(&out, "out")]).unwrap_err().to_string();
+        let expected = format!("along an axis of one element it is {constant} for any image");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+}
+
+/// As a factor it is right; as an output it says nothing, whatever stands behind it.
+#[test]
+fn a_softmax_of_one_element_is_one() {
+    for opset in [12, 17] {
+        let (mut sketch, x) = values(&[1, 12]);
+        sketch.model.opset = opset;
+        let raw = sketch.node("ReduceMin", &[&x], &[("axes", Attribute::Ints(vec![1]))]);
+        let one = sketch.node("Softmax", &[&raw], &[axis(1)]);
+        let mean = sketch.node("ReduceMean", &[&one], &[("axes", Attribute::Ints(vec![1]))]);
+        let flat = sketch.reshape(&mean, &[1, -1]);
+        let product = sketch.node("Mul", &[&x, &flat], &[]);
+        let (found, image) = given(&sketch, &product);
+        close(&found, &image);
+        let refused = graph(&sketch, &[(&flat, "out")]).unwrap_err().to_string();
+        let expected =
+            format!("does not depend on the image, since softmax `{one}` over one element is always 1");
+        assert!(refused.contains("`out`") && refused.contains(&expected), "{refused}");
+    }
+    // Channels of a map, each of which has one.
+    let (mut sketch, x) = values(&[1, 3, 2, 2]);
+    let w = sketch.floats(&[1, 3, 1, 1]);
+    let map = sketch.node("Conv", &[&x, &w], &[]);
+    let one = sketch.node("Softmax", &[&map], &[axis(1)]);
+    let sum = sketch.node("Add", &[&map, &one], &[]);
+    let (found, _) = given(&sketch, &sum);
+    let (raw, _) = given(&sketch, &map);
+    close(&found, &raw.iter().map(|value| value + 1.0).collect::<Vec<f32>>());
 }
 
 #[test]
