@@ -140,6 +140,24 @@ impl<'a> Reader<'a> {
         self.node.int(name, default)
     }
 
+    /// An integer attribute that the operator has no default for.
+    ///
+    /// # Errors
+    ///
+    /// Names the attribute that is absent, or no integer.
+    pub(crate) fn required_int(&self, name: &str) -> Result<i64, OnnxError> {
+        match self.node.attributes.get(name) {
+            Some(Attribute::Int(value)) => {
+                self.ignore(name);
+                Ok(*value)
+            }
+            _ => {
+                Err(self
+                    .invalid(format!("its attribute `{name}` is missing, an integer; add it to the node")))
+            }
+        }
+    }
+
     /// A float attribute; `default` if it is absent.
     pub(crate) fn float(&self, name: &str, default: f32) -> f32 {
         self.note(name, |attribute| matches!(attribute, Attribute::Float(_)));

@@ -160,7 +160,7 @@ fn tile(args: &Args) -> Folded<Array> {
 fn concat(args: &Args) -> Folded<Array> {
     let parts: Vec<&Array> = (0..args.count()).map(|index| args.required(index)).collect::<Folded<_>>()?;
     let first = args.required(0)?;
-    let axis = args.axis(args.node.int("axis", 0), first.rank())?;
+    let axis = args.axis(args.node.required_int("axis")?, first.rank())?;
     let mut shape = first.shape.clone();
     shape[axis] = 0;
     for part in &parts {

@@ -111,6 +111,8 @@ fn moves() {
     assert_eq!(run(&join, &[&x, &column]), i(&[2, 4], &[0, 1, 2, 1, 3, 4, 5, 2]));
     assert!(try_run(&join, &[&x, &i(&[1, 1], &[0])]).is_err());
     assert!(try_run(&join, &[&x, &f(&[2, 1], &[0.0, 0.0])]).is_err());
+    let refused = try_run(&op("Concat"), &[&x, &x]).unwrap_err().to_string();
+    assert!(refused.contains("`axis` is missing"), "{refused}");
     let pick = op("Gather").with("axis", Attribute::Int(1));
     assert_eq!(run(&pick, &[&x, &i(&[2, 1], &[-1, 0])]), i(&[2, 2, 1], &[2, 0, 5, 3]));
     assert_eq!(run(&op("Gather"), &[&x, &Array::integer(1)]), i(&[3], &[3, 4, 5]));

@@ -19,7 +19,7 @@ impl Importer<'_> {
             Value::View(view) => Some(view.rank()),
             Value::Constant(_) => None,
         });
-        let axis = self.axis(self.node.int("axis", 0), rank.unwrap_or(0))?;
+        let axis = self.axis(self.node.required_int("axis")?, rank.unwrap_or(0))?;
         self.join(parts, axis)
     }
 

@@ -44,7 +44,11 @@ fn example(sketch: &mut Sketch, op: &str) -> (Vec<String>, Attributes) {
             vec![x()]
         }
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "CastLike" => vec![x(), sketch.constant(Array::scalar(2.0))],
-        "Max" | "Min" | "Concat" | "Sum" | "Mean" => vec![x(), x()],
+        "Max" | "Min" | "Sum" | "Mean" => vec![x(), x()],
+        "Concat" => {
+            attributes.push(("axis", int(1)));
+            vec![x(), x()]
+        }
         "PRelu" => vec![x(), sketch.floats(&[4, 1, 1])],
         "GatherND" => vec![x(), sketch.ints(&[0, 1])],
         "ScatterND" => vec![x(), sketch.ints(&[0, 1, 2, 3]), sketch.constant(Array::scalar(2.0))],
@@ -234,7 +238,11 @@ fn constants(op: &str) -> (Vec<Option<Array>>, Attributes) {
         "DequantizeLinear" => vec![i(&[3, -4]), Some(Array::scalar(0.5))],
         "Resize" => vec![f(), None, Some(Array::vector(vec![2.0_f32, 2.0]))],
         "CastLike" | "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Less"
-        | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Concat" | "MatMul" | "Gemm" => vec![f(), f()],
+        | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "MatMul" | "Gemm" => vec![f(), f()],
+        "Concat" => {
+            attributes.push(("axis", int(0)));
+            vec![f(), f()]
+        }
         _ => vec![f()],
     };
     (inputs, attributes)

@@ -28,6 +28,14 @@ fn what_a_slice_takes_nothing_of_is_left_out_of_a_concatenation() {
 }
 
 #[test]
+fn a_concatenation_states_its_axis() {
+    let mut sketch = Sketch::new([1, 2, 4, 3]);
+    let out = sketch.node("Concat", &["x", "x"], &[]);
+    let refused = sketch.build(&out).unwrap_err().to_string();
+    assert!(refused.contains("`v0` (Concat)") && refused.contains("`axis` is missing"), "{refused}");
+}
+
+#[test]
 fn nothing_but_empty_parts_is_no_output() {
     let mut sketch = Sketch::new([1, 2, 4, 3]);
     let [start, end] = [2, 2].map(|value| sketch.ints(&[value]));
