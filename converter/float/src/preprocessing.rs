@@ -15,7 +15,7 @@ pub struct StatedPixels {
 /// stated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preprocessing {
-    /// Nothing: its first layer reads them as they are given.
+    /// Nothing: its first layer reads them as they are given, or with the other sign.
     Absent,
     /// It normalises pixels scaled to \[0, 1\].
     Unit,

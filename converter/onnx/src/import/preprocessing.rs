@@ -108,7 +108,8 @@ impl Affine {
         let mean = together(&self.offset, &std, |offset, std| -offset * std);
         let of_bytes =
             mean.iter().all(|&mean| mean > BYTE_MEAN) || std.iter().all(|std| std.abs() > BYTE_STD);
-        let unchanged = mean.iter().all(|&mean| mean == 0.0) && std.iter().all(|&std| std == 1.0);
+        // A change of sign says nothing about the values that training used.
+        let unchanged = mean.iter().all(|&mean| mean == 0.0) && std.iter().all(|&std| std.abs() == 1.0);
         match (of_bytes, unchanged) {
             (true, _) => Preprocessing::Bytes,
             (false, true) => Preprocessing::Absent,

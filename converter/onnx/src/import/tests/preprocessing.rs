@@ -107,6 +107,24 @@ fn a_first_layer_that_reads_pixels_as_they_are() {
 }
 
 #[test]
+fn a_change_of_sign_is_no_normalisation() {
+    let found = |steps: &[(&str, f32)]| {
+        let mut sketch = Sketch::new([1, 3, 4, 4]);
+        let mut out = sketch.node("Neg", &["x"], &[]);
+        for (op, value) in steps {
+            let value = sketch.constant(Array::scalar(*value));
+            out = sketch.node(op, &[&out, &value], &[]);
+        }
+        sketch.check(&out);
+        sketch.build(&out).unwrap().preprocessing.unwrap()
+    };
+    assert_eq!(found(&[]), Preprocessing::Absent);
+    assert_eq!(found(&[("Mul", -1.0)]), Preprocessing::Absent);
+    assert_eq!(found(&[("Add", 0.5)]), Preprocessing::Unit);
+    assert_eq!(found(&[("Div", 0.25)]), Preprocessing::Unit);
+}
+
+#[test]
 fn what_a_table_holds_says_nothing_about_pixels() {
     let mut sketch = Sketch::new([1, 3, 4, 4]);
     let (table, far) = (sketch.floats(&[256, 4]), sketch.constant(Array::scalar(-100.0)));
