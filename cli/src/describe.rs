@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boards::{BOARDS, Board};
+use converter::import::fit;
 use facts::Facts;
 use program::{Container, ProductBits, write};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use shiftformer::{Model, OutputInfo};
 
 use crate::failure::Failure;
 use crate::model::{instructions, packs};
-use crate::pictures;
 
 /// A container in numbers. Bytes are bytes.
 #[derive(Debug, Serialize)]
@@ -240,7 +240,7 @@ fn input(input: Input<'_>) -> InputRow {
                 name,
                 dtype,
                 shape,
-                fit: Some(pictures::words(&image)),
+                fit: Some(fit::words(&image)),
                 mean: normal(image.mean),
                 std: normal(image.std),
                 scale: None,

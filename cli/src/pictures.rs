@@ -1,6 +1,7 @@
 //! How pictures become a model's frames: as the command says, or as its file does.
 
 use clap::ValueEnum;
+use converter::import::fit;
 use shiftformer::runtime::image::{Filter, Fit, Resize};
 use shiftformer::runtime::{ChannelOrder, Image};
 
@@ -61,7 +62,7 @@ impl PictureArgs {
     }
 
     fn fit(&self, name: &str, image: &Image) -> Result<Fit, Failure> {
-        let Image { height, width, fit, .. } = *image;
+        let Image { height, width, fit: stated, .. } = *image;
         let stretched = Resize::Sides { height, width };
         let resize = match (self.resize, self.crop) {
             (Some(Shape::Stretch), Some(_)) => {
@@ -70,17 +71,14 @@ impl PictureArgs {
             }
             (Some(Shape::Stretch), None) => stretched,
             (Some(Shape::Crop), None) => Resize::ShortSide(height.max(width)),
-            (Some(Shape::Crop) | None, Some(fraction)) => {
-                // As timm: a cast rounds down, and saturates.
-                Resize::ShortSide((f64::from(height.max(width)) / fraction) as u16)
-            }
-            (None, None) => fit.resize(height, width),
+            (Some(Shape::Crop) | None, Some(fraction)) => fit::share(height.max(width), fraction),
+            (None, None) => stated.resize(height, width),
         };
         let filter = match (self.no_antialias, self.interpolation) {
             (true, _) => None,
             (false, Some(Interpolation::Bilinear)) => Some(Filter::Bilinear),
             (false, Some(Interpolation::Bicubic)) => Some(Filter::Bicubic),
-            (false, None) => fit.filter(),
+            (false, None) => stated.filter(),
         };
         let fit = match (filter, resize) {
             (Some(filter), resize) => Fit::antialiased(resize, filter),
@@ -97,23 +95,6 @@ impl PictureArgs {
             Failure::new(format!("{name}: no frame of {height} × {width} comes of that crop: {reason}"))
         })
     }
-}
-
-/// How `image` has its frames made of pictures, in words.
-pub fn words(image: &Image) -> String {
-    let Image { height, width, fit, order, .. } = *image;
-    let resize = match fit.resize(height, width) {
-        resize if resize == (Resize::Sides { height, width }) => "stretch".to_owned(),
-        Resize::Sides { height, width } => format!("resize to {height} × {width}, crop the centre"),
-        Resize::ShortSide(side) => format!("resize the short side to {side}, crop the centre"),
-    };
-    let filter = match fit.filter() {
-        Some(Filter::Bilinear) => "antialiased bilinear",
-        Some(Filter::Bicubic) => "antialiased bicubic",
-        None => "bilinear without antialiasing",
-    };
-    let order = if order == ChannelOrder::Bgr { ", blue first" } else { "" };
-    format!("{resize}, {filter}{order}")
 }
 
 /// A fraction of a picture's side.
@@ -173,7 +154,6 @@ mod tests {
         let stretched = applied(given, "--resize stretch").unwrap().fit;
         assert_eq!(stretched, Fit::Antialiased { height: 32, width: 32, filter: Filter::Bicubic });
         assert_eq!(applied(given, "--bgr").unwrap(), Image { order: ChannelOrder::Bgr, ..given });
-        assert_eq!(words(&given), "resize the short side to 36, crop the centre, antialiased bicubic");
         given.fit = Fit::CenterCrop { short_side: 40 };
         assert_eq!(applied(given, "").unwrap(), given);
     }

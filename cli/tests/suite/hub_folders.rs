@@ -31,7 +31,7 @@ fn a_folder_is_a_model_for_every_command_that_takes_one() {
     assert!(output.status.success(), "{said}");
     for words in [
         "note: model.safetensors, config.json and preprocessor_config.json of ",
-        "note: pictures are stretched to 32 × 32; mean 0.5, standard deviation 0.5",
+        "note: pictures become frames of 32 × 32: stretch, antialiased bilinear; mean 0.5, standard deviation 0.5",
     ] {
         assert!(said.contains(words), "{said}");
     }

@@ -2,6 +2,7 @@
 
 mod config;
 mod files;
+pub mod fit;
 mod foreign;
 mod hugging_face;
 mod ivit;

@@ -4,6 +4,7 @@ use runtime::image::{Filter, Fit, Resize};
 use runtime::{FloatBits, Image};
 
 use super::config;
+use super::fit;
 use super::json::wrong;
 use super::options::ImportOptions;
 use super::tensors::Tensors;
@@ -61,10 +62,7 @@ impl Crop {
         let (resize, stated) = match self {
             Crop::Stretch => return Ok(Fit::antialiased(square(size), filter)),
             Crop::Square(side) => (square(pixels(side)), format!("sides of {side}")),
-            // A cast saturates.
-            Crop::Share(share) => {
-                (Resize::ShortSide((f64::from(size) / share) as u16), format!("crop_pct {share}"))
-            }
+            Crop::Share(fraction) => (fit::share(size, fraction), format!("crop_pct {fraction}")),
             Crop::ShortSide(side) => (Resize::ShortSide(pixels(side)), format!("a shorter side of {side}")),
         };
         let fit = Fit::antialiased(resize, filter);
@@ -79,8 +77,8 @@ const fn square(side: u16) -> Resize {
     Resize::Sides { height: side, width: side }
 }
 
-/// How pictures become the frames of `image`, for people.
-pub fn sentence(image: &Image) -> String {
+/// How pictures become the frames of `image`, and their values, for people.
+pub(super) fn sentence(image: &Image) -> String {
     let list = |bits: &[FloatBits]| {
         let values: Vec<_> =
             bits[..usize::from(image.channels)].iter().map(|b| f32::from_bits(b.0).to_string()).collect();
@@ -89,14 +87,8 @@ pub fn sentence(image: &Image) -> String {
             false => values.join(","),
         }
     };
-    let (height, width) = (image.height, image.width);
-    let kept = format!("and their centre of {height} × {width} is kept");
-    let resized = match image.fit.resize(height, width) {
-        resize if resize == (Resize::Sides { height, width }) => {
-            format!("are stretched to {height} × {width}")
-        }
-        Resize::Sides { height, width } => format!("are stretched to {height} × {width}, {kept}"),
-        Resize::ShortSide(side) => format!("are resized to a shorter side of {side}, {kept}"),
-    };
-    format!("pictures {resized}; mean {}, standard deviation {}", list(&image.mean), list(&image.std))
+    let (mean, std) = (list(&image.mean), list(&image.std));
+    let Image { height, width, .. } = *image;
+    let fitted = fit::words(image);
+    format!("pictures become frames of {height} × {width}: {fitted}; mean {mean}, standard deviation {std}")
 }

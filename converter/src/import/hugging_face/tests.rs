@@ -96,7 +96,8 @@ fn what_was_read_is_told() {
     );
     assert_eq!(
         deit[1],
-        "pictures are stretched to 14 × 14, and their centre of 12 × 12 is kept; mean 0.5, standard deviation 0.5"
+        "pictures become frames of 12 × 12: resize to 14 × 14, crop the centre, antialiased bicubic; mean 0.5, \
+         standard deviation 0.5"
     );
     assert!(notes("dinov2")[2].contains("5 × 5 patches are interpolated to 4 × 4"));
     assert!(notes("vit_embedding")[0].starts_with("3 files of weights, config.json and"));
