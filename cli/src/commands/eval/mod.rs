@@ -17,7 +17,7 @@ use std::time::Instant;
 use data::Dataset;
 use serde::Serialize;
 use shiftformer::runtime::OutputKind;
-use shiftformer::{Model, OutputInfo, Reading};
+use shiftformer::{Model, OutputInfo, Reading, Session};
 
 pub use classes::accuracy;
 use compared::Against;
@@ -173,47 +173,21 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let mut data = data::open(&args.data)?;
     let numbered = args.labels.number(&mut data, &model, main);
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
-    let all = args.against.is_some() || args.outputs.is_some();
-    let needed = Needed { labels: !all, fitting: !all && args.logits.is_none() };
-    let truth = match numbered {
-        Ok(()) => Truth::of(&data, n, main, needed)?,
-        Err(unknown) if all && args.labels.file().is_none() => {
-            eprintln!("note: {unknown} Labels are left out; --labels FILE would tell");
-            Truth::Nothing
-        }
-        Err(unknown) => return Err(unknown),
-    };
+    let truth = truth_of(args, numbered, &data, n, main)?;
     let kept: Vec<&OutputInfo<'_>> =
-        outputs.iter().filter(|output| all || output.index == main.index).collect();
+        outputs.iter().filter(|output| args.all() || output.index == main.index).collect();
     check_room(&kept, n)?;
 
-    let (mut session, threads) = (model.session_on(backend.as_ref())?, backend.limits().parallel);
-    let progress = Progress::bar("evaluating", n);
-    let mut rows: Vec<Vec<Vec<i32>>> = vec![Vec::new(); outputs.len()];
+    let mut session = model.session_on(backend.as_ref())?;
+    let threads = backend.limits().parallel;
+    let images = Images { source: &source, data: &data };
     let start = Instant::now();
-    stream(
-        &mut session,
-        (n, threads),
-        |index| source.load(&data, index),
-        |given| {
-            for output in &kept {
-                rows[output.index].extend(given.values(output.index).map(<[i32]>::to_vec));
-            }
-            progress.step();
-        },
-    )?;
+    let rows = computed(&mut session, (n, threads), &images, &kept, outputs.len())?;
     let seconds = start.elapsed().as_secs_f64();
-    drop(progress);
 
-    if let Some(path) = &args.logits {
-        written::logits(path, &rows[main.index], main.len)?;
-    }
-    if let Some(path) = &args.outputs {
-        written::outputs(path, &outputs, &rows)?;
-    }
+    write_files(args, &outputs, main, &rows)?;
     let threshold = args.threshold.threshold;
     let figures = Figures::of(&truth, main, &real(main, &rows[main.index]), threshold)?;
-    let images = Images { source: &source, data: &data };
     let against = match &args.against {
         Some(path) => {
             let float = FloatModel::open(path, &args.model, args.config.as_deref(), &model)?;
@@ -234,6 +208,75 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         against,
     };
     emit(json, &evaluation, text)
+}
+
+impl Args {
+    /// Whether all outputs are asked for, and not only the one that is evaluated.
+    fn all(&self) -> bool {
+        self.against.is_some() || self.outputs.is_some()
+    }
+}
+
+/// What the first `n` images of `data` are labelled with, or that nothing is, where other figures
+/// are asked for; `numbered` says whether their labels are classes of `main`.
+fn truth_of<'d>(
+    args: &Args,
+    numbered: Result<(), Failure>,
+    data: &'d Dataset,
+    n: usize,
+    main: &OutputInfo<'_>,
+) -> Result<Truth<'d>, Failure> {
+    let all = args.all();
+    let needed = Needed { labels: !all, fitting: !all && args.logits.is_none() };
+    match numbered {
+        Ok(()) => Truth::of(data, n, main, needed),
+        Err(unknown) if all && args.labels.file().is_none() => {
+            eprintln!("note: {unknown} Labels are left out; --labels FILE would tell");
+            Ok(Truth::Nothing)
+        }
+        Err(unknown) => Err(unknown),
+    }
+}
+
+/// The integers that `kept` of so many `outputs` are for the first `n` images, `threads` of which
+/// are in the works at once: by output and image.
+fn computed(
+    session: &mut Session,
+    (n, threads): (usize, usize),
+    images: &Images<'_>,
+    kept: &[&OutputInfo<'_>],
+    outputs: usize,
+) -> Result<Vec<Vec<Vec<i32>>>, Failure> {
+    let progress = Progress::bar("evaluating", n);
+    let mut rows = vec![Vec::new(); outputs];
+    stream(
+        session,
+        (n, threads),
+        |index| images.frame(index),
+        |given| {
+            for output in kept {
+                rows[output.index].extend(given.values(output.index).map(<[i32]>::to_vec));
+            }
+            progress.step();
+        },
+    )?;
+    Ok(rows)
+}
+
+/// Writes the files that are asked for.
+fn write_files(
+    args: &Args,
+    outputs: &[OutputInfo<'_>],
+    main: &OutputInfo<'_>,
+    rows: &[Vec<Vec<i32>>],
+) -> Result<(), Failure> {
+    if let Some(path) = &args.logits {
+        written::logits(path, &rows[main.index], main.len)?;
+    }
+    if let Some(path) = &args.outputs {
+        written::outputs(path, outputs, rows)?;
+    }
+    Ok(())
 }
 
 fn text(e: &Evaluation) -> String {
