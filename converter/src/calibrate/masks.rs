@@ -197,6 +197,25 @@ fn keys_that_no_query_sees_cost_no_precision() {
 }
 
 #[test]
+fn queries_whose_scores_lie_side_by_side_are_all_followed() {
+    // Every other query has a bias that spreads its scores ten times as far.
+    let bias = |query: usize, key: usize| match query % 2 {
+        0 => 0.0,
+        _ => -0.3 * ((7 * key + query) % TOKENS) as f32,
+    };
+    let bias: Vec<f32> = (0..TOKENS * TOKENS).map(|at| bias(at / TOKENS, at % TOKENS)).collect();
+    let mut model = attention(2.0, Some(&bias));
+    for tensor in &mut model.tensors {
+        if ["scores", "masked", "softmax"].contains(&tensor.name.as_str()) {
+            // Two queries to a row.
+            (tensor.rows, tensor.width) = (tensor.rows / 2, tensor.width * 2);
+        }
+    }
+    let found = snr(model);
+    assert!(found >= 25.0, "{found:.1} dB");
+}
+
+#[test]
 fn a_row_without_a_key_follows_the_float_model() {
     for value in [-1e4, -1e9, f32::MIN] {
         let mut mask = shifted(value);

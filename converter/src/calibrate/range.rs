@@ -182,20 +182,36 @@ fn weighted(activations: &[&Activation], columns: &[f64]) -> Vec<(f32, f64)> {
     let mut values = Vec::with_capacity(total.min(2 * MEASURED));
     for activation in activations {
         let equal = columns.len() != activation.width;
-        // Whole rows are stepped over unevenly, so that every column is met.
-        let step = if step > 1 && activation.width.is_multiple_of(step) { step + 1 } else { step };
+        let step = coprime(step, activation.width);
         let picked = activation.samples.iter().enumerate().step_by(step);
         values.extend(picked.map(|(i, &v)| (v, if equal { 1.0 } else { columns[i % activation.width] })));
     }
     values
 }
 
-/// Whole rows of `width` scores among the samples, of at most [`MEASURED`] or one row.
+/// The first number from `step` on that has no factor in common with `period`. Steps of it meet every
+/// place of rows of `period` values equally often, and every place of what the rows are made of, such
+/// as heads; other steps would miss some places altogether.
+fn coprime(step: usize, period: usize) -> usize {
+    let has_common_factor = |step: usize| {
+        let (mut a, mut b) = (step, period.max(1));
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a > 1
+    };
+    (step..).find(|&step| !has_common_factor(step)).unwrap_or(step)
+}
+
+/// Whole rows of `width` scores among the samples, of at most about [`MEASURED`] or one row.
 fn rows(activations: &[&Activation], width: usize) -> Vec<(f32, f64)> {
     let total: usize = activations.iter().map(|a| a.samples.len()).sum();
     let step = total.div_ceil(MEASURED.max(width)).max(1);
-    let all = activations.iter().flat_map(|a| a.samples.chunks_exact(width));
-    all.step_by(step).flatten().map(|&v| (v, 1.0)).collect()
+    let picked = |a: &&Activation| {
+        let step = coprime(step, a.width / width);
+        a.samples.chunks_exact(width).step_by(step).flatten().map(|&v| (v, 1.0)).collect::<Vec<_>>()
+    };
+    activations.iter().flat_map(picked).collect()
 }
 
 /// Share of the samples outside the range of `scale`, and its range, for `levels` of a type.
@@ -233,6 +249,37 @@ mod tests {
         let a = activation(values);
         let scale = int8(&[&a], false, &PLAIN);
         assert!(scale.scale < 1.45 / 127.0 && scale.method != "min-max", "{scale:?}");
+    }
+
+    #[test]
+    fn every_element_of_a_head_is_measured() {
+        // 16 heads side by side, whose element 1 reaches farther than the others.
+        const HEAD: usize = 24;
+        let value = |i: usize| (i * 7919 % 1009) as f32 / 504.5 - 1.0;
+        let far = |i: usize| if i % HEAD == 1 { 2.0 * value(i) } else { value(i) };
+        for rows in [700, 1100, 2048] {
+            let samples = (0..rows * 16 * HEAD).map(far).collect();
+            let a = Activation { width: 16 * HEAD, ..activation(samples) };
+            let scale = int8(&[&a], false, &PLAIN);
+            assert!(scale.int8_range() > 1.8, "{rows} rows: {scale:?}");
+        }
+    }
+
+    #[test]
+    fn every_softmax_of_a_row_is_measured() {
+        // Rows of eight softmaxes of 16 scores each, of which the first has far higher scores.
+        const KEYS: usize = 16;
+        let score = |i: usize| {
+            (i * 7919 % 1009) as f32 / 250.0 + if (i / KEYS).is_multiple_of(8) { 30.0 } else { 0.0 }
+        };
+        let a = Activation { width: 8 * KEYS, ..activation((0..2048 * 8 * KEYS).map(score).collect()) };
+        let scale = int8(&[&a], true, &Measure::Softmax(KEYS));
+        let error = |scale: &Scale| {
+            let of = |row: &[f32]| softmax_error(row.iter().copied(), row.iter().map(|&v| scale.round8(v)));
+            a.samples.chunks_exact(KEYS).map(of).sum::<f64>()
+        };
+        let whole = between(a.min().into(), a.max().into(), true, String::new());
+        assert!(error(&scale) < 1.1 * error(&whole), "{:e} for {:e}", error(&scale), error(&whole));
     }
 
     #[test]
