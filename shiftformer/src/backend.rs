@@ -34,6 +34,15 @@ pub struct Limits {
     pub parallel: usize,
 }
 
+/// Another engine than the one that was asked runs the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Its name.
+    pub backend: String,
+    /// Why the one that was asked does not.
+    pub reason: String,
+}
+
 /// A model on an engine: frames go in, tickets come out.
 ///
 /// Several tickets may be in flight. A ticket's outputs live as long as the ticket.
@@ -43,6 +52,17 @@ pub trait Run: Send {
 
     /// What the device calls itself; `None` on this machine.
     fn board(&self) -> Option<&str> {
+        None
+    }
+
+    /// The engine that runs it where that is another than the one that was asked.
+    fn fallback(&self) -> Option<&Fallback> {
+        None
+    }
+
+    /// Nanoseconds that the engine spent on the last submission that was waited for, transfers left
+    /// out, by a clock of its own; `None` where it has none.
+    fn device_nanoseconds(&self) -> Option<u64> {
         None
     }
 

@@ -96,6 +96,10 @@ pub enum RunError {
     #[cfg(feature = "device")]
     #[error("{0}")]
     Device(link::HostError<ErrorKind>),
+    /// The GPU gave no answer.
+    #[cfg(feature = "gpu")]
+    #[error("{0}")]
+    Gpu(#[from] gpu::RunError),
     /// An instruction's output cannot be observed.
     #[error(
         "the output of instruction {instruction} cannot be traced; please report this with the container"
@@ -125,6 +129,10 @@ pub enum PrepareError {
     /// The system gives it no thread.
     #[error("cannot start a thread: {0}")]
     Threads(ErrorKind),
+    /// The GPU cannot run it.
+    #[cfg(feature = "gpu")]
+    #[error("{0}")]
+    Gpu(#[from] gpu::PlanError),
     /// There is no device to run it, or it does not run it.
     #[cfg(feature = "device")]
     #[error("{0}")]
@@ -145,6 +153,8 @@ impl PrepareError {
         match self {
             PrepareError::Layout(_) => "the model is too large for this machine: use a smaller one".into(),
             PrepareError::Threads(_) => "use fewer threads".into(),
+            #[cfg(feature = "gpu")]
+            PrepareError::Gpu(_) => "use `--backend cpu`, which runs every model".into(),
             #[cfg(feature = "device")]
             PrepareError::Connect(error) => error.hint().into(),
             #[cfg(feature = "device")]

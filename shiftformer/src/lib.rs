@@ -27,6 +27,9 @@ mod cpu;
 pub mod device;
 mod error;
 mod event;
+mod frames;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod logits;
 mod model;
 mod picture;
@@ -36,10 +39,12 @@ mod ticket;
 mod verify;
 
 pub use answer::{OutputInfo, Reading};
-pub use backend::{Backend, Limits, Preparing, Run};
+pub use backend::{Backend, Fallback, Limits, Preparing, Run};
 pub use cpu::Cpu;
 pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
 pub use event::{Event, Observe};
+#[cfg(feature = "gpu")]
+pub use gpu::{Adapter, AdapterKind, Gpu, GpuError, GpuOrCpu};
 pub use logits::{Logits, Ranked, chance, labels, probabilities, top_k};
 pub use model::{MAX_FILE_BYTES, Model};
 pub use picture::Picture;

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use crate::backend::Run;
 use crate::error::{PrepareError, RunError};
 use crate::event::Observe;
+use crate::frames::Frames;
 use crate::ticket::{Batch, Frame, Ticket};
 
 /// Runs one frame after another.
@@ -90,17 +91,10 @@ impl Shared {
 pub(crate) struct PoolRun {
     kernels: String,
     board: Option<String>,
-    frame_len: usize,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     here: Option<Box<dyn Worker>>,
-    /// Every batch there ever was; those without a ticket are used again.
-    batches: Vec<Arc<Batch>>,
-    /// The next submission.
-    next: VecDeque<Frame>,
-    free: Vec<Frame>,
-    /// How many frames there are.
-    frames: usize,
+    frames: Frames,
 }
 
 impl PoolRun {
@@ -116,14 +110,10 @@ impl PoolRun {
         let mut run = Self {
             kernels,
             board,
-            frame_len,
             shared,
             threads: Vec::with_capacity(elsewhere.len()),
             here,
-            batches: Vec::new(),
-            next: VecDeque::new(),
-            free: Vec::new(),
-            frames: 0,
+            frames: Frames::new(frame_len),
         };
         for mut worker in elsewhere {
             let shared = Arc::clone(&run.shared);
@@ -132,27 +122,6 @@ impl PoolRun {
             run.threads.push(thread.map_err(|error| PrepareError::Threads(error.kind()))?);
         }
         Ok(run)
-    }
-
-    /// Takes back the frames of batches that nobody holds.
-    fn reclaim(&mut self) {
-        for batch in self.batches.iter_mut().filter_map(Arc::get_mut) {
-            self.free.extend(batch.reclaim());
-        }
-    }
-
-    /// A batch that nobody holds.
-    fn batch(&mut self, frames: usize, observe: Observe) -> Arc<Batch> {
-        self.reclaim();
-        let unused = self.batches.iter_mut().position(|batch| Arc::get_mut(batch).is_some());
-        let at = unused.unwrap_or_else(|| {
-            self.batches.push(Arc::new(Batch::new()));
-            self.batches.len() - 1
-        });
-        if let Some(batch) = Arc::get_mut(&mut self.batches[at]) {
-            batch.begin(frames, observe);
-        }
-        Arc::clone(&self.batches[at])
     }
 
     /// Takes part in the work until `batch` is done; without a worker here, only waits.
@@ -182,30 +151,13 @@ impl Run for PoolRun {
     }
 
     fn input(&mut self, frame: usize) -> &mut [u8] {
-        while self.next.len() <= frame {
-            if self.free.is_empty() {
-                self.reclaim();
-            }
-            let mut frame = self.free.pop().unwrap_or_else(|| {
-                self.frames += 1;
-                // Room for all there are, so that taking them back allocates nothing.
-                self.free.reserve(self.frames);
-                Frame::default()
-            });
-            frame.input.resize(self.frame_len, 0);
-            self.next.push_back(frame);
-        }
-        &mut self.next[frame].input
+        self.frames.input(frame)
     }
 
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
-        if frames == 0 {
-            return Err(RunError::NoFrames);
-        }
-        self.input(frames - 1);
-        let batch = self.batch(frames, observe);
+        let (batch, frames) = self.frames.submit(frames, observe)?;
         let mut queue = self.shared.lock();
-        for (index, frame) in self.next.drain(..frames).enumerate() {
+        for (index, frame) in frames.enumerate() {
             queue.jobs.push_back(Job { batch: Arc::clone(&batch), index, frame });
         }
         drop(queue);
@@ -241,9 +193,7 @@ impl Drop for PoolRun {
             batch.finish(index, frame, Some(RunError::Cancelled));
         }
         self.shared.begun.notify_all();
-        for batch in &self.batches {
-            batch.cancel();
-        }
+        self.frames.cancel();
         for thread in self.threads.drain(..) {
             // A worker that panicked has said so.
             let _ = thread.join();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use runtime::OutputKind;
 
-use crate::backend::{Backend, Run};
+use crate::backend::{Backend, Fallback, Run};
 use crate::blocking::block_on;
 use crate::cpu::Cpu;
 use crate::error::{PrepareError, RunError};
@@ -55,9 +55,14 @@ impl Session {
         &self.model
     }
 
-    /// The backend's name.
+    /// The name of the backend that runs the model.
     pub fn backend(&self) -> &str {
-        &self.backend
+        self.fallback().map_or(&self.backend, |fallback| &fallback.backend)
+    }
+
+    /// Why another backend runs the model than the one that was asked, where that is so.
+    pub fn fallback(&self) -> Option<&Fallback> {
+        self.run.fallback()
     }
 
     /// The kernels in use.
@@ -134,7 +139,7 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {} ({} kernels)", self.model.name(), self.backend, self.kernels())
+        write!(f, "{} on {} ({} kernels)", self.model.name(), self.backend(), self.kernels())
     }
 }
 

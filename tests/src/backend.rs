@@ -6,7 +6,7 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 use quant::op::OpKind;
 use shiftformer::{Backend, Model, RunError, Session, Verifier};
 
-use crate::case::Program;
+use crate::case::{Case, Program};
 use crate::{config, ops};
 
 /// Runs generated programs of every op on `backend`, in one piece and in tiles, and compares
@@ -17,17 +17,44 @@ use crate::{config, ops};
 /// With the smallest program found that differs.
 pub fn check(backend: &dyn Backend, share: u32) {
     for &kind in OpKind::ALL {
-        let mut runner = TestRunner::new(config(share));
-        let conforms = |case: crate::case::Case| {
-            for tile in [None, Some(1), Some(3)] {
-                if tile.is_none_or(|tile| tile <= case.rows()) {
-                    conforms(backend, &case.build(tile))?;
-                }
-            }
-            Ok(())
-        };
-        runner.run(&ops::cases(kind), conforms).unwrap_or_else(|e| panic!("{}: {e}", backend.name()));
+        check_op(backend, kind, share);
     }
+}
+
+/// As [`check`], of one op.
+///
+/// # Panics
+///
+/// As [`check`].
+pub fn check_op(backend: &dyn Backend, kind: OpKind, share: u32) {
+    check_cases(backend, &ops::cases(kind), share);
+}
+
+/// As [`check`], of some cases.
+///
+/// # Panics
+///
+/// As [`check`].
+pub fn check_cases(backend: &dyn Backend, cases: &BoxedStrategy<Case>, share: u32) {
+    let mut runner = TestRunner::new(config(share));
+    let conforms = |case: Case| {
+        for tile in [None, Some(1), Some(3)] {
+            if tile.is_none_or(|tile| tile <= case.rows()) {
+                conforms(backend, &case.build(tile))?;
+            }
+        }
+        Ok(())
+    };
+    runner.run(cases, conforms).unwrap_or_else(|e| panic!("{}: {e}", backend.name()));
+}
+
+/// As [`check_op`], of one program in one piece.
+///
+/// # Panics
+///
+/// With what differs.
+pub fn check_case(backend: &dyn Backend, case: &Case) {
+    conforms(backend, &case.build(None)).unwrap_or_else(|e| panic!("{}: {case:?}: {e}", backend.name()));
 }
 
 fn conforms(backend: &dyn Backend, program: &Program) -> Result<(), TestCaseError> {

@@ -28,6 +28,10 @@ const HOST: Kit = Kit {
     targets: &["wasm32-unknown-unknown"],
 };
 
+/// A GPU, or a processor that does the work of one.
+const GPU: Kit =
+    Kit { needs: &[Need { proof: "/usr/share/vulkan/icd.d", package: "mesa-vulkan-drivers" }], targets: &[] };
+
 /// Firmware.
 const FIRMWARE: Kit = Kit {
     needs: &[],
@@ -85,10 +89,10 @@ pub const FOR_FIRMWARE: &[Kit] = &[FIRMWARE];
 pub const FOR_EMULATORS: &[Kit] = &[FIRMWARE, EMULATORS];
 
 /// What `cargo xtask test` needs.
-pub const FOR_A_CHANGE: &[Kit] = &[HOST, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64];
+pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64];
 
 /// What `cargo xtask test --all` needs.
-pub const FOR_A_RELEASE: &[Kit] = &[HOST, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, DATA];
+pub const FOR_A_RELEASE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, DATA];
 
 impl Need {
     fn is_met(&self) -> bool {

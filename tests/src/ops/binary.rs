@@ -202,18 +202,30 @@ impl Generated for BinaryLinear {
             1 => (150u32..300, 1u32..3, grouped()),
             1 => (1u32..=2, 1000u32..1100, grouped()),
         ];
-        let kind = prop::sample::select(&[Kind::Sign, Kind::Ternary, Kind::I8, Kind::I16][..]);
-        let behind = prop_oneof![
-            prop::sample::select(&Epilogue::ALL[..]).prop_map(Behind::Dense),
-            (any::<bool>(), any::<bool>()).prop_map(|(ternary, heads)| Behind::Bits { ternary, heads }),
-        ];
-        (dims, kind, behind, any::<u64>())
-            .prop_map(|((rows, n, k), x, behind, seed)| {
-                let shape = LinearShape { rows, n, k, x, behind, seed };
-                Case::one_op(format!("BinaryLinear {shape:?}"), move |b| Op::BinaryLinear(shape.op(b)))
-            })
-            .boxed()
+        binary_linear(dims.boxed())
     }
+}
+
+/// Binary layers whose rows begin at words, as those of models do: some rows, channels and inputs
+/// in multiples of 4 or more.
+pub fn binary_linear_of_words() -> BoxedStrategy<Case> {
+    let fours = |most: u32| (1..=most).prop_map(|fours| 4 * fours);
+    let k = prop_oneof![fours(40), fours(400)].prop_map(|group| Grouped { groups: 1, group });
+    binary_linear((8u32..70, fours(40), k).boxed())
+}
+
+fn binary_linear(dims: BoxedStrategy<(u32, u32, Grouped)>) -> BoxedStrategy<Case> {
+    let kind = prop::sample::select(&[Kind::Sign, Kind::Ternary, Kind::I8, Kind::I16][..]);
+    let behind = prop_oneof![
+        prop::sample::select(&Epilogue::ALL[..]).prop_map(Behind::Dense),
+        (any::<bool>(), any::<bool>()).prop_map(|(ternary, heads)| Behind::Bits { ternary, heads }),
+    ];
+    (dims, kind, behind, any::<u64>())
+        .prop_map(|((rows, n, k), x, behind, seed)| {
+            let shape = LinearShape { rows, n, k, x, behind, seed };
+            Case::one_op(format!("BinaryLinear {shape:?}"), move |b| Op::BinaryLinear(shape.op(b)))
+        })
+        .boxed()
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ mod rotary;
 mod softmax;
 
 pub use attention::{AttentionShape, attention_shape};
+pub use binary::binary_linear_of_words;
 pub use linear::{LinearShape, linear_shape};
 
 use proptest::prelude::*;

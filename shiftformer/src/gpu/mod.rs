@@ -1,0 +1,90 @@
+//! A GPU as an engine.
+
+mod fallback;
+mod run;
+
+use gpu::Program;
+use quant::pack::Packs;
+
+use crate::backend::{Backend, Limits, Preparing, Run};
+use crate::blocking::block_on;
+use crate::error::PrepareError;
+use crate::model::Model;
+pub use fallback::GpuOrCpu;
+pub use gpu::{Adapter, AdapterKind, OpenError as GpuError};
+use run::GpuRun;
+
+/// A GPU, through Vulkan, Metal, Direct3D 12 or, in a web page, WebGPU.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let frames: Vec<Vec<u8>> = Vec::new();
+/// use shiftformer::{Cpu, Gpu, Model};
+///
+/// let model = Model::open("model.shf")?;
+/// let gpu = Gpu::open(None)?.or_cpu(Cpu::best());
+/// let mut session = model.session_on(&gpu)?;
+/// if let Some(fallback) = session.fallback() {
+///     eprintln!("runs on {}: {}", fallback.backend, fallback.reason);
+/// }
+/// for outputs in session.run_batch(&frames)?.iter() {
+///     println!("class {:?}", outputs.logits().and_then(|logits| logits.best()));
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Gpu(gpu::Gpu);
+
+impl Gpu {
+    /// Opens the GPU that `asked` names: its number in the list of [`adapters`](Self::adapters),
+    /// or a part of its name; the best one where it is `None`. Waits for the driver.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`], which lists those that there are.
+    pub fn open(asked: Option<&str>) -> Result<Self, GpuError> {
+        block_on(Self::open_async(asked))
+    }
+
+    /// As [`open`](Self::open), for those who may not wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_async(asked: Option<&str>) -> Result<Self, GpuError> {
+        Ok(Self(gpu::Gpu::open(asked).await?))
+    }
+
+    /// The GPUs of this system, the one that is taken by default first.
+    pub fn adapters() -> Vec<Adapter> {
+        block_on(gpu::adapters())
+    }
+
+    /// This one.
+    pub fn adapter(&self) -> &Adapter {
+        self.0.adapter()
+    }
+
+    async fn run(&self, model: &Model) -> Result<GpuRun, PrepareError> {
+        let planned = model.for_host(Packs::CANONICAL)?;
+        let program = Program::load(&self.0, &planned.container()).await?;
+        Ok(GpuRun::new(program, model.frame_len()))
+    }
+}
+
+impl Backend for Gpu {
+    fn name(&self) -> String {
+        "gpu".to_owned()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { parallel: PARALLEL }
+    }
+
+    fn prepare<'a>(&'a self, model: &'a Model) -> Preparing<'a> {
+        Box::pin(async move { Ok(Box::new(self.run(model).await?) as Box<dyn Run>) })
+    }
+}
+
+/// Frames that are worth giving a GPU at once: with fewer, most of it waits.
+const PARALLEL: usize = 16;

@@ -1,0 +1,120 @@
+//! Kernels that a GPU has compiled.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::RunError;
+use crate::plan::Kernel;
+
+/// What was compiled, by its text: equal kernels of all programs are one.
+pub(crate) struct Compiled {
+    layout: wgpu::PipelineLayout,
+    pipelines: Mutex<HashMap<Arc<str>, wgpu::ComputePipeline>>,
+}
+
+impl Compiled {
+    /// Nothing yet, for kernels with `bindings`.
+    pub(crate) fn new(device: &wgpu::Device, bindings: &wgpu::BindGroupLayout) -> Self {
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(bindings)],
+            immediate_size: 0,
+        });
+        Self { layout, pipelines: Mutex::default() }
+    }
+
+    /// Compiles `kernels`, several at once where there are threads: drivers take a tenth of a second
+    /// and more for each.
+    pub(crate) fn all(
+        &self,
+        device: &wgpu::Device,
+        kernels: &[&Kernel],
+    ) -> Result<Vec<wgpu::ComputePipeline>, RunError> {
+        let mut pipelines = Vec::with_capacity(kernels.len());
+        for some in kernels.chunks(parallel()) {
+            pipelines.append(&mut self.some(device, some)?);
+        }
+        Ok(pipelines)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn some(
+        &self,
+        device: &wgpu::Device,
+        kernels: &[&Kernel],
+    ) -> Result<Vec<wgpu::ComputePipeline>, RunError> {
+        std::thread::scope(|scope| {
+            let started: Vec<_> =
+                kernels.iter().map(|kernel| scope.spawn(|| self.one(device, kernel))).collect();
+            let ended = started.into_iter().zip(kernels);
+            let joined = ended.map(|(thread, kernel)| {
+                thread.join().unwrap_or(Err(RunError::Shader { kernel: kernel.name }))
+            });
+            joined.collect()
+        })
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn some(
+        &self,
+        device: &wgpu::Device,
+        kernels: &[&Kernel],
+    ) -> Result<Vec<wgpu::ComputePipeline>, RunError> {
+        kernels.iter().map(|kernel| self.one(device, kernel)).collect()
+    }
+
+    /// Compiles `kernel`, once.
+    fn one(&self, device: &wgpu::Device, kernel: &Kernel) -> Result<wgpu::ComputePipeline, RunError> {
+        let cache = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = cache().get(&kernel.text) {
+            return Ok(pipeline.clone());
+        }
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let source = wgpu::ShaderSource::Wgsl(kernel.text.as_ref().into());
+        let module = trusted(device, wgpu::ShaderModuleDescriptor { label: Some(kernel.name), source });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.name),
+            layout: Some(&self.layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        if is_refused(scope) {
+            return Err(RunError::Shader { kernel: kernel.name });
+        }
+        cache().insert(Arc::clone(&kernel.text), pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+/// Whether an error was caught. A browser answers later: there the device reports the error itself.
+fn is_refused(scope: wgpu::ErrorScopeGuard) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    matches!(pin!(scope.pop()).poll(&mut context), Poll::Ready(Some(_)))
+}
+
+/// How many kernels are compiled at once.
+fn parallel() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A shader of ours without the checks that WebGPU adds to those of strangers: every index of a
+/// kernel is compared with the size of what it indexes by the kernel itself, or follows from
+/// operands that the container's checker has compared with the arena. Builds with debug
+/// assertions, among them those of the tests, keep the checks.
+#[allow(unsafe_code)]
+fn trusted(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+    if cfg!(debug_assertions) {
+        return device.create_shader_module(shader);
+    }
+    // SAFETY: the text comes from `source`, whose parts are all of this crate, and runs over the
+    // bindings that `Program` makes for the plan that it is part of. Loops end, for each counts up
+    // to a parameter.
+    unsafe { device.create_shader_module_trusted(shader, wgpu::ShaderRuntimeChecks::unchecked()) }
+}

@@ -1,0 +1,117 @@
+//! An open GPU.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::adapter::Adapter;
+use crate::compile::Compiled;
+use crate::error::OpenError;
+
+/// An open GPU. Clones share it, and threads may too; several programs run on one.
+#[derive(Clone)]
+pub struct Gpu {
+    inner: Arc<Inner>,
+    /// Most bytes that a shader may address in one piece.
+    pub(crate) binding_bytes: u64,
+    /// Most bytes of one piece of memory.
+    pub(crate) buffer_bytes: u64,
+}
+
+struct Inner {
+    adapter: Adapter,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    bindings: wgpu::BindGroupLayout,
+    /// Set by the first error that nobody waits for; results are worth nothing from then on.
+    failed: Arc<AtomicBool>,
+    compiled: Compiled,
+}
+
+impl Gpu {
+    pub(crate) async fn on(adapter: &wgpu::Adapter, about: Adapter) -> Result<Self, OpenError> {
+        let refused = |error: wgpu::RequestDeviceError| OpenError::Refused {
+            adapter: about.name.clone(),
+            reason: error.to_string(),
+        };
+        let asked = wgpu::DeviceDescriptor {
+            label: Some("shiftformer"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&asked).await.map_err(refused)?;
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+        let bindings = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &[
+                entry(0, storage(false)),
+                entry(1, storage(true)),
+                entry(2, wgpu::BufferBindingType::Uniform),
+            ],
+        });
+        let compiled = Compiled::new(&device, &bindings);
+        let failed = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&failed);
+        device.on_uncaptured_error(Arc::new(move |_| told.store(true, Ordering::Release)));
+        let told = Arc::clone(&failed);
+        device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Release));
+        let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
+        let inner = Arc::new(Inner { adapter: about, device, queue, bindings, failed, compiled });
+        Ok(Self { inner, binding_bytes, buffer_bytes })
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.inner.adapter
+    }
+
+    /// The same GPU as if it gave a shader at most `binding_bytes` in one piece, and at most
+    /// `buffer_bytes` of memory: for those who share it with others, and for tests. Nothing that is
+    /// more than it has.
+    pub fn with_limits(self, binding_bytes: u64, buffer_bytes: u64) -> Self {
+        Self {
+            binding_bytes: self.binding_bytes.min(binding_bytes),
+            buffer_bytes: self.buffer_bytes.min(buffer_bytes),
+            ..self
+        }
+    }
+
+    /// Gives the device up: what runs on it is lost, and so is whatever is submitted later.
+    pub fn lose(&self) {
+        self.inner.failed.store(true, Ordering::Release);
+        self.inner.device.destroy();
+    }
+
+    /// Whether the device is lost, or refused something that nobody waits for.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.inner.failed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    pub(crate) fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.inner.compiled
+    }
+
+    pub(crate) fn bindings(&self) -> &wgpu::BindGroupLayout {
+        &self.inner.bindings
+    }
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Gpu").field(&self.inner.adapter.name).finish()
+    }
+}

@@ -1,0 +1,32 @@
+//! Runs Shiftformer programs on any GPU through wgpu: Vulkan, Metal, Direct3D 12 and, in a web
+//! page, WebGPU. The results are those of the scalar reference, bit for bit.
+//!
+//! [`Gpu::open`] takes an adapter, [`Program::load`] brings a checked program there, and
+//! [`Program::submit`] runs frames of it.
+//!
+//! A program becomes a fixed sequence of dispatches, each over all frames of a submission. Every
+//! frame has an arena laid out as the container says, so that what an instruction leaves can be
+//! compared with any other engine's.
+
+mod adapter;
+#[cfg(test)]
+mod arithmetic;
+mod clock;
+mod compile;
+mod device;
+mod error;
+mod memory;
+mod needed;
+mod ops;
+mod pieces;
+mod plan;
+mod program;
+mod source;
+mod submission;
+
+pub use adapter::{Adapter, AdapterKind, adapters};
+pub use device::Gpu;
+pub use error::{OpenError, PlanError, RunError};
+pub use plan::shaders;
+pub use program::Program;
+pub use submission::{Observed, Submission};

@@ -1,0 +1,172 @@
+//! Matrix products of one frame and of many: every tile, which generated programs are too small
+//! for.
+
+use program::write;
+use quant::Op;
+use quant::hash::mix;
+use quant::mem::{Blob, DType};
+use quant::ops::{Act, Conv2d, Linear, MatMul, PerChannel};
+use quant::pack::Pack;
+use shiftformer::{Cpu, Model, Session};
+use shiftformer_tests::case::{Builder, Case, Epilogue};
+use shiftformer_tests::source::Source;
+
+use super::gpu;
+
+/// Runs `make` on each of `counts` frames at once, which differ, and compares with the reference.
+fn check(about: &str, counts: &[usize], make: impl Fn(&mut Builder) -> Op + 'static) {
+    let program = Case::one_op(about.to_owned(), make).build(None);
+    let file = write(&program.container).unwrap();
+    let model = Model::from_bytes(about, &file).unwrap();
+    let mut session = model.session_on(gpu()).unwrap();
+    let mut reference = model.session_on(&Cpu::best()).unwrap();
+    let first = program.inputs.concat();
+    for &count in counts {
+        let turned = |by: usize| first[by % first.len()..].iter().chain(&first[..by % first.len()]).copied();
+        let frames: Vec<Vec<u8>> = (0..count).map(|at| turned(at * 14).collect()).collect();
+        let found = outputs(&mut session, &frames);
+        assert!(found == outputs(&mut reference, &frames), "{about}, {count} frames");
+    }
+}
+
+fn outputs(session: &mut Session, frames: &[Vec<u8>]) -> Vec<Vec<i32>> {
+    let batch = session.run_batch(frames).unwrap();
+    batch.iter().map(|outputs| outputs.values(0).unwrap().to_vec()).collect()
+}
+
+/// Activations that take all values.
+fn input(b: &mut Builder, wide: bool, len: u32) -> Act {
+    if wide {
+        Act::I16(b.input(&(0..len).map(|at| mix(at, 1) as i16).collect::<Vec<_>>()))
+    } else {
+        Act::I8(b.input(&(0..len).map(|at| mix(at, 2) as i8).collect::<Vec<_>>()))
+    }
+}
+
+fn weights(b: &mut Builder, len: u32) -> Blob<i8> {
+    b.blob(&(0..len).map(|at| (mix(at, 3) as i8).max(-127)).collect::<Vec<_>>())
+}
+
+/// Biases and multipliers: those of scales, with shifts past 32, or smaller shifts too.
+fn requant(b: &mut Builder, s: &mut Source, n: u32, scales: bool) -> PerChannel {
+    if !scales {
+        return b.per_channel(s, n);
+    }
+    PerChannel { bias: b.blob(&s.biases(n)), scale: b.channels_from_scales(s, n) }
+}
+
+fn linear(wide: bool, epilogue: Epilogue, n: u32, k: u32, scales: bool) {
+    check(&format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
+        let mut s = Source::new(u64::from(k) + u64::from(wide));
+        Op::Linear(Linear {
+            rows: 130,
+            k,
+            n,
+            x: input(b, wide, 130 * k),
+            weights: weights(b, n * k),
+            pack: Pack::RowMajor,
+            requant: requant(b, &mut s, n, scales),
+            out: b.destination(&mut s, epilogue, 130 * n),
+        })
+    });
+}
+
+#[test]
+fn rows_of_bytes_take_every_tile() {
+    linear(false, Epilogue::I8, 388, 36, true);
+    linear(false, Epilogue::Table, 388, 37, false);
+    linear(false, Epilogue::I16, 386, 70, true);
+    linear(false, Epilogue::Residual, 386, 36, true);
+    linear(false, Epilogue::I32, 387, 101, false);
+}
+
+#[test]
+fn rows_of_int16_take_every_tile() {
+    linear(true, Epilogue::I8, 388, 36, true);
+    linear(true, Epilogue::Residual, 386, 37, true);
+    linear(true, Epilogue::I32, 387, 66, false);
+}
+
+fn conv2d(in_channels: u32, out_channels: u32, groups: u32, [kernel, stride, pad]: [u32; 3]) {
+    let out = (18 + 2 * pad - kernel) / stride + 1;
+    let about = format!("{in_channels} to {out_channels} channels in {groups} groups, kernel {kernel}");
+    check(&about, &[1, 64], move |b| {
+        let s = &mut Source::new(kernel.into());
+        let destination = b.destination(s, Epilogue::I8, out * out * out_channels);
+        Op::Conv2d(Conv2d {
+            in_height: 18,
+            in_width: 18,
+            in_channels,
+            out_channels,
+            kernel_h: kernel,
+            kernel_w: kernel,
+            stride_h: stride,
+            stride_w: stride,
+            pad_top: pad,
+            pad_left: pad,
+            out_height: out,
+            out_width: out,
+            groups,
+            x: b.input(&(0..18 * 18 * in_channels).map(|at| mix(at, 4) as i8).collect::<Vec<_>>()),
+            weights: weights(b, out_channels * kernel * kernel * (in_channels / groups)),
+            pack: Pack::RowMajor,
+            requant: requant(b, s, out_channels, true),
+            out: destination,
+        })
+    });
+}
+
+#[test]
+fn windows_take_every_tile() {
+    conv2d(3, 132, 1, [6, 6, 0]);
+    conv2d(3, 132, 1, [3, 1, 1]);
+    conv2d(8, 132, 1, [3, 2, 1]);
+    conv2d(20, 132, 1, [1, 1, 0]);
+}
+
+#[test]
+fn groups_of_channels_of_many_frames() {
+    conv2d(24, 24, 24, [7, 1, 3]);
+    conv2d(24, 24, 24, [4, 2, 1]);
+    conv2d(25, 50, 25, [3, 1, 1]);
+    conv2d(24, 36, 3, [3, 2, 1]);
+}
+
+/// Three heads side by side in each row of A, B and the result.
+fn matmul(wide: bool, transpose_b: bool, [m, n, k]: [u32; 3], out: DType) {
+    let about = format!("{m} × {n} × {k}, wide {wide}, transposed {transpose_b}, to {out:?}");
+    check(&about, &[1, 9, 64], move |b| {
+        let s = &mut Source::new(u64::from(k));
+        let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
+        let mut requant = b.channels_from_scales(s, 3);
+        if wide {
+            requant = b.channels(s, 3, 1);
+        }
+        Op::MatMul(MatMul {
+            batch: 3,
+            m,
+            n,
+            k,
+            a: input(b, wide, m * 3 * k),
+            a_batch: k,
+            a_row: 3 * k,
+            b: b.input(&(0..b_rows * 3 * b_len).map(|at| mix(at, 5) as i8).collect::<Vec<_>>()),
+            b_batch: b_len,
+            b_row: 3 * b_len,
+            transpose_b,
+            out: b.act_out(out, 3 * m * n),
+            out_batch: n,
+            out_row: 3 * n,
+            requant,
+        })
+    });
+}
+
+#[test]
+fn activations_by_activations_take_every_tile() {
+    matmul(false, true, [150, 148, 64], DType::I8);
+    matmul(false, true, [150, 149, 33], DType::I32);
+    matmul(false, false, [140, 64, 50], DType::I8);
+    matmul(true, false, [140, 64, 51], DType::I8);
+    matmul(true, true, [70, 66, 35], DType::I16);
+}
