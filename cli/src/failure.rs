@@ -32,6 +32,13 @@ impl Failure {
         self
     }
 
+    /// What asks for a feature that this build was made without.
+    #[cfg(not(feature = "gpu"))]
+    pub fn without(feature: &'static str) -> Self {
+        Self::new(format!("this build was made without the feature `{feature}`"))
+            .help(format!("build the command line with `--features {feature}`, which is on by default"))
+    }
+
     /// For `map_err` on input and output: `what` is for example "cannot write".
     pub fn io(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
         move |error| Self::new(format!("{what} {}: {error}", path.display()))
@@ -174,5 +181,12 @@ impl From<NotInThisBuild> for Failure {
 impl From<SerialError> for Failure {
     fn from(error: SerialError) -> Self {
         Self::new(error.to_string()).help("check its name, that nobody else uses it, and its permissions")
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl From<shiftformer::GpuError> for Failure {
+    fn from(error: shiftformer::GpuError) -> Self {
+        Self::new(error.to_string()).help("`shiftformer devices` lists the GPUs; `--backend cpu` needs none")
     }
 }

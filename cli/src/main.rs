@@ -16,6 +16,8 @@ mod failure;
 mod firmware;
 mod flash;
 mod frames;
+#[cfg(feature = "gpu")]
+mod gpus;
 mod labels;
 mod log;
 mod model;

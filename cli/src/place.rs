@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use shiftformer::device::{DEFAULT_BAUD, EMULATED_BOARDS, Emulated, EmulatedBoard, Serial};
 use shiftformer::quant::KernelSet;
-use shiftformer::{Backend, Cpu, NotInThisBuild};
+use shiftformer::{Backend, Cpu, Fallback, Model, NotInThisBuild, Session};
 
 use crate::failure::Failure;
 use crate::firmware;
@@ -20,6 +20,8 @@ pub enum Place {
     Reference,
     /// This machine's processor.
     Cpu,
+    /// A GPU of this machine.
+    Gpu,
     /// On a device at a serial port.
     Serial(String),
     /// In an emulator of a board.
@@ -31,6 +33,7 @@ impl fmt::Display for Place {
         match self {
             Place::Reference => f.write_str("reference"),
             Place::Cpu => f.write_str("cpu"),
+            Place::Gpu => f.write_str("gpu"),
             Place::Serial(port) => write!(f, "serial:{port}"),
             Place::Emulated(board) => write!(f, "qemu:{}", board.name),
         }
@@ -44,13 +47,14 @@ impl FromStr for Place {
         match name.split_once(':') {
             None if name == "reference" => Ok(Place::Reference),
             None if name == "cpu" => Ok(Place::Cpu),
+            None if name == "gpu" => Ok(Place::Gpu),
             Some(("serial", port)) if !port.is_empty() => Ok(Place::Serial(port.to_owned())),
             Some(("qemu", board)) => EmulatedBoard::by_name(board).map(Place::Emulated).ok_or_else(|| {
                 let known: Vec<&str> = EMULATED_BOARDS.iter().map(|board| board.name).collect();
                 format!("there is no emulated board `{board}`; there are: {}", known.join(", "))
             }),
             _ => Err(format!(
-                "this build has no `{name}` backend; it has: reference, cpu; or serial:PORT, qemu:BOARD for firmware"
+                "there is no `{name}` backend; there are: reference, cpu, gpu; or serial:PORT, qemu:BOARD for firmware"
             )),
         }
     }
@@ -64,12 +68,16 @@ fn kernel_set(name: &str) -> Result<&'static KernelSet, NotInThisBuild> {
 /// Where to run, with which kernels.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EngineArgs {
-    /// Where to run: reference, cpu, serial:PORT, qemu:BOARD.
+    /// Where to run: reference, cpu, gpu, serial:PORT, qemu:BOARD.
     #[arg(long, default_value_t = Place::Cpu)]
     pub backend: Place,
     /// Kernels to run with: reference, portable [default: the backend's best].
     #[arg(long, value_name = "SET", value_parser = kernel_set)]
     pub kernels: Option<&'static KernelSet>,
+    /// The GPU to run on: a part of its name or its number in the list of `devices` [default: the
+    /// first].
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub gpu: Option<String>,
     /// Firmware for qemu:BOARD, an ELF file [default: built from the source tree]; with --log
     /// also that of serial:PORT.
     #[arg(long, value_name = "FILE")]
@@ -86,8 +94,13 @@ impl EngineArgs {
     /// The backend that is asked for, with `threads` threads or emulators. What has to be built
     /// is built here.
     pub fn backend(&self, threads: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
+        if self.gpu.is_some() && self.backend != Place::Gpu {
+            let message = format!("--gpu has no effect on {}", self.backend);
+            return Err(Failure::new(message).help("it chooses the GPU of --backend gpu"));
+        }
         match &self.backend {
-            Place::Reference | Place::Cpu => self.here(threads),
+            Place::Reference | Place::Cpu => Ok(Box::new(self.here(threads)?)),
+            Place::Gpu => self.on_gpu(threads),
             Place::Serial(_) | Place::Emulated(_) if self.kernels.is_some() => {
                 Err(self.chosen_by_firmware("kernels"))
             }
@@ -101,7 +114,22 @@ impl EngineArgs {
             .help("kernels are chosen when firmware is built; leave it out")
     }
 
-    fn here(&self, threads: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
+    /// The GPU, and the processor for models that it cannot run.
+    #[cfg(feature = "gpu")]
+    fn on_gpu(&self, threads: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
+        if self.kernels.is_some() {
+            return Err(Failure::new("--kernels has no effect on gpu").help("leave it out"));
+        }
+        let cpu = self.here(threads)?;
+        Ok(Box::new(shiftformer::Gpu::open(self.gpu.as_deref())?.or_cpu(cpu)))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn on_gpu(&self, _: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
+        Err(Failure::without("gpu"))
+    }
+
+    fn here(&self, threads: NonZeroUsize) -> Result<Cpu, Failure> {
         if self.firmware.is_some() {
             return Err(self.chosen_by_firmware("firmware"));
         }
@@ -119,7 +147,7 @@ impl EngineArgs {
             (_, Some(set)) => Cpu::best().with_kernels(set.name())?,
             (_, None) => Cpu::best(),
         };
-        Ok(Box::new(cpu.with_threads(threads)))
+        Ok(cpu.with_threads(threads))
     }
 
     fn serial(&self, port: &str) -> Result<Box<dyn Backend>, Failure> {
@@ -150,12 +178,28 @@ impl EngineArgs {
     }
 }
 
+/// A session of `model` on `backend`; where another backend runs it, that is said here.
+pub fn session(model: &Model, backend: &dyn Backend) -> Result<Session, Failure> {
+    let session = model.session_on(backend)?;
+    if let Some(Fallback { backend, reason }) = session.fallback() {
+        eprintln!("note: the whole model runs on {backend}: {reason}");
+    }
+    Ok(session)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn cpu() -> EngineArgs {
-        EngineArgs { backend: Place::Cpu, kernels: None, firmware: None, log: false, baud: DEFAULT_BAUD }
+        EngineArgs {
+            backend: Place::Cpu,
+            kernels: None,
+            gpu: None,
+            firmware: None,
+            log: false,
+            baud: DEFAULT_BAUD,
+        }
     }
 
     fn made(args: &EngineArgs) -> Result<Box<dyn Backend>, Failure> {
@@ -176,6 +220,8 @@ mod tests {
 
     #[test]
     fn options_without_effect_are_refused() {
+        let args = EngineArgs { gpu: Some("0".into()), ..cpu() };
+        assert!(made(&args).err().unwrap().to_string().contains("--gpu has no effect on cpu"));
         let args = EngineArgs { firmware: Some("x.elf".into()), ..cpu() };
         assert!(made(&args).is_err());
         let backend = Place::Serial("port".into());

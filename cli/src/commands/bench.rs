@@ -14,7 +14,7 @@ use shiftformer::{Model, Observe, Session};
 use crate::failure::Failure;
 use crate::frames;
 use crate::output::{bytes, emit};
-use crate::place::EngineArgs;
+use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
 use crate::stream::{ThreadArgs, failed};
 
@@ -62,6 +62,11 @@ struct Speed {
     median_ms: f64,
     min_ms: f64,
     images_per_s: f64,
+    /// Of a whole batch by the GPU's own clock, transfers left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_median_ms: Option<f64>,
+    /// From opening the engine to the first result, in milliseconds.
+    first_result_ms: f64,
     batch: usize,
     threads: usize,
     runs: usize,
@@ -118,11 +123,14 @@ fn arch(name: &str) -> Result<Arch, String> {
 
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let backend = args.engine.backend(args.threads.count())?;
     let model = open(args)?;
-    let mut session = model.session_on(backend.as_ref())?;
     let frame = frames::random(&model, SEED);
-    let times = time_batches(args, &mut session, &frame)?;
+    let begin = Instant::now();
+    let backend = args.engine.backend(args.threads.count())?;
+    let mut session = session(&model, backend.as_ref())?;
+    session.run(&frame).map_err(|error| Failure::new(format!("{}: {error}", model.name())))?;
+    let first_result_ms = begin.elapsed().as_secs_f64() * 1e3;
+    let Times { wall: times, device: device_times } = time_batches(args, &mut session, &frame)?;
     let (batch, median_ms) = (args.batch.get(), times[times.len() / 2]);
     let (costs, device) = costs(args, &mut session, &frame)?;
     let speed = Speed {
@@ -130,6 +138,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         median_ms,
         min_ms: times[0],
         images_per_s: batch as f64 * 1e3 / median_ms,
+        device_median_ms: device_times.get(device_times.len() / 2).copied(),
+        first_result_ms,
         batch,
         threads: backend.limits().parallel,
         runs: times.len(),
@@ -156,26 +166,35 @@ fn open(args: &Args) -> Result<Model, Failure> {
     }
 }
 
-/// Milliseconds of every batch after the first, ascending; at least one.
-fn time_batches(args: &Args, session: &mut Session, frame: &[u8]) -> Result<Vec<f64>, Failure> {
+/// Milliseconds of batches, ascending.
+struct Times {
+    wall: Vec<f64>,
+    /// By the engine's own clock, where it has one.
+    device: Vec<f64>,
+}
+
+/// The times of every batch after the first; at least one.
+fn time_batches(args: &Args, session: &mut Session, frame: &[u8]) -> Result<Times, Failure> {
     let _progress = Progress::spinner(format!("measuring {}", session.model().name()));
     let frames = vec![frame; args.batch.get()];
-    let mut run = || match session.run_batch(&frames) {
+    let run = |session: &mut Session| match session.run_batch(&frames) {
         Ok(_) => Ok(()),
         Err(error) => Err(failed(session, error)),
     };
-    run()?;
-    let (begin, mut times) = (Instant::now(), Vec::new());
+    run(session)?;
+    let (begin, mut times) = (Instant::now(), Times { wall: Vec::new(), device: Vec::new() });
     let enough = |done: usize| match args.runs {
         Some(runs) => done >= runs.get(),
         None => done >= MIN_RUNS && (begin.elapsed() >= DURATION || done >= MAX_RUNS),
     };
-    while !enough(times.len()) {
+    while !enough(times.wall.len()) {
         let start = Instant::now();
-        run()?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        run(session)?;
+        times.wall.push(start.elapsed().as_secs_f64() * 1e3);
+        times.device.extend(session.engine().device_nanoseconds().map(|spent| spent as f64 / 1e6));
     }
-    times.sort_by(f64::total_cmp);
+    times.wall.sort_by(f64::total_cmp);
+    times.device.sort_by(f64::total_cmp);
     Ok(times)
 }
 
@@ -229,6 +248,10 @@ fn text(speed: &Speed) -> String {
         speed.images_per_s,
         bytes(speed.arena_bytes as u64)
     ));
+    lines.push(format!("from opening the engine to the first result {:.0} ms", speed.first_result_ms));
+    if let Some(ms) = speed.device_median_ms {
+        lines.push(format!("by the GPU's own clock {ms:.3} ms, transfers left out"));
+    }
     if let Some(device) = &speed.device {
         lines.push(format!(
             "on the device {:.3} ms an image ({} ticks of {} a second; an emulator's nanosecond is an instruction), \

@@ -3,6 +3,7 @@
 mod bench;
 mod convert;
 pub mod demo;
+mod devices;
 mod eval;
 mod flash;
 mod inspect;
@@ -28,6 +29,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Measure speed.
     Bench(bench::Args),
+    /// List the GPUs of this machine.
+    Devices(devices::Args),
     /// Write firmware and a container to a board.
     Flash(flash::Args),
 }
@@ -43,6 +46,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(&args, json),
             Command::Verify(args) => verify::run(&args, json),
             Command::Bench(args) => bench::run(&args, json),
+            Command::Devices(args) => devices::run(&args, json),
             Command::Flash(args) => flash::run(&args, json),
         }
     }

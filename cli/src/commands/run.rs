@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::frames::FrameSource;
 use crate::labels::read;
 use crate::output::emit;
-use crate::place::EngineArgs;
+use crate::place::{EngineArgs, session};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let source = FrameSource::of(&model)?;
     let labels = names(args.labels.as_deref(), &model, &outputs)?;
     let shown = Shown { top: args.top.get(), threshold: args.threshold.threshold, labels: &labels };
-    let mut session = model.session_on(backend.as_ref())?;
+    let mut session = session(&model, backend.as_ref())?;
     let mut ran = Vec::new();
     for image in &args.images {
         let frame = source.read(image)?;

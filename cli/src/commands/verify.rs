@@ -9,7 +9,7 @@ use crate::compare::{Frames, Verification, compare};
 use crate::evidence::{self, Checked, Recorder};
 use crate::failure::Failure;
 use crate::output::emit;
-use crate::place::EngineArgs;
+use crate::place::{EngineArgs, session};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ In an emulator, which `cargo xtask prepare` installs:
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let model = Model::open(&args.model)?;
-    let mut session = model.session_on(args.engine.backend(NonZeroUsize::MIN)?.as_ref())?;
+    let mut session = session(&model, args.engine.backend(NonZeroUsize::MIN)?.as_ref())?;
     let frames = Frames::new(args.data.as_deref(), &model)?;
     if let Some(path) = &args.check {
         let checked = evidence::check(path, &mut session, &frames)?;

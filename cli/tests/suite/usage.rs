@@ -28,8 +28,8 @@ fn wrong_usage() {
     wrong(&["eval", "m.shf"], &["--data"]);
     wrong(&["eval", "m.shf", "--data", "d", "--limit", "0"], &["--limit"]);
     wrong(
-        &["eval", "m.shf", "--data", "d", "--backend", "gpu"],
-        &["this build has no `gpu` backend", "reference, cpu"],
+        &["eval", "m.shf", "--data", "d", "--backend", "abacus"],
+        &["there is no `abacus` backend", "reference, cpu, gpu"],
     );
     wrong(&["eval", "m.shf", "--data", "d", "--kernels", "x"], &["this build has no `x` kernel set"]);
     wrong(&["inspect", "m.shf", "--board", "abacus"], &["--board", "nrf52840-dk"]);

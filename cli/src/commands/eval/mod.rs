@@ -30,7 +30,7 @@ use crate::frames::FrameSource;
 use crate::labels::LabelArgs;
 use crate::output::emit;
 use crate::overwriting::Files;
-use crate::place::EngineArgs;
+use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
 use crate::stream::{ThreadArgs, stream};
 
@@ -178,7 +178,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         outputs.iter().filter(|output| args.all() || output.index == main.index).collect();
     check_room(&kept, n)?;
 
-    let mut session = model.session_on(backend.as_ref())?;
+    let mut session = session(&model, backend.as_ref())?;
     let threads = backend.limits().parallel;
     let images = Images { source: &source, data: &data };
     let start = Instant::now();
