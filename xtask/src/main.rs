@@ -7,6 +7,7 @@ mod check;
 mod docs;
 mod elf;
 mod fuzz;
+mod gpu;
 mod header;
 mod link;
 mod map;
@@ -96,6 +97,8 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Build one folder that measures speed on a machine with a GPU, beside PyTorch.
+    BenchGpu,
     /// Write the C header of firmware/c from its crate.
     CHeader {
         /// Compare the two instead, and compile the header.
@@ -154,6 +157,7 @@ fn run(task: Task) -> Outcome {
             system::prepare(system::FOR_EMULATORS)?;
             mcu::bench(json)
         }
+        Task::BenchGpu => gpu::bench(),
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
         Task::Changelog { version } => changelog::collect(&version),

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Shiftformer on a GPU beside PyTorch on the same one, in one run.
+
+    python bench.py                      # all rows
+    python bench.py --only deit_small    # some
+    python bench.py --json               # for scripts
+
+`cargo xtask bench-gpu` puts this file and the program into one folder, which is all that the
+machine with the GPU needs, beside Python with torch and timm. PyTorch runs compiled, with CUDA
+graphs; fp32 is without TF32. Times are medians in milliseconds: `device` by the GPU's own clock,
+`all` with the frame going in and the logits coming back.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import time
+
+import timm
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+MODELS = {
+    "deit_small": ("deit-small", "deit_small_patch16_224"),
+    "deit_base": ("deit-base", "deit_base_patch16_224"),
+    "deit_tiny": ("deit-tiny", "deit_tiny_patch16_224"),
+}
+
+WARM_SECONDS = 0.5
+"""An idle GPU runs at a low clock."""
+
+RUNS = 30
+
+
+def ours(arch, batch):
+    """Milliseconds of a batch on the device, of all, and from nothing to the first result."""
+    command = [os.path.join(HERE, "shiftformer"), "bench", "--arch", arch, "--batch", str(batch)]
+    done = subprocess.run(command + ["--backend", "gpu", "--json"], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    row = json.loads(done.stdout)
+    if row["backend"] != "gpu":
+        raise SystemExit(done.stderr)
+    return row.get("device_median_ms"), row["median_ms"], row["first_result_ms"]
+
+
+@torch.no_grad()
+def theirs(name, batch, dtype):
+    """Milliseconds of a batch on the device and of all, compiled with CUDA graphs."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch._dynamo.reset()
+    model = timm.create_model(name).eval().cuda().to(dtype)
+    model = torch.compile(model, mode="reduce-overhead")
+    frames = torch.randn(batch, 3, 224, 224, dtype=dtype).pin_memory()
+    on_device = frames.cuda()
+    begin = time.time()
+    while time.time() - begin < WARM_SECONDS or time.time() - begin < 1.0:
+        torch.compiler.cudagraph_mark_step_begin()
+        model(on_device)
+        torch.cuda.synchronize()
+    device, whole = [], []
+    for _ in range(RUNS):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.compiler.cudagraph_mark_step_begin()
+        start.record()
+        model(on_device)
+        end.record()
+        torch.cuda.synchronize()
+        device.append(start.elapsed_time(end))
+    for _ in range(RUNS):
+        begin = time.perf_counter()
+        torch.compiler.cudagraph_mark_step_begin()
+        model(frames.cuda(non_blocking=True)).cpu()
+        whole.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(device), statistics.median(whole)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=["deit_small", "deit_base"])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 64])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, timm {timm.__version__}", flush=True)
+    for model in options.only:
+        arch, name = MODELS[model]
+        for batch in options.batches:
+            device, whole, first = ours(arch, batch)
+            fp32, fp16 = theirs(name, batch, torch.float32), theirs(name, batch, torch.float16)
+            row = {"model": arch, "batch": batch, "device_ms": device, "all_ms": whole, "first_result_ms": first}
+            row |= {"fp32_device_ms": fp32[0], "fp32_all_ms": fp32[1]}
+            row |= {"fp16_device_ms": fp16[0], "fp16_all_ms": fp16[1]}
+            if options.json:
+                print(json.dumps(row), flush=True)
+                continue
+            against = f"{fp32[0] / device:.2f}x fp32, {fp16[0] / device:.2f}x fp16" if device else ""
+            values = "  ".join(f"{key} {value:.3f}" for key, value in row.items() if isinstance(value, float))
+            print(f"{arch} batch {batch}: {values}  {against}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
