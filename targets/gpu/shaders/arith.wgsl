@@ -131,6 +131,17 @@ fn saturate_i16(z: i32) -> i32 {
     return clamp(z, -32768, 32767);
 }
 
+// Saturates to the signed integer of `bytes` bytes: 1, 2 or 4.
+fn saturate_to(bytes: u32, z: i32) -> i32 {
+    if (bytes == 1u) {
+        return saturate_i8(z);
+    }
+    if (bytes == 2u) {
+        return saturate_i16(z);
+    }
+    return z;
+}
+
 // The sum of two int16 values, each requantized with a multiplier of its own, saturated to int16.
 fn residual(x: i32, x_mantissa: i32, x_shift: u32, y: i32, y_mantissa: i32, y_shift: u32) -> i32 {
     let sum = add_64(requantize_64(x, x_mantissa, x_shift), requantize_64(y, y_mantissa, y_shift));

@@ -19,18 +19,11 @@ fn store_word(word: u32) {
     for (var lane = 0u; lane < 4u; lane += OUT_BYTES) {
         let here = byte + lane;
         if (here >= P.out && here < end) {
-            let z = bitcast<u32>(saturate_out(element((here - P.out) / OUT_BYTES)));
+            let z = bitcast<u32>(saturate_to(OUT_BYTES, element((here - P.out) / OUT_BYTES)));
             value = insertBits(value, z, lane * 8u, OUT_BYTES * 8u);
         }
     }
     arena[at] = value;
-}
-
-fn saturate_out(z: i32) -> i32 {
-    if (OUT_BYTES == 1u) {
-        return saturate_i8(z);
-    }
-    return saturate_i16(z);
 }
 
 @compute @workgroup_size(64)

@@ -122,6 +122,9 @@ impl Submission {
     ///
     /// [`RunError::Lost`].
     pub fn observed(&self) -> Result<Vec<Observed>, RunError> {
+        if self.seen.is_empty() {
+            return Ok(Vec::new());
+        }
         let view = self.readback.slice(..).get_mapped_range().map_err(|_| RunError::Lost)?;
         let hash = |seen: &Seen| {
             let pieces = self.pieces.all[seen.pieces.clone()].iter().zip(&seen.firsts);

@@ -55,20 +55,10 @@ fn main(
         if (first + i < P.width) {
             let sum = total[(lane % OUT_BYTES) * values + i];
             let z = requantize(sum, bitcast<i32>(P.mantissa), P.shift);
-            value = insertBits(value, bitcast<u32>(saturate_out(z)), i * OUT_BYTES * 8u, OUT_BYTES * 8u);
+            value = insertBits(value, bitcast<u32>(saturate_to(OUT_BYTES, z)), i * OUT_BYTES * 8u, OUT_BYTES * 8u);
         }
     }
     arena[at] = value;
-}
-
-fn saturate_out(z: i32) -> i32 {
-    if (OUT_BYTES == 1u) {
-        return saturate_i8(z);
-    }
-    if (OUT_BYTES == 2u) {
-        return saturate_i16(z);
-    }
-    return z;
 }
 ";
 

@@ -24,13 +24,6 @@ pub(super) struct Rows {
 
 /// The whole row by the team that reduced it.
 const WRITE: &str = "
-fn saturate_out(z: i32) -> i32 {
-    if (OUT_BYTES == 1u) {
-        return saturate_i8(z);
-    }
-    return saturate_i16(z);
-}
-
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -55,7 +48,7 @@ fn main(
             let byte = channel * X_BYTES;
             let word = bitcast<i32>(row_word(team, first, byte >> 2u, true));
             let x = extractBits(word, (byte & 3u) * 8u, X_BYTES * 8u);
-            let z = bitcast<u32>(saturate_out(result(found, x, channel)));
+            let z = bitcast<u32>(saturate_to(OUT_BYTES, result(found, x, channel)));
             value = insertBits(value, z, i * 8u, OUT_BYTES * 8u);
         }
         arena[out + at] = value;
