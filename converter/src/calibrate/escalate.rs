@@ -215,7 +215,8 @@ fn input_snr(dense: &Dense, activation: &Activation) -> f64 {
     if activation.width != dense.k {
         return f64::INFINITY;
     }
-    let scale = range::int8(&[activation], true, &Measure::Values { columns: &[], function: None });
+    let measure = Measure::Values { columns: &[], function: None, tail: None };
+    let scale = range::int8(&[activation], true, &measure);
     let [signal, noise] = energies(dense, activation, &scale);
     10.0 * math::log10(signal / noise.max(f64::MIN_POSITIVE))
 }

@@ -1,6 +1,6 @@
 //! The scale of an activation: several candidates, and the one with the least error.
 
-use float::math;
+use float::{SCORE_REACH, math};
 
 use super::attention::softmax_error;
 use super::statistics::Activation;
@@ -63,6 +63,8 @@ pub(super) enum Measure<'a> {
         columns: &'a [f64],
         /// The function behind which the error is measured.
         function: Option<&'a (dyn Fn(f32) -> f32 + Sync)>,
+        /// What is below may be cut off.
+        tail: Option<f64>,
     },
     /// The squared error of the softmax of rows of so many scores.
     Softmax(usize),
@@ -85,8 +87,19 @@ pub(super) fn int16(activations: &[&Activation], headroom: f64, tail: Option<f64
 pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Measure<'_>) -> Scale {
     let min = activations.iter().fold(f64::INFINITY, |m, a| m.min(a.min().into()));
     let max = activations.iter().fold(f64::NEG_INFINITY, |m, a| m.max(a.max().into()));
-    if let Some((low, high)) = extended(min, max) {
-        return between(low, high, asymmetric, "constant".into());
+    let tail = match measure {
+        Measure::Values { tail, .. } => tail.unwrap_or(f64::NEG_INFINITY),
+        Measure::Softmax(_) => f64::NEG_INFINITY,
+    };
+    let (min, max) = (min.max(tail), max.max(tail));
+    let constant = extended(min, max);
+    let (min, max) = constant.unwrap_or((min, max));
+    let min = match measure {
+        Measure::Softmax(_) => with_level_below(min, max),
+        Measure::Values { .. } => min,
+    };
+    if constant.is_some() {
+        return between(min, max, asymmetric, "constant".into());
     }
     let values = match measure {
         Measure::Values { columns, .. } => weighted(activations, columns),
@@ -119,7 +132,7 @@ pub(super) fn int8(activations: &[&Activation], asymmetric: bool, measure: &Meas
     let mut sorted: Vec<f32> = values.iter().map(|(v, _)| *v).collect();
     sorted.sort_by(f32::total_cmp);
     for percent in PERCENTILES {
-        let [low, high] = percentiles(&sorted, percent);
+        let [low, high] = percentiles(&sorted, percent).map(|end| end.max(tail));
         candidates.push(make(low, high, format!("percentile {percent}")));
     }
     candidates.push(least_squares(min, max, &make, &error));
@@ -154,6 +167,14 @@ fn extended(min: f64, max: f64) -> Option<(f64, f64)> {
         true => Some((-1.0, 1.0)),
         false => (max - min <= reach * 1e-3).then(|| (min.min(0.0), max.max(0.0))),
     }
+}
+
+/// The lower end of a range of scores from `min`, the least that takes part in its softmax, to `max`:
+/// a level below `min` where a level is more than a score may be below its row's largest, lest all
+/// others of a row are taken for that.
+fn with_level_below(min: f64, max: f64) -> f64 {
+    let level = (max - min) / 254.0;
+    if level > f64::from(SCORE_REACH) { min - level } else { min }
 }
 
 /// The scale that spans `low..=high`.
@@ -232,7 +253,7 @@ mod tests {
         Activation { width: 1, low: vec![low], high: vec![high], seen: 1 << 16, samples: values }
     }
 
-    const PLAIN: Measure<'static> = Measure::Values { columns: &[], function: None };
+    const PLAIN: Measure<'static> = Measure::Values { columns: &[], function: None, tail: None };
 
     #[test]
     fn an_even_distribution_keeps_its_range() {
@@ -283,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_score_of_a_row_is_above_those_that_take_no_part() {
+        // Of scores far apart only the largest of a row takes part.
+        for values in [vec![2e9, 9e9], vec![-9e9, -2e9], vec![5e9, 5e9], vec![-5e9, -5e9], vec![0.0, 4e4]] {
+            let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+            let scale = int8(&[&activation(values)], true, &Measure::Softmax(1));
+            assert!(scale.int8(least.into()) > -128, "{least}: {scale:?}");
+        }
+    }
+
+    #[test]
     fn a_range_away_from_zero_uses_all_levels() {
         let a = activation((0..256).map(|i| 100.0 + i as f32 / 64.0).collect());
         let scale = int8(&[&a], true, &PLAIN);
@@ -311,9 +342,14 @@ mod tests {
     }
 
     #[test]
-    fn int16_cuts_a_tail_off_where_the_function_is_zero() {
+    fn a_tail_is_cut_off_where_the_function_is_zero() {
         let a = activation(vec![-40.0, 2.0]);
         assert!((int16(&[&a], HEADROOM, Some(-6.0)).scale - 7.5 / 32767.0).abs() < 1e-9);
+        let behind = Measure::Values { columns: &[], function: None, tail: Some(-6.0) };
+        assert!(int8(&[&a], true, &behind).scale < 8.1 / 255.0);
+        // Where nothing is left, zeros are.
+        let lost = int8(&[&activation(vec![-4e9, -1e9])], true, &behind);
+        assert!((lost.scale - 6.0 / 255.0).abs() < 1e-9, "{lost:?}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl<'a> Rounded<'a> {
     /// Whether each tensor other than masked scores is within 16-bit floats.
     pub(super) fn is_usual(&self) -> bool {
         let usual = |(id, largest): (usize, &f32)| {
-            is_masked(self.graph, id) || *largest == 0.0 || RANGE.contains(largest)
+            is_masked(self.graph, id) || are_usual(std::slice::from_ref(largest))
         };
         self.largest.iter().enumerate().all(usual)
     }
@@ -93,6 +93,12 @@ impl<'a> Rounded<'a> {
         let found = decibels(outputs, &rounded);
         if found.is_nan() { f64::NEG_INFINITY } else { found }
     }
+}
+
+/// Whether `values` are numbers, the largest of which is 0 or one that floats of 16 bits hold.
+pub(super) fn are_usual(values: &[f32]) -> bool {
+    let largest = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    !values.iter().any(|value| value.is_nan()) && (largest == 0.0 || RANGE.contains(&largest))
 }
 
 /// Whether tensor `id` may hold scores that a mask excludes.

@@ -20,6 +20,20 @@ fn what_was_wrong_once_is_right() {
     // A number that hardly depends on the image.
     let hardly = [220, 108, 49, 122, 57, 6, 172, 149, 132, 36, 68, 62, 168];
     assert_eq!(check(&hardly), Ok(Outcome::Incomparable));
+    // Scores so far apart that only the largest of a row takes part.
+    let apart =
+        [104, 195, 157, 185, 234, 148, 109, 143, 186, 42, 189, 205, 250, 108, 110, 94, 97, 222, 55, 108, 250];
+    assert_eq!(check(&apart), Ok(Outcome::Right));
+    // Values that are all far below where a function is 0.
+    let below = [176, 220, 105, 196, 225, 162, 68, 99, 37, 209, 117, 23, 14, 119, 225, 245, 180];
+    assert_eq!(check(&below), Ok(Outcome::Incomparable));
+    // A minimum of numbers and of what is none.
+    let none =
+        [209, 137, 114, 43, 124, 170, 3, 250, 172, 249, 11, 244, 115, 66, 184, 6, 18, 207, 24, 176, 183];
+    assert!(matches!(check(&none), Ok(Outcome::Refused(why)) if why.contains("is not finite")));
+    // A difference of values that have no fractions.
+    let large = [74, 182, 155, 83, 80, 215, 240, 117, 55, 226, 140, 119, 164];
+    assert_eq!(check(&large), Ok(Outcome::Right));
     // A softmax and a sigmoid of six elements, which are left out.
     assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 17, 0]), Ok(Outcome::Right));
     assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 15, 0]), Ok(Outcome::Right));

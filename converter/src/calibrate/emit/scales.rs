@@ -1,6 +1,6 @@
 //! The scale of every group of activations, in both integer types.
 
-use float::{Graph, Node, TensorId, math};
+use float::{Function, Graph, Node, TensorId, math};
 use rayon::prelude::*;
 
 use crate::calibrate::range::{self, Measure, Scale};
@@ -76,32 +76,43 @@ fn int16(model: &Graph, ids: &[TensorId], seen: &[&Activation], headroom: f64) -
     if model.nodes.iter().any(sums) {
         return Scale::fixed(1.0);
     }
-    let mut readers = model.nodes.iter().filter(|node| node.inputs().iter().any(|x| ids.contains(x)));
-    let tail = match (readers.next(), readers.next()) {
-        (Some(Node::Activate { function, .. }), None) => function.tail(),
+    let function = only_function(model, ids, &readers(model, ids));
+    range::int16(seen, headroom, function.and_then(Function::tail))
+}
+
+/// The nodes that read one of `ids`.
+fn readers<'a>(model: &'a Graph, ids: &[TensorId]) -> Vec<&'a Node> {
+    model.nodes.iter().filter(|node| node.inputs().iter().any(|x| ids.contains(x))).collect()
+}
+
+/// The function through which alone `ids` are read.
+fn only_function(model: &Graph, ids: &[TensorId], readers: &[&Node]) -> Option<Function> {
+    let is_output = model.outputs.iter().any(|output| ids.contains(&output.tensor));
+    match readers {
+        [Node::Activate { function, .. }] if !is_output => Some(*function),
         _ => None,
-    };
-    range::int16(seen, headroom, tail)
+    }
 }
 
 fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation]) -> Scale {
     if let Some(scale) = pixels(model, plan, ids) {
         return scale;
     }
-    let readers: Vec<&Node> =
-        model.nodes.iter().filter(|node| node.inputs().iter().any(|x| ids.contains(x))).collect();
+    let readers = readers(model, ids);
     let columns = columns(&readers, seen[0].width);
-    let function = match readers.as_slice() {
-        [Node::Activate { function, .. }] => Some(*function),
-        _ => None,
-    };
+    let function = only_function(model, ids, &readers);
     let apply = |v: f32| function.map_or(v, |f| f.apply(v.into()) as f32);
     let measure = match (readers.as_slice(), seen) {
         // Samples are whole rows of the tensor.
         ([Node::Softmax { width, .. }], [scores]) if scores.width.is_multiple_of(*width) => {
             Measure::Softmax(*width)
         }
-        _ => Measure::Values { columns: &columns, function: Some(&apply) },
+        _ => {
+            // What is int16 first holds nothing below its tail.
+            let wide = plan.primary[ids[0]] == Width::I16;
+            let tail = function.and_then(Function::tail).filter(|_| wide);
+            Measure::Values { columns: &columns, function: Some(&apply), tail }
+        }
     };
     let asymmetric = plan.asymmetric[plan.group[ids[0]]];
     range::int8(seen, asymmetric, &measure)
