@@ -9,6 +9,7 @@ use super::layers::{Layers, layers, matches};
 use super::options::QuantizeOptions;
 use super::precision::Precision;
 use super::range::{self, Measure, Scale};
+use super::sample::some_rows;
 use super::statistics::{Activation, Statistics};
 use crate::error::ConvertError;
 use crate::graph::Width;
@@ -222,14 +223,13 @@ fn input_snr(dense: &Dense, activation: &Activation) -> f64 {
 }
 
 fn energies(dense: &Dense, activation: &Activation, scale: &Scale) -> [f64; 2] {
-    let rows = activation.samples.len() / activation.width;
     let means = activation.column_means(f64::from);
     let (mut signal, mut noise) = (0.0, 0.0);
-    for row in activation.samples.chunks_exact(activation.width).step_by(rows.div_ceil(ROWS).max(1)) {
+    for row in some_rows(&activation.samples, activation.width, ROWS) {
         let errors: Vec<f32> = row.iter().map(|&v| scale.round8(v) - v).collect();
         // What all rows share is no signal.
         let varying: Vec<f32> = row.iter().zip(&means).map(|(&v, &m)| v - m as f32).collect();
-        for w in dense.weights.chunks_exact(dense.k).step_by(dense.n.div_ceil(CHANNELS)) {
+        for w in some_rows(&dense.weights, dense.k, CHANNELS) {
             let dot = |x: &[f32]| w.iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
             signal += math::square(f64::from(dot(&varying)));
             noise += math::square(f64::from(dot(&errors)));

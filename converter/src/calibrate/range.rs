@@ -3,6 +3,7 @@
 use float::{SCORE_REACH, math};
 
 use super::attention::softmax_error;
+use super::sample::step;
 use super::statistics::Activation;
 
 /// Room that int16 activations leave above what was seen.
@@ -199,37 +200,21 @@ fn percentiles(sorted: &[f32], percent: f64) -> [f64; 2] {
 /// At most [`MEASURED`] of the samples with their weights.
 fn weighted(activations: &[&Activation], columns: &[f64]) -> Vec<(f32, f64)> {
     let total: usize = activations.iter().map(|a| a.samples.len()).sum();
-    let step = total.div_ceil(MEASURED).max(1);
     let mut values = Vec::with_capacity(total.min(2 * MEASURED));
     for activation in activations {
         let equal = columns.len() != activation.width;
-        let step = coprime(step, activation.width);
+        let step = step(total, MEASURED, activation.width);
         let picked = activation.samples.iter().enumerate().step_by(step);
         values.extend(picked.map(|(i, &v)| (v, if equal { 1.0 } else { columns[i % activation.width] })));
     }
     values
 }
 
-/// The first number from `step` on that has no factor in common with `period`. Steps of it meet every
-/// place of rows of `period` values equally often, and every place of what the rows are made of, such
-/// as heads; other steps would miss some places altogether.
-fn coprime(step: usize, period: usize) -> usize {
-    let has_common_factor = |step: usize| {
-        let (mut a, mut b) = (step, period.max(1));
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a > 1
-    };
-    (step..).find(|&step| !has_common_factor(step)).unwrap_or(step)
-}
-
 /// Whole rows of `width` scores among the samples, of at most about [`MEASURED`] or one row.
 fn rows(activations: &[&Activation], width: usize) -> Vec<(f32, f64)> {
     let total: usize = activations.iter().map(|a| a.samples.len()).sum();
-    let step = total.div_ceil(MEASURED.max(width)).max(1);
     let picked = |a: &&Activation| {
-        let step = coprime(step, a.width / width);
+        let step = step(total, MEASURED.max(width), a.width / width);
         a.samples.chunks_exact(width).step_by(step).flatten().map(|&v| (v, 1.0)).collect::<Vec<_>>()
     };
     activations.iter().flat_map(picked).collect()

@@ -2,6 +2,7 @@
 
 use float::{Dense, Graph, Node, TensorId, math};
 
+use crate::calibrate::sample::some_rows;
 use crate::calibrate::statistics::Activation;
 
 /// Exponents that are tried: 0 leaves activations, 1 makes their ranges equal.
@@ -139,8 +140,7 @@ fn error(activation: &Activation, samples: &[f32], layers: &[&Dense], channels: 
         high = high.max(changed(c, activation.high[c]));
     }
     let step = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
-    let rows = samples.len() / width;
-    let picked = samples.chunks_exact(width).step_by(rows.div_ceil(ROWS).max(1));
+    let picked = some_rows(samples, width, ROWS);
     let exact: Vec<Vec<f32>> =
         picked.map(|row| row.iter().enumerate().map(|(c, &v)| changed(c, v)).collect()).collect();
     let rounded: Vec<Vec<f32>> = exact
@@ -150,7 +150,7 @@ fn error(activation: &Activation, samples: &[f32], layers: &[&Dense], channels: 
     let mut total = 0.0;
     for layer in layers {
         let (mut noise, mut signal) = (0f64, 0f64);
-        for row in layer.weights.chunks_exact(layer.k).step_by(layer.n.div_ceil(CHANNELS)) {
+        for row in some_rows(&layer.weights, layer.k, CHANNELS) {
             let weights: Vec<f32> =
                 row.iter().zip(&channels.factor).map(|(&w, f)| (f64::from(w) * f) as f32).collect();
             let unit = weights.iter().fold(0f32, |m, w| m.max(w.abs())) / 127.0;

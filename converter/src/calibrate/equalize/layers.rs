@@ -11,6 +11,7 @@ use facts::{Change, ChangeKind};
 use float::{Dense, Function, Graph, Node, Part, TensorId, math};
 
 use super::channels::{Channels, plain, spread};
+use crate::calibrate::sample::{self, some_rows};
 use crate::calibrate::statistics::{Activation, Statistics};
 
 /// Exponents that are tried: 0 leaves ranges as they are, 1 makes them equal.
@@ -151,14 +152,13 @@ impl Site {
         let largest = high.max(-low);
         let (low, high) = if self.symmetric { (-largest, largest) } else { (low, high) };
         let step = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
-        let count = samples.len() / width;
-        let picked = samples.chunks_exact(width).step_by(count.div_ceil(ROWS).max(1));
+        let picked = some_rows(samples, width, ROWS);
         let exact: Vec<Vec<f32>> =
             picked.map(|row| row.iter().enumerate().map(|(c, &v)| changed(c, v)).collect()).collect();
         let round = |v: &f32| ((v - low) / step).round().clamp(0.0, 255.0) * step + low;
         let rounded: Vec<Vec<f32>> = exact.iter().map(|row| row.iter().map(round).collect()).collect();
         let (mut noise, mut signal) = (0f64, f64::MIN_POSITIVE);
-        for row in rows.iter().step_by(rows.len().div_ceil(CHANNELS).max(1)) {
+        for row in rows.iter().step_by(sample::step(rows.len(), CHANNELS, rows.len())) {
             let here = row.offset..row.offset + row.weights.len();
             let factors = &channels.factor[here.clone()];
             let times = |w: &f32, f: &f64| (f64::from(*w) * f) as f32;
