@@ -2,6 +2,7 @@
 
 use float::{Dense, Graph, Node, TensorId, math};
 
+use super::readers::Readers;
 use crate::calibrate::sample::some_rows;
 use crate::calibrate::statistics::Activation;
 
@@ -14,29 +15,11 @@ const CHANNELS: usize = 96;
 /// The dense layers that read `tensor`, directly or through nodes that keep its columns;
 /// none if anything else reads it.
 pub(super) fn consumers(model: &Graph, tensor: TensorId) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut open = vec![tensor];
-    while let Some(id) = open.pop() {
-        if model.outputs.iter().any(|output| output.tensor == id) {
-            return Vec::new();
-        }
-        for (index, node) in model.nodes.iter().enumerate() {
-            if !node.inputs().contains(&id) {
-                continue;
-            }
-            match node {
-                // Columns of binary weights cannot be rescaled.
-                Node::Linear { dense, .. }
-                    if dense.k == model.tensors[tensor].width && !dense.is_binary() =>
-                {
-                    found.push(index);
-                }
-                Node::Rows { out, .. } | Node::Gather { out, .. } | Node::Mean { out, .. } => open.push(*out),
-                _ => return Vec::new(),
-            }
-        }
-    }
-    found
+    let keeps_columns =
+        |node: &Node, _| matches!(node, Node::Rows { .. } | Node::Gather { .. } | Node::Mean { .. });
+    let Readers { layers, others, is_output, .. } = Readers::of(model, tensor, keeps_columns);
+    let are_dense = layers.iter().all(|&layer| matches!(model.nodes[layer], Node::Linear { .. }));
+    if others.is_empty() && !is_output && are_dense { layers } else { Vec::new() }
 }
 
 fn dense(model: &Graph, node: usize) -> Option<&Dense> {

@@ -11,6 +11,7 @@ use facts::{Change, ChangeKind};
 use float::{Dense, Function, Graph, Node, Part, TensorId, math};
 
 use super::channels::{Channels, plain, spread};
+use super::readers::Readers;
 use crate::calibrate::sample::{self, some_rows};
 use crate::calibrate::statistics::{Activation, Statistics};
 
@@ -67,7 +68,7 @@ struct Site {
 impl Site {
     fn find(model: &Graph, tensor: TensorId) -> Option<Self> {
         let index = model.nodes.iter().position(|node| node.output() == tensor)?;
-        let readers = Readers::of(model, tensor);
+        let readers = Readers::of(model, tensor, moves_pixels);
         let direct = readers.others.is_empty() && !readers.is_output;
         let wide = |&reader: &usize| {
             matches!(
@@ -85,14 +86,15 @@ impl Site {
                 (layer && single).then_some((Maker::Layer(before), true))?
             }
             // What is int16 already becomes int8 channel by channel.
-            _ if (made_wide || readers.others.iter().any(wide)) && !readers.indirect => {
+            _ if (made_wide || readers.others.iter().any(wide)) && readers.followed.is_empty() => {
                 (Maker::Stream, false)
             }
             _ => return None,
         };
         let padded = |&layer: &usize| matches!(&model.nodes[layer], Node::Conv { geometry, .. } if !geometry.is_unpadded());
         let symmetric = readers.layers.iter().any(padded);
-        let fixed = rectified || symmetric || readers.zeros;
+        let among_zeros = |&node: &usize| matches!(model.nodes[node], Node::Concat { .. });
+        let fixed = rectified || symmetric || readers.followed.iter().any(among_zeros);
         let layers = readers.layers;
         (!layers.is_empty()).then_some(Self { tensor, maker, layers, fixed, symmetric })
     }
@@ -218,47 +220,12 @@ impl Site {
     }
 }
 
-/// What reads a tensor.
-#[derive(Default)]
-struct Readers {
-    /// Layers, directly or through nodes that move whole pixels.
-    layers: Vec<usize>,
-    /// Whether pixels are moved before a layer, and whether zeros are put among them.
-    indirect: bool,
-    zeros: bool,
-    /// Other nodes.
-    others: Vec<usize>,
-    is_output: bool,
-}
-
-impl Readers {
-    fn of(model: &Graph, tensor: TensorId) -> Self {
-        let mut found = Self::default();
-        let mut open = vec![tensor];
-        while let Some(id) = open.pop() {
-            found.is_output |= model.outputs.iter().any(|output| output.tensor == id);
-            for (index, node) in model.nodes.iter().enumerate() {
-                if !node.inputs().contains(&id) {
-                    continue;
-                }
-                match node {
-                    Node::Linear { dense, .. }
-                        if dense.k == model.tensors[tensor].width && !dense.is_binary() =>
-                    {
-                        found.layers.push(index);
-                    }
-                    Node::Conv { .. } => found.layers.push(index),
-                    Node::Rows { out, .. } | Node::Gather { out, .. } => open.push(*out),
-                    Node::Concat { parts, out } if parts.iter().all(|part| is_zero_or(part, id)) => {
-                        found.zeros = true;
-                        open.push(*out);
-                    }
-                    _ => found.others.push(index),
-                }
-            }
-            found.indirect |= !open.is_empty();
-        }
-        found
+/// Whether `node` moves whole pixels of `tensor`, alone or among zeros.
+fn moves_pixels(node: &Node, tensor: TensorId) -> bool {
+    match node {
+        Node::Rows { .. } | Node::Gather { .. } => true,
+        Node::Concat { parts, .. } => parts.iter().all(|part| is_zero_or(part, tensor)),
+        _ => false,
     }
 }
 

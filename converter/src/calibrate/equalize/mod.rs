@@ -13,6 +13,7 @@ mod attention;
 mod channels;
 mod layers;
 mod norm;
+mod readers;
 #[cfg(test)]
 mod tests;
 
