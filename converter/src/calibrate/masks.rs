@@ -3,6 +3,7 @@
 use float::{Dense, Geometry, Graph, Node, Output, Strided, TensorId};
 use runtime::{ChannelOrder, Image, OutputKind};
 
+use super::testing::push;
 use super::{QuantizeOptions, Quantized};
 use crate::{BuildOptions, Conversion, ConvertError, convert, measure};
 
@@ -46,9 +47,7 @@ impl Block {
         width: usize,
         node: impl FnOnce(TensorId) -> Node,
     ) -> TensorId {
-        let out = self.graph.tensor(name, rows, width);
-        self.graph.nodes.push(node(out));
-        out
+        push(&mut self.graph, name, rows, width, node)
     }
 
     fn weights(&mut self, n: usize, k: usize, reach: f32) -> Dense {

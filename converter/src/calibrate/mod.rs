@@ -25,6 +25,8 @@ mod range;
 mod sample;
 mod statistics;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod weights;
 mod widths;

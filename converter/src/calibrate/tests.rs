@@ -1,41 +1,20 @@
 //! Tests: what is done where few rows are seen, and where a padded convolution wants a zero point.
 
 use facts::ChangeKind;
-use float::{Dense, Function, Geometry, Graph, Node, Output, TensorId};
+use float::{Dense, Function, Geometry, Graph, Node, Output};
 use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::QuantizeOptions;
+use super::testing::{push, values};
 use crate::graph::Width;
 use crate::{BuildOptions, Conversion, convert, measure};
 
 const SIDE: u32 = 6;
 const WIDTH: usize = 8;
 
-/// Pseudo-random numbers of −1 to 1 (a linear congruential generator).
-fn values(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
 fn dense(seed: u64, n: usize, k: usize) -> Dense {
     let weights = values(seed, n * k).into_iter().map(|w| 2.0 * w / (k as f32).sqrt()).collect();
     Dense { n, k, weights, bias: values(seed + 1, n) }
-}
-
-fn push(
-    graph: &mut Graph,
-    name: &str,
-    rows: usize,
-    width: usize,
-    node: impl FnOnce(TensorId) -> Node,
-) -> TensorId {
-    let out = graph.tensor(name, rows, width);
-    graph.nodes.push(node(out));
-    out
 }
 
 /// Two padded convolutions with HardSwish between them, a mean over pixels, a norm and a classifier.

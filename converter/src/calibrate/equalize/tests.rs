@@ -4,22 +4,13 @@ use float::{Dense, Evaluator, Function, Geometry, Graph, Node, Output, Part, Ten
 use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::layers::equalize;
+use crate::calibrate::testing::{push, values};
 use crate::calibrate::{QuantizeOptions, statistics};
 use crate::{BuildOptions, convert, measure};
 
 const SIDE: u32 = 12;
 const PIXELS: usize = (SIDE * SIDE) as usize;
 const WIDTH: usize = 8;
-
-/// Pseudo-random numbers of −1 to 1 (a linear congruential generator).
-fn values(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
 
 /// How large channel `c` is.
 fn size(c: usize) -> f32 {
@@ -33,18 +24,6 @@ fn dense(seed: u64, n: usize, k: usize, apart: bool) -> Dense {
     let weights = values(seed, n * k).into_iter().enumerate().map(scaled).collect();
     let bias = values(seed + 1, n).into_iter().enumerate().map(|(at, b)| b * row(at)).collect();
     Dense { n, k, weights, bias }
-}
-
-fn push(
-    graph: &mut Graph,
-    name: &str,
-    rows: usize,
-    width: usize,
-    node: impl FnOnce(TensorId) -> Node,
-) -> TensorId {
-    let out = graph.tensor(name, rows, width);
-    graph.nodes.push(node(out));
-    out
 }
 
 fn conv(graph: &mut Graph, name: &str, x: TensorId, groups: u32, padding: u32, apart: bool) -> TensorId {
