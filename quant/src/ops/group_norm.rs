@@ -204,22 +204,12 @@ pub fn group_norm(args: &GroupNormArgs<'_>, x: &[i16], out: &mut TensorMut<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{Buffer, run};
+    use crate::ops::testing::{Buffer, root, run};
     use proptest::prelude::*;
     use std::{vec, vec::Vec};
 
     fn value() -> impl Strategy<Value = i16> {
         prop_oneof![4 => any::<i16>(), 1 => Just(i16::MIN), 1 => Just(i16::MAX), 3 => -3i16..3]
-    }
-
-    /// The largest integer whose square is not above `x`, by bisection.
-    fn root(x: u128) -> u128 {
-        let (mut low, mut high) = (0u128, 1 << 63);
-        while low < high {
-            let middle = (low + high).div_ceil(2);
-            if middle * middle <= x { low = middle } else { high = middle - 1 }
-        }
-        low
     }
 
     /// Steps 1 to 4 of a group as they are defined, in 128 bits.

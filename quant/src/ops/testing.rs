@@ -112,3 +112,13 @@ pub fn pack_rows(values: &[i64], width: usize, group: usize) -> (Vec<u32>, Vec<u
     let (sign, nonzero): (Vec<_>, Vec<_>) = values.chunks(width).map(|row| pack_row(row, group)).unzip();
     (sign.concat(), nonzero.concat())
 }
+
+/// The largest integer whose square is not above `x`, by bisection.
+pub fn root(x: u128) -> u128 {
+    let (mut low, mut high) = (0u128, 1 << 63);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if middle * middle <= x { low = middle } else { high = middle - 1 }
+    }
+    low
+}
