@@ -15,6 +15,7 @@ mod clock;
 mod compile;
 mod device;
 mod error;
+mod landing;
 mod memory;
 mod needed;
 mod ops;
@@ -23,6 +24,7 @@ mod plan;
 mod program;
 mod source;
 mod submission;
+mod transfer;
 
 pub use adapter::{Adapter, AdapterKind, adapters};
 pub use device::Gpu;

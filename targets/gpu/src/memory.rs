@@ -8,7 +8,7 @@ use crate::error::{PlanError, RunError};
 use crate::plan::{Plan, Step};
 use crate::source::PARAMS;
 
-/// A new piece of memory, of at least 16 bytes.
+/// A new piece of memory, of at least 16 bytes; mapped where the processor is to write it.
 pub(crate) fn buffer(
     gpu: &Gpu,
     what: &'static str,
@@ -19,7 +19,8 @@ pub(crate) fn buffer(
         return Err(RunError::Memory { what, bytes });
     }
     let size = bytes.max(16);
-    let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
+    let mapped_at_creation = usage.contains(wgpu::BufferUsages::MAP_WRITE);
+    let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation };
     Ok(gpu.device().create_buffer(&descriptor))
 }
 

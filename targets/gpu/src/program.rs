@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use runtime::{Model, SlotHandle};
 
@@ -12,21 +13,40 @@ use crate::memory::{Constants, buffer};
 use crate::pieces::Pieces;
 use crate::plan::{Kernel, Launch, Plan};
 use crate::submission::{Seen, Submission};
+use crate::transfer::{Lent, Transfers, frame_bytes};
 
 /// A program on a GPU: constants in its memory, kernels compiled.
 pub struct Program {
     gpu: Gpu,
     plan: Plan,
+    /// The steps that the outputs depend on, in order.
+    needed: Arc<[usize]>,
     /// Of every kernel, once a run has asked for it.
     pipelines: Vec<Option<wgpu::ComputePipeline>>,
     constants: Constants,
     /// Bytes of each input in an arena.
     inputs: Vec<Range<u64>>,
     outputs: Vec<SlotHandle>,
+    /// The outputs of each frame among the results.
+    pieces: Arc<Pieces>,
     /// Of a whole submission.
     clock: Option<Clock>,
     /// Room for some frames, and for each step what it is bound to there.
     arena: Option<Arena>,
+    transfers: Arc<Transfers>,
+    /// Made while the GPU was at work with the last submission, for one of as many frames.
+    next: Option<Orders>,
+}
+
+/// What the GPU is to do with some frames, once they are there.
+struct Orders {
+    frames: usize,
+    commands: wgpu::CommandBuffer,
+    lent: Lent,
+    pieces: Arc<Pieces>,
+    seen: Vec<Seen>,
+    /// Bytes of the times among the results.
+    times: Option<Range<u64>>,
 }
 
 struct Arena {
@@ -53,19 +73,32 @@ impl Program {
         let pipelines = vec![None; plan.kernels.len()];
         let range = |slot: SlotHandle| u64::from(slot.offset)..u64::from(slot.offset) + slot.bytes();
         let inputs = model.inputs().map(|input| range(input.slot)).collect();
-        let outputs = model.outputs().map(|output| output.slot).collect();
-        let clock = Clock::new(gpu, 1);
-        let arena = None;
-        let mut program =
-            Self { gpu: gpu.clone(), plan, pipelines, constants, inputs, outputs, clock, arena };
-        program.compile(program.plan.needed(), 1)?;
+        let outputs: Vec<SlotHandle> = model.outputs().map(|output| output.slot).collect();
+        let mut program = Self {
+            gpu: gpu.clone(),
+            needed: plan.needed().into(),
+            plan,
+            pipelines,
+            constants,
+            inputs,
+            pieces: Arc::new(Pieces::of(&outputs)),
+            outputs,
+            clock: Clock::new(gpu, 1),
+            arena: None,
+            transfers: Arc::default(),
+            next: None,
+        };
+        program.compile(&Arc::clone(&program.needed), 1)?;
         Ok(program)
     }
 
     /// Compiles what `steps` take for `frames` frames, where that has not been done.
-    fn compile(&mut self, steps: Vec<usize>, frames: usize) -> Result<(), RunError> {
-        let kernels = steps.into_iter().map(|at| self.plan.steps[at].launch(frames).kernel);
+    fn compile(&mut self, steps: &[usize], frames: usize) -> Result<(), RunError> {
+        let kernels = steps.iter().map(|&at| self.plan.steps[at].launch(frames).kernel);
         let missing: BTreeSet<usize> = kernels.filter(|&kernel| self.pipelines[kernel].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
         let sources: Vec<&Kernel> = missing.iter().map(|&kernel| &self.plan.kernels[kernel]).collect();
         let compiled = self.gpu.compiled().all(self.gpu.device(), &sources)?;
         for (kernel, pipeline) in missing.into_iter().zip(compiled) {
@@ -96,7 +129,7 @@ impl Program {
 
     /// Dispatches of one submission.
     pub fn dispatches(&self) -> usize {
-        self.plan.needed().len()
+        self.needed.len()
     }
 
     fn frame_bytes(&self) -> u64 {
@@ -118,33 +151,71 @@ impl Program {
         if self.gpu.has_failed() {
             return Err(RunError::Lost);
         }
-        self.compile(self.plan.needed(), frames.len())?;
+        self.compile(&Arc::clone(&self.needed), frames.len())?;
         self.reserve(frames.len())?;
-        self.write(frames);
-        let pieces = Pieces::of(&self.outputs);
-        let times_at = (pieces.bytes * frames.len() as u64).next_multiple_of(8);
-        let clock_bytes = self.clock.as_ref().map_or(0, Clock::bytes);
-        let readback = self.readback(times_at + clock_bytes)?;
-        let arena = self.arena.as_ref().expect("reserved above");
+        let next = self.next.take().filter(|next| next.frames == frames.len());
+        let orders = next.map_or_else(|| self.orders(frames.len()), Ok)?;
+        let submission = self.give(orders, frames)?;
+        // What fails here fails in the submission that needs it.
+        self.next = self.orders(frames.len()).ok();
+        Ok(submission)
+    }
+
+    /// Gives the GPU `orders` with their `frames`.
+    fn give(&self, mut orders: Orders, frames: &[&[u8]]) -> Result<Submission, RunError> {
+        orders.lent.transfer.write(frames, &self.inputs)?;
+        let index = self.gpu.queue().submit([orders.commands]);
+        let landing = orders.lent.transfer.map();
+        Ok(Submission {
+            gpu: self.gpu.clone(),
+            lent: orders.lent,
+            landing,
+            index,
+            pieces: orders.pieces,
+            frames: orders.frames,
+            seen: orders.seen,
+            times: orders.times,
+        })
+    }
+
+    /// What the GPU is to do with `frames` frames, for which there is room.
+    fn orders(&self, frames: usize) -> Result<Orders, RunError> {
+        let (pieces, clock) = (Arc::clone(&self.pieces), self.clock.as_ref());
+        let (lent, times) = self.lend(&self.transfers, (frames, &pieces), clock)?;
+        let arena = self.arena.as_ref().expect("room for the frames");
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        let places = (frames, self.inputs.as_slice());
+        lent.transfer.bring(&mut encoder, places, (&arena.buffer, self.frame_bytes()));
         {
-            let timestamp_writes = self.clock.as_ref().map(|clock| clock.around(0));
+            let timestamp_writes = clock.map(|clock| clock.around(0));
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            for at in self.plan.needed() {
-                self.encode(&mut pass, arena, at, frames.len());
+            for &at in &*self.needed {
+                self.encode(&mut pass, arena, at, frames);
             }
         }
-        for frame in 0..frames.len() as u64 {
+        for frame in 0..frames as u64 {
             let (from, to) = (frame * self.frame_bytes(), frame * pieces.bytes);
-            pieces.copy(&mut encoder, (&arena.buffer, from), (&readback, to));
+            pieces.copy(&mut encoder, (&arena.buffer, from), (lent.transfer.results(), to));
         }
-        if let Some(clock) = &self.clock {
-            clock.read(&mut encoder, &readback, times_at);
+        if let Some((clock, times)) = clock.zip(times.as_ref()) {
+            clock.read(&mut encoder, lent.transfer.results(), times.start);
         }
-        let index = self.gpu.queue().submit([encoder.finish()]);
-        let times_at = self.clock.as_ref().map(|_| times_at);
-        Ok(Submission::new(self.gpu.clone(), (readback, times_at), index, pieces, frames.len()))
+        Ok(Orders { frames, commands: encoder.finish(), lent, pieces, seen: Vec::new(), times })
+    }
+
+    /// Memory for `frames` frames and their results, of which `pieces` are those of each, and where
+    /// in the results the times of `clock` are.
+    fn lend(
+        &self,
+        transfers: &Arc<Transfers>,
+        (frames, pieces): (usize, &Pieces),
+        clock: Option<&Clock>,
+    ) -> Result<(Lent, Option<Range<u64>>), RunError> {
+        let results = pieces.bytes * frames as u64;
+        let times = clock.map(|clock| results..results + clock.bytes());
+        let bytes = times.as_ref().map_or(results, |times| times.end);
+        Ok((transfers.lend(&self.gpu, frame_bytes(&self.inputs) * frames as u64, bytes)?, times))
     }
 
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>, arena: &Arena, at: usize, frames: usize) {
@@ -159,9 +230,11 @@ impl Program {
         if self.arena.as_ref().is_some_and(|arena| arena.frames >= frames) {
             return Ok(());
         }
+        // What refers to the smaller memory goes first, so that it can be given back.
+        (self.next, self.arena) = (None, None);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let buffer =
-            buffer(&self.gpu, "the memory of all frames", frames as u64 * self.frame_bytes(), usage)?;
+        let bytes = frames as u64 * self.frame_bytes();
+        let buffer = buffer(&self.gpu, "the memory of all frames", bytes, usage)?;
         let groups = (0..self.plan.steps.len()).map(|at| self.group(&buffer, at)).collect();
         self.arena = Some(Arena { buffer, frames, groups });
         Ok(())
@@ -180,30 +253,6 @@ impl Program {
         })
     }
 
-    /// Brings frames to the beginnings of their arenas.
-    fn write(&self, frames: &[&[u8]]) {
-        let Some(arena) = &self.arena else { return };
-        for (at, frame) in frames.iter().enumerate() {
-            let mut rest = *frame;
-            for input in &self.inputs {
-                let (bytes, tail) = rest.split_at((input.end - input.start) as usize);
-                rest = tail;
-                let start = at as u64 * self.frame_bytes() + input.start;
-                // Whole words: nothing but inputs, which begin at multiples of 16, is there yet.
-                let size = (bytes.len() as u64).next_multiple_of(4);
-                let Some(size) = wgpu::BufferSize::new(size) else { continue };
-                if let Some(mut view) = self.gpu.queue().write_buffer_with(&arena.buffer, start, size) {
-                    view.slice(..bytes.len()).copy_from_slice(bytes);
-                }
-            }
-            assert!(rest.is_empty(), "a frame of {} bytes", frame.len());
-        }
-    }
-
-    fn readback(&self, bytes: u64) -> Result<wgpu::Buffer, RunError> {
-        buffer(&self.gpu, "the results", bytes, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
-    }
-
     /// Runs one frame, and notes the time and the hash of every instruction.
     ///
     /// # Errors
@@ -214,25 +263,24 @@ impl Program {
     ///
     /// If the frame has another size.
     pub fn observe(&mut self, frame: &[u8]) -> Result<Submission, RunError> {
-        self.compile((0..self.plan.steps.len()).collect(), 1)?;
+        let all: Vec<usize> = (0..self.plan.steps.len()).collect();
+        self.compile(&all, 1)?;
         self.reserve(1)?;
-        self.write(&[frame]);
-        let mut slots = self.outputs.clone();
-        let mut seen = Vec::new();
-        for instruction in &self.plan.instructions {
-            let parts = instruction.written.into_iter().flatten();
-            let first = slots.len();
-            let firsts = parts.clone().map(|part| part.first).collect();
-            slots.extend(parts.map(|part| part.slot));
-            seen.push(Seen { instruction: instruction.index, pieces: first..slots.len(), firsts });
-        }
-        let pieces = Pieces::of(&slots);
+        let orders = self.observing()?;
+        self.give(orders, &[frame])
+    }
+
+    /// What the GPU is to do with a frame of which every instruction is observed.
+    fn observing(&self) -> Result<Orders, RunError> {
+        let (pieces, seen) = self.observed();
         let clock = Clock::new(&self.gpu, self.plan.instructions.len());
-        let clock_bytes = clock.as_ref().map_or(0, Clock::bytes);
-        let times_at = pieces.bytes.next_multiple_of(8);
-        let readback = self.readback(times_at + clock_bytes)?;
-        let arena = self.arena.as_ref().expect("reserved above");
+        // Large and for once: nothing of it is kept.
+        let (lent, times) = self.lend(&Arc::default(), (1, &pieces), clock.as_ref())?;
+        let arena = self.arena.as_ref().expect("room for the frame");
+        let results = lent.transfer.results();
         let mut encoder = self.gpu.device().create_command_encoder(&Default::default());
+        let places = (1, self.inputs.as_slice());
+        lent.transfer.bring(&mut encoder, places, (&arena.buffer, self.frame_bytes()));
         for (at, (instruction, seen)) in self.plan.instructions.iter().zip(&seen).enumerate() {
             {
                 let timestamp_writes = clock.as_ref().map(|clock| clock.around(at));
@@ -243,20 +291,31 @@ impl Program {
                 }
             }
             for piece in &pieces.all[seen.pieces.clone()] {
-                piece.copy(&mut encoder, (&arena.buffer, 0), (&readback, 0));
+                piece.copy(&mut encoder, (&arena.buffer, 0), (results, 0));
             }
         }
         for piece in &pieces.all[..self.outputs.len()] {
-            piece.copy(&mut encoder, (&arena.buffer, 0), (&readback, 0));
+            piece.copy(&mut encoder, (&arena.buffer, 0), (results, 0));
         }
-        if let Some(clock) = &clock {
-            clock.read(&mut encoder, &readback, times_at);
+        if let Some((clock, times)) = clock.as_ref().zip(times.as_ref()) {
+            clock.read(&mut encoder, results, times.start);
         }
-        let index = self.gpu.queue().submit([encoder.finish()]);
-        let times_at = clock.as_ref().map(|_| times_at);
-        let mut submission = Submission::new(self.gpu.clone(), (readback, times_at), index, pieces, 1);
-        submission.seen = seen;
-        Ok(submission)
+        let commands = encoder.finish();
+        Ok(Orders { frames: 1, commands, lent, pieces: Arc::new(pieces), seen, times })
+    }
+
+    /// The outputs, and then the results of every instruction.
+    fn observed(&self) -> (Pieces, Vec<Seen>) {
+        let mut slots = self.outputs.clone();
+        let mut seen = Vec::new();
+        for instruction in &self.plan.instructions {
+            let parts = instruction.written.into_iter().flatten();
+            let first = slots.len();
+            let firsts = parts.clone().map(|part| part.first).collect();
+            slots.extend(parts.map(|part| part.slot));
+            seen.push(Seen { instruction: instruction.index, pieces: first..slots.len(), firsts });
+        }
+        (Pieces::of(&slots), seen)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::clock;
 use crate::device::Gpu;
 use crate::error::RunError;
+use crate::landing::{Landing, State};
 use crate::pieces::{Piece, Pieces};
+use crate::transfer::Lent;
 
 /// What is seen of an instruction.
 pub(crate) struct Seen {
@@ -29,40 +30,22 @@ pub struct Observed {
     pub nanoseconds: u64,
 }
 
-/// Frames on their way through the GPU.
+/// Frames on their way through the GPU. Dropping it before the end leaves the GPU to its work, and
+/// nobody sees the results.
 pub struct Submission {
-    gpu: Gpu,
-    readback: wgpu::Buffer,
-    index: wgpu::SubmissionIndex,
-    pieces: Pieces,
-    frames: usize,
-    state: Arc<AtomicU8>,
+    pub(crate) gpu: Gpu,
+    pub(crate) lent: Lent,
+    pub(crate) landing: Arc<Landing>,
+    pub(crate) index: wgpu::SubmissionIndex,
+    pub(crate) pieces: Arc<Pieces>,
+    pub(crate) frames: usize,
     /// What is seen of the first frame.
     pub(crate) seen: Vec<Seen>,
-    /// Where the times begin among the results.
-    times_at: Option<u64>,
+    /// Bytes of the times among the results.
+    pub(crate) times: Option<Range<u64>>,
 }
 
-const PENDING: u8 = 0;
-const DONE: u8 = 1;
-const LOST: u8 = 2;
-
 impl Submission {
-    pub(crate) fn new(
-        gpu: Gpu,
-        (readback, times_at): (wgpu::Buffer, Option<u64>),
-        index: wgpu::SubmissionIndex,
-        pieces: Pieces,
-        frames: usize,
-    ) -> Self {
-        let state = Arc::new(AtomicU8::new(PENDING));
-        let told = Arc::clone(&state);
-        readback.slice(..).map_async(wgpu::MapMode::Read, move |mapped| {
-            told.store(if mapped.is_ok() { DONE } else { LOST }, Ordering::Release);
-        });
-        Self { gpu, readback, index, pieces, frames, state, seen: Vec::new(), times_at }
-    }
-
     /// Frames of the submission.
     pub fn frames(&self) -> usize {
         self.frames
@@ -70,9 +53,9 @@ impl Submission {
 
     /// Whether it has ended; asks the GPU, and does not wait for it.
     pub fn is_done(&self) -> bool {
-        // What the poll finds out arrives in `state`.
+        // What the poll finds out arrives in `landing`.
         let _ = self.gpu.device().poll(wgpu::PollType::Poll);
-        self.state.load(Ordering::Acquire) != PENDING
+        self.landing.state() != State::Pending
     }
 
     /// Waits until it has ended.
@@ -81,11 +64,11 @@ impl Submission {
     ///
     /// [`RunError::Lost`].
     pub fn wait(&self) -> Result<(), RunError> {
-        while self.state.load(Ordering::Acquire) == PENDING {
+        while self.landing.state() == State::Pending {
             let wait = wgpu::PollType::Wait { submission_index: Some(self.index.clone()), timeout: None };
             self.gpu.device().poll(wait).map_err(|_| RunError::Lost)?;
         }
-        let done = self.state.load(Ordering::Acquire) == DONE && !self.gpu.has_failed();
+        let done = self.landing.state() == State::Done && !self.gpu.has_failed();
         if done { Ok(()) } else { Err(RunError::Lost) }
     }
 
@@ -98,8 +81,7 @@ impl Submission {
     pub fn read(&self, frame: usize, outputs: &mut Vec<Vec<i32>>) -> Result<(), RunError> {
         let count = self.seen.first().map_or(self.pieces.all.len(), |seen| seen.pieces.start);
         let start = frame as u64 * self.pieces.bytes;
-        let view = self.readback.slice(start..start + self.pieces.bytes).get_mapped_range();
-        let view = view.map_err(|_| RunError::Lost)?;
+        let view = self.view(start..start + self.pieces.bytes)?;
         outputs.resize_with(count, Vec::new);
         for (values, piece) in outputs.iter_mut().zip(&self.pieces.all) {
             values.clear();
@@ -111,7 +93,7 @@ impl Submission {
     /// The time that the GPU spent on all frames, transfers left out, by its own clock, after
     /// [`wait`](Self::wait); `None` where it does not tell.
     pub fn nanoseconds(&self) -> Option<u64> {
-        let view = self.readback.slice(self.times_at?..).get_mapped_range().ok()?;
+        let view = self.view(self.times.clone()?).ok()?;
         let times = clock::nanoseconds(&view, self.gpu.queue().get_timestamp_period());
         Some(times.sum())
     }
@@ -125,7 +107,7 @@ impl Submission {
         if self.seen.is_empty() {
             return Ok(Vec::new());
         }
-        let view = self.readback.slice(..).get_mapped_range().map_err(|_| RunError::Lost)?;
+        let view = self.view(0..self.pieces.bytes)?;
         let hash = |seen: &Seen| {
             let pieces = self.pieces.all[seen.pieces.clone()].iter().zip(&seen.firsts);
             let parts = pieces.map(|(piece, &first): (&Piece, &u32)| {
@@ -134,7 +116,8 @@ impl Submission {
             });
             parts.fold(0, u64::wrapping_add)
         };
-        let times = self.times_at.map_or(&[][..], |at| &view[at as usize..]);
+        let times = self.times.clone().map(|times| self.view(times)).transpose()?;
+        let times = times.as_deref().unwrap_or_default();
         let mut times = clock::nanoseconds(times, self.gpu.queue().get_timestamp_period());
         let event = |seen: &Seen| Observed {
             instruction: seen.instruction,
@@ -142,5 +125,10 @@ impl Submission {
             nanoseconds: times.next().unwrap_or(0),
         };
         Ok(self.seen.iter().map(event).collect())
+    }
+
+    /// Some bytes of the results.
+    fn view(&self, bytes: Range<u64>) -> Result<wgpu::BufferView, RunError> {
+        self.lent.transfer.results().slice(bytes).get_mapped_range().map_err(|_| RunError::Lost)
     }
 }

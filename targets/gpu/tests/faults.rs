@@ -1,6 +1,7 @@
 //! What goes wrong with a GPU, each a test of its own: a typed error, never a panic, a hang or
 //! another result.
 
+use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +10,7 @@ use std::thread;
 use program::{Dataflow, ReplanOptions, repack, replan, write_as};
 use quant::pack::Packs;
 use runtime::Model;
-use shiftformer_gpu::{Gpu, OpenError, PlanError, Program, RunError};
+use shiftformer_gpu::{Gpu, OpenError, PlanError, Program, RunError, Submission};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -61,6 +62,47 @@ fn logits(program: &mut Program, frames: &[&[u8]]) -> Result<Vec<Vec<i32>>, RunE
     submission.wait()?;
     let mut outputs = Vec::new();
     (0..frames.len()).map(|at| submission.read(at, &mut outputs).map(|()| outputs[0].clone())).collect()
+}
+
+/// Frames that differ, and have other logits.
+fn patterns(frame_len: usize, count: u8) -> Vec<Vec<u8>> {
+    let pattern = |seed: u8| (0..frame_len).map(move |at| (at as u8 / 7).wrapping_mul(seed * 2 + 1));
+    (0..count).map(|seed| pattern(seed).collect()).collect()
+}
+
+#[test]
+fn submissions_in_flight_that_are_dropped_in_any_order() {
+    let (mut program, frame) = load(&open()).expect("shaders for every op");
+    let frames = patterns(frame.len(), 6);
+    let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let expected: Vec<_> =
+        frames.iter().map(|frame| logits(&mut program, &[frame]).expect("a run").remove(0)).collect();
+    assert!(expected[1..].iter().all(|logits| *logits != expected[0]));
+    let check = |submission: &Submission, range: Range<usize>| {
+        submission.wait().expect("a run");
+        let mut outputs = Vec::new();
+        for (at, expected) in expected[range].iter().enumerate() {
+            submission.read(at, &mut outputs).expect("a result");
+            assert_eq!(outputs[0], *expected);
+        }
+    };
+    for round in 0..4 {
+        let ranges = [0..1, 1..2, 2..5, 5..6, 0..6, 3..4];
+        let mut flights: Vec<_> = ranges
+            .iter()
+            .map(|range| (program.submit(&frames[range.clone()]).expect("memory"), range.clone()))
+            .collect();
+        // Two of them before their end, perhaps, and one that has ended.
+        drop(flights.swap_remove(round));
+        drop(flights.pop());
+        flights.reverse();
+        let (submission, range) = flights.swap_remove(round % 3);
+        check(&submission, range);
+        drop(submission);
+        let again = program.submit(&frames[1..3]).expect("memory");
+        flights.iter().for_each(|(submission, range)| check(submission, range.clone()));
+        check(&again, 1..3);
+    }
 }
 
 #[test]
