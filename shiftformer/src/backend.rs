@@ -78,7 +78,8 @@ pub trait Run: Send {
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError>;
 
     /// Whether all frames of `ticket` are done. Otherwise the waker of `context` is called when
-    /// they are. An engine without a thread of its own does the work in this call.
+    /// they are. An engine without a thread of its own does the work in this call; a GPU has one
+    /// that waits for it, from the first call on.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! A model on an engine, one call at a time.
 
 use std::fmt;
+use std::future::poll_fn;
 
 use runtime::OutputKind;
 
@@ -114,14 +115,41 @@ impl Session {
         Ok(self.run_observed(frame, Observe::Hashes)?.events())
     }
 
+    /// As [`run`](Self::run), for those who may not wait; see [`Run::poll`] for what engines do.
+    /// Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_async(&mut self, frame: &[u8]) -> Result<Outputs<'_>, RunError> {
+        Ok(self.run_batch_async(&[frame]).await?.frame(0))
+    }
+
+    /// As [`run_batch`](Self::run_batch), for those who may not wait; see [`Run::poll`] for what
+    /// engines do. Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_batch`](Self::run_batch).
+    pub async fn run_batch_async<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<Batch<'_>, RunError> {
+        let ticket = self.submit(frames, Observe::Nothing)?;
+        poll_fn(|context| self.run.poll(&ticket, context)).await?;
+        Ok(Batch { model: &self.model, ticket: self.ticket.insert(ticket) })
+    }
+
     fn batch<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Batch<'_>, RunError> {
+        let ticket = self.submit(frames, observe)?;
+        self.run.wait(&ticket)?;
+        Ok(Batch { model: &self.model, ticket: self.ticket.insert(ticket) })
+    }
+
+    /// Gives `frames` to the engine, and takes back what was lent out last.
+    fn submit<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Ticket, RunError> {
         self.ticket = None;
         for (index, frame) in frames.iter().enumerate() {
             write(self.run.input(index), frame.as_ref())?;
         }
-        let ticket = self.ticket.insert(self.run.submit(frames.len(), observe)?);
-        self.run.wait(ticket)?;
-        Ok(Batch { model: &self.model, ticket })
+        self.run.submit(frames.len(), observe)
     }
 
     /// The engine's own face, for several submissions in flight and for frames that are written

@@ -74,6 +74,14 @@ impl GpuRun {
         }
     }
 
+    /// Lands what has ended, so that tickets that nobody waited for hold nothing.
+    fn land_ended(&mut self) {
+        let has_ended = |flight: &Flight| flight.submission.as_ref().map_or(true, Submission::is_done);
+        while self.flights.front().is_some_and(has_ended) {
+            self.land();
+        }
+    }
+
     fn read(&mut self, submission: &Submission, at: usize, frame: &mut Frame) -> Result<(), RunError> {
         submission.read(at, &mut self.outputs)?;
         std::mem::swap(&mut self.outputs, &mut frame.outputs);
@@ -105,6 +113,7 @@ impl Run for GpuRun {
     }
 
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
+        self.land_ended();
         let (batch, frames) = self.frames.submit(frames, observe)?;
         let mut frames: VecDeque<Frame> = frames.collect();
         let together = if observe == Observe::Nothing { self.program.most_frames() } else { 1 };
@@ -118,8 +127,20 @@ impl Run for GpuRun {
         Ok(Ticket(batch))
     }
 
-    fn poll(&mut self, ticket: &Ticket, _: &mut Context<'_>) -> Poll<Result<(), RunError>> {
-        Poll::Ready(self.wait(ticket))
+    fn poll(&mut self, ticket: &Ticket, context: &mut Context<'_>) -> Poll<Result<(), RunError>> {
+        // Its frames may land while another ticket is polled.
+        ticket.0.wake_later(context.waker());
+        let last = self.flights.iter().rposition(|flight| Arc::ptr_eq(&flight.batch, &ticket.0));
+        let Some(last) = last else { return Poll::Ready(ticket.0.outcome()) };
+        // The GPU works in order: with the newest of these all have ended.
+        let newest = self.flights.range(..=last).rev().find_map(|flight| flight.submission.as_ref().ok());
+        if newest.is_some_and(|submission| submission.poll(context).is_pending()) {
+            return Poll::Pending;
+        }
+        for _ in 0..=last {
+            self.land();
+        }
+        Poll::Ready(ticket.0.outcome())
     }
 
     fn wait(&mut self, ticket: &Ticket) -> Result<(), RunError> {

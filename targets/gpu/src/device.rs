@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::adapter::Adapter;
+use crate::attendant::Attendant;
 use crate::compile::Compiled;
 use crate::error::OpenError;
 
@@ -25,6 +26,7 @@ struct Inner {
     /// Set by the first error that nobody waits for; results are worth nothing from then on.
     failed: Arc<AtomicBool>,
     compiled: Compiled,
+    attendant: Attendant,
 }
 
 impl Gpu {
@@ -62,7 +64,9 @@ impl Gpu {
         let told = Arc::clone(&failed);
         device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Release));
         let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
-        let inner = Arc::new(Inner { adapter: about, device, queue, bindings, failed, compiled });
+        let attendant = Attendant::default();
+        let inner = Inner { adapter: about, device, queue, bindings, failed, compiled, attendant };
+        let inner = Arc::new(inner);
         Ok(Self { inner, binding_bytes, buffer_bytes })
     }
 
@@ -99,6 +103,10 @@ impl Gpu {
 
     pub(crate) fn queue(&self) -> &wgpu::Queue {
         &self.inner.queue
+    }
+
+    pub(crate) fn attendant(&self) -> &Attendant {
+        &self.inner.attendant
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

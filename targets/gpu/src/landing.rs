@@ -1,6 +1,8 @@
 //! The end of a submission, told by the GPU.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
 
 /// How far a submission is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +15,13 @@ pub(crate) enum State {
     Lost,
 }
 
-/// What is known of a submission.
+/// What is known of a submission, and who wants to know.
 #[derive(Debug, Default)]
 pub(crate) struct Landing {
     state: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+    /// Whether somebody waits for the GPU on its account.
+    pub(crate) is_attended: AtomicBool,
 }
 
 const PENDING: u8 = 0;
@@ -32,8 +37,19 @@ impl Landing {
         }
     }
 
-    /// Says that it has ended.
+    /// Says that it has ended, and wakes whoever waits. Only the first word counts.
     pub(crate) fn end(&self, is_done: bool) {
-        self.state.store(if is_done { DONE } else { LOST }, Ordering::Release);
+        let state = if is_done { DONE } else { LOST };
+        let _ = self.state.compare_exchange(PENDING, state, Ordering::AcqRel, Ordering::Acquire);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Asks for `waker` to be called at the end, in place of the one before. An end in the meantime
+    /// may not call it: the state is to be looked at afterwards.
+    pub(crate) fn wake_later(&self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 }

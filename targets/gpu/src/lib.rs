@@ -11,6 +11,8 @@
 mod adapter;
 #[cfg(test)]
 mod arithmetic;
+#[cfg_attr(target_arch = "wasm32", path = "browser.rs")]
+mod attendant;
 mod clock;
 mod compile;
 mod device;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::clock;
 use crate::device::Gpu;
@@ -70,6 +71,25 @@ impl Submission {
         }
         let done = self.landing.state() == State::Done && !self.gpu.has_failed();
         if done { Ok(()) } else { Err(RunError::Lost) }
+    }
+
+    /// Whether it has ended. Otherwise the waker of `context` is called when it has, also where nobody
+    /// asks the GPU in the meantime: a thread of the [`Gpu`], which begins with the first call, waits
+    /// for it then, and in a web page the browser does.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn poll(&self, context: &mut Context<'_>) -> Poll<Result<(), RunError>> {
+        self.landing.wake_later(context.waker());
+        if self.is_done() {
+            return Poll::Ready(self.wait());
+        }
+        if !self.gpu.attendant().attend(self.gpu.device(), &self.index, &self.landing) {
+            // The system gives no thread: whoever polls has to ask again.
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// The values of every output of frame number `frame`, after [`wait`](Self::wait): `outputs`

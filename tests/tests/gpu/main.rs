@@ -3,6 +3,7 @@
 
 mod attention;
 mod binary;
+mod futures;
 mod models;
 mod products;
 mod skewed;
