@@ -66,6 +66,12 @@ pub trait Run: Send {
         None
     }
 
+    /// Bytes of its own memory that the engine holds for the model: constants, and room for the
+    /// largest submission so far. `None` where that is this machine's, and where nobody tells.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// The memory that frame number `frame` of the next submission is written into: the bytes of
     /// all inputs, one after another. Its content before is undefined.
     fn input(&mut self, frame: usize) -> &mut [u8];

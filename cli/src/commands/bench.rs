@@ -68,12 +68,16 @@ struct Speed {
     /// From opening the engine to the first result, in milliseconds.
     first_result_ms: f64,
     batch: usize,
+    /// Of this machine, or emulators. One thread feeds a GPU.
     threads: usize,
     runs: usize,
     backend: String,
     kernels: String,
     /// Of one engine.
     arena_bytes: usize,
+    /// Of a GPU: constants, and the arenas of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_memory_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<OnDevice>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -132,6 +136,12 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let first_result_ms = begin.elapsed().as_secs_f64() * 1e3;
     let Times { wall: times, device: device_times } = time_batches(args, &mut session, &frame)?;
     let (batch, median_ms) = (args.batch.get(), times[times.len() / 2]);
+    let gpu_memory_bytes = session.engine().memory_bytes();
+    let threads = match session.fallback() {
+        Some(_) => args.threads.count().get(),
+        None if gpu_memory_bytes.is_some() => 1,
+        None => backend.limits().parallel,
+    };
     let (costs, device) = costs(args, &mut session, &frame)?;
     let speed = Speed {
         model: model.name().to_owned(),
@@ -141,11 +151,12 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         device_median_ms: device_times.get(device_times.len() / 2).copied(),
         first_result_ms,
         batch,
-        threads: backend.limits().parallel,
+        threads,
         runs: times.len(),
         backend: session.backend().to_owned(),
         kernels: session.kernels().to_owned(),
         arena_bytes: model.container().arena_len(),
+        gpu_memory_bytes,
         device,
         profile: if args.profile { costs } else { Vec::new() },
     };
@@ -238,7 +249,11 @@ fn text(speed: &Speed) -> String {
             cost.index, cost.name, cost.op, cost.ms
         ));
     }
-    let engine = format!("{} ({} kernels, {} threads)", speed.backend, speed.kernels, speed.threads);
+    let threads = match speed.gpu_memory_bytes {
+        Some(_) => String::new(),
+        None => format!(", {} threads", speed.threads),
+    };
+    let engine = format!("{} ({} kernels{threads})", speed.backend, speed.kernels);
     lines.push(format!("{}: batch {} on {engine}", speed.model, speed.batch));
     lines.push(format!(
         "median {:.3} ms, fastest {:.3} ms of {} runs, {:.1} images/s, arena {}",
@@ -251,6 +266,9 @@ fn text(speed: &Speed) -> String {
     lines.push(format!("from opening the engine to the first result {:.0} ms", speed.first_result_ms));
     if let Some(ms) = speed.device_median_ms {
         lines.push(format!("by the GPU's own clock {ms:.3} ms, transfers left out"));
+    }
+    if let Some(memory) = speed.gpu_memory_bytes {
+        lines.push(format!("{} of the GPU's memory for constants and the arenas of a batch", bytes(memory)));
     }
     if let Some(device) = &speed.device {
         lines.push(format!(

@@ -108,6 +108,10 @@ impl Run for GpuRun {
         self.nanoseconds
     }
 
+    fn memory_bytes(&self) -> Option<u64> {
+        Some(self.program.memory_bytes())
+    }
+
     fn input(&mut self, frame: usize) -> &mut [u8] {
         self.frames.input(frame)
     }
