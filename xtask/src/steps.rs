@@ -53,7 +53,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "cross",
-        what: "the same results and conversions on AArch64, and on 32-bit Arm with --all",
+        what: "the same results and conversions on AArch64, and on 32-bit Arm with --all; the GPU's crate checks",
         release_only: false,
         run: cross,
     },
@@ -244,6 +244,22 @@ fn cross(scope: Scope) -> Outcome {
             let run = ["run", "--package", &package, "--target", target, "--", folder];
             process::run(&mut cargo_once(&run))?;
         }
+    }
+    gpu_elsewhere(scope)
+}
+
+/// The crate of the GPU compiles without a warning for a web page, and before a release for the other
+/// systems that wgpu runs on. Clippy has read it for this one: what it says of threads is not true of
+/// a page.
+fn gpu_elsewhere(scope: Scope) -> Outcome {
+    const WARNINGS: &[&str] = &["--", "-A", "clippy::all", "-D", "warnings"];
+    let systems = match scope {
+        Scope::Change => &[],
+        Scope::Release => system::GPU_SYSTEMS,
+    };
+    for target in [&["wasm32-unknown-unknown"], systems].concat() {
+        let clippy = ["clippy", "--package", "shiftformer-gpu", "--target", target];
+        process::run(&mut cargo_once(&[&clippy[..], WARNINGS].concat()))?;
     }
     Ok(())
 }

@@ -17,8 +17,8 @@ struct Need {
 #[derive(Debug)]
 pub struct Kit {
     needs: &'static [Need],
-    /// Targets of the pinned toolchain. `rust-toolchain.toml` names all; rustup installs them with
-    /// the toolchain, but not into one that is already there.
+    /// Targets of the pinned toolchain. `rust-toolchain.toml` names those that programs are built for;
+    /// rustup installs them with the toolchain, but not into one that is already there.
     targets: &'static [&'static str],
 }
 
@@ -76,6 +76,13 @@ const ARMV7: Kit = Kit {
     targets: &["armv7-unknown-linux-gnueabihf"],
 };
 
+/// Other systems with GPUs, for which the crate of the GPU is checked and not linked.
+const SYSTEMS: Kit = Kit { needs: &[], targets: GPU_SYSTEMS };
+
+/// Windows, macOS, iOS and Android.
+pub const GPU_SYSTEMS: &[&str] =
+    &["x86_64-pc-windows-msvc", "aarch64-apple-darwin", "aarch64-apple-ios", "aarch64-linux-android"];
+
 /// All test images.
 const DATA: Kit = Kit {
     needs: &[Need { proof: "/usr/share/datasets/fashion-mnist", package: "dataset-fashion-mnist" }],
@@ -92,7 +99,8 @@ pub const FOR_EMULATORS: &[Kit] = &[FIRMWARE, EMULATORS];
 pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64];
 
 /// What `cargo xtask test --all` needs.
-pub const FOR_A_RELEASE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, DATA];
+pub const FOR_A_RELEASE: &[Kit] =
+    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, SYSTEMS, DATA];
 
 impl Need {
     fn is_met(&self) -> bool {

@@ -1,7 +1,6 @@
 //! Whoever waits for the GPU where nobody else does. What a driver has to tell it tells those who
 //! ask, and a future asks only when it is polled.
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,9 +23,6 @@ impl Attendant {
         index: &wgpu::SubmissionIndex,
         landing: &Arc<Landing>,
     ) -> bool {
-        if landing.is_attended.load(Ordering::Relaxed) {
-            return true;
-        }
         let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.is_none() {
             let (new, awaited) = channel();
@@ -35,9 +31,7 @@ impl Attendant {
             *sender = thread.spawn(move || serve(&device, &awaited)).is_ok().then_some(new);
         }
         let awaited = (index.clone(), Arc::clone(landing));
-        let is_sent = sender.as_ref().is_some_and(|sender| sender.send(awaited).is_ok());
-        landing.is_attended.store(is_sent, Ordering::Relaxed);
-        is_sent
+        sender.as_ref().is_some_and(|sender| sender.send(awaited).is_ok())
     }
 }
 

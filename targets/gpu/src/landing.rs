@@ -20,7 +20,7 @@ pub(crate) enum State {
 pub(crate) struct Landing {
     state: AtomicU8,
     waker: Mutex<Option<Waker>>,
-    /// Whether somebody waits for the GPU on its account.
+    /// Whether the attendant knows of it.
     pub(crate) is_attended: AtomicBool,
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use crate::clock;
@@ -85,9 +86,15 @@ impl Submission {
         if self.is_done() {
             return Poll::Ready(self.wait());
         }
-        if !self.gpu.attendant().attend(self.gpu.device(), &self.index, &self.landing) {
-            // The system gives no thread: whoever polls has to ask again.
-            context.waker().wake_by_ref();
+        let is_attended = &self.landing.is_attended;
+        if !is_attended.load(Ordering::Relaxed) {
+            let attendant = self.gpu.attendant();
+            let attends = attendant.attend(self.gpu.device(), &self.index, &self.landing);
+            is_attended.store(attends, Ordering::Relaxed);
+            if !attends {
+                // The system gives no thread: whoever polls has to ask again.
+                context.waker().wake_by_ref();
+            }
         }
         Poll::Pending
     }
