@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use program::{Dataflow, ReplanOptions, repack, replan, write_as};
@@ -124,6 +125,31 @@ fn a_device_that_is_lost_before_and_during_a_run() {
         submission.read(0, &mut Vec::new()).expect("what has ended");
     }
     assert_eq!(logits(&mut program, &[&frame]), Err(RunError::Lost));
+}
+
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_while_a_future_sleeps() {
+    let gpu = open();
+    let (mut program, frame) = load(&gpu).expect("shaders for every op");
+    let submission = program.submit(&vec![frame.as_slice(); 16]).expect("memory");
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    // A fast GPU may have ended it.
+    let _ = submission.poll(&mut context);
+    gpu.lose();
+    // It is woken whatever became of its work.
+    while submission.poll(&mut context).is_pending() {
+        thread::park();
+    }
+    assert_eq!(submission.wait(), Err(RunError::Lost));
 }
 
 #[test]

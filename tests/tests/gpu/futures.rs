@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use shiftformer::{Model, Observe, RunError, Session};
+use shiftformer::{AdapterKind, Gpu, Model, Observe, RunError, Session};
 use shiftformer_tests::data;
 
 use crate::gpu;
@@ -59,6 +59,8 @@ async fn values(session: &mut Session, frames: &[Vec<u8>]) -> Vec<Vec<i32>> {
 
 #[test]
 fn several_sessions_on_one_thread() {
+    // Of its own: where software imitates a GPU, a submission waits for that before it.
+    let gpu = Gpu::open(None).expect("a GPU, or Mesa's lavapipe");
     let model = Model::from_bytes("a model", &data::bundled()).expect("a container");
     let frames: Vec<_> = (0..4).map(|seed| frames(&model, 16, seed)).collect();
     let mut on_cpu = model.session().expect("the processor");
@@ -70,14 +72,14 @@ fn several_sessions_on_one_thread() {
         })
         .collect();
     let mut sessions: Vec<_> =
-        frames.iter().map(|_| model.session_on(gpu()).expect("a shader for every op")).collect();
+        frames.iter().map(|_| model.session_on(&gpu).expect("a shader for every op")).collect();
     for _ in 0..2 {
         let futures = sessions.iter_mut().zip(&frames);
         let futures = futures.map(|(session, frames)| Box::pin(values(session, frames)) as Running<'_>);
         let (found, pending) = join(futures.collect());
         assert_eq!(found, expected);
-        // One that waits for the GPU when it is polled never is.
-        assert!(pending > 0);
+        // One that waits for the GPU when it is polled never is. A fast GPU may be done by then.
+        assert!(pending > 0 || gpu.adapter().kind != AdapterKind::Software);
     }
 }
 
