@@ -3,12 +3,14 @@
 
     python bench.py                      # all rows
     python bench.py --only deit_small    # some
+    python bench.py --no-kernels         # models without the rows of single kernels
     python bench.py --json               # for scripts
 
-`cargo xtask bench-gpu` puts this file and the program into one folder, which is all that the
+`cargo xtask bench-gpu` puts this file and the programs into one folder, which is all that the
 machine with the GPU needs, beside Python with torch and timm. PyTorch runs compiled, with CUDA
 graphs; fp32 is without TF32. Times are medians in milliseconds: `device` by the GPU's own clock,
-`all` with the frame going in and the logits coming back.
+`all` with the frame going in and the logits coming back. `memory_mib` is what the model takes of
+the GPU's memory. The rows of single kernels have no other library beside them.
 """
 
 import argparse
@@ -36,7 +38,8 @@ RUNS = 30
 
 
 def ours(arch, batch):
-    """Milliseconds of a batch on the device, of all, and from nothing to the first result."""
+    """Milliseconds of a batch on the device, of all, and from nothing to the first result; MiB of
+    the GPU's memory."""
     command = [os.path.join(HERE, "shiftformer"), "bench", "--arch", arch, "--batch", str(batch)]
     done = subprocess.run(command + ["--backend", "gpu", "--json"], capture_output=True, text=True)
     if done.returncode:
@@ -44,7 +47,15 @@ def ours(arch, batch):
     row = json.loads(done.stdout)
     if row["backend"] != "gpu":
         raise SystemExit(done.stderr)
-    return row.get("device_median_ms"), row["median_ms"], row["first_result_ms"]
+    memory = row["gpu_memory_bytes"] / 2**20
+    return row.get("device_median_ms"), row["median_ms"], row["first_result_ms"], memory
+
+
+def kernels(as_json):
+    """Prints the rows of single kernels."""
+    command = [os.path.join(HERE, "gpu_kernels")] + ["--json"] * as_json
+    if subprocess.run(command).returncode:
+        raise SystemExit("gpu_kernels failed")
 
 
 @torch.no_grad()
@@ -83,15 +94,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=MODELS, default=["deit_small", "deit_base"])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 64])
+    parser.add_argument("--kernels", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, timm {timm.__version__}", flush=True)
     for model in options.only:
         arch, name = MODELS[model]
         for batch in options.batches:
-            device, whole, first = ours(arch, batch)
+            device, whole, first, memory = ours(arch, batch)
             fp32, fp16 = theirs(name, batch, torch.float32), theirs(name, batch, torch.float16)
             row = {"model": arch, "batch": batch, "device_ms": device, "all_ms": whole, "first_result_ms": first}
+            row |= {"memory_mib": memory}
             row |= {"fp32_device_ms": fp32[0], "fp32_all_ms": fp32[1]}
             row |= {"fp16_device_ms": fp16[0], "fp16_all_ms": fp16[1]}
             if options.json:
@@ -100,6 +113,8 @@ def main():
             against = f"{fp32[0] / device:.2f}x fp32, {fp16[0] / device:.2f}x fp16" if device else ""
             values = "  ".join(f"{key} {value:.3f}" for key, value in row.items() if isinstance(value, float))
             print(f"{arch} batch {batch}: {values}  {against}", flush=True)
+    if options.kernels:
+        kernels(options.json)
 
 
 if __name__ == "__main__":

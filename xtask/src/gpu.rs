@@ -5,15 +5,23 @@ use std::fs;
 use crate::outcome::Outcome;
 use crate::process::{self, cargo, root, target_dir};
 
-/// Builds the program and puts it into a folder with the script that measures it beside PyTorch.
+/// Builds the program and the kernels' measurements, and puts them into a folder with the script that
+/// runs them beside PyTorch.
 pub fn bench() -> Outcome {
-    let build = ["build", "--release", "--package", "shiftformer-cli", "--no-default-features"];
-    process::run(&mut cargo(&[&build[..], &["--features", "gpu"]].concat()))?;
+    let packages = ["--package", "shiftformer-cli", "--package", "shiftformer-tests"];
+    let chosen = ["--bin", "shiftformer", "--example", "gpu_kernels"];
+    let features = ["--no-default-features", "--features", "shiftformer-cli/gpu"];
+    let build = [&["build", "--release"][..], &packages, &chosen, &features].concat();
+    process::run(&mut cargo(&build))?;
     let folder = target_dir().join("bench-gpu");
     fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    let program = target_dir().join("release").join("shiftformer");
-    for (from, name) in [(program, "shiftformer"), (root().join("xtask/bench-gpu/bench.py"), "bench.py")] {
-        let to = folder.join(name);
+    let built = target_dir().join("release");
+    for from in [
+        built.join("shiftformer"),
+        built.join("examples/gpu_kernels"),
+        root().join("xtask/bench-gpu/bench.py"),
+    ] {
+        let to = folder.join(from.file_name().unwrap_or_default());
         fs::copy(&from, &to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
     }
     println!("{}: on the machine with the GPU, `python3 bench.py`", folder.display());
