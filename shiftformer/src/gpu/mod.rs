@@ -65,6 +65,12 @@ impl Gpu {
         self.0.adapter()
     }
 
+    /// The same GPU as if its workgroups shared at most `bytes` of memory, of which WebGPU guarantees
+    /// 16 KiB: to try what others do. Results are the same.
+    pub fn with_workgroup_bytes(self, bytes: u32) -> Self {
+        Self(self.0.with_workgroup_bytes(bytes))
+    }
+
     async fn run(&self, model: &Model) -> Result<GpuRun, PrepareError> {
         let planned = model.for_host(Packs::CANONICAL)?;
         let program = Program::load(&self.0, &planned.container()).await?;

@@ -3,17 +3,20 @@
 // words, and a head has WORDS words of 4 channels, the last filled with zeros.
 //
 // Parameters: `q`, `k`, `v`, `out`, first words; `q_stride`, `kv_stride`, `out_stride`, words from
-// row to row; `queries`, `keys`, `heads`; `blocks`, workgroups of a head; `exp`, the exponentials;
-// `requant`, of each head the multiplier of scores and that of results.
+// row to row; `queries`, `keys`, `heads`; `exp`, the exponentials; `requant`, of each head the
+// multiplier of scores and that of results.
 // Constants: QUERIES; WORDS; COLUMNS, pieces of 4 words of a head; CHUNK, columns of keys in
 // shared memory at once; Q_COLUMNS, those of queries, all or CHUNK; STORED, 1 where the scores of
 // all keys are kept, 0 where those of one tile are and each pass computes them anew; SCORE_STRIDE,
-// words of a row of kept scores; VALUES, words of channels that are summed at once; THREADS; REGION;
-// HIGH_SHIFTS, 1 where every shift is 33 or more.
+// words of a row of kept scores; VALUES, words of channels that are summed at once; SPLIT, parts
+// into which the keys of a tile are divided, each for invocations of its own; THREADS, those of all
+// parts; REGION; HIGH_SHIFTS, 1 where every shift is 33 or more.
 
 // Keys of a tile of scores; those of a tile of probabilities and values.
-const KEYS = 64u;
-const PART = 32u;
+const KEYS = 64u * SPLIT;
+const PART = 32u * SPLIT;
+// Invocations that have all results among them.
+const BASE = THREADS / SPLIT;
 // Four queries and four keys an invocation.
 const MICRO = QUERIES / 4u * (KEYS / 4u);
 const Q_STRIDE = QUERIES + 1u;
@@ -89,17 +92,33 @@ fn stage_queries(first: u32, begin: u32, at: u32) {
     }
 }
 
-// The same of keys. Key 4·a + b of a tile is in row b · KEYS / 4 + a, so that neighbours read
-// neighbours.
-fn stage_keys(first: u32, begin: u32) {
-    for (var i = t; i < KEYS * CHUNK; i += THREADS) {
-        let key = i / CHUNK;
-        let c = i % CHUNK;
+// Pieces of the next tile of keys that an invocation has loaded ahead.
+const AHEAD = (KEYS * CHUNK + THREADS - 1u) / THREADS;
+var<private> keys_ahead: array<vec4<u32>, AHEAD>;
+
+// Loads CHUNK columns of KEYS keys from key `first` and column `begin` on.
+fn load_keys(first: u32, begin: u32) {
+    for (var unit = 0u; unit < AHEAD; unit++) {
+        let i = unit * THREADS + t;
+        let key = first + i / CHUNK;
+        let column = begin + i % CHUNK;
         var words = vec4<u32>();
-        if (begin + c < COLUMNS && first + key < P.keys) {
-            words = four_words(P.k + (first + key) * P.kv_stride, (begin + c) * 4u);
+        if (i < KEYS * CHUNK && column < COLUMNS && key < P.keys) {
+            words = four_words(P.k + key * P.kv_stride, column * 4u);
         }
-        tiles[K_AT + c * K_STRIDE + key % 4u * (KEYS / 4u) + key / 4u] = words;
+        keys_ahead[unit] = words;
+    }
+}
+
+// Brings them to where all invocations see them. Key 4·a + b of a tile is in row b · KEYS / 4 + a,
+// so that neighbours read neighbours.
+fn stage_keys() {
+    for (var unit = 0u; unit < AHEAD; unit++) {
+        let i = unit * THREADS + t;
+        let key = i / CHUNK;
+        if (i < KEYS * CHUNK) {
+            tiles[K_AT + i % CHUNK * K_STRIDE + key % 4u * (KEYS / 4u) + key / 4u] = keys_ahead[unit];
+        }
     }
 }
 
@@ -112,16 +131,25 @@ fn score(query: u32, first: u32, at: u32, again: bool) {
     var z1 = vec4<i32>();
     var z2 = vec4<i32>();
     var z3 = vec4<i32>();
+    if (first == 0u) {
+        load_keys(0u, 0u);
+    }
     for (var begin = 0u; begin < COLUMNS; begin += CHUNK) {
         let place = select(0u, begin, Q_COLUMNS == COLUMNS);
         workgroupBarrier();
         if (Q_COLUMNS != COLUMNS || !again) {
             stage_queries(query, begin, place);
         }
-        stage_keys(first, begin);
+        stage_keys();
         workgroupBarrier();
+        if (begin + CHUNK < COLUMNS) {
+            load_keys(first, begin + CHUNK);
+        } else {
+            load_keys(first + KEYS, 0u);
+        }
         if (t < MICRO) {
-            for (var c = 0u; c < min(CHUNK, COLUMNS - begin); c++) {
+            // Columns past the last are 0 in keys, whatever is read for queries.
+            for (var c = 0u; c < CHUNK; c++) {
                 let k = K_AT + c * K_STRIDE + kw;
                 let k0 = tiles[k];
                 let k1 = tiles[k + KEYS / 4u];
@@ -237,31 +265,33 @@ fn value(key: u32, word: u32) -> u32 {
     return 0u;
 }
 
-// A word of four keys as a word of four keys for each of its channels.
-fn turned(key: u32, word: u32) -> vec4<u32> {
-    let keys = vec4<u32>(
-        value(key, word),
-        value(key + 1u, word),
-        value(key + 2u, word),
-        value(key + 3u, word),
-    );
-    return transpose_bytes(keys);
+// Words of 16 keys that an invocation has loaded ahead.
+var<private> values_ahead: array<u32, 16>;
+
+fn load_values(turner: u32, first: u32, block: u32) {
+    let key = first + turner / VALUES * 16u;
+    for (var i = 0u; i < 16u; i++) {
+        values_ahead[i] = value(key + i, block + turner % VALUES);
+    }
 }
 
-// The values of 16 of the PART keys from `first` on: channel b of word `w` of the VALUES words from
-// `block` on is in row b · VALUES + w. Returns the sums of the four channels.
-fn stage_values(turner: u32, first: u32, block: u32) -> vec4<i32> {
-    let w = turner % VALUES;
-    let key = first + turner / VALUES * 16u;
-    let a = turned(key, block + w);
-    let b = turned(key + 4u, block + w);
-    let c = turned(key + 8u, block + w);
-    let d = turned(key + 12u, block + w);
+// A word of four keys as a word of four keys for each of its channels.
+fn turned(i: u32) -> vec4<u32> {
+    return transpose_bytes(vec4<u32>(values_ahead[i], values_ahead[i + 1u], values_ahead[i + 2u], values_ahead[i + 3u]));
+}
+
+// Brings them to where all invocations see them: channel b of word `w` of VALUES words is in row
+// b · VALUES + w. Returns the sums of the four channels.
+fn stage_values(turner: u32) -> vec4<i32> {
+    let a = turned(0u);
+    let b = turned(4u);
+    let c = turned(8u);
+    let d = turned(12u);
     let v0 = vec4<u32>(a.x, b.x, c.x, d.x);
     let v1 = vec4<u32>(a.y, b.y, c.y, d.y);
     let v2 = vec4<u32>(a.z, b.z, c.z, d.z);
     let v3 = vec4<u32>(a.w, b.w, c.w, d.w);
-    let place = V_AT + turner / VALUES * 4u * VALUES + w;
+    let place = V_AT + turner / VALUES * 4u * VALUES + turner % VALUES;
     tiles[place] = v0;
     tiles[place + VALUES] = v1;
     tiles[place + VALUES * 2u] = v2;
@@ -278,8 +308,11 @@ fn store(query: u32, word: u32, z: vec4<i32>) {
 
 // The results of the VALUES words from `block` on.
 fn weigh(query: u32, block: u32) {
-    let w = t % VALUES;
-    let row = t / VALUES * 4u;
+    let part = t / BASE;
+    let w = t % BASE % VALUES;
+    let row = t % BASE / VALUES * 4u;
+    let turner = t - MAKERS;
+    let turns = t >= MAKERS && turner < TURNERS;
     var h0 = vec4<i32>();
     var h1 = vec4<i32>();
     var h2 = vec4<i32>();
@@ -289,6 +322,9 @@ fn weigh(query: u32, block: u32) {
     var l2 = vec4<i32>();
     var l3 = vec4<i32>();
     var sums = vec4<i32>();
+    if (turns) {
+        load_values(turner, 0u, block);
+    }
     for (var first = 0u; first < P.keys; first += PART) {
         var at = first / 4u;
         if (STORED == 0u) {
@@ -300,12 +336,16 @@ fn weigh(query: u32, block: u32) {
         workgroupBarrier();
         if (t < MAKERS) {
             stage_probabilities(at);
-        } else if (t < MAKERS + TURNERS) {
-            sums += stage_values(t - MAKERS, first, block);
+        } else if (turns) {
+            sums += stage_values(turner);
         }
         workgroupBarrier();
+        if (turns) {
+            load_values(turner, first + PART, block);
+        }
         if (row < QUERIES) {
-            for (var c = 0u; c < PART / 16u; c++) {
+            for (var i = 0u; i < PART / 16u / SPLIT; i++) {
+                let c = part * (PART / 16u / SPLIT) + i;
                 let v = V_AT + c * 4u * VALUES + w;
                 let v0 = tiles[v];
                 let v1 = tiles[v + VALUES];
@@ -324,21 +364,43 @@ fn weigh(query: u32, block: u32) {
             }
         }
     }
+    var z0 = h0 * 256 + l0;
+    var z1 = h1 * 256 + l1;
+    var z2 = h2 * 256 + l2;
+    var z3 = h3 * 256 + l3;
     // The values give way to their sums.
     workgroupBarrier();
-    if (t >= MAKERS && t < MAKERS + TURNERS) {
-        tiles[V_AT + t - MAKERS] = bitcast<vec4<u32>>(sums);
+    if (turns) {
+        tiles[V_AT + turner] = bitcast<vec4<u32>>(sums);
     }
     workgroupBarrier();
-    if (row < QUERIES && block + w < WORDS) {
-        var sum = vec4<i32>();
-        for (var group = 0u; group < PART / 16u; group++) {
-            sum += bitcast<vec4<i32>>(tiles[V_AT + group * VALUES + w]);
+    var sum = vec4<i32>();
+    for (var group = 0u; group < PART / 16u; group++) {
+        sum += bitcast<vec4<i32>>(tiles[V_AT + group * VALUES + w]);
+    }
+    // The sums of the other parts join those of the first.
+    let place = HIGH_AT + t % BASE;
+    for (var giver = 1u; giver < SPLIT; giver++) {
+        workgroupBarrier();
+        if (part == giver) {
+            tiles[place] = bitcast<vec4<u32>>(z0);
+            tiles[place + BASE] = bitcast<vec4<u32>>(z1);
+            tiles[place + BASE * 2u] = bitcast<vec4<u32>>(z2);
+            tiles[place + BASE * 3u] = bitcast<vec4<u32>>(z3);
         }
-        store(query + row, block + w, h0 * 256 + l0 + sum * 128);
-        store(query + row + 1u, block + w, h1 * 256 + l1 + sum * 128);
-        store(query + row + 2u, block + w, h2 * 256 + l2 + sum * 128);
-        store(query + row + 3u, block + w, h3 * 256 + l3 + sum * 128);
+        workgroupBarrier();
+        if (part == 0u) {
+            z0 += bitcast<vec4<i32>>(tiles[place]);
+            z1 += bitcast<vec4<i32>>(tiles[place + BASE]);
+            z2 += bitcast<vec4<i32>>(tiles[place + BASE * 2u]);
+            z3 += bitcast<vec4<i32>>(tiles[place + BASE * 3u]);
+        }
+    }
+    if (part == 0u && row < QUERIES && block + w < WORDS) {
+        store(query + row, block + w, z0 + sum * 128);
+        store(query + row + 1u, block + w, z1 + sum * 128);
+        store(query + row + 2u, block + w, z2 + sum * 128);
+        store(query + row + 3u, block + w, z3 + sum * 128);
     }
     workgroupBarrier();
 }
@@ -381,13 +443,14 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let number = group.y * groups.x + group.x;
-    if (number >= P.heads * P.blocks) {
+    let blocks = (P.queries + QUERIES - 1u) / QUERIES;
+    if (number >= P.heads * blocks) {
         return;
     }
     frame = group.z * P.frame_words;
     t = lane;
-    head = number / P.blocks;
-    let query = number % P.blocks * QUERIES;
+    head = number / blocks;
+    let query = number % blocks * QUERIES;
     for (var i = t; i < 256u; i += THREADS) {
         exponentials[i] = constants[P.exp + i];
     }

@@ -7,6 +7,9 @@ use crate::adapter::Adapter;
 use crate::attendant::Attendant;
 use crate::compile::Compiled;
 use crate::error::OpenError;
+use crate::ops::Tiles;
+use crate::plan::Means;
+use crate::selftest::Verdicts;
 
 /// An open GPU. Clones share it, and threads may too; several programs run on one.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub struct Gpu {
     pub(crate) binding_bytes: u64,
     /// Most bytes of one piece of memory.
     pub(crate) buffer_bytes: u64,
+    /// Most bytes of memory that a workgroup may share.
+    pub(crate) workgroup_bytes: u32,
 }
 
 struct Inner {
@@ -27,6 +32,7 @@ struct Inner {
     failed: Arc<AtomicBool>,
     compiled: Compiled,
     attendant: Attendant,
+    verdicts: Verdicts,
 }
 
 impl Gpu {
@@ -64,10 +70,11 @@ impl Gpu {
         let told = Arc::clone(&failed);
         device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Release));
         let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
-        let attendant = Attendant::default();
-        let inner = Inner { adapter: about, device, queue, bindings, failed, compiled, attendant };
+        let workgroup_bytes = about.workgroup_bytes;
+        let (attendant, verdicts) = (Attendant::default(), Verdicts::default());
+        let inner = Inner { adapter: about, device, queue, bindings, failed, compiled, attendant, verdicts };
         let inner = Arc::new(inner);
-        Ok(Self { inner, binding_bytes, buffer_bytes })
+        Ok(Self { inner, binding_bytes, buffer_bytes, workgroup_bytes })
     }
 
     /// The adapter.
@@ -84,6 +91,37 @@ impl Gpu {
             buffer_bytes: self.buffer_bytes.min(buffer_bytes),
             ..self
         }
+    }
+
+    /// The same GPU as if its workgroups shared at most `bytes` of memory, of which WebGPU guarantees
+    /// 16 KiB: to try what others do. Nothing that is more than it has.
+    pub fn with_workgroup_bytes(self, bytes: u32) -> Self {
+        Self { workgroup_bytes: self.workgroup_bytes.min(bytes), ..self }
+    }
+
+    /// What kernels may take of it.
+    pub(crate) fn means(&self) -> Means {
+        Means { tiles: Tiles::without(&self.disabled()), workgroup_bytes: self.workgroup_bytes }
+    }
+
+    /// The same GPU with all the memory that it has.
+    pub(crate) fn whole(&self) -> Self {
+        let Adapter { binding_bytes, buffer_bytes, .. } = *self.adapter();
+        Self { binding_bytes, buffer_bytes, ..self.clone() }
+    }
+
+    /// Rows of the table of tiles that programs loaded from now on do without, in the order of their
+    /// names: the test of a kernel with such a tile gave something else than the reference.
+    pub fn disabled(&self) -> Vec<&'static str> {
+        self.verdicts().disabled()
+    }
+
+    /// From now on compiles a wrong text of every kernel that [`shaders`](crate::shaders) calls `name`
+    /// or that takes the row `name` of the table of tiles: where it saturates to int8 or int16, the
+    /// greatest result is one too small. For tests, as if the driver miscompiled it. What was compiled
+    /// before stays as it is.
+    pub fn spoil(&self, name: &str) {
+        self.compiled().spoil(name);
     }
 
     /// Gives the device up: what runs on it is lost, and so is whatever is submitted later.
@@ -107,6 +145,10 @@ impl Gpu {
 
     pub(crate) fn attendant(&self) -> &Attendant {
         &self.inner.attendant
+    }
+
+    pub(crate) fn verdicts(&self) -> &Verdicts {
+        &self.inner.verdicts
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

@@ -54,6 +54,17 @@ pub enum PlanError {
         /// The adapter's limit.
         limit: u64,
     },
+    /// The driver makes something else of a shader than it says, and no other takes its place.
+    #[error(
+        "the driver of {adapter} miscompiles the shader `{kernel}`: its test gave another result than the \
+         reference"
+    )]
+    Miscompiled {
+        /// The shader's name.
+        kernel: &'static str,
+        /// The adapter's name.
+        adapter: String,
+    },
     /// There is no memory for it, or the driver refuses a shader.
     #[error("{0}")]
     Device(#[from] RunError),
@@ -73,6 +84,14 @@ pub enum RunError {
     /// The driver refuses a shader.
     #[error("the GPU's driver refuses the shader `{kernel}`; please report this with the container")]
     Shader {
+        /// Its name.
+        kernel: &'static str,
+    },
+    /// The driver makes something else of a shader than it says, and no other takes its place.
+    #[error(
+        "the GPU's driver miscompiles the shader `{kernel}`: its test gave another result than the reference"
+    )]
+    Miscompiled {
         /// Its name.
         kernel: &'static str,
     },

@@ -24,6 +24,7 @@ mod ops;
 mod pieces;
 mod plan;
 mod program;
+mod selftest;
 mod source;
 mod submission;
 mod transfer;

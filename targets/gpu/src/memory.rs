@@ -62,8 +62,18 @@ impl Constants {
         Ok(Self { pieces, places, params, bytes })
     }
 
-    /// What step number `step` is bound to: its constants, and its parameters.
-    pub(crate) fn of(&self, step: usize) -> [wgpu::BindingResource<'_>; 2] {
+    /// Binds step number `step` to its constants, its parameters, and the arenas of all frames in
+    /// `arena`.
+    pub(crate) fn group(&self, gpu: &Gpu, arena: &wgpu::Buffer, step: usize) -> wgpu::BindGroup {
+        let [constants, params] = self.of(step);
+        let resources = [arena.as_entire_binding(), constants, params];
+        let entry = |(binding, resource)| wgpu::BindGroupEntry { binding, resource };
+        let entries: Vec<_> = (0..).zip(resources).map(entry).collect();
+        let layout = gpu.bindings();
+        gpu.device().create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
+    }
+
+    fn of(&self, step: usize) -> [wgpu::BindingResource<'_>; 2] {
         let (piece, offset, bytes) = self.places[step];
         let part = |buffer, offset, bytes| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding {

@@ -12,7 +12,7 @@ use runtime::{Model, Written};
 
 use crate::error::PlanError;
 use crate::needed;
-use crate::ops;
+use crate::ops::{self, Tiles};
 use crate::source::{PARAMS, Params, Source};
 
 /// One dispatch.
@@ -63,19 +63,22 @@ pub(crate) struct Instruction {
 pub(crate) struct Kernel {
     /// For people.
     pub name: &'static str,
+    /// The row of the table of tiles that it is made of.
+    pub row: Option<&'static str>,
     /// WGSL.
     pub text: Arc<str>,
 }
 
 /// The kernels that `model` needs, whose instructions run without tiles: their names, and their
 /// text in WGSL. For those who translate or look at shaders; [`Program::load`](crate::Program::load)
-/// does all of this itself.
+/// does all of this itself. `workgroup_bytes` of memory may a workgroup share.
 ///
 /// # Errors
 ///
 /// [`PlanError::NoShader`].
-pub fn shaders(model: &Model<'_>) -> Result<Vec<(&'static str, Arc<str>)>, PlanError> {
-    let kernels = Plan::of(model)?.kernels;
+pub fn shaders(model: &Model<'_>, workgroup_bytes: u32) -> Result<Vec<(&'static str, Arc<str>)>, PlanError> {
+    let means = Means { tiles: Tiles::default(), workgroup_bytes };
+    let kernels = Plan::of(model, means)?.kernels;
     Ok(kernels.into_iter().map(|kernel| (kernel.name, kernel.text)).collect())
 }
 
@@ -84,6 +87,8 @@ pub fn shaders(model: &Model<'_>) -> Result<Vec<(&'static str, Arc<str>)>, PlanE
 pub(crate) struct Plan {
     /// Every kernel once.
     pub kernels: Vec<Kernel>,
+    /// For each of them, an op that it works for.
+    pub users: Vec<Op>,
     /// All dispatches, those of each instruction together, in order.
     pub steps: Vec<Step>,
     /// Every instruction, control records left out.
@@ -106,9 +111,9 @@ impl Plan {
         self.instructions.iter().flat_map(|instruction| instruction.needed.clone()).collect()
     }
 
-    /// The dispatches of `model`, whose instructions run without tiles.
-    pub(crate) fn of(model: &Model<'_>) -> Result<Self, PlanError> {
-        let mut planner = Planner::new(model);
+    /// The dispatches of `model`, whose instructions run without tiles, with `means`.
+    pub(crate) fn of(model: &Model<'_>, means: Means) -> Result<Self, PlanError> {
+        let mut planner = Planner::new(model, means);
         let ops: Vec<Op> = model.instructions().map(|instruction| instruction.op).collect();
         let rows = Dataflow::of(model).map(|flow| needed::rows(&ops, &flow));
         for step in model.schedule() {
@@ -182,13 +187,26 @@ pub(crate) fn grid(count: u32) -> [u32; 2] {
     [x, count.div_ceil(x).max(1)]
 }
 
+/// Bytes of memory that WebGPU guarantees a workgroup.
+pub(crate) const WORKGROUP_BYTES: u32 = 16 << 10;
+
 /// Workgroups that WebGPU guarantees in one dimension.
 const MAX_GRID: u32 = 65535;
+
+/// What kernels of a GPU may take.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Means {
+    /// Tiles of products.
+    pub tiles: Tiles,
+    /// Bytes of memory that a workgroup may share.
+    pub workgroup_bytes: u32,
+}
 
 /// What ops are given to plan with.
 #[derive(Default)]
 pub(crate) struct Planner<'m> {
     blobs: &'m [u8],
+    pub means: Means,
     plan: Plan,
     kernel_of: HashMap<Arc<str>, usize>,
     /// Where constants with a hash begin.
@@ -202,13 +220,14 @@ pub(crate) struct Planner<'m> {
 }
 
 impl<'m> Planner<'m> {
-    fn new(model: &Model<'m>) -> Self {
-        Self {
-            blobs: model.blobs(),
-            arena_bytes: (model.arena_len() as u32).next_multiple_of(16),
-            names: model.instructions().map(|instruction| instruction.name).collect(),
-            ..Self::default()
-        }
+    fn new(model: &Model<'m>, means: Means) -> Self {
+        let names = model.instructions().map(|instruction| instruction.name).collect();
+        Self { names, ..Self::over(model.blobs(), model.arena_len() as u32, means) }
+    }
+
+    /// For ops with constants in `blobs` and slots in an arena of `arena_bytes`.
+    pub(crate) fn over(blobs: &'m [u8], arena_bytes: u32, means: Means) -> Self {
+        Self { blobs, arena_bytes: arena_bytes.next_multiple_of(16), means, ..Self::default() }
     }
 
     /// Plans `op` as a whole, and again for its first `rows` rows where these are all that is needed.
@@ -225,8 +244,8 @@ impl<'m> Planner<'m> {
         Ok(())
     }
 
-    /// Appends the dispatches of `op`.
-    fn steps(&mut self, index: u32, op: &Op) -> Result<Range<usize>, PlanError> {
+    /// Appends the dispatches of `op`: which of the plan's they are.
+    pub(crate) fn steps(&mut self, index: u32, op: &Op) -> Result<Range<usize>, PlanError> {
         let first = self.plan.steps.len();
         self.scratch = 0;
         ops::plan(op, self).map_err(|reason| PlanError::NoShader {
@@ -236,7 +255,20 @@ impl<'m> Planner<'m> {
             reason,
         })?;
         self.most_scratch = self.most_scratch.max(self.scratch);
+        self.plan.users.resize(self.plan.kernels.len(), *op);
         Ok(first..self.plan.steps.len())
+    }
+
+    /// Bytes of memory that a workgroup may share, [`WORKGROUP_BYTES`] or twice as many.
+    pub(crate) fn workgroup_bytes(&self) -> u32 {
+        self.means.workgroup_bytes.clamp(WORKGROUP_BYTES, 2 * WORKGROUP_BYTES)
+    }
+
+    /// Lets `steps` run what they take for the most frames, whatever the number.
+    pub(crate) fn take_larger(&mut self, steps: Range<usize>) {
+        for step in &mut self.plan.steps[steps] {
+            step.launch = step.launch(usize::MAX);
+        }
     }
 
     /// A constant of the program.
@@ -286,13 +318,13 @@ impl<'m> Planner<'m> {
         let text: Arc<str> = source.text(&dispatch.params).into();
         let kernels = &mut self.plan.kernels;
         let kernel = *self.kernel_of.entry(text).or_insert_with_key(|text| {
-            kernels.push(Kernel { name: dispatch.name, text: Arc::clone(text) });
+            kernels.push(Kernel { name: dispatch.name, row: source.row, text: Arc::clone(text) });
             kernels.len() - 1
         });
         Launch { kernel, grid }
     }
 
-    fn finish(mut self) -> Plan {
+    pub(crate) fn finish(mut self) -> Plan {
         let bytes = self.arena_bytes.saturating_add(self.most_scratch);
         // Words behind the last, for reads of two words where one would do.
         let words = (bytes / 4).saturating_add(4).checked_next_multiple_of(FRAME_ALIGN);

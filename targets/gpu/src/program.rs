@@ -7,11 +7,13 @@ use std::sync::Arc;
 use runtime::{Model, SlotHandle};
 
 use crate::clock::Clock;
+use crate::compile::at_once;
 use crate::device::Gpu;
 use crate::error::{PlanError, RunError};
 use crate::memory::{Constants, buffer};
 use crate::pieces::Pieces;
 use crate::plan::{Kernel, Launch, Plan};
+use crate::selftest::{self, Case};
 use crate::submission::{Seen, Submission};
 use crate::transfer::{Lent, Transfers, frame_bytes};
 
@@ -21,8 +23,10 @@ pub struct Program {
     plan: Plan,
     /// The steps that the outputs depend on, in order.
     needed: Arc<[usize]>,
-    /// Of every kernel, once a run has asked for it.
+    /// Of every kernel, once a run has asked for it and its test has passed.
     pipelines: Vec<Option<wgpu::ComputePipeline>>,
+    /// What each kernel is tested with; `None` for those that were tested before.
+    cases: Vec<Option<Case>>,
     constants: Constants,
     /// Bytes of each input in an arena.
     inputs: Vec<Range<u64>>,
@@ -56,14 +60,38 @@ struct Arena {
 }
 
 impl Program {
-    /// Brings `model`, whose instructions run without tiles, to `gpu` and compiles its kernels.
+    /// Brings `model`, whose instructions run without tiles, to `gpu`, compiles its kernels and tests
+    /// those that were not tested there: each runs a small instruction, which is compared with the
+    /// reference. Products go without the tiles of a kernel that fails, see [`Gpu::disabled`].
     ///
     /// # Errors
     ///
-    /// [`PlanError`] where an instruction has no shader or a piece of memory exceeds what the
-    /// GPU can address: nothing has run then.
+    /// [`PlanError`] where an instruction has no shader, a shader fails its test and has no
+    /// alternative, or a piece of memory exceeds what the GPU can address: no frame has run then.
     pub async fn load(gpu: &Gpu, model: &Model<'_>) -> Result<Self, PlanError> {
-        let plan = Plan::of(model)?;
+        loop {
+            let mut program = Self::new(gpu, model)?;
+            // A browser tells the results of tests later than `submit` can wait for them.
+            let kernels = if cfg!(target_arch = "wasm32") {
+                (0..program.plan.kernels.len()).collect()
+            } else {
+                program.kernels(&program.needed, 1)
+            };
+            let failed = program.compile(kernels).await?;
+            if failed.is_empty() {
+                return Ok(program);
+            }
+            let mut failed = failed.into_iter().map(|kernel| &program.plan.kernels[kernel]);
+            if let Some(kernel) = failed.find(|kernel| kernel.row.is_none()) {
+                let adapter = gpu.adapter().name.clone();
+                return Err(PlanError::Miscompiled { kernel: kernel.name, adapter });
+            }
+        }
+    }
+
+    /// Without kernels.
+    fn new(gpu: &Gpu, model: &Model<'_>) -> Result<Self, PlanError> {
+        let plan = Plan::of(model, gpu.means())?;
         let limit = gpu.binding_bytes.min(gpu.buffer_bytes);
         let bytes = u64::from(plan.frame_words) * 4;
         if bytes > limit {
@@ -71,14 +99,20 @@ impl Program {
         }
         let constants = Constants::upload(gpu, &plan)?;
         let pipelines = vec![None; plan.kernels.len()];
+        let tested = |kernel: &Kernel| gpu.verdicts().of(kernel).is_some();
+        let case = |(kernel, op)| {
+            (!tested(kernel)).then(|| Case::of(kernel, op, model.blobs(), gpu.workgroup_bytes))
+        };
+        let cases = plan.kernels.iter().zip(&plan.users).map(case).collect();
         let range = |slot: SlotHandle| u64::from(slot.offset)..u64::from(slot.offset) + slot.bytes();
         let inputs = model.inputs().map(|input| range(input.slot)).collect();
         let outputs: Vec<SlotHandle> = model.outputs().map(|output| output.slot).collect();
-        let mut program = Self {
+        Ok(Self {
             gpu: gpu.clone(),
             needed: plan.needed().into(),
             plan,
             pipelines,
+            cases,
             constants,
             inputs,
             pieces: Arc::new(Pieces::of(&outputs)),
@@ -87,24 +121,56 @@ impl Program {
             arena: None,
             transfers: Arc::default(),
             next: None,
-        };
-        program.compile(&Arc::clone(&program.needed), 1)?;
-        Ok(program)
+        })
     }
 
-    /// Compiles what `steps` take for `frames` frames, where that has not been done.
-    fn compile(&mut self, steps: &[usize], frames: usize) -> Result<(), RunError> {
-        let kernels = steps.iter().map(|&at| self.plan.steps[at].launch(frames).kernel);
-        let missing: BTreeSet<usize> = kernels.filter(|&kernel| self.pipelines[kernel].is_none()).collect();
+    /// What `steps` take for `frames` frames.
+    fn kernels(&self, steps: &[usize], frames: usize) -> BTreeSet<usize> {
+        steps.iter().map(|&at| self.plan.steps[at].launch(frames).kernel).collect()
+    }
+
+    /// Compiles and tests `kernels` where that has not been done. Returns those that fail their test.
+    async fn compile(&mut self, kernels: BTreeSet<usize>) -> Result<Vec<usize>, RunError> {
+        let all = &self.plan.kernels;
+        let missing: Vec<usize> =
+            kernels.into_iter().filter(|&kernel| self.pipelines[kernel].is_none()).collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let sources: Vec<&Kernel> = missing.iter().map(|&kernel| &self.plan.kernels[kernel]).collect();
+        let sources: Vec<&Kernel> = missing.iter().map(|&kernel| &all[kernel]).collect();
         let compiled = self.gpu.compiled().all(self.gpu.device(), &sources)?;
+        let verdict = |kernel: usize| self.gpu.verdicts().of(&all[kernel]);
+        let untested = missing.iter().filter(|&&kernel| verdict(kernel).is_none());
+        let cases: Vec<&Case> = untested.filter_map(|&kernel| self.cases[kernel].as_ref()).collect();
+        selftest::run(&self.gpu, &cases).await?;
+        let mut failed = Vec::new();
         for (kernel, pipeline) in missing.into_iter().zip(compiled) {
-            self.pipelines[kernel] = Some(pipeline);
+            if verdict(kernel) == Some(true) {
+                self.pipelines[kernel] = Some(pipeline);
+            } else {
+                failed.push(kernel);
+            }
         }
-        Ok(())
+        Ok(failed)
+    }
+
+    /// Makes `steps` ready to run on `frames` frames. Where a kernel for many frames fails its test,
+    /// the one for fewer stays in its place.
+    fn ready(&mut self, steps: &[usize], frames: usize) -> Result<(), RunError> {
+        loop {
+            let kernels = self.kernels(steps, frames);
+            let failed = at_once(self.compile(kernels)).expect("what waits was tested by `load`")?;
+            if failed.is_empty() {
+                return Ok(());
+            }
+            let mut first = steps.iter().map(|&at| self.plan.steps[at].launch.kernel);
+            if let Some(kernel) = first.find(|kernel| failed.contains(kernel)) {
+                return Err(RunError::Miscompiled { kernel: self.plan.kernels[kernel].name });
+            }
+            for step in &mut self.plan.steps {
+                step.larger.retain(|(_, launch)| !failed.contains(&launch.kernel));
+            }
+        }
     }
 
     /// The GPU.
@@ -151,7 +217,7 @@ impl Program {
         if self.gpu.has_failed() {
             return Err(RunError::Lost);
         }
-        self.compile(&Arc::clone(&self.needed), frames.len())?;
+        self.ready(&Arc::clone(&self.needed), frames.len())?;
         self.reserve(frames.len())?;
         let next = self.next.take().filter(|next| next.frames == frames.len());
         let orders = next.map_or_else(|| self.orders(frames.len()), Ok)?;
@@ -235,36 +301,25 @@ impl Program {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let bytes = frames as u64 * self.frame_bytes();
         let buffer = buffer(&self.gpu, "the memory of all frames", bytes, usage)?;
-        let groups = (0..self.plan.steps.len()).map(|at| self.group(&buffer, at)).collect();
+        let group = |at| self.constants.group(&self.gpu, &buffer, at);
+        let groups = (0..self.plan.steps.len()).map(group).collect();
         self.arena = Some(Arena { buffer, frames, groups });
         Ok(())
-    }
-
-    fn group(&self, arena: &wgpu::Buffer, at: usize) -> wgpu::BindGroup {
-        let [constants, params] = self.constants.of(at);
-        let resources = [arena.as_entire_binding(), constants, params];
-        let entry = |(binding, resource)| wgpu::BindGroupEntry { binding, resource };
-        let entries: Vec<_> = (0..).zip(resources).map(entry).collect();
-        let layout = self.gpu.bindings();
-        self.gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout,
-            entries: &entries,
-        })
     }
 
     /// Runs one frame, and notes the time and the hash of every instruction.
     ///
     /// # Errors
     ///
-    /// As [`submit`](Self::submit).
+    /// As [`submit`](Self::submit), and [`RunError::Miscompiled`] where a kernel fails its test that
+    /// only rows take which no output depends on.
     ///
     /// # Panics
     ///
     /// If the frame has another size.
     pub fn observe(&mut self, frame: &[u8]) -> Result<Submission, RunError> {
-        let all: Vec<usize> = (0..self.plan.steps.len()).collect();
-        self.compile(&all, 1)?;
+        let steps: Vec<usize> = (0..self.plan.steps.len()).collect();
+        self.ready(&steps, 1)?;
         self.reserve(1)?;
         let orders = self.observing()?;
         self.give(orders, &[frame])

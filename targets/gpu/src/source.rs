@@ -56,6 +56,8 @@ pub(crate) struct Source {
     settings: String,
     parts: Vec<&'static str>,
     generated: String,
+    /// The row of the table of tiles that it was generated for.
+    pub row: Option<&'static str>,
 }
 
 impl Source {
@@ -70,8 +72,9 @@ impl Source {
         self
     }
 
-    /// Appends `text` behind all parts.
-    pub(crate) fn generated(mut self, text: String) -> Self {
+    /// Appends `text`, which is generated for the row `row` of the table of tiles, behind all parts.
+    pub(crate) fn generated(mut self, row: &'static str, text: String) -> Self {
+        self.row = Some(row);
         self.generated = text;
         self
     }

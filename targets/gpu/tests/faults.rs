@@ -195,3 +195,58 @@ fn several_models_and_threads_on_one_device() {
         }
     });
 }
+
+/// The logits of `count` frames on a GPU without faults.
+fn sound_logits(count: usize) -> Vec<Vec<i32>> {
+    let (mut program, frame) = load(&open()).expect("shaders for every op");
+    assert_eq!(program.gpu().disabled(), [""; 0]);
+    logits(&mut program, &vec![frame.as_slice(); count]).expect("a run")
+}
+
+#[test]
+fn a_driver_that_miscompiles_one_tile() {
+    let expected = sound_logits(1);
+    let gpu = open();
+    gpu.spoil("16x32");
+    for _ in 0..2 {
+        let (mut program, frame) = load(&gpu).expect("another tile");
+        assert_eq!(gpu.disabled(), ["16x32"]);
+        assert_eq!(logits(&mut program, &[&frame]).as_ref(), Ok(&expected));
+    }
+}
+
+#[test]
+fn a_driver_that_miscompiles_tiles_for_many_frames() {
+    let expected = sound_logits(64);
+    let gpu = open();
+    for row in ["64x64", "32x64"] {
+        gpu.spoil(row);
+    }
+    let (mut program, frame) = load(&gpu).expect("shaders for every op");
+    assert_eq!(gpu.disabled(), [""; 0]);
+    assert_eq!(logits(&mut program, &vec![frame.as_slice(); 64]), Ok(expected));
+    assert!(!gpu.disabled().is_empty(), "one of them is for 64 frames");
+}
+
+#[test]
+fn a_driver_that_miscompiles_every_tile() {
+    let expected = sound_logits(1);
+    let gpu = open();
+    for row in ["64x64", "32x64", "16x32", "32x32"] {
+        gpu.spoil(row);
+    }
+    let (mut program, frame) = load(&gpu).expect("kernels without tiles");
+    assert_eq!(gpu.disabled().len(), 4);
+    assert_eq!(logits(&mut program, &[&frame]), Ok(expected));
+}
+
+#[test]
+fn a_driver_that_miscompiles_what_has_no_alternative() {
+    let gpu = open();
+    gpu.spoil("layer_norm");
+    let adapter = gpu.adapter().name.clone();
+    let expected = PlanError::Miscompiled { kernel: "layer_norm", adapter };
+    for _ in 0..2 {
+        assert_eq!(load(&gpu).map(|_| ()).as_ref(), Err(&expected));
+    }
+}

@@ -6,7 +6,7 @@ use shiftformer_tests::case::Case;
 use shiftformer_tests::ops::AttentionShape;
 use shiftformer_tests::source::Source;
 
-use super::gpu;
+use super::{gpu, products};
 
 /// Compares some programs of `queries`, `keys`, `heads` and `head_dim`.
 fn check([queries, keys, heads, head_dim]: [u32; 4]) {
@@ -27,6 +27,22 @@ fn of_common_models() {
     check([49, 49, 3, 32]);
     check([40, 257, 2, 80]);
     check([33, 577, 2, 64]);
+}
+
+/// Many workgroups take another variant than few, and those with little memory another still.
+#[test]
+fn of_many_frames() {
+    let little = gpu().clone().with_workgroup_bytes(16 << 10);
+    for gpu in [gpu(), &little] {
+        for (queries, keys, heads, head_dim) in [(70, 197, 3, 64), (40, 577, 2, 64), (33, 1025, 1, 32)] {
+            let shape =
+                AttentionShape { queries, keys, heads, head_dim, gap: 0, score_rows: 1, packed: false };
+            products::check(gpu, &format!("{shape:?}"), &[1, 65], move |b| {
+                let out = b.out(queries * shape.width());
+                Op::Attention(shape.op(b, &mut Source::new(1), out))
+            });
+        }
+    }
 }
 
 /// Too many keys for their scores to be kept, of few and of many queries.

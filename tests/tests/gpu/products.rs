@@ -7,18 +7,18 @@ use quant::hash::mix;
 use quant::mem::{Blob, DType};
 use quant::ops::{Act, Conv2d, Linear, MatMul, PerChannel};
 use quant::pack::Pack;
-use shiftformer::{Cpu, Model, Session};
+use shiftformer::{Cpu, Gpu, Model, Session};
 use shiftformer_tests::case::{Builder, Case, Epilogue};
 use shiftformer_tests::source::Source;
 
 use super::gpu;
 
 /// Runs `make` on each of `counts` frames at once, which differ, and compares with the reference.
-fn check(about: &str, counts: &[usize], make: impl Fn(&mut Builder) -> Op + 'static) {
+pub(super) fn check(gpu: &Gpu, about: &str, counts: &[usize], make: impl Fn(&mut Builder) -> Op + 'static) {
     let program = Case::one_op(about.to_owned(), make).build(None);
     let file = write(&program.container).unwrap();
     let model = Model::from_bytes(about, &file).unwrap();
-    let mut session = model.session_on(gpu()).unwrap();
+    let mut session = model.session_on(gpu).unwrap();
     let mut reference = model.session_on(&Cpu::best()).unwrap();
     let first = program.inputs.concat();
     for &count in counts {
@@ -56,7 +56,7 @@ fn requant(b: &mut Builder, s: &mut Source, n: u32, scales: bool) -> PerChannel 
 }
 
 fn linear(wide: bool, epilogue: Epilogue, n: u32, k: u32, scales: bool) {
-    check(&format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
+    check(gpu(), &format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
         let mut s = Source::new(u64::from(k) + u64::from(wide));
         Op::Linear(Linear {
             rows: 130,
@@ -90,7 +90,7 @@ fn rows_of_int16_take_every_tile() {
 fn conv2d(in_channels: u32, out_channels: u32, groups: u32, [kernel, stride, pad]: [u32; 3]) {
     let out = (18 + 2 * pad - kernel) / stride + 1;
     let about = format!("{in_channels} to {out_channels} channels in {groups} groups, kernel {kernel}");
-    check(&about, &[1, 64], move |b| {
+    check(gpu(), &about, &[1, 64], move |b| {
         let s = &mut Source::new(kernel.into());
         let destination = b.destination(s, Epilogue::I8, out * out * out_channels);
         Op::Conv2d(Conv2d {
@@ -135,7 +135,7 @@ fn groups_of_channels_of_many_frames() {
 /// Three heads side by side in each row of A, B and the result.
 fn matmul(wide: bool, transpose_b: bool, [m, n, k]: [u32; 3], out: DType) {
     let about = format!("{m} × {n} × {k}, wide {wide}, transposed {transpose_b}, to {out:?}");
-    check(&about, &[1, 9, 64], move |b| {
+    check(gpu(), &about, &[1, 9, 64], move |b| {
         let s = &mut Source::new(u64::from(k));
         let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
         let mut requant = b.channels_from_scales(s, 3);

@@ -4,7 +4,7 @@ use quant::ops::{Attention, Channels};
 
 use super::Reason;
 use super::element::{element, slot};
-use crate::plan::{Dispatch, Planner};
+use crate::plan::{Dispatch, Larger, Planner, WORKGROUP_BYTES, grid};
 use crate::source::Source;
 
 /// Where an attention's rows lie, in bytes, and what a head takes of one.
@@ -128,26 +128,25 @@ fn element(index: u32) -> i32 {
 const PARTS: &[&str] =
     &[include_str!("../../shaders/gemm.wgsl"), include_str!("../../shaders/attention.wgsl")];
 
+/// Workgroups from which on each of them had better be small: about two for each processor of a
+/// large GPU.
+const MANY: u32 = 256;
+
 /// The attention itself over aligned rows.
 fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
     let words = rows.head_dim / 4;
-    let tiles = Tiles::of(words, op.queries, op.keys);
-    let high =
-        [op.score, op.requant].iter().all(|of| planner.blob(of.shift).iter().all(|&shift| shift >= 33));
-    let source = Source::of(PARTS)
-        .with("QUERIES", tiles.queries)
-        .with("WORDS", words)
-        .with("COLUMNS", words.div_ceil(4))
-        .with("CHUNK", tiles.chunk)
-        .with("Q_COLUMNS", tiles.q_columns)
-        .with("STORED", tiles.stored.into())
-        .with("SCORE_STRIDE", tiles.score_stride)
-        .with("VALUES", tiles.values)
-        .with("THREADS", tiles.threads())
-        .with("REGION", tiles.region())
-        .with("HIGH_SHIFTS", high.into());
-    let mut dispatch = Dispatch::new("attention", source);
-    let blocks = op.queries.div_ceil(tiles.queries);
+    let tiles = |many| Tiles::of(words, (op.queries, op.keys), many, planner.workgroup_bytes());
+    // At most a byte of the arena each.
+    let workgroups = |tiles: Tiles| op.heads * op.queries.div_ceil(tiles.queries);
+    let (few, many) = (tiles(false), tiles(true));
+    let enough = MANY.div_ceil(workgroups(many));
+    let first = if enough > 1 { few } else { many };
+    let mut dispatch = Dispatch::new("attention", source(op, planner, words, first));
+    dispatch.workgroups(workgroups(first));
+    if first != many {
+        let (source, grid) = (source(op, planner, words, many), grid(workgroups(many)));
+        dispatch.larger.push(Larger { frames: enough, source, grid });
+    }
     for (name, value) in [
         ("q", rows.q / 4),
         ("k", rows.k / 4),
@@ -159,7 +158,6 @@ fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
         ("queries", op.queries),
         ("keys", op.keys),
         ("heads", op.heads),
-        ("blocks", blocks),
     ] {
         dispatch.params.set(name, value);
     }
@@ -170,9 +168,26 @@ fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
         [score.cast_unsigned(), score_shift.into(), out.cast_unsigned(), out_shift.into()]
     });
     dispatch.constants("requant", words);
-    // At most a byte of the arena each.
-    dispatch.workgroups(op.heads * blocks);
     dispatch
+}
+
+/// The kernel of `tiles` for heads of `words` words.
+fn source(op: &Attention, planner: &Planner<'_>, words: u32, tiles: Tiles) -> Source {
+    let high =
+        [op.score, op.requant].iter().all(|of| planner.blob(of.shift).iter().all(|&shift| shift >= 33));
+    Source::of(PARTS)
+        .with("QUERIES", tiles.queries)
+        .with("WORDS", words)
+        .with("COLUMNS", words.div_ceil(4))
+        .with("CHUNK", tiles.chunk)
+        .with("Q_COLUMNS", tiles.q_columns)
+        .with("STORED", tiles.stored.into())
+        .with("SCORE_STRIDE", tiles.score_stride)
+        .with("VALUES", tiles.values)
+        .with("SPLIT", tiles.split)
+        .with("THREADS", tiles.threads())
+        .with("REGION", tiles.region())
+        .with("HIGH_SHIFTS", high.into())
 }
 
 /// How one workgroup goes about its queries; see the shader.
@@ -184,36 +199,49 @@ struct Tiles {
     stored: bool,
     score_stride: u32,
     values: u32,
+    split: u32,
 }
 
-/// Bytes of memory that WebGPU guarantees a workgroup.
-const SHARED: u32 = 16 << 10;
-
-/// Keys of a tile of scores, and of a tile of probabilities, as the shader has them.
+/// Keys of a tile of scores, and of a tile of probabilities, of each part of a workgroup.
 const KEYS: u32 = 64;
 const PART: u32 = 32;
 
+/// Most invocations that WebGPU guarantees a workgroup.
+const MOST: u32 = 256;
+
 /// Words of a row of kept scores; few of them, so that few kernels differ by them alone. Rows that
 /// follow each other begin 4, 12, 20 or 28 banks apart, so that no two of 8 share a bank.
-const STRIDES: [u32; 5] = [20, 52, 68, 100, 148];
+const STRIDES: [u32; 6] = [20, 52, 68, 100, 148, 260];
 
 impl Tiles {
-    /// The most queries that find room, of heads of `words` words.
-    fn of(words: u32, queries: u32, keys: u32) -> Self {
-        let most: &[u32] = if queries <= 16 { &[16] } else { &[32, 16] };
-        let kept = most.iter().flat_map(|&queries| Self::candidates(queries, words, Some(keys)));
-        let anew = Self::candidates(most[0], words, None);
-        kept.chain(anew).find(|tiles| tiles.bytes() <= SHARED).expect("one column of a tile finds room")
+    /// For `queries` queries and `keys` keys of heads of `words` words, what finds room in `room`
+    /// bytes of shared memory. Two parts to a workgroup where there are few workgroups, so that each
+    /// is done sooner; where there are `many`, one part in little memory, so that a processor takes
+    /// several at once. Queries for which there is more room share what is loaded of keys.
+    fn of(words: u32, (queries, keys): (u32, u32), many: bool, room: u32) -> Self {
+        let ways: &[(u32, u32, u32)] = match (many, queries <= 16) {
+            (false, false) => &[(32, 2, room), (16, 2, room), (32, 1, room), (16, 1, room)],
+            (true, false) => &[(32, 1, WORKGROUP_BYTES), (32, 2, room), (16, 1, room)],
+            (false, true) => &[(16, 2, room), (16, 1, room)],
+            (true, true) => &[(16, 1, room)],
+        };
+        let kept = ways.iter().flat_map(|&(queries, split, room)| {
+            let fits = move |tiles: &Self| tiles.bytes() <= room && tiles.threads() <= MOST;
+            Self::candidates((queries, split), words, Some(keys)).filter(fits)
+        });
+        let anew = Self::candidates((if queries <= 16 { 16 } else { 32 }, 1), words, None);
+        let fits = |tiles: &Self| tiles.bytes() <= WORKGROUP_BYTES;
+        kept.chain(anew.filter(fits)).next().expect("one column of a tile finds room")
     }
 
     /// From the most columns in shared memory at once to the fewest; `keys` where all scores are
     /// kept.
-    fn candidates(queries: u32, words: u32, keys: Option<u32>) -> impl Iterator<Item = Self> {
+    fn candidates((queries, split): (u32, u32), words: u32, keys: Option<u32>) -> impl Iterator<Item = Self> {
         let columns = words.div_ceil(4);
         // Queries of wide heads come and go with their keys.
         let whole = columns <= 8;
         let fewest = if keys.is_some() { columns.min(2) } else { 1 };
-        let row = keys.unwrap_or(KEYS).div_ceil(4);
+        let row = keys.unwrap_or(KEYS * split).div_ceil(4);
         let score_stride = STRIDES.into_iter().find(|&words| words >= row).unwrap_or(u32::MAX);
         (fewest..=columns.min(4)).rev().map(move |chunk| Self {
             queries,
@@ -222,18 +250,26 @@ impl Tiles {
             stored: keys.is_some(),
             score_stride,
             values: words.min(32),
+            split,
         })
     }
 
-    /// Invocations: 4 queries and 4 keys each, and 4 queries and a word of channels each.
-    fn threads(self) -> u32 {
+    /// Invocations of a part: 4 queries and 4 keys each, and 4 queries and a word of channels each.
+    fn base(self) -> u32 {
         self.queries / 4 * self.values.max(KEYS / 4)
+    }
+
+    /// Invocations.
+    fn threads(self) -> u32 {
+        self.base() * self.split
     }
 
     /// Words of four words for queries and keys, and for probabilities and values.
     fn region(self) -> u32 {
-        let scores = self.q_columns * (self.queries + 1) + self.chunk * (KEYS + 1);
-        let results = 2 * (PART / 16) * self.queries + PART / 4 * self.values;
+        let scores = self.q_columns * (self.queries + 1) + self.chunk * (KEYS * self.split + 1);
+        let results = self.split * (2 * (PART / 16) * self.queries + PART / 4 * self.values);
+        let joined = if self.split > 1 { 4 * self.base() } else { 0 };
+        let results = results.max(joined);
         if self.stored { scores.max(results) } else { scores + results }
     }
 
@@ -251,15 +287,20 @@ mod tests {
 
     #[test]
     fn common_shapes_keep_their_scores() {
-        let tiles = |head_dim: u32, keys| Tiles::of(head_dim / 4, keys, keys);
-        let kept = |head_dim, keys| (tiles(head_dim, keys).stored, tiles(head_dim, keys).queries);
-        assert_eq!(kept(64, 197), (true, 32));
-        assert_eq!(kept(64, 257), (true, 32));
-        assert_eq!(kept(80, 257), (true, 32));
-        assert_eq!(kept(32, 49), (true, 32));
-        assert_eq!(kept(64, 577), (true, 16));
-        assert_eq!(kept(80, 577), (true, 16));
-        assert_eq!(kept(64, 1025), (false, 32));
+        let kept = |head_dim: u32, keys, many, room| {
+            let tiles = Tiles::of(head_dim / 4, (keys, keys), many, room);
+            (tiles.stored, tiles.queries, tiles.split)
+        };
+        let few = |head_dim, keys| kept(head_dim, keys, false, WORKGROUP_BYTES);
+        assert_eq!(few(64, 197), (true, 32, 2));
+        assert_eq!(few(64, 257), (true, 16, 2));
+        assert_eq!(few(80, 257), (true, 16, 2));
+        assert_eq!(few(32, 49), (true, 32, 2));
+        assert_eq!(few(64, 577), (true, 16, 1));
+        assert_eq!(few(64, 1025), (false, 32, 1));
+        assert_eq!(kept(64, 197, true, WORKGROUP_BYTES), (true, 32, 1));
+        assert_eq!(kept(64, 577, true, 2 * WORKGROUP_BYTES), (true, 32, 2));
+        assert_eq!(kept(64, 1025, false, 2 * WORKGROUP_BYTES), (true, 16, 2));
     }
 
     proptest! {
@@ -269,11 +310,14 @@ mod tests {
             words in prop_oneof![1u32..40, 1u32..=1 << 14],
             queries in prop_oneof![1u32..40, 1u32..=1 << 31],
             keys in prop_oneof![1u32..1200, 1u32..=1 << 31],
+            many: bool,
+            larger: bool,
         ) {
-            let tiles = Tiles::of(words, queries, keys);
-            prop_assert!(tiles.bytes() <= SHARED, "{tiles:?}");
-            let makers = PART / 16 * (tiles.queries + tiles.values);
-            prop_assert!((makers.max(64)..=256).contains(&tiles.threads()), "{tiles:?}");
+            let room = if larger { 2 * WORKGROUP_BYTES } else { WORKGROUP_BYTES };
+            let tiles = Tiles::of(words, (queries, keys), many, room);
+            prop_assert!(tiles.bytes() <= room, "{tiles:?}");
+            let makers = tiles.split * PART / 16 * (tiles.queries + tiles.values);
+            prop_assert!((makers.max(64)..=MOST).contains(&tiles.threads()), "{tiles:?}");
             prop_assert!(tiles.chunk >= 1 && tiles.q_columns >= tiles.chunk);
             prop_assert!(!tiles.stored || tiles.score_stride >= keys.div_ceil(4));
         }

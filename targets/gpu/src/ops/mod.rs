@@ -19,6 +19,8 @@ mod softmax;
 
 use quant::Op;
 
+pub(crate) use self::epilogue::place;
+pub(crate) use self::gemm::Tiles;
 use crate::plan::Planner;
 
 /// What no shader does, in words.

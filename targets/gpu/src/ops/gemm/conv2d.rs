@@ -45,7 +45,7 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
         return depthwise::depthwise(op, planner);
     }
     let out = epilogue::place(&op.out);
-    let whole = op.groups == 1 && whole_words(out, op.out_channels);
+    let whole = op.groups == 1 && whole_words(out, op.out_channels) && planner.means.tiles.fit(false);
     let mut dispatch = if whole {
         tiled("conv2d", &[WEIGHTS, WINDOWS], out)
     } else {
@@ -62,7 +62,8 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
     if whole {
         let rows = op.out_height * op.out_width;
         let shape = Shape { products: 1, joined: true, rows, columns: op.out_channels };
-        dispatch = spread(dispatch, shape, Variant { wide: false, column_sums: false, across: true });
+        let variant = Variant { wide: false, column_sums: false, across: true };
+        dispatch = spread(dispatch, &planner.means.tiles, shape, variant);
     }
     planner.push(dispatch);
     Ok(())

@@ -11,8 +11,13 @@ pub(super) struct Tile {
     pub columns: u32,
     /// Words of A and B that a workgroup holds of each row and column at a time.
     pub words: u32,
-    /// Rows of an invocation, and as many columns; a multiple of 4.
-    pub each: u32,
+    /// Rows of an invocation, a multiple of 4.
+    pub down: u32,
+    /// Columns of an invocation, a multiple of 4.
+    pub across: u32,
+    /// Parts into which the words are divided, each for invocations of its own, whose sums are
+    /// added up at the end; more than 1 keeps a GPU busy that has few tiles.
+    pub split: u32,
 }
 
 /// What a product asks of its kernel.
@@ -28,9 +33,14 @@ pub(super) struct Variant {
 }
 
 impl Tile {
+    /// Invocations that have all results among them.
+    const fn part(self) -> u32 {
+        self.rows / self.down * (self.columns / self.across)
+    }
+
     /// Invocations of a workgroup.
     pub(super) const fn invocations(self) -> u32 {
-        self.rows / self.each * (self.columns / self.each)
+        self.part() * self.split
     }
 
     /// Groups of four rows or columns that lie side by side, and one of padding, which spreads
@@ -43,7 +53,8 @@ impl Tile {
     #[cfg(test)]
     const fn shared_bytes(self, wide: bool) -> u32 {
         let a = Self::stride(self.rows) * if wide { 2 } else { 1 };
-        self.words * (a + Self::stride(self.columns)) * 16
+        let sums = if self.split > 1 { self.rows * self.columns * 4 } else { 0 };
+        self.words * (a + Self::stride(self.columns)) * 16 + sums
     }
 
     /// The text, in the order of execution.
@@ -58,6 +69,7 @@ impl Tile {
         text.push_str("        }\n");
         self.multiply(variant, &mut text);
         text.push_str("    }\n");
+        self.join(&mut text);
         self.store(variant, &mut text);
         text.push_str("}\n");
         text
@@ -71,6 +83,10 @@ impl Tile {
             let _ = writeln!(text, "var<workgroup> tile_high: array<vec4<u32>, {a}>;");
         }
         let _ = writeln!(text, "var<workgroup> tile_b: array<vec4<u32>, {b}>;");
+        if self.split > 1 {
+            let sums = self.rows * self.columns / 4;
+            let _ = writeln!(text, "var<workgroup> sums: array<vec4<i32>, {sums}>;");
+        }
         let _ = write!(
             text,
             "@compute @workgroup_size({})
@@ -128,10 +144,11 @@ fn main(
             let _ = writeln!(text, "    var b{unit} = vec4<u32>();");
         }
         self.load("0u", variant, text);
-        let across = self.columns / self.each;
-        let _ = writeln!(text, "    let x = lane % {across}u;\n    let y = lane / {across}u;");
-        for column in 0..self.each {
-            for row in 0..self.each {
+        let across = self.columns / self.across;
+        let _ = writeln!(text, "    let part = lane / {}u;\n    let x = lane % {across}u;", self.part());
+        let _ = writeln!(text, "    let y = lane % {}u / {across}u;", self.part());
+        for column in 0..self.across {
+            for row in 0..self.down {
                 let _ = writeln!(text, "    var c{row}_{column} = 0;");
                 if variant.wide {
                     let _ = writeln!(text, "    var h{row}_{column} = 0;");
@@ -182,22 +199,36 @@ fn main(
         }
     }
 
-    /// Adds the products of a step.
+    /// Adds the products of a step: without a loop, which costs a third of the speed.
     fn multiply(self, variant: Variant, text: &mut String) {
-        let (down, across) = (self.rows / self.each, self.columns / self.each);
+        let (down, across) = (self.rows / self.down, self.columns / self.across);
         let (a, b) = (Self::stride(self.rows), Self::stride(self.columns));
-        let _ = writeln!(text, "        for (var i = 0u; i < {}u; i++) {{", self.words);
-        for four in 0..self.each / 4 {
-            let _ = writeln!(text, "            let a{four} = tile_a[i * {a}u + {}u + y];", four * down);
-            if variant.wide {
-                let at = four * down;
-                let _ = writeln!(text, "            let high{four} = tile_high[i * {a}u + {at}u + y];");
+        let words = self.words / self.split;
+        let _ = writeln!(text, "        let at_a = part * {}u + y;", words * a);
+        let _ = writeln!(text, "        let at_b = part * {}u + x;", words * b);
+        for word in 0..words {
+            text.push_str("        {\n");
+            for four in 0..self.down / 4 {
+                let at = word * a + four * down;
+                let _ = writeln!(text, "            let a{four} = tile_a[at_a + {at}u];");
+                if variant.wide {
+                    let _ = writeln!(text, "            let high{four} = tile_high[at_a + {at}u];");
+                }
             }
-            let _ = writeln!(text, "            let b{four} = tile_b[i * {b}u + {}u + x];", four * across);
+            for four in 0..self.across / 4 {
+                let at = word * b + four * across;
+                let _ = writeln!(text, "            let b{four} = tile_b[at_b + {at}u];");
+            }
+            self.dots(variant, text);
+            text.push_str("        }\n");
         }
-        for column in 0..self.each {
+    }
+
+    /// Adds the products of one word of each row and column.
+    fn dots(self, variant: Variant, text: &mut String) {
+        for column in 0..self.across {
             let b = format!("b{}", lane(column));
-            for row in 0..self.each {
+            for row in 0..self.down {
                 let at = lane(row);
                 let _ = writeln!(text, "            c{row}_{column} += dot4I8Packed(a{at}, {b});");
                 if variant.wide {
@@ -208,13 +239,38 @@ fn main(
                 let _ = writeln!(text, "            s{column} += dot4I8Packed(0x01010101u, {b});");
             }
         }
-        text.push_str("        }\n");
+    }
+
+    /// Adds the sums of all parts to those of the first, which stores them.
+    fn join(self, text: &mut String) {
+        if self.split == 1 {
+            return;
+        }
+        let fours = self.down * self.across / 4;
+        let sum = |at: u32| {
+            let (row, column) = (at / (self.across / 4), at % (self.across / 4) * 4);
+            (0..4).map(|k| format!("c{row}_{}", column + k)).collect::<Vec<_>>()
+        };
+        let place = |at: u32| format!("sums[{}u + lane % {}u]", at * self.part(), self.part());
+        let _ = writeln!(text, "    for (var giver = 1u; giver < {}u; giver++) {{", self.split);
+        text.push_str("        workgroupBarrier();\n        if (part == giver) {\n");
+        for at in 0..fours {
+            let _ = writeln!(text, "            {} = vec4<i32>({});", place(at), sum(at).join(", "));
+        }
+        text.push_str("        }\n        workgroupBarrier();\n        if (part == 0u) {\n");
+        for at in 0..fours {
+            let _ = writeln!(text, "            let sums{at} = {};", place(at));
+            for (name, lane) in sum(at).iter().zip(['x', 'y', 'z', 'w']) {
+                let _ = writeln!(text, "            {name} += sums{at}.{lane};");
+            }
+        }
+        text.push_str("        }\n    }\n    if (part > 0u) {\n        return;\n    }\n");
     }
 
     /// Finishes and stores the results, four columns of a row at once. A loop over rows, so that
     /// there is one copy of the epilogue for each four columns: drivers take long for many.
     fn store(self, variant: Variant, text: &mut String) {
-        let (down, across) = (self.rows / self.each, self.columns / self.each);
+        let (down, across) = (self.rows / self.down, self.columns / self.across);
         let _ = write!(
             text,
             "    for (var i = 0u; i < {}u; i++) {{
@@ -224,10 +280,10 @@ fn main(
         }}
         let out = out_row(place, row);
 ",
-            self.each,
+            self.down,
             4 * down
         );
-        for four in 0..self.each / 4 {
+        for four in 0..self.across / 4 {
             let column = format!("first_column + {}u + x * 4u", four * 4 * across);
             let _ = writeln!(text, "        let column{four} = {column};");
             let _ = writeln!(text, "        if (column{four} < P.n) {{");
@@ -254,7 +310,7 @@ fn main(
             format!("vec4<i32>({})", sums.join(", "))
         };
         let _ = writeln!(text, "            var {name} = {};", of(0));
-        for row in 1..self.each {
+        for row in 1..self.down {
             let _ = writeln!(text, "            {name} = select({name}, {}, i == {row}u);", of(row));
         }
     }
@@ -288,10 +344,12 @@ mod tests {
             let tile = row.tile;
             assert!(tile.invocations() <= 256, "{}", row.name);
             assert!(tile.shared_bytes(row.wide) <= 16 << 10, "{}: {}", row.name, tile.shared_bytes(row.wide));
-            for side in [tile.rows, tile.columns] {
+            for (side, each) in [(tile.rows, tile.down), (tile.columns, tile.across)] {
                 assert_eq!(side / 4 * tile.words % tile.invocations(), 0, "{}", row.name);
-                assert_eq!(side % (tile.each * 4), 0, "{}", row.name);
+                assert_eq!((side % each, each % 4), (0, 0), "{}", row.name);
             }
+            assert_eq!(tile.words % tile.split, 0, "{}", row.name);
+            assert!(tile.split == 1 || !row.wide, "{}", row.name);
             assert_eq!(super::super::weights::STEP_WORDS % tile.words as usize, 0, "{}", row.name);
         }
     }

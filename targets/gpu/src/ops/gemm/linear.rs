@@ -15,7 +15,7 @@ use crate::plan::Planner;
 pub(crate) fn linear(op: &Linear, planner: &mut Planner<'_>) -> Result<(), Reason> {
     let (x, out) = (place(op.x), epilogue::place(&op.out));
     let wide = x.dtype == DType::I16;
-    let whole = whole_words(out, op.n);
+    let whole = whole_words(out, op.n) && planner.means.tiles.fit(wide);
     let mut dispatch =
         if whole { tiled("linear", &[WEIGHTS, ROWS], out) } else { general("linear", general::LINEAR, out) };
     let aligned = x.offset.is_multiple_of(4) && (op.k * x.bytes()).is_multiple_of(4);
@@ -28,7 +28,8 @@ pub(crate) fn linear(op: &Linear, planner: &mut Planner<'_>) -> Result<(), Reaso
     set_panel(&mut dispatch, Panel::of(weights, op.n, op.k, op.k));
     if whole {
         let shape = Shape { products: 1, joined: true, rows: op.rows, columns: op.n };
-        dispatch = spread(dispatch, shape, Variant { wide, column_sums: false, across: true });
+        dispatch =
+            spread(dispatch, &planner.means.tiles, shape, Variant { wide, column_sums: false, across: true });
     }
     planner.push(dispatch);
     Ok(())

@@ -14,7 +14,7 @@ use crate::plan::{Dispatch, Planner};
 pub(crate) fn matmul(op: &MatMul, planner: &mut Planner<'_>) -> Result<(), Reason> {
     let wide = place(op.a).dtype == DType::I16;
     // Rows and batch elements begin words where one row does: they lie at multiples of it.
-    let whole = whole_words(place(op.out), op.n);
+    let whole = whole_words(place(op.out), op.n) && planner.means.tiles.fit(wide);
     let mut dispatch = if whole {
         tiled("matmul", &[BATCHES], place(op.out))
     } else {
@@ -26,7 +26,7 @@ pub(crate) fn matmul(op: &MatMul, planner: &mut Planner<'_>) -> Result<(), Reaso
     if whole {
         let shape = Shape { products: op.batch, joined: false, rows: op.m, columns: op.n };
         let variant = Variant { wide, column_sums: wide, across: !op.transpose_b };
-        dispatch = spread(dispatch, shape, variant);
+        dispatch = spread(dispatch, &planner.means.tiles, shape, variant);
     }
     planner.push(dispatch);
     Ok(())

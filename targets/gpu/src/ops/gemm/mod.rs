@@ -1,7 +1,7 @@
 //! Matrix products: Linear, Conv2d as a product with what lies below its windows, and MatMul.
 //!
-//! Where the results of a row fill whole words, a product is cut into tiles; otherwise, and where
-//! a convolution has groups, a general kernel takes its place. Convolutions of every channel by
+//! Where the results of a row fill whole words, a product is cut into tiles; otherwise, where a
+//! convolution has groups and where no tile is left, a general kernel takes its place. Convolutions of every channel by
 //! itself have a kernel of their own where channels fill whole words.
 
 mod conv2d;
@@ -16,6 +16,7 @@ mod weights;
 pub(super) use self::conv2d::conv2d;
 pub(super) use self::linear::linear;
 pub(super) use self::matmul::matmul;
+pub(crate) use self::tile::Tiles;
 use self::weights::Panel;
 use super::element::{Place, element};
 use super::epilogue::{BY_WORD, EPILOGUE};

@@ -12,7 +12,7 @@ pub(super) struct Panel {
 }
 
 /// Words of a channel are a multiple of this many; the last ones are zeros.
-pub(super) const STEP_WORDS: usize = 16;
+pub(super) const STEP_WORDS: usize = 32;
 
 impl Panel {
     /// Of `n` rows of `k` weights, `run` a divisor of `k`.
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn runs_begin_words_and_channels_lie_side_by_side() {
         let panel = Panel::of(&[1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6], 2, 6, 3);
-        assert_eq!((panel.k_words, panel.columns, panel.words.len()), (2, 4, 64));
+        assert_eq!((panel.k_words, panel.columns, panel.words.len()), (2, 4, 128));
         assert_eq!(panel.words[..8], [0x0003_0201, 0x00fd_feff, 0, 0, 0x0006_0504, 0x00fa_fbfc, 0, 0]);
         assert!(panel.words[8..].iter().all(|&word| word == 0));
     }
