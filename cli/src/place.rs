@@ -178,11 +178,15 @@ impl EngineArgs {
     }
 }
 
-/// A session of `model` on `backend`; where another backend runs it, that is said here.
+/// A session of `model` on `backend`; where another backend or other kernels run it, that is said here.
 pub fn session(model: &Model, backend: &dyn Backend) -> Result<Session, Failure> {
     let session = model.session_on(backend)?;
     if let Some(Fallback { backend, reason }) = session.fallback() {
         eprintln!("note: the whole model runs on {backend}: {reason}");
+    }
+    let disabled = session.disabled();
+    if !disabled.is_empty() {
+        eprintln!("note: the driver miscompiles tiles of {}; others take their place", disabled.join(", "));
     }
     Ok(session)
 }

@@ -60,6 +60,12 @@ pub trait Run: Send {
         None
     }
 
+    /// Kernels that failed their test on this device, by name, others of the same results in their
+    /// place.
+    fn disabled(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Nanoseconds that the engine spent on the last submission that was waited for, transfers left
     /// out, by a clock of its own; `None` where it has none.
     fn device_nanoseconds(&self) -> Option<u64> {

@@ -66,6 +66,13 @@ impl Session {
         self.run.fallback()
     }
 
+    /// Kernels of this device that its driver miscompiles, by name: they failed their test, and others
+    /// of the same results have taken their place. Tests run when a session is made and when a run
+    /// needs other kernels than those before.
+    pub fn disabled(&self) -> Vec<&'static str> {
+        self.run.disabled()
+    }
+
     /// The kernels in use.
     pub fn kernels(&self) -> &str {
         self.run.kernels()

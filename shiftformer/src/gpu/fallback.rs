@@ -77,3 +77,46 @@ impl Run for OnCpu {
         self.run.wait(ticket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    fn bundled() -> Model {
+        Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/vit_fmnist.shf")).expect("a container")
+    }
+
+    fn open() -> Gpu {
+        Gpu::open(None).expect("a GPU, or Mesa's lavapipe: `cargo xtask prepare` installs it")
+    }
+
+    fn logits(model: &Model, backend: &dyn Backend) -> Vec<i32> {
+        let mut session = model.session_on(backend).expect("a session");
+        let outputs = session.run(&vec![7; model.frame_len()]).expect("a run");
+        outputs.values(0).expect("logits").to_vec()
+    }
+
+    #[test]
+    fn the_processor_takes_over_where_a_shader_is_miscompiled() {
+        let (model, gpu) = (bundled(), open());
+        gpu.0.spoil("layer_norm");
+        let adapter = gpu.adapter().name.clone();
+        let backend = gpu.or_cpu(Cpu::best());
+        let session = model.session_on(&backend).expect("a session");
+        let Fallback { backend: other, reason } = session.fallback().expect("a fallback");
+        assert_eq!(*other, Cpu::best().name());
+        assert!(reason.contains("`layer_norm`") && reason.contains(&adapter), "{reason}");
+        assert_eq!(logits(&model, &backend), logits(&model, &Cpu::best()));
+    }
+
+    #[test]
+    fn a_tile_that_is_miscompiled_is_told() {
+        let (model, gpu) = (bundled(), open());
+        gpu.0.spoil("16x32");
+        let backend = gpu.or_cpu(Cpu::best());
+        let session = model.session_on(&backend).expect("a session");
+        assert_eq!((session.fallback(), session.disabled()), (None, vec!["16x32"]));
+        assert_eq!(logits(&model, &backend), logits(&model, &Cpu::best()));
+    }
+}

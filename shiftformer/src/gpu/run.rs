@@ -104,6 +104,10 @@ impl Run for GpuRun {
         Some(&self.program.gpu().adapter().name)
     }
 
+    fn disabled(&self) -> Vec<&'static str> {
+        self.program.gpu().disabled()
+    }
+
     fn device_nanoseconds(&self) -> Option<u64> {
         self.nanoseconds
     }
