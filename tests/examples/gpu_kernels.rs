@@ -20,8 +20,10 @@ use shiftformer_tests::case::{Builder, Case, Epilogue};
 use shiftformer_tests::ops::AttentionShape;
 use shiftformer_tests::source::Source;
 
-/// How long a program runs before it is timed: an idle GPU has a low clock.
-const WARM: Duration = Duration::from_millis(300);
+/// How long a GPU is kept busy before a program is timed: an idle one has a low clock.
+const WARM: Duration = Duration::from_millis(400);
+/// The same before each run that is timed: while frames go in and results come back, it is idle.
+const REWARM: Duration = Duration::from_millis(8);
 /// Runs that are timed.
 const RUNS: usize = 25;
 /// Rows of a frame that are compared with the processor's.
@@ -44,14 +46,36 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:<46} {:>6} {:>9} {:>8} {:>10} {:>7}", "", "frames", "ms", "TOPS", "fs per MAC", "ratio");
     }
     let mut base = 0.0;
+    let mut heater = if quick { None } else { Some(Heater::new(&gpu)?) };
     for row in rows(quick) {
-        let timed = row.time(&gpu, if quick { Duration::ZERO } else { WARM })?;
+        let timed = row.time(&gpu, heater.as_mut())?;
         if row.is_base {
             base = timed.fs_per_mac();
         }
         timed.print(&row, timed.fs_per_mac() / base, json);
     }
     Ok(())
+}
+
+/// A program that keeps a GPU busy: much work on few bytes.
+struct Heater {
+    session: Session,
+    frame: Vec<u8>,
+}
+
+impl Heater {
+    fn new(gpu: &Gpu) -> Result<Self, Box<dyn Error>> {
+        let model = Shape::Attention { keys: 4096, heads: 6, head_dim: 64 }.model(u32::MAX)?;
+        Ok(Self { session: model.session_on(gpu)?, frame: frame(&model, 0) })
+    }
+
+    fn run(&mut self, time: Duration) -> Result<(), Box<dyn Error>> {
+        let begin = Instant::now();
+        while begin.elapsed() < time {
+            self.session.run(&self.frame)?;
+        }
+        Ok(())
+    }
 }
 
 /// Something to time.
@@ -174,17 +198,16 @@ fn output(session: &mut Session, frames: &[Vec<u8>], number: usize) -> Result<Ve
 }
 
 impl Row {
-    fn time(&self, gpu: &Gpu, warm: Duration) -> Result<Timed, Box<dyn Error>> {
+    fn time(&self, gpu: &Gpu, mut heater: Option<&mut Heater>) -> Result<Timed, Box<dyn Error>> {
+        let mut heat = |time| heater.as_mut().map_or(Ok(()), |heater| heater.run(time));
         let model = self.shape.model(u32::MAX)?;
         let mut session = model.session_on(gpu)?;
         let frames: Vec<Vec<u8>> = (0..self.frames).map(|number| frame(&model, number)).collect();
         self.compare(&mut session, &frames)?;
-        let begin = Instant::now();
-        while begin.elapsed() < warm {
-            session.run_batch(&frames)?;
-        }
+        heat(WARM)?;
         let mut nanoseconds = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
+            heat(REWARM)?;
             session.run_batch(&frames)?;
             nanoseconds.push(session.engine().device_nanoseconds().ok_or("the GPU does not tell the time")?);
         }
