@@ -17,14 +17,16 @@ mod fill;
 mod shrink;
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 pub(crate) use self::case::Case;
 use self::case::{Batch, FRAMES};
 pub(crate) use self::shrink::Sides;
 use crate::device::Gpu;
 use crate::error::RunError;
+use crate::landing::{Landing, State};
 use crate::memory::{Constants, buffer};
 use crate::plan::{Kernel, Plan};
 
@@ -135,21 +137,21 @@ async fn execute(
 
 /// Maps `buffer` as soon as submission `index` has ended.
 async fn mapped(gpu: &Gpu, buffer: &wgpu::Buffer, index: wgpu::SubmissionIndex) -> Result<(), RunError> {
-    let state = Arc::new(Mutex::new((None, Waker::noop().clone())));
-    let told = Arc::clone(&state);
-    buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-        let mut state = told.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Some(result.is_ok());
-        let waker = state.1.clone();
-        drop(state);
-        waker.wake();
+    let landing = Arc::new(Landing::default());
+    let told = Arc::clone(&landing);
+    buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| told.end(result.is_ok()));
+    // A browser answers later. A native driver may tell another thread, one that asks at the same
+    // time, and that thread may take a moment to tell the landing.
+    while cfg!(not(target_arch = "wasm32")) && landing.state() == State::Pending {
+        let wait = wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: None };
+        gpu.device().poll(wait).map_err(|_| RunError::Lost)?;
+    }
+    let ended = poll_fn(|context| {
+        landing.wake_later(context.waker());
+        match landing.state() {
+            State::Pending => Poll::Pending,
+            ended => Poll::Ready(ended),
+        }
     });
-    let wait = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
-    gpu.device().poll(wait).map_err(|_| RunError::Lost)?;
-    let done = std::future::poll_fn(|context| {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.1 = context.waker().clone();
-        state.0.map_or(Poll::Pending, Poll::Ready)
-    });
-    if done.await && !gpu.has_failed() { Ok(()) } else { Err(RunError::Lost) }
+    if ended.await == State::Done && !gpu.has_failed() { Ok(()) } else { Err(RunError::Lost) }
 }
