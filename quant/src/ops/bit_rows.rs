@@ -279,7 +279,7 @@ pub enum BinaryOut {
     },
 }
 
-/// Largest magnitude of a sum, as a power of two, that a bias of at most 2³⁰ leaves room for.
+/// Largest magnitude of a shifted sum: with it, a bias is less than 2³⁰.
 const MAX_SUM: u64 = 1 << 30;
 
 impl BinaryOut {
@@ -297,8 +297,18 @@ impl BinaryOut {
     pub(crate) fn check(&self, consts: &Consts<'_>, n: u32, largest: u64) -> Result<(), Reject> {
         match self {
             BinaryOut::Shifted { up, .. } if *up > 30 || largest << up > MAX_SUM => Err(Reject::Shift),
-            BinaryOut::Dense { requant, out } | BinaryOut::Shifted { requant, out, .. } => {
+            BinaryOut::Dense { requant, out } => {
                 requant.check(consts, n)?;
+                out.check(consts)
+            }
+            BinaryOut::Shifted { up, requant, out } => {
+                requant.check(consts, n)?;
+                // The largest sum and the largest bias are together one more than 32 bits hold.
+                let room = u64::from(i32::MAX.unsigned_abs()) - (largest << up);
+                let exceeds = |&bias: &i32| bias > 0 && u64::from(bias.unsigned_abs()) > room;
+                if consts.get(requant.bias, n)?.iter().any(exceeds) {
+                    return Err(Reject::Bias);
+                }
                 out.check(consts)
             }
             BinaryOut::Bits(out) => out.check(consts, n),

@@ -149,7 +149,8 @@ impl LinearShape {
                 match s.below(2) {
                     0 => BinaryOut::Dense { requant, out },
                     _ => BinaryOut::Shifted {
-                        up: (30 - largest.next_power_of_two().ilog2()) as u8,
+                        // Room for a bias of 2³⁰.
+                        up: (30 - (largest + 1).next_power_of_two().ilog2()) as u8,
                         requant,
                         out,
                     },

@@ -147,7 +147,8 @@ impl Emitter<'_> {
         let zero = f64::from(self.graph.tensors[x].zero);
         let corrections = self.corrections_of(index, x, dense);
         let out_offset = f64::from(target.zero) * target.scale;
-        let limit = f64::from(MAX_BIAS);
+        // Beside shifted sums of the largest magnitude there is room for no more.
+        let limit = f64::from(MAX_BIAS - 1);
         let (mut bias, mut accumulator_scales) = (Vec::new(), Vec::new());
         for (channel, (row, &scale)) in signs.positive.chunks(dense.k).zip(&signs.scales).enumerate() {
             let real = f64::from(dense.bias[channel]) + corrections[channel] + out_offset;
