@@ -413,26 +413,6 @@ mod tests {
         }
     }
 
-    /// One int8 of −128 by a weight of −1, shifted up to 2³⁰.
-    #[test]
-    fn a_bias_beside_the_largest_shifted_sum_is_less_than_its_limit() {
-        for (bias, checked) in [((1 << 30) - 1, Ok(())), (1 << 30, Err(Reject::Bias)), (-(1 << 30), Ok(()))] {
-            let (mut arena, mut consts) = (Buffer::new(), Buffer::new());
-            let scale = Channels { mantissa: consts.blob(&[1 << 30]), shift: consts.blob(&[31u8]) };
-            let requant = PerChannel { bias: consts.blob(&[bias]), scale };
-            let x = BitAct::I8(arena.slot(&[i8::MIN]));
-            let slot: Slot<i32> = arena.slot(&[0]);
-            let out = BinaryOut::Shifted { up: 23, requant, out: Destination::I32 { out: slot } };
-            let weights = consts.blob(&[0u32]);
-            let op = BinaryLinear { rows: 1, k: 1, n: 1, group: 1, x, weights, pack: BitPack::Rows, out };
-            assert_eq!(op.check(&Consts::new(consts.bytes())), checked, "{bias}");
-            if checked.is_ok() {
-                let got = run(op, &arena, &consts, 1).unwrap().get(slot);
-                assert_eq!(i128::from(got[0]), exact(1 << 30, bias, 1 << 30, 31), "{bias}");
-            }
-        }
-    }
-
     #[test]
     fn the_largest_sums_are_exact() {
         let bits = vec![u32::MAX; MAX_K as usize / 32];

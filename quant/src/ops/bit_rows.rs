@@ -389,3 +389,32 @@ impl BinaryLinearOut<'_> {
 
 /// Channels finished together.
 pub(crate) const BLOCK: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::BitPack;
+    use crate::ops::testing::{Buffer, run};
+    use crate::ops::{BinaryLinear, BitAct, Channels};
+
+    /// One int8 of −128 by a weight of −1, shifted up to 2³⁰.
+    #[test]
+    fn a_bias_beside_the_largest_shifted_sum_is_less_than_its_limit() {
+        let most = 1 << 30;
+        // Half of what the sum and the bias are together, rounded half up.
+        for (bias, half) in [(most - 1, Ok(most)), (most, Err(Reject::Bias)), (-most, Ok(0))] {
+            let (mut arena, mut consts) = (Buffer::new(), Buffer::new());
+            let scale = Channels { mantissa: consts.blob(&[1 << 30]), shift: consts.blob(&[31u8]) };
+            let requant = PerChannel { bias: consts.blob(&[bias]), scale };
+            let x = BitAct::I8(arena.slot(&[i8::MIN]));
+            let slot: Slot<i32> = arena.slot(&[0]);
+            let out = BinaryOut::Shifted { up: 23, requant, out: Destination::I32 { out: slot } };
+            let weights = consts.blob(&[0u32]);
+            let op = BinaryLinear { rows: 1, k: 1, n: 1, group: 1, x, weights, pack: BitPack::Rows, out };
+            assert_eq!(op.check(&Consts::new(consts.bytes())), half.map(|_| ()), "{bias}");
+            if let Ok(half) = half {
+                assert_eq!(run(op, &arena, &consts, 1).unwrap().get(slot), [half], "{bias}");
+            }
+        }
+    }
+}
