@@ -29,7 +29,7 @@ pub use graph::{Dense, Function, Graph, Node, Output, Pairs, Part, Tensor};
 pub use layout::{Geometry, Strided, TensorId};
 pub use preprocessing::{Preprocessing, StatedPixels};
 pub use progress::Progress;
-pub use scores::{ADDEND_LIMIT, SCORE_REACH, least_score};
+pub use scores::{SCORE_REACH, least_score};
 pub use simplify::{fold_pixels, simplify};
 
 /// The code in the README is tested.

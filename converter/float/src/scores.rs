@@ -8,7 +8,7 @@ pub const SCORE_REACH: f32 = 16.0 * std::f32::consts::LN_2;
 
 /// Magnitude from which float32 holds no fractions. Where every score of a row has such an
 /// addend, the float model has lost the scores, and its softmax is uniform.
-pub const ADDEND_LIMIT: f32 = (1u32 << 23) as f32;
+pub(crate) const ADDEND_LIMIT: f32 = (1u32 << 23) as f32;
 
 impl Graph {
     /// For each tensor that only softmaxes of one width read: the elements that they normalise

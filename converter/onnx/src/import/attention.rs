@@ -96,8 +96,8 @@ impl Importer<'_> {
             scores = match mask.bools() {
                 None => self.affine(&scores, None, Some(&mask), 3)?,
                 Some(keeps) => {
-                    let values = keeps.iter().map(|keep| (!keep, f32::MIN));
-                    self.exclude(&scores, mask.shape.clone(), values)?
+                    let hidden = keeps.iter().map(|keep| !keep);
+                    self.exclude(&scores, mask.shape.clone(), hidden, f32::MIN)?
                 }
             };
         }
@@ -111,7 +111,7 @@ impl Importer<'_> {
                 .unsupported(format!("{rows} queries of {keys} keys are not masked as causal")));
         }
         self.spend(rows * keys)?;
-        let values = (0..rows * keys).map(|at| (at % keys > at / keys, f32::MIN));
-        self.exclude(&scores, vec![rows, keys], values)
+        let hidden = (0..rows * keys).map(|at| at % keys > at / keys);
+        self.exclude(&scores, vec![rows, keys], hidden, f32::MIN)
     }
 }

@@ -1,5 +1,6 @@
 //! Choices by a condition, and tests of elements.
 
+use super::elementwise::uniform;
 use super::importer::{Importer, MAX_ELEMENTS, Result, Value};
 use super::masks::excludes;
 use super::op::{Handler, OnnxOp, Refused};
@@ -12,7 +13,7 @@ pub(super) const OPS: &[OnnxOp] = &[
     OnnxOp::new(
         "Where",
         Handler::Value(|i| i.choose()),
-        "a constant condition that picks the same side everywhere, or scores of a softmax and numbers of −10,000 or less",
+        "a constant condition that picks the same side everywhere, or scores of a softmax and one number of −10,000 or less",
     ),
     OnnxOp::new("If", Handler::Values(|i| i.branch()), "a condition that follows from constants and shapes"),
     OnnxOp::new("IsNaN", Handler::Value(|i| i.never().map(Value::from)), "no element is, for finite weights"),
@@ -98,12 +99,13 @@ impl Importer<'_> {
     /// `scores` where `condition` is not `masked`, and `low` elsewhere.
     fn mask(&mut self, scores: &View, condition: &Array, low: &Array, masked: bool) -> Result<View> {
         let name = self.node.output();
-        if !self.ends_in_softmax(name) || !low.to_f32s().iter().all(|&low| excludes(low)) {
+        let number = uniform(low).filter(|&low| self.ends_in_softmax(name) && excludes(low));
+        let Some(number) = number else {
             return Err(self.node.unsupported(
                 "a condition that differs from element to element is supported as a mask: scores that only a softmax \
-                 reads where it picks them, and −inf or a number of −10,000 or less elsewhere",
+                 reads where it picks them, and −inf or one number of −10,000 or less elsewhere",
             ));
-        }
+        };
         let hidden: Vec<bool> = condition.to_i64s().iter().map(|&picks| (picks != 0) == masked).collect();
         let hidden = Array { shape: condition.shape.clone(), data: hidden.into() };
         let joint = broadcast(&hidden.shape, &low.shape).ok_or_else(|| self.unknown())?;
@@ -111,9 +113,8 @@ impl Importer<'_> {
         let len = len.filter(|&len| len <= MAX_ELEMENTS).ok_or_else(|| self.too_large())?;
         let order: Vec<usize> = (0..joint.len()).collect();
         let axes = dense(&joint, &order);
-        let (hidden, low) = (self.to_storage(&axes, len, &hidden)?, self.to_storage(&axes, len, low)?);
-        let values = hidden.iter().zip(low).map(|(&hidden, low)| (hidden != 0.0, low));
-        self.exclude(scores, joint, values)
+        let hidden = self.to_storage(&axes, len, &hidden)?;
+        self.exclude(scores, joint, hidden.into_iter().map(|hidden| hidden != 0.0), number)
     }
 
     /// `IsNaN` and `IsInf` of what is computed from an image: never, for finite weights.

@@ -340,7 +340,7 @@ impl Importer<'_> {
 }
 
 /// The value of all elements, if they are the same.
-fn uniform(array: &Array) -> Option<f32> {
+pub(super) fn uniform(array: &Array) -> Option<f32> {
     let values = array.to_f32s();
     let first = *values.first()?;
     values.iter().all(|&value| value == first).then_some(first)

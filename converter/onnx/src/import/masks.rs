@@ -1,7 +1,5 @@
 //! Masks: scores that a softmax leaves out.
 
-use float::ADDEND_LIMIT;
-
 use super::importer::{Importer, Result};
 use super::view::View;
 use crate::model::Array;
@@ -35,23 +33,19 @@ impl Importer<'_> {
         }
     }
 
-    /// `scores` without those that are hidden, of a mask of `shape`: whether each is, and the
-    /// number that stands in its place.
+    /// `scores` without those that are `hidden`, of a mask of `shape`, in whose place `low` stands.
     ///
-    /// The number is added. So that a row without a score is uniform, as it is where the number
-    /// replaces the scores, numbers are such that scores are lost beside them.
+    /// A number is added. So that a row without a score is uniform, as it is where `low` replaces
+    /// each of its scores, that is −∞ or the lowest, beside which scores of any size are lost.
     pub(super) fn exclude(
         &mut self,
         scores: &View,
         shape: Vec<usize>,
-        mask: impl Iterator<Item = (bool, f32)>,
+        hidden: impl Iterator<Item = bool>,
+        low: f32,
     ) -> Result<View> {
-        let added = |(hidden, low): (bool, f32)| match (hidden, low) {
-            (false, _) => 0.0,
-            (true, low) if low <= -ADDEND_LIMIT => low,
-            (true, _) => f32::MIN,
-        };
-        let data = mask.map(added).collect::<Vec<f32>>().into();
+        let low = if low == f32::NEG_INFINITY { low } else { f32::MIN };
+        let data = hidden.map(|hidden| if hidden { low } else { 0.0 }).collect::<Vec<f32>>().into();
         self.affine(scores, None, Some(&Array { shape, data }), 0)
     }
 }

@@ -64,19 +64,37 @@ fn where_is_a_mask_of_scores() {
 }
 
 #[test]
+fn a_row_without_a_score_is_uniform_whatever_its_scores() {
+    for low in [-1e4, -1e9, f32::MIN] {
+        let mut sketch = Sketch::new([1, 3, 2, 2]);
+        let factor = sketch.constant(Array::scalar(1e4_f32));
+        let scores = sketch.node("Mul", &["x", &factor], &[]);
+        let scores = sketch.reshape(&scores, &[3, 4]);
+        let kept = Array::new(vec![3, 4], (0..12).map(keeps).collect::<Vec<_>>()).unwrap();
+        let (kept, low) = (sketch.constant(kept), sketch.constant(Array::scalar(low)));
+        let masked = sketch.node("Where", &[&kept, &scores, &low], &[]);
+        let soft = sketch.node("Softmax", &[&masked], &[]);
+        assert_eq!(sketch.run(&soft)[8..], [0.25; 4]);
+    }
+}
+
+#[test]
 fn where_elsewhere_is_refused() {
     let condition = || Array::new(vec![4], vec![true, false, true, true]).unwrap();
-    let said = |low: f32, then: &str| {
+    let said = |low: Array, then: &str| {
         let mut sketch = Sketch::new([1, 3, 2, 2]);
         let rows = sketch.reshape("x", &[3, 4]);
-        let (condition, low) = (sketch.constant(condition()), sketch.constant(Array::scalar(low)));
+        let (condition, low) = (sketch.constant(condition()), sketch.constant(low));
         let masked = sketch.node("Where", &[&condition, &rows, &low], &[]);
         let out = sketch.node(then, &[&masked], &[]);
         sketch.build(&out).unwrap_err().to_string()
     };
     for (low, then) in [(-1e9, "Relu"), (-100.0, "Softmax"), (0.0, "Softmax"), (f32::NAN, "Softmax")] {
-        assert!(said(low, then).contains("supported as a mask"), "{low} {then}");
+        assert!(said(Array::scalar(low), then).contains("supported as a mask"), "{low} {then}");
     }
+    // A row without a score would be the softmax of these numbers.
+    let apart = Array::vector(vec![-1e9_f32, -1e4, -1e9, -1e9]);
+    assert!(said(apart, "Softmax").contains("one number of −10,000"));
     // Scores that something else reads too are not lost.
     let mut sketch = Sketch::new([1, 3, 2, 2]);
     let rows = sketch.reshape("x", &[3, 4]);
