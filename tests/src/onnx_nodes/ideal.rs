@@ -12,9 +12,18 @@ const RANGE: std::ops::RangeInclusive<f32> = 1e-5..=65504.0;
 /// comparison of a conversion.
 const VARIES: f64 = 1e-8;
 
-/// Shares of the levels that are used: pixels must not happen to fall on them, nor scores on the
-/// right side of each other.
-const SHARES: [f32; 3] = [0.77, 0.69, 0.86];
+/// Roundings that are tried.
+const ROUNDINGS: usize = 3;
+
+/// Share of the levels that rounding number `of` uses of tensor `id`: 0.69 to 0.86. Pixels must not
+/// happen to fall on levels, nor scores on the right side of each other, and what is equal in two
+/// tensors is not the same number of steps in both: their difference keeps the errors of both, as
+/// it does in a program, where each tensor has a scale of its own.
+fn share(of: usize, id: usize) -> f32 {
+    // Multiples of the golden ratio, whose fractions are far from each other.
+    let place = id as f32 * 0.618_034 + of as f32 / ROUNDINGS as f32;
+    0.69 + 0.17 * place.fract()
+}
 
 /// How far a model goes when its tensors are rounded.
 pub(super) struct Rounded<'a> {
@@ -61,17 +70,20 @@ impl<'a> Rounded<'a> {
     }
 
     /// Signal over noise of the outputs where each tensor has `bits` for its range over all frames,
-    /// and the weights of each output channel of a layer for theirs, in decibels, the least of several roundings; negative without end where outputs are not
-    /// finite.
+    /// and the weights of each output channel of a layer for theirs, in decibels, the least of
+    /// several roundings; negative without end where outputs are not finite.
     pub(super) fn signal_over_noise(&self, bits: u32) -> f64 {
-        let each = SHARES.map(|share| share * ((1_u32 << (bits - 1)) - 1) as f32);
-        each.into_iter().map(|levels| self.at(levels)).fold(f64::INFINITY, f64::min)
+        let levels = ((1_u32 << (bits - 1)) - 1) as f32;
+        (0..ROUNDINGS).map(|rounding| self.at(rounding, levels)).fold(f64::INFINITY, f64::min)
     }
 
-    fn at(&self, levels: f32) -> f64 {
+    fn at(&self, rounding: usize, levels: f32) -> f64 {
         let Self { graph, frames, largest, outputs } = self;
-        let nodes: Vec<Node> = graph.nodes.iter().map(|node| with_weights(node, levels)).collect();
-        let steps: Vec<f32> = largest.iter().map(|largest| largest / levels).collect();
+        let levels_of = |id: usize| share(rounding, id) * levels;
+        let with_weights = |node| with_weights(node, levels_of(node.output()));
+        let nodes: Vec<Node> = graph.nodes.iter().map(with_weights).collect();
+        let step_of = |(id, largest): (usize, &f32)| largest / levels_of(id);
+        let steps: Vec<f32> = largest.iter().enumerate().map(step_of).collect();
         let mut rounded = Vec::new();
         for frame in *frames {
             let mut values: Vec<Vec<f32>> = vec![Vec::new(); graph.tensors.len()];
@@ -82,7 +94,9 @@ impl<'a> Rounded<'a> {
                     return f64::NEG_INFINITY;
                 };
                 let step = steps[node.output()];
-                if step > 0.0 {
+                // What is only moved keeps its integers.
+                let is_moved = matches!(node, Node::Rows { .. } | Node::Permute { .. } | Node::Gather { .. });
+                if step > 0.0 && !is_moved {
                     out.iter_mut().for_each(|value| *value = (*value / step).round() * step);
                 }
                 values[node.output()] = out;
