@@ -43,6 +43,10 @@ fn what_was_wrong_once_is_right() {
     let hidden =
         [248, 112, 211, 225, 64, 143, 201, 237, 250, 188, 237, 216, 208, 95, 82, 233, 70, 98, 57, 193, 71];
     assert_eq!(check(&hidden), Ok(Outcome::Right));
+    // A power of one number that has more elements than the base.
+    let power =
+        [16, 176, 183, 181, 148, 52, 44, 107, 52, 139, 51, 146, 146, 240, 226, 113, 70, 29, 223, 128, 86];
+    assert!(matches!(check(&power), Ok(Outcome::Refused(why)) if why.contains("too steep")));
     // A softmax and a sigmoid of six elements, which are left out.
     assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 17, 0]), Ok(Outcome::Right));
     assert_eq!(check(&[3, 4, 8, 1, 1, 0, 8, 15, 0]), Ok(Outcome::Right));

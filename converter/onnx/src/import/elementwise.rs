@@ -101,12 +101,22 @@ impl Importer<'_> {
     fn power(&mut self) -> Result<View> {
         let exponent = self.weights(1, "exponent")?;
         let view = self.view(0)?;
+        let view = self.broadcast_with(&view, &exponent.shape)?;
         match uniform(&exponent) {
-            Some(1.0) if exponent.rank() <= view.rank() => Ok(view),
-            Some(2.0) if exponent.rank() <= view.rank() => self.multiply_views(&view, &view),
+            Some(1.0) => Ok(view),
+            Some(2.0) => self.multiply_views(&view, &view),
             Some(exponent) if exponent.is_finite() => self.apply(&view, Function::Power { exponent }),
             _ => Err(self.node.unsupported("one exponent is supported, the same for all elements")),
         }
+    }
+
+    /// `view` in the shape that it has together with a constant of `shape`.
+    pub fn broadcast_with(&self, view: &View, shape: &[usize]) -> Result<View> {
+        let Some(joint) = broadcast(&view.shape(), shape) else {
+            let shapes = format!("{:?} and {shape:?} do not broadcast", view.shape());
+            return Err(self.node.invalid(shapes));
+        };
+        view.expand(&joint).ok_or_else(|| self.unknown())
     }
 
     fn map(&mut self, array: &Array, f: impl Fn(f32) -> f32) -> Result<Array> {
@@ -134,11 +144,7 @@ impl Importer<'_> {
         }
         for array in [scale, offset].into_iter().flatten() {
             self.spend(array.len())?;
-            let Some(shape) = broadcast(&view.shape(), &array.shape) else {
-                let shapes = format!("{:?} and {:?} do not broadcast", view.shape(), array.shape);
-                return Err(self.node.invalid(shapes));
-            };
-            view = view.expand(&shape).ok_or_else(|| self.unknown())?;
+            view = self.broadcast_with(&view, &array.shape)?;
         }
         let scale = match scale.map(|array| (uniform(array), array)) {
             Some((Some(factor), _)) => {

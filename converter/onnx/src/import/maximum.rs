@@ -150,6 +150,7 @@ impl Importer<'_> {
         let sign = if least { -1.0 } else { 1.0 };
         let mut largest: Option<View> = None;
         let mut limit: Option<f32> = None;
+        let mut shapes = Vec::new();
         for at in 0..self.node.count() {
             match self.value(at)? {
                 Value::View(mut view) => {
@@ -166,11 +167,15 @@ impl Importer<'_> {
                     };
                     let limits = limit.map_or(value, |limit| (limit * sign).max(value * sign) * sign);
                     limit = Some(limits);
+                    shapes.push(array.shape.clone());
                 }
             }
         }
         let Some(mut out) = largest else { return Err(self.unknown()) };
         out.factor *= sign;
+        for shape in shapes {
+            out = self.broadcast_with(&out, &shape)?;
+        }
         match limit {
             None => Ok(out),
             Some(max) if least => self.apply(&out, Function::Clip { min: f32::MIN, max }),

@@ -231,3 +231,23 @@ fn sums_and_means_of_any_number() {
     let one = sketch.node("Sum", &["x"], &[]);
     close(&sketch.run(&one), &sketch.image().to_f32s());
 }
+
+#[test]
+fn numbers_of_any_shape_broadcast() {
+    for exponent in [0.5_f32, 1.0, 2.0] {
+        let mut sketch = Sketch::new([1, 2, 3, 4]);
+        let shape = vec![2, 1, 1, 3, 1];
+        let exponents = sketch.constant(Array::new(shape, vec![exponent; 6]).unwrap());
+        let powers = sketch.node("Pow", &["x", &exponents], &[]);
+        sketch.check(&powers);
+    }
+    let mut sketch = Sketch::new([1, 2, 3, 4]);
+    let mean = |sketch: &mut Sketch, shape: Vec<usize>, axis: i64| {
+        let limit = sketch.constant(Array::new(shape, vec![0.3_f32]).unwrap());
+        let larger = sketch.node("Max", &["x", &limit], &[]);
+        let mean = sketch.node("ReduceMean", &[&larger], &[("axes", ints(&[axis]))]);
+        sketch.run(&mean)
+    };
+    let (found, expected) = (mean(&mut sketch, vec![1; 5], 2), mean(&mut sketch, Vec::new(), 1));
+    close(&found, &expected);
+}
