@@ -180,7 +180,7 @@ fn with_level_below(min: f64, max: f64) -> f64 {
 
 /// The scale that spans `low..=high`.
 fn between(low: f64, high: f64, asymmetric: bool, method: String) -> Scale {
-    let floor = (low.abs().max(high.abs()) * 1e-6).max(1e-30);
+    let floor = (low.abs().max(high.abs()) * 1e-6).max(f32::MIN_POSITIVE.into());
     if asymmetric {
         let scale = ((high - low) / 255.0).max(floor);
         let zero = (-128.0 - low / scale).round() as i32;
@@ -316,6 +316,13 @@ mod tests {
             assert!((found.scale - scale).abs() < 1e-9 && found.zero == zero, "{value}: {found:?}");
         }
         assert!((int16(&[&activation(vec![0.0])], 1.0, None).scale - 1.0 / 32767.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn small_values_use_all_levels() {
+        let a = activation((0..256).map(|i| 1e-30 * i as f32).collect());
+        let scale = int8(&[&a], true, &PLAIN);
+        assert!((scale.scale - 1e-30).abs() < 1e-32, "{scale:?}");
     }
 
     #[test]

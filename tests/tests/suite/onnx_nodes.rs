@@ -43,6 +43,8 @@ fn what_was_wrong_once_is_right() {
     let hidden =
         [248, 112, 211, 225, 64, 143, 201, 237, 250, 188, 237, 216, 208, 95, 82, 233, 70, 98, 57, 193, 71];
     assert_eq!(check(&hidden), Ok(Outcome::Right));
+    // Values of 1e-29.
+    assert_eq!(check(&[57, 66, 114, 126, 184, 93, 14, 99, 209, 132, 206, 134, 160]), Ok(Outcome::Right));
     // A power of one number that has more elements than the base.
     let power =
         [16, 176, 183, 181, 148, 52, 44, 107, 52, 139, 51, 146, 146, 240, 226, 113, 70, 29, 223, 128, 86];
