@@ -7,8 +7,13 @@ use crate::graph::{Graph, Node};
 pub const SCORE_REACH: f32 = 16.0 * std::f32::consts::LN_2;
 
 /// Magnitude from which float32 holds no fractions. Where every score of a row has such an
-/// addend, the float model has lost the scores, and its softmax is uniform.
+/// addend, the float model has lost the scores, and its softmax is uniform: simplification makes the
+/// addends the lowest float.
 pub(crate) const ADDEND_LIMIT: f32 = (1u32 << 23) as f32;
+
+/// Scores of at most this are lost beside the lowest float, or beside a part of it where a factor
+/// is behind the sum. No score of a model is as low by itself.
+const LOST: f32 = f32::MIN / (1u32 << 16) as f32;
 
 impl Graph {
     /// For each tensor that only softmaxes of one width read: the elements that they normalise
@@ -33,7 +38,7 @@ impl Graph {
 /// beside what was added.
 pub fn least_score(row: &[f32]) -> Option<f32> {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    (largest > -ADDEND_LIMIT).then_some(largest - SCORE_REACH)
+    (largest > LOST).then_some(largest - SCORE_REACH)
 }
 
 #[cfg(test)]
@@ -48,5 +53,11 @@ mod tests {
             assert_eq!(row.map(|v| v >= least), [true, false, true], "{mask}");
         }
         assert_eq!(least_score(&[f32::MIN, f32::MIN]), None);
+        assert_eq!(least_score(&[f32::MIN / 100.0, f32::NEG_INFINITY]), None);
+    }
+
+    #[test]
+    fn a_low_score_takes_part_beside_lower_ones() {
+        assert_eq!(least_score(&[-4e18, f32::MIN]), Some(-4e18 - SCORE_REACH));
     }
 }

@@ -43,6 +43,8 @@ fn what_was_wrong_once_is_right() {
     let hidden =
         [248, 112, 211, 225, 64, 143, 201, 237, 250, 188, 237, 216, 208, 95, 82, 233, 70, 98, 57, 193, 71];
     assert_eq!(check(&hidden), Ok(Outcome::Right));
+    // Scores of a row that are all lower than any mask, and kept.
+    assert_eq!(check(&[140, 223, 162, 128, 232, 2, 227, 69, 38, 101, 218, 2, 238]), Ok(Outcome::Right));
     // Values of 1e-29.
     assert_eq!(check(&[57, 66, 114, 126, 184, 93, 14, 99, 209, 132, 206, 134, 160]), Ok(Outcome::Right));
     // A power of one number that has more elements than the base.

@@ -37,7 +37,8 @@ pub(super) fn sink(graph: &mut Graph) -> Vec<Change> {
 
 /// Moves rows of constants before a softmax so that their largest element is 0 where it is far
 /// from that: what a whole row has in common changes no softmax, and would widen the range of
-/// the scores.
+/// the scores. Beside constants that leave no fractions the scores are lost, and all such constants
+/// become the lowest.
 pub(super) fn level(graph: &mut Graph) -> Vec<Change> {
     let mut changes = Vec::new();
     for (id, width) in graph.scores().into_iter().enumerate() {
@@ -49,6 +50,8 @@ pub(super) fn level(graph: &mut Graph) -> Vec<Change> {
             if (SCORE_REACH..ADDEND_LIMIT).contains(&largest.abs()) {
                 row.iter_mut().for_each(|value| *value -= largest);
                 moved += 1;
+            } else if largest <= -ADDEND_LIMIT {
+                row.iter_mut().filter(|value| value.is_finite()).for_each(|value| *value = f32::MIN);
             }
         }
         if moved > 0 {
@@ -112,7 +115,11 @@ mod tests {
 
     #[test]
     fn a_row_whose_scores_are_lost_stays_uniform() {
-        let lost = [f32::MIN, f32::MIN, f32::MIN, 0.0, f32::MIN, 0.0];
-        assert_eq!(leveled(lost), lost);
+        let lost = |low: f32| [low, low, low, 0.0, low, 0.0];
+        assert_eq!(leveled(lost(f32::MIN)), lost(f32::MIN));
+        assert_eq!(
+            leveled([-1e9, -1e9, f32::NEG_INFINITY, 0.0, -1e9, 0.0]),
+            [f32::MIN, f32::MIN, f32::NEG_INFINITY, 0.0, -1e9, 0.0]
+        );
     }
 }
