@@ -1,7 +1,8 @@
-//! Tests: what is done where few rows are seen, and where a padded convolution wants a zero point.
+//! Tests: what is done where few rows are seen, where a padded convolution wants a zero point, and
+//! where pixels share a scale.
 
 use facts::ChangeKind;
-use float::{Dense, Function, Geometry, Graph, Node, Output};
+use float::{Dense, Function, Geometry, Graph, Node, Output, Part};
 use runtime::{ChannelOrder, Image, OutputKind};
 
 use super::QuantizeOptions;
@@ -134,4 +135,37 @@ fn what_is_below_a_relu_takes_no_levels() {
     assert_eq!((active.bits, active.zero), (Width::I8, -128));
     let seen = quantized.tensors.iter().find(|fact| fact.name == "active").expect("a fact");
     assert!((active.scale * 255.0 - seen.max).abs() <= 0.35 * seen.max, "{seen:?}");
+}
+
+#[test]
+fn what_is_joined_to_pixels_is_not_cut_off() {
+    let fact = |factor: f32| {
+        let mut graph = Graph::new(Image::plain([SIDE as u16, SIDE as u16], 3, ChannelOrder::Rgb));
+        let (g, rows) = (&mut graph, (SIDE * SIDE) as usize);
+        let pixels = push(g, "pixels", rows, 3, |out| Node::Pixels {
+            x: 0,
+            out,
+            mean: vec![0.5; 3],
+            std: vec![0.5; 3],
+        });
+        let near =
+            push(g, "near", rows, 3, |out| Node::Activate { x: pixels, out, function: Function::Tanh });
+        let far = push(g, "far", rows, 3, |out| Node::Affine {
+            x: near,
+            out,
+            scale: vec![factor; 3],
+            offset: vec![0.0; 3],
+        });
+        let parts = vec![Part::Tensor(pixels), Part::Tensor(far)];
+        let x = push(g, "joined", 2 * rows, 3, |out| Node::Concat { parts, out });
+        let x = push(g, "head", 2 * rows, 5, |out| Node::Linear { x, out, dense: dense(5, 5, 3) });
+        let tensor = push(g, "mean", 1, 5, |out| Node::Mean { x, out });
+        let (name, kind) = ("logits".into(), OutputKind::Logits);
+        graph.outputs.push(Output { name, tensor, kind, shape: [5, 1, 1, 1], ending: None });
+        let facts = converted(graph, 16).quantized.tensors;
+        facts.into_iter().find(|fact| fact.name == "joined").expect("a fact")
+    };
+    let (within, beyond) = (fact(1.0), fact(5.0));
+    assert_eq!(within.method, "all pixel values");
+    assert!(beyond.clipped == 0.0 && beyond.max > within.range[1], "{beyond:?}");
 }

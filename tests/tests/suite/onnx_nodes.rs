@@ -47,6 +47,8 @@ fn what_was_wrong_once_is_right() {
     assert_eq!(check(&[140, 223, 162, 128, 232, 2, 227, 69, 38, 101, 218, 2, 238]), Ok(Outcome::Right));
     // Values of 1e-29.
     assert_eq!(check(&[57, 66, 114, 126, 184, 93, 14, 99, 209, 132, 206, 134, 160]), Ok(Outcome::Right));
+    // Pixels that are joined to values beyond theirs.
+    assert_eq!(check(&[149, 116, 8, 236, 115, 205, 97, 62, 29, 196, 90, 199, 8]), Ok(Outcome::Right));
     // A power of one number that has more elements than the base.
     let power =
         [16, 176, 183, 181, 148, 52, 44, 107, 52, 139, 51, 146, 146, 240, 226, 113, 70, 29, 223, 128, 86];

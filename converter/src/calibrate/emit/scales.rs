@@ -95,7 +95,7 @@ fn only_function(model: &Graph, ids: &[TensorId], readers: &[&Node]) -> Option<F
 }
 
 fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation]) -> Scale {
-    if let Some(scale) = pixels(model, plan, ids) {
+    if let Some(scale) = pixels(model, plan, ids, seen) {
         return scale;
     }
     let readers = readers(model, ids);
@@ -118,8 +118,8 @@ fn int8(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation])
     range::int8(seen, asymmetric, &measure)
 }
 
-/// Pixels keep all their levels.
-fn pixels(model: &Graph, plan: &WidthPlan, ids: &[TensorId]) -> Option<Scale> {
+/// Pixels keep all their levels, unless what shares their scale goes beyond them.
+fn pixels(model: &Graph, plan: &WidthPlan, ids: &[TensorId], seen: &[&Activation]) -> Option<Scale> {
     model.nodes.iter().find_map(|node| {
         let Node::Pixels { out, mean, std, .. } = node else { return None };
         if !ids.contains(out) {
@@ -130,7 +130,9 @@ fn pixels(model: &Graph, plan: &WidthPlan, ids: &[TensorId]) -> Option<Scale> {
         let asymmetric = plan.asymmetric[plan.group[*out]];
         let scale = if asymmetric { (high - low) / 255.0 } else { (high / 127.0).max(-low / 128.0) };
         let zero = if asymmetric { (-128.0 - low / scale).round() as i32 } else { 0 };
-        Some(Scale { scale, zero, method: "all pixel values".into() })
+        let range = low - scale / 2.0..=high + scale / 2.0;
+        let fits = |a: &&Activation| [a.min(), a.max()].iter().all(|&end| range.contains(&end.into()));
+        seen.iter().all(fits).then(|| Scale { scale, zero, method: "all pixel values".into() })
     })
 }
 
