@@ -49,6 +49,9 @@ fn what_was_wrong_once_is_right() {
     assert_eq!(check(&[57, 66, 114, 126, 184, 93, 14, 99, 209, 132, 206, 134, 160]), Ok(Outcome::Right));
     // Pixels that are joined to values beyond theirs.
     assert_eq!(check(&[149, 116, 8, 236, 115, 205, 97, 62, 29, 196, 90, 199, 8]), Ok(Outcome::Right));
+    // Pixels, and ten times as much.
+    let twice = [187, 107, 229, 202, 93, 130, 225, 244, 165, 9, 156, 233, 205, 175, 75, 54, 250];
+    assert_eq!(check(&twice), Ok(Outcome::Right));
     // A power of one number that has more elements than the base.
     let power =
         [16, 176, 183, 181, 148, 52, 44, 107, 52, 139, 51, 146, 146, 240, 226, 113, 70, 29, 223, 128, 86];

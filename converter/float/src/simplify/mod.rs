@@ -16,12 +16,13 @@ use crate::graph::Graph;
 
 pub use pixels::fold_pixels;
 
-/// Joins what turns pairs of channels to rotations, folds per-channel factors and offsets into layers,
+/// Normalises the frame once, joins what turns pairs of channels to rotations, folds per-channel factors and offsets into layers,
 /// joins scores, softmax and weighted sum to attentions and a tensor with its gated self to one
 /// product, makes dense layers of convolutions of single pixels, levels masks, and removes
 /// what nothing reads.
 pub fn simplify(graph: &mut Graph) -> Vec<Change> {
     dead::remove(graph);
+    pixels::once(graph);
     let mut changes = rotary::replace(graph);
     // Each fold may make another possible.
     loop {

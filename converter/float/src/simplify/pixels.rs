@@ -1,4 +1,4 @@
-//! The normalisation of pixels into the first layer.
+//! The normalisation of pixels: once, and into the first layer.
 
 use facts::Change;
 
@@ -8,6 +8,23 @@ use crate::layout::TensorId;
 
 /// Zero of the folded pixels: the byte that becomes int8 zero.
 const ZERO: f32 = 128.0 / 255.0;
+
+/// Makes every normalisation of the frame but the first of what that makes: a frame becomes integers
+/// in place, and is no frame behind that.
+pub(super) fn once(graph: &mut Graph) {
+    let mut first: Option<(TensorId, Vec<f32>, Vec<f32>)> = None;
+    for node in &mut graph.nodes {
+        let Node::Pixels { out, mean, std, .. } = node else { continue };
+        let Some((x, first_mean, first_std)) = &first else {
+            first = Some((*out, mean.clone(), std.clone()));
+            continue;
+        };
+        let scale = first_std.iter().zip(&*std).map(|(first, std)| first / std).collect();
+        let apart = first_mean.iter().zip(&*mean).map(|(first, mean)| first - mean);
+        let offset = apart.zip(&*std).map(|(apart, std)| apart / std).collect();
+        *node = Node::Affine { x: *x, out: *out, scale, offset };
+    }
+}
 
 /// Where only layers without padding read the pixels, directly or through copies, moves the
 /// normalisation into their weights: the pixels then are `p/255 − 128/255`, which int8 holds
@@ -96,4 +113,30 @@ fn permuted(
         }
     }
     row.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::{ChannelOrder, Image};
+
+    use super::*;
+    use crate::eval::evaluate_node;
+
+    #[test]
+    fn a_frame_is_normalised_once() {
+        let mut graph = Graph::new(Image::plain([1, 2], 1, ChannelOrder::Gray));
+        let [first, second] = ["first", "second"].map(|name| graph.tensor(name, 2, 1));
+        graph.nodes = vec![
+            Node::Pixels { x: 0, out: first, mean: vec![0.5], std: vec![0.25] },
+            Node::Pixels { x: 0, out: second, mean: vec![0.125], std: vec![0.5] },
+        ];
+        let frame = [0.0, 255.0];
+        let run = |graph: &Graph, node: usize, x: &[f32]| {
+            evaluate_node(&graph.tensors, &graph.nodes[node], &[x]).expect("it holds together")
+        };
+        let (normalised, expected) = (run(&graph, 0, &frame), run(&graph, 1, &frame));
+        once(&mut graph);
+        assert!(matches!(&graph.nodes[..], [Node::Pixels { .. }, Node::Affine { x: 1, out: 2, .. }]));
+        assert_eq!(run(&graph, 1, &normalised), expected);
+    }
 }
