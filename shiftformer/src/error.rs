@@ -7,6 +7,8 @@ use runtime::image::FitError;
 use runtime::{ArenaError, Fault, LoadError, NoteError};
 use thiserror::Error;
 
+use crate::camera::CameraError;
+
 /// A container cannot be used.
 #[derive(Debug, Error)]
 #[error("{name}: {problem}")]
@@ -187,4 +189,7 @@ pub enum PictureError {
     /// The picture is not what it says, or cannot be brought to the model's size and channels.
     #[error("{0}")]
     Fit(FitError),
+    /// The camera's frame is not what it says.
+    #[error("{0}")]
+    Camera(CameraError),
 }

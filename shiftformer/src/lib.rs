@@ -22,6 +22,8 @@ mod aligned;
 mod answer;
 mod backend;
 mod blocking;
+pub mod camera;
+mod cancel;
 mod cpu;
 #[cfg(feature = "device")]
 pub mod device;
@@ -40,6 +42,7 @@ mod verify;
 
 pub use answer::{OutputInfo, Reading};
 pub use backend::{Backend, Fallback, Limits, Preparing, Run};
+pub use cancel::Canceller;
 pub use cpu::Cpu;
 pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
 pub use event::{Event, Observe};
@@ -47,7 +50,7 @@ pub use event::{Event, Observe};
 pub use gpu::{Adapter, AdapterKind, Gpu, GpuError, GpuOrCpu};
 pub use logits::{Logits, Ranked, chance, labels, probabilities, top_k};
 pub use model::{MAX_FILE_BYTES, Model};
-pub use picture::Picture;
+pub use picture::{Fitter, Picture};
 pub use session::{Batch, Outputs, Session};
 pub use ticket::{Frame, Ticket};
 pub use verify::{Difference, Verifier};

@@ -1,5 +1,6 @@
 //! Models that own their bytes.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -27,18 +28,28 @@ struct Inner {
     checked: Checked,
 }
 
-#[derive(Debug)]
 enum Bytes {
-    Owned(AlignedBytes),
+    Aligned(AlignedBytes),
     Static(&'static [u8]),
+    Owned(Box<Owner>),
 }
+
+/// What holds the bytes of a container.
+type Owner = dyn AsRef<[u8]> + Send + Sync;
 
 impl Bytes {
     fn get(&self) -> &[u8] {
         match self {
-            Bytes::Owned(bytes) => bytes.bytes(),
+            Bytes::Aligned(bytes) => bytes.bytes(),
             Bytes::Static(bytes) => bytes,
+            Bytes::Owned(owner) => (**owner).as_ref(),
         }
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.get().len())
     }
 }
 
@@ -68,7 +79,7 @@ impl Model {
     ///
     /// [`OpenProblem::Load`] with the checker's reason.
     pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self, OpenError> {
-        Self::check(name.into(), Bytes::Owned(AlignedBytes::copy_of(bytes)))
+        Self::check(name.into(), Bytes::Aligned(AlignedBytes::copy_of(bytes)))
     }
 
     /// A container that the program holds, such as one of `include_bytes!`, without a copy where
@@ -78,10 +89,31 @@ impl Model {
     ///
     /// [`OpenProblem::Load`] with the checker's reason.
     pub fn from_static(name: impl Into<String>, bytes: &'static [u8]) -> Result<Self, OpenError> {
-        if bytes.as_ptr().addr() % 4 == 0 {
+        if is_aligned(bytes) {
             Self::check(name.into(), Bytes::Static(bytes))
         } else {
             Self::from_bytes(name, bytes)
+        }
+    }
+
+    /// A container that `owner` holds, such as a file that is mapped into memory, without a copy
+    /// where it starts at a multiple of 4 in memory; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenProblem::Load`] with the checker's reason.
+    ///
+    /// # Panics
+    ///
+    /// The model panics, now or later, if `owner` gives other bytes than it gave before.
+    pub fn from_owner(
+        name: impl Into<String>,
+        owner: impl AsRef<[u8]> + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        if is_aligned(owner.as_ref()) {
+            Self::check(name.into(), Bytes::Owned(Box::new(owner)))
+        } else {
+            Self::from_bytes(name, owner.as_ref())
         }
     }
 
@@ -169,7 +201,7 @@ impl Model {
 
     fn rebuilt(&self, bytes: Vec<u8>) -> Result<Self, ProgramError> {
         let refused = |error: LoadError| ProgramError::Check { error, instruction: None };
-        let bytes = Bytes::Owned(AlignedBytes::copy_of(&bytes));
+        let bytes = Bytes::Aligned(AlignedBytes::copy_of(&bytes));
         let checked = runtime::Model::new(bytes.get()).map_err(refused)?.checked();
         Ok(Self(Arc::new(Inner { name: self.0.name.clone(), bytes, checked })))
     }
@@ -185,6 +217,11 @@ impl Model {
         }
         found
     }
+}
+
+/// Whether `bytes` lie where containers are read in place on every machine.
+fn is_aligned(bytes: &[u8]) -> bool {
+    bytes.as_ptr().addr() % 4 == 0
 }
 
 /// Bytes of a cache line.

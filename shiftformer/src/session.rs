@@ -7,6 +7,7 @@ use runtime::OutputKind;
 
 use crate::backend::{Backend, Fallback, Run};
 use crate::blocking::block_on;
+use crate::cancel::Canceller;
 use crate::cpu::Cpu;
 use crate::error::{PrepareError, RunError};
 use crate::event::{Event, Observe};
@@ -44,11 +45,12 @@ pub struct Session {
     run: Box<dyn Run>,
     /// Holds what was lent out last.
     ticket: Option<Ticket>,
+    canceller: Canceller,
 }
 
 impl Session {
     pub(crate) fn new(model: Model, backend: String, run: Box<dyn Run>) -> Self {
-        Self { model, backend, run, ticket: None }
+        Self { model, backend, run, ticket: None, canceller: Canceller::default() }
     }
 
     /// The model.
@@ -140,13 +142,19 @@ impl Session {
     /// As [`run_batch`](Self::run_batch).
     pub async fn run_batch_async<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<Batch<'_>, RunError> {
         let ticket = self.submit(frames, Observe::Nothing)?;
-        poll_fn(|context| self.run.poll(&ticket, context)).await?;
+        {
+            let _watched = self.canceller.watch(&ticket.0);
+            poll_fn(|context| self.run.poll(&ticket, context)).await?;
+        }
         Ok(Batch { model: &self.model, ticket: self.ticket.insert(ticket) })
     }
 
     fn batch<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Batch<'_>, RunError> {
         let ticket = self.submit(frames, observe)?;
-        self.run.wait(&ticket)?;
+        {
+            let _watched = self.canceller.watch(&ticket.0);
+            self.run.wait(&ticket)?;
+        }
         Ok(Batch { model: &self.model, ticket: self.ticket.insert(ticket) })
     }
 
@@ -157,6 +165,12 @@ impl Session {
             write(self.run.input(index), frame.as_ref())?;
         }
         self.run.submit(frames.len(), observe)
+    }
+
+    /// Cancels from another thread what this session runs. Dropping a future does it for
+    /// [`run_async`](Self::run_async).
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
     }
 
     /// The engine's own face, for several submissions in flight and for frames that are written

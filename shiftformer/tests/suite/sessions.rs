@@ -187,3 +187,74 @@ fn clones_share_and_repacking_keeps_the_identity() {
     assert_ne!(packed.layouts(), model.layouts());
     assert_eq!(packed.repacked(packs).unwrap().bytes().as_ptr(), packed.bytes().as_ptr());
 }
+
+/// Bytes that lie at an address of a chosen remainder by 4, and say when they are dropped.
+struct Lent(Vec<u8>, usize, Arc<AtomicUsize>);
+
+impl Lent {
+    fn new(bytes: &[u8], odd: usize, dropped: &Arc<AtomicUsize>) -> Self {
+        let mut room = vec![0; bytes.len() + 8];
+        let start = room.as_ptr().align_offset(4) + odd;
+        room[start..start + bytes.len()].copy_from_slice(bytes);
+        room.truncate(start + bytes.len());
+        Self(room, start, Arc::clone(dropped))
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[self.1..]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.2.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn bytes_of_others_are_read_in_place_where_they_are_aligned() {
+    let model = model();
+    let frame = &frames(&model, 1)[0];
+    let expected = logits(&mut model.session().unwrap(), frame);
+    for (odd, copied) in [(0, false), (1, true)] {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let lent = Lent::new(model.bytes(), odd, &dropped);
+        let place = lent.as_ref().as_ptr();
+        let owned = Model::from_owner("lent", lent).unwrap();
+        assert_eq!(owned.bytes().as_ptr() != place, copied);
+        assert_eq!(dropped.load(Ordering::SeqCst), usize::from(copied));
+        assert_eq!(owned.identity(), model.identity());
+        let mut session = owned.session_on(&Cpu::reference()).unwrap();
+        drop(owned);
+        assert_eq!(logits(&mut session, frame), expected);
+        drop(session);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    }
+    let short = Lent::new(&model.bytes()[..100], 0, &Arc::default());
+    assert!(Model::from_owner("short", short).unwrap_err().to_string().starts_with("short: "));
+}
+
+#[test]
+fn a_canceller_stops_what_runs_and_nothing_later() {
+    let model = model();
+    let batch = vec![frames(&model, 1).remove(0); 4000];
+    let mut session = model.session_on(&Cpu::reference().with_threads(threads(2))).unwrap();
+    let canceller = session.canceller();
+    canceller.cancel();
+    let expected = logits(&mut session, &batch[0]);
+    let begun = Instant::now();
+    let result = thread::scope(|scope| {
+        let other = canceller.clone();
+        scope.spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            other.cancel();
+        });
+        session.run_batch(&batch).map(|_| ())
+    });
+    assert_eq!(result, Err(RunError::Cancelled), "{:?}", begun.elapsed());
+    assert_eq!(logits(&mut session, &batch[0]), expected);
+    drop(session);
+    canceller.cancel();
+}
