@@ -22,8 +22,8 @@ pub enum Place {
     Cpu,
     /// A GPU of this machine.
     Gpu,
-    /// On a device at a serial port.
-    Serial(String),
+    /// On devices at serial ports.
+    Serial(Vec<String>),
     /// In an emulator of a board.
     Emulated(&'static EmulatedBoard),
 }
@@ -34,7 +34,10 @@ impl fmt::Display for Place {
             Place::Reference => f.write_str("reference"),
             Place::Cpu => f.write_str("cpu"),
             Place::Gpu => f.write_str("gpu"),
-            Place::Serial(port) => write!(f, "serial:{port}"),
+            Place::Serial(ports) => {
+                let named = ports.iter().map(|port| format!("serial:{port}"));
+                f.write_str(&named.collect::<Vec<_>>().join(","))
+            }
             Place::Emulated(board) => write!(f, "qemu:{}", board.name),
         }
     }
@@ -48,7 +51,7 @@ impl FromStr for Place {
             None if name == "reference" => Ok(Place::Reference),
             None if name == "cpu" => Ok(Place::Cpu),
             None if name == "gpu" => Ok(Place::Gpu),
-            Some(("serial", port)) if !port.is_empty() => Ok(Place::Serial(port.to_owned())),
+            Some(("serial", _)) => serial_ports(name).map(Place::Serial),
             Some(("qemu", board)) => EmulatedBoard::by_name(board).map(Place::Emulated).ok_or_else(|| {
                 let known: Vec<&str> = EMULATED_BOARDS.iter().map(|board| board.name).collect();
                 format!("there is no emulated board `{board}`; there are: {}", known.join(", "))
@@ -60,6 +63,20 @@ impl FromStr for Place {
     }
 }
 
+/// The ports of `serial:PORT`, and of several such names with commas between them.
+fn serial_ports(names: &str) -> Result<Vec<String>, String> {
+    let mut ports = Vec::new();
+    for name in names.split(',') {
+        let port = name.strip_prefix("serial:").filter(|port| !port.is_empty());
+        let port = port.ok_or_else(|| format!("`{name}` is no serial:PORT, such as serial:/dev/ttyACM0"))?;
+        if ports.iter().any(|other| other == port) {
+            return Err(format!("{port} is named twice"));
+        }
+        ports.push(port.to_owned());
+    }
+    Ok(ports)
+}
+
 /// The kernel set called `name`.
 fn kernel_set(name: &str) -> Result<&'static KernelSet, NotInThisBuild> {
     Cpu::best().with_kernels(name).map(|cpu| cpu.kernels())
@@ -68,7 +85,8 @@ fn kernel_set(name: &str) -> Result<&'static KernelSet, NotInThisBuild> {
 /// Where to run, with which kernels.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EngineArgs {
-    /// Where to run: reference, cpu, gpu, serial:PORT, qemu:BOARD.
+    /// Where to run: reference, cpu, gpu, serial:PORT, qemu:BOARD; several boards as
+    /// serial:PORT,serial:PORT.
     #[arg(long, default_value_t = Place::Cpu)]
     pub backend: Place,
     /// Kernels to run with: reference, portable [default: the backend's best].
@@ -91,6 +109,19 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
+    /// One engine that is asked for, for commands that tell something of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`backend`](Self::backend), and where several devices are named.
+    pub fn one(&self) -> Result<Box<dyn Backend>, Failure> {
+        if matches!(&self.backend, Place::Serial(ports) if ports.len() > 1) {
+            let message = format!("this looks at one device, and {} are several", self.backend);
+            return Err(Failure::new(message).help("name one of them; `eval` spreads images over several"));
+        }
+        self.backend(NonZeroUsize::MIN)
+    }
+
     /// The backend that is asked for, with `threads` threads or emulators. What has to be built
     /// is built here.
     pub fn backend(&self, threads: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
@@ -104,7 +135,7 @@ impl EngineArgs {
             Place::Serial(_) | Place::Emulated(_) if self.kernels.is_some() => {
                 Err(self.chosen_by_firmware("kernels"))
             }
-            Place::Serial(port) => self.serial(port),
+            Place::Serial(ports) => self.serial(ports),
             Place::Emulated(board) => self.emulated(board, threads),
         }
     }
@@ -150,8 +181,8 @@ impl EngineArgs {
         Ok(cpu.with_threads(threads))
     }
 
-    fn serial(&self, port: &str) -> Result<Box<dyn Backend>, Failure> {
-        let device = Serial::new(port).with_baud(self.baud);
+    fn serial(&self, ports: &[String]) -> Result<Box<dyn Backend>, Failure> {
+        let device = Serial::several(ports).with_baud(self.baud);
         match (&self.firmware, self.log) {
             (Some(elf), true) => Ok(Box::new(device.with_log(Log::of(elf)?.sinks()))),
             (Some(_), false) => Err(self.chosen_by_firmware("firmware")),
@@ -212,13 +243,25 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_others_are_explained() {
-        for name in
-            ["reference", "cpu", "serial:/dev/ttyACM0", "serial:COM3", "qemu:mps2-an500", "qemu:virtual-m0"]
-        {
+        for name in [
+            "reference",
+            "cpu",
+            "serial:/dev/ttyACM0",
+            "serial:COM3,serial:COM4",
+            "qemu:mps2-an500",
+            "qemu:virtual-m0",
+        ] {
             assert_eq!(name.parse::<Place>().expect(name).to_string(), name);
         }
         assert!("qemu:abacus".parse::<Place>().unwrap_err().contains("mps2-an386"));
-        assert!("serial:".parse::<Place>().unwrap_err().contains("serial:PORT"));
+        for (name, why) in [
+            ("serial:", "serial:PORT"),
+            ("serial:a,serial:", "serial:PORT"),
+            ("serial:a,b", "`b` is no serial:PORT"),
+            ("serial:a,serial:a", "named twice"),
+        ] {
+            assert!(name.parse::<Place>().unwrap_err().contains(why), "{name}");
+        }
         assert!("abacus".parse::<Place>().unwrap_err().contains("reference, cpu"));
     }
 
@@ -228,12 +271,12 @@ mod tests {
         assert!(made(&args).err().unwrap().to_string().contains("--gpu has no effect on cpu"));
         let args = EngineArgs { firmware: Some("x.elf".into()), ..cpu() };
         assert!(made(&args).is_err());
-        let backend = Place::Serial("port".into());
+        let backend = Place::Serial(vec!["port".into()]);
         let args = EngineArgs { backend, kernels: Some(Cpu::best().kernels()), ..cpu() };
         assert!(made(&args).is_err());
         let args = EngineArgs { log: true, ..cpu() };
         assert!(made(&args).err().unwrap().to_string().contains("logs nothing"));
-        let backend = Place::Serial("port".into());
+        let backend = Place::Serial(vec!["port".into()]);
         let args = EngineArgs { backend, log: true, ..cpu() };
         assert!(made(&args).err().unwrap().to_string().contains("--log needs the firmware"));
     }

@@ -98,6 +98,15 @@ pub enum RunError {
     #[cfg(feature = "device")]
     #[error("{0}")]
     Device(link::HostError<ErrorKind>),
+    /// One of several devices gave no answer.
+    #[cfg(feature = "device")]
+    #[error("device number {number}: {reason}")]
+    OneDevice {
+        /// Its place among them, from 1 on.
+        number: usize,
+        /// Why.
+        reason: link::HostError<ErrorKind>,
+    },
     /// The GPU gave no answer.
     #[cfg(feature = "gpu")]
     #[error("{0}")]
@@ -139,6 +148,15 @@ pub enum PrepareError {
     #[cfg(feature = "device")]
     #[error("{0}")]
     Connect(#[from] crate::device::ConnectError),
+    /// One of several devices does not.
+    #[cfg(feature = "device")]
+    #[error("{place}: {reason}")]
+    At {
+        /// Which, as on the command line.
+        place: String,
+        /// Why.
+        reason: Box<PrepareError>,
+    },
     /// The serial port cannot be opened.
     #[cfg(feature = "device")]
     #[error("{0}")]
@@ -159,6 +177,8 @@ impl PrepareError {
             PrepareError::Gpu(_) => "use `--backend cpu`, which runs every model".into(),
             #[cfg(feature = "device")]
             PrepareError::Connect(error) => error.hint().into(),
+            #[cfg(feature = "device")]
+            PrepareError::At { reason, .. } => reason.hint(),
             #[cfg(feature = "device")]
             PrepareError::Serial(_) => "check its name, that nobody else uses it, and its permissions".into(),
             #[cfg(feature = "device")]

@@ -1,6 +1,5 @@
 //! `verify`: every instruction's output against the reference.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use shiftformer::Model;
@@ -50,7 +49,7 @@ In an emulator, which `cargo xtask prepare` installs:
 /// Compares the engines; fails where they differ.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let model = Model::open(&args.model)?;
-    let mut session = session(&model, args.engine.backend(NonZeroUsize::MIN)?.as_ref())?;
+    let mut session = session(&model, args.engine.one()?.as_ref())?;
     let frames = Frames::new(args.data.as_deref(), &model)?;
     if let Some(path) = &args.check {
         let checked = evidence::check(path, &mut session, &frames)?;

@@ -12,6 +12,7 @@ use super::line::AnyLine;
 use super::run::{DeviceWorker, run_on};
 use super::{DEFAULT_BAUD, EmulatedBoard, Heard, Logged, SerialLine};
 use crate::backend::{Backend, Limits, Preparing, Run};
+use crate::error::PrepareError;
 use crate::model::Model;
 
 /// Makes what hears the log of one device.
@@ -25,10 +26,10 @@ fn heard(line: impl Line<Error = io::ErrorKind> + Send + 'static, sink: Option<&
     }
 }
 
-/// A device at a serial port, which has the model in its flash.
+/// Devices at serial ports, which have the model in their flash.
 #[derive(Clone)]
 pub struct Serial {
-    port: String,
+    ports: Vec<String>,
     baud: u32,
     log: Option<LogSink>,
 }
@@ -36,7 +37,12 @@ pub struct Serial {
 impl Serial {
     /// The device at `port`, at the speed that firmware uses unless it is told otherwise.
     pub fn new(port: impl Into<String>) -> Self {
-        Self { port: port.into(), baud: DEFAULT_BAUD, log: None }
+        Self::several([port])
+    }
+
+    /// The devices at `ports`, over which frames are spread.
+    pub fn several(ports: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { ports: ports.into_iter().map(Into::into).collect(), baud: DEFAULT_BAUD, log: None }
     }
 
     /// At `baud` bits a second.
@@ -44,9 +50,15 @@ impl Serial {
         Self { baud, ..self }
     }
 
-    /// Gives to `sink` what the device logs.
+    /// Gives what a device logs to what `sink` makes for it.
     pub fn with_log(self, sink: LogSink) -> Self {
         Self { log: Some(sink), ..self }
+    }
+
+    /// The device at `port`.
+    fn connect(&self, model: &Model, port: &str) -> Result<DeviceWorker, PrepareError> {
+        let line = heard(SerialLine::open(port, self.baud)?, self.log.as_ref());
+        Ok(DeviceWorker::connect(model, line, Patience::default())?)
     }
 }
 
@@ -58,20 +70,30 @@ impl fmt::Debug for Serial {
 
 impl Backend for Serial {
     fn name(&self) -> String {
-        format!("serial:{}", self.port)
+        self.ports.iter().map(|port| place(port)).collect::<Vec<_>>().join(",")
     }
 
     fn limits(&self) -> Limits {
-        Limits { parallel: 1 }
+        Limits { parallel: self.ports.len() }
     }
 
     fn prepare<'a>(&'a self, model: &'a Model) -> Preparing<'a> {
         Box::pin(async move {
-            let line = heard(SerialLine::open(&self.port, self.baud)?, self.log.as_ref());
-            let device = DeviceWorker::connect(model, line, Patience::default())?;
-            Ok(Box::new(run_on(model, vec![device])?) as Box<dyn Run>)
+            let connect = |port: &String| {
+                self.connect(model, port).map_err(|reason| match self.ports.len() {
+                    1 => reason,
+                    _ => PrepareError::At { place: place(port), reason: Box::new(reason) },
+                })
+            };
+            let devices = self.ports.iter().map(connect).collect::<Result<Vec<_>, _>>()?;
+            Ok(Box::new(run_on(model, devices)?) as Box<dyn Run>)
         })
     }
+}
+
+/// The name of the device at `port`.
+fn place(port: &str) -> String {
+    format!("serial:{port}")
 }
 
 /// Emulators of a board, each of which gets the model packed as its kernels like it.

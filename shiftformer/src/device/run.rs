@@ -2,7 +2,7 @@
 
 use std::io;
 
-use link::{Host, Line, ModelState, Patience};
+use link::{Host, HostError, Line, ModelState, Patience};
 
 use super::error::ConnectError;
 use super::facts::DeviceFacts;
@@ -34,6 +34,8 @@ pub(super) struct DeviceWorker {
     identity: DeviceIdentity,
     /// Instructions that have begun and are not complete: those of a tile group take turns.
     open: Vec<Event>,
+    /// Counted from 1 among several.
+    number: Option<usize>,
 }
 
 impl DeviceWorker {
@@ -60,11 +62,11 @@ impl DeviceWorker {
             .map_err(ConnectError::Host)?;
         state?;
         let outputs = model.container().header().outputs;
-        Ok(Self { outputs, host, identity, open: Vec::new() })
+        Ok(Self { outputs, host, identity, open: Vec::new(), number: None })
     }
 
     /// Runs what was begun, step by step, and returns the ticks of the device's clock.
-    fn trace(&mut self, events: &mut Vec<Event>) -> Result<u64, RunError> {
+    fn trace(&mut self, events: &mut Vec<Event>) -> Result<u64, HostError<io::ErrorKind>> {
         let Self { host, identity, open, .. } = self;
         let hz = u128::from(identity.hz.max(1));
         events.clear();
@@ -74,37 +76,59 @@ impl DeviceWorker {
             let event = Event { instruction: step.instruction, hash: step.hash, nanoseconds };
             event.note(open, events, step.complete);
         });
-        Ok(finished.map_err(RunError::Device)?.ticks)
+        Ok(finished?.ticks)
     }
-}
 
-impl Worker for DeviceWorker {
-    fn run(&mut self, frame: &mut Frame, observe: Observe, _: &dyn Fn() -> bool) -> Result<(), RunError> {
-        self.host.begin(&frame.input).map_err(RunError::Device)?;
+    fn run(&mut self, frame: &mut Frame, observe: Observe) -> Result<(), HostError<io::ErrorKind>> {
+        self.host.begin(&frame.input)?;
         frame.device = None;
         if observe == Observe::Nothing {
             frame.events.clear();
-            self.host.run().map_err(RunError::Device)?;
+            self.host.run()?;
         } else {
             let ticks = self.trace(&mut frame.events)?;
-            let memory = self.host.memory().map_err(RunError::Device)?;
+            let memory = self.host.memory()?;
             frame.device = Some(DeviceFacts { ticks, hz: self.identity.hz, memory });
         }
         frame.outputs.resize_with(self.outputs.into(), Vec::new);
         for (index, values) in frame.outputs.iter_mut().enumerate() {
             values.clear();
-            self.host.output(index as u16, |value| values.push(value)).map_err(RunError::Device)?;
+            self.host.output(index as u16, |value| values.push(value))?;
         }
         Ok(())
     }
 }
 
+impl Worker for DeviceWorker {
+    fn run(&mut self, frame: &mut Frame, observe: Observe, _: &dyn Fn() -> bool) -> Result<(), RunError> {
+        DeviceWorker::run(self, frame, observe).map_err(|reason| match self.number {
+            None => RunError::Device(reason),
+            Some(number) => RunError::OneDevice { number, reason },
+        })
+    }
+}
+
 /// A run of `model` on devices that have it.
-pub(super) fn run_on(model: &Model, devices: Vec<DeviceWorker>) -> Result<PoolRun, PrepareError> {
-    let identity = devices.first().map(|device| device.identity.clone());
-    let names = identity.map_or((String::new(), None), |identity| (identity.kernels, Some(identity.board)));
+pub(super) fn run_on(model: &Model, mut devices: Vec<DeviceWorker>) -> Result<PoolRun, PrepareError> {
+    let kernels = distinct(devices.iter().map(|device| device.identity.kernels.as_str()));
+    let board = distinct(devices.iter().map(|device| device.identity.board.as_str()));
+    if devices.len() > 1 {
+        devices.iter_mut().zip(1..).for_each(|(device, number)| device.number = Some(number));
+    }
     let boxed = |device| Box::new(device) as Box<dyn Worker>;
-    PoolRun::new(names, model.frame_len(), None, devices.into_iter().map(boxed).collect())
+    let workers = devices.into_iter().map(boxed).collect();
+    PoolRun::new((kernels, Some(board)), model.frame_len(), None, workers)
+}
+
+/// Each of `names` once, comma-separated.
+fn distinct<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut found: Vec<&str> = Vec::new();
+    for name in names {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found.join(", ")
 }
 
 /// A session of `model` on the device at the other end of `line`, and what it says of itself;

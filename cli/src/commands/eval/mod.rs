@@ -80,6 +80,8 @@ const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` mak
       --data data/fmnist-test-1000-images-idx3-ubyte.gz
   shiftformer eval model.shf --outputs outputs.npz \
       --data data/fmnist-test-1000-images-idx3-ubyte.gz
+  shiftformer eval model.shf --backend serial:COM3,serial:COM4 \
+      --data data/fmnist-test-1000-images-idx3-ubyte.gz
 
 What is measured follows from what the model gives, and from the array `labels`
 of an .npz: classes take N integers (top-1, top-5); chances N or N×C marks of 0

@@ -2,6 +2,7 @@
 
 mod c_firmware;
 mod full;
+mod shelf;
 
 use std::io;
 use std::num::NonZeroUsize;
