@@ -89,7 +89,8 @@ pub struct EngineArgs {
     /// serial:PORT,serial:PORT.
     #[arg(long, default_value_t = Place::Cpu)]
     pub backend: Place,
-    /// Kernels to run with: reference, portable [default: the backend's best].
+    /// Kernels to run with, such as portable or reference; a name that is unknown lists those of this
+    /// machine [default: the fastest].
     #[arg(long, value_name = "SET", value_parser = kernel_set)]
     pub kernels: Option<&'static KernelSet>,
     /// The GPU to run on: a part of its name or its number in the list of `devices` [default: the

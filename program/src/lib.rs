@@ -24,7 +24,7 @@ pub use error::ProgramError;
 pub use notes::NoteStore;
 pub use plan::{MAX_STEP_MACS, PlanOptions, plan};
 pub use repack::repack;
-pub use replan::{ReplanOptions, replan};
+pub use replan::{ReplanOptions, SCORE_ROWS, replan};
 pub use widths::ProductBits;
 pub use write::{write, write_as};
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use quant::Op;
-use quant::operand::Operand;
+use quant::operand::{Operand, Role};
 use runtime::{MAX_ARENA, Model};
 
 use crate::container::Container;
@@ -19,9 +19,13 @@ pub struct ReplanOptions {
     /// least 16.
     pub align: u32,
     /// Whether to keep the tiles that the container has. Without them every instruction runs
-    /// once over all its rows.
+    /// once over all its rows, and attention has room for the scores of [`SCORE_ROWS`] queries.
     pub tiles: bool,
 }
+
+/// Queries whose scores kernels may hold at once where there are no tiles: what they do for all
+/// queries of a head, such as laying out its keys, is done once for so many.
+pub const SCORE_ROWS: u32 = 256;
 
 /// The same program with its memory laid out by `options`: the same results under the same
 /// instruction numbers. Every [`Tile`](quant::ops::Tile) record stays; without tiles, its tile
@@ -41,7 +45,7 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
     assert!(options.align >= 16 && options.align.is_power_of_two(), "{} as an alignment", options.align);
     let mut out = Container::read(model);
     let groups = groups(&out);
-    let blocks: Vec<Block> = flow
+    let mut blocks: Vec<Block> = flow
         .storages
         .iter()
         .map(|storage| {
@@ -49,6 +53,9 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
             Block { bytes, life: whole_groups(storage.life.clone(), &groups) }
         })
         .collect();
+    if !options.tiles {
+        hold_scores(&mut out, flow, &mut blocks);
+    }
     let (offsets, arena) = place(&blocks, options.align.into());
     let arena = u32::try_from(arena).ok().filter(|&bytes| bytes <= MAX_ARENA);
     out.arena_len = arena.ok_or(ProgramError::TooLarge { what: "the arena" })?;
@@ -62,7 +69,7 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
             let Operand::Slot(slot) = operand else { return };
             let Some(access) = accesses.next() else { return };
             slot.offset = moved(access);
-            if !options.tiles {
+            if !options.tiles && access.role != Role::Scratch {
                 slot.len = access.len;
             }
         });
@@ -75,6 +82,27 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
         output.slot.offset = moved(access);
     }
     Ok(out)
+}
+
+/// Lengthens the scratch of every attention of `out` to the scores of [`SCORE_ROWS`] queries, and
+/// `blocks` with it.
+fn hold_scores(out: &mut Container, flow: &Dataflow, blocks: &mut [Block]) {
+    for (named, accesses) in out.instructions.iter_mut().zip(&flow.instructions) {
+        let Op::Attention(attention) = &mut named.op else { continue };
+        let rows = attention.queries.min(SCORE_ROWS);
+        let Some(scores) = attention.keys.checked_mul(rows) else { continue };
+        if scores > attention.scores.len {
+            (attention.scores.len, attention.probabilities.len) = (scores, scores);
+        }
+        let mut accesses = accesses.iter();
+        named.op.map_operands(&mut |operand| {
+            let Operand::Slot(slot) = operand else { return };
+            let Some(access) = accesses.next() else { return };
+            if slot.role == Role::Scratch {
+                blocks[access.storage].bytes = slot.bytes();
+            }
+        });
+    }
 }
 
 /// Instructions of each tile group.

@@ -221,7 +221,7 @@ impl Model {
 
 /// Whether `bytes` lie where containers are read in place on every machine.
 fn is_aligned(bytes: &[u8]) -> bool {
-    bytes.as_ptr().addr() % 4 == 0
+    bytes.as_ptr().addr().is_multiple_of(4)
 }
 
 /// Bytes of a cache line.

@@ -1,20 +1,33 @@
 //! Kernels for CPUs.
 //!
 //! [`Portable`] is safe Rust that any compiler vectorises; it reads weights in 16-channel
-//! panels. Sets for particular instruction sets each get a module beside it.
+//! panels. Each architecture has a module beside it, with a set for each of its instruction sets.
 #![no_std]
 #![deny(clippy::float_arithmetic)]
 
-#[cfg(test)]
+#[cfg(any(test, target_arch = "x86_64"))]
 extern crate std;
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod x86;
 
 pub use portable::Portable;
 use quant::KernelSet;
 
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
-pub static KERNEL_SETS: &[KernelSet] = &[KernelSet::of::<Portable>(|| true)];
+#[cfg(target_arch = "x86_64")]
+pub static KERNEL_SETS: &[KernelSet] = &{
+    let [avx512vnni, avxvnni, avx2] = x86::KERNEL_SETS;
+    [avx512vnni, avxvnni, avx2, PORTABLE]
+};
+
+/// The kernel sets for CPUs.
+#[cfg(not(target_arch = "x86_64"))]
+pub static KERNEL_SETS: &[KernelSet] = &[PORTABLE];
+
+const PORTABLE: KernelSet = KernelSet::of::<Portable>(|| true);
 
 /// The code in the README is tested.
 #[cfg(doctest)]

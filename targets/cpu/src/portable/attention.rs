@@ -11,7 +11,8 @@ use super::linear::dot;
 const LANES: usize = 32;
 
 /// As many queries at once as the scratch holds.
-pub(super) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+#[inline(always)]
+pub(crate) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
     let AttentionArgs { keys, heads, head_dim, q_stride, kv_stride, q, k, v, score, requant, exp, .. } = args;
     let width = heads * head_dim;
     let tile = args.scores.len().checked_div(keys).unwrap_or(0);
@@ -54,6 +55,7 @@ pub(super) fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
 }
 
 /// Shiftmax of one row of int8 scores to 16-bit probabilities.
+#[inline(always)]
 fn normalise(scores: &[i8], exp: &[u32; 256], probabilities: &mut [i16]) {
     let max = i32::from(scores.iter().copied().max().unwrap_or(0));
     let exp = |score: i8| exp.get((max - i32::from(score)) as usize).copied().unwrap_or(1);
@@ -65,6 +67,7 @@ fn normalise(scores: &[i8], exp: &[u32; 256], probabilities: &mut [i16]) {
 }
 
 /// `Σ_j p[j] · v[j][at..at + len]`.
+#[inline(always)]
 fn weighted_sum(p: &[i16], v: &[i8], at: usize, stride: usize, len: usize) -> Result<[i32; LANES], Fault> {
     let mut acc = [0i32; LANES];
     for (j, &p) in p.iter().enumerate() {

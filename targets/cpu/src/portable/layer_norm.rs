@@ -7,7 +7,8 @@ use quant::slice::{rows, rows_mut};
 
 /// As the reference behind the `statistics` of a row and `eps`, with the output type resolved outside
 /// the loop.
-pub(super) fn normalize_i8(
+#[inline(always)]
+pub(crate) fn normalize_i8(
     args: &LayerNormArgs<'_>,
     x: &[i16],
     out: &mut [i8],

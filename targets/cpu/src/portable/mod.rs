@@ -1,11 +1,11 @@
 //! The portable kernel set: other tiles and another pack than the reference.
 
-mod attention;
+pub(crate) mod attention;
 mod binary;
-mod layer_norm;
+pub(crate) mod layer_norm;
 mod linear;
-mod mul;
-mod rotary;
+pub(crate) mod mul;
+pub(crate) mod rotary;
 
 use quant::bits::BitPack;
 use quant::ops::{

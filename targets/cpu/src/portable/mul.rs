@@ -7,7 +7,8 @@ use quant::ops::{MulArgs, Spread, Tensor, TensorMut};
 /// Elements of a block.
 const BLOCK: usize = 64;
 
-pub(super) fn mul(
+#[inline(always)]
+pub(crate) fn mul(
     args: &MulArgs,
     x: Option<Tensor<'_>>,
     y: Tensor<'_>,

@@ -6,7 +6,8 @@ use quant::ops::{Pairs, RotaryArgs, Tensor, TensorMut, turned};
 use quant::slice::{chunks, chunks_mut, rows, rows_mut, window};
 use quant::{Fault, Kernels};
 
-pub(super) fn rotary(args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
+#[inline(always)]
+pub(crate) fn rotary(args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
     match (x, out) {
         (Tensor::I8(x), TensorMut::I8(out)) => typed(args, x, out, saturate_i8),
         (Tensor::I8(x), TensorMut::I16(out)) => typed(args, x, out, saturate_i16),

@@ -1,0 +1,193 @@
+//! What is compiled for one instruction set.
+
+use quant::Fault;
+use quant::ops::{
+    AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MulArgs, RotaryArgs, RowStatistics, Tensor,
+    TensorMut,
+};
+
+use super::source::Input;
+
+/// Kernels that are compiled for one instruction set.
+///
+/// # Safety
+///
+/// [`is_available`](Self::is_available) says whether the CPU and the system offer every instruction
+/// that the functions are compiled for. They may be called only where it does.
+pub(super) unsafe trait Compiled: Copy + Default {
+    /// Its name on the command line.
+    const NAME: &'static str;
+
+    /// Whether the CPU and the system offer the instructions.
+    fn is_available() -> bool;
+
+    /// Rows of `input` by the weights of `args`, which are panels, as many as `out` takes.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn linear(args: &LinearArgs<'_>, input: &impl Input, out: LinearOut<'_>) -> Result<(), Fault>;
+
+    /// The same with products of unsigned activations.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn linear_unsigned(
+        args: &LinearArgs<'_>,
+        input: &impl Input,
+        out: LinearOut<'_>,
+    ) -> Result<(), Fault>;
+
+    /// Attention.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault>;
+
+    /// LayerNorm and RMSNorm to int8.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn normalize(
+        args: &LayerNormArgs<'_>,
+        x: &[i16],
+        out: &mut [i8],
+        statistics: impl Fn(&[i16], u64) -> RowStatistics,
+    ) -> Result<(), Fault>;
+
+    /// The product of two activations.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn mul(
+        args: &MulArgs,
+        x: Option<Tensor<'_>>,
+        y: Tensor<'_>,
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault>;
+
+    /// Rotary embeddings.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn rotary(args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault>;
+
+    /// `x ← table[x + 128]`.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn table(table: &[i8; 256], x: &mut [i8]);
+}
+
+/// A [`Compiled`]: its name, the instructions as the compiler and as the detection take them, and its
+/// products for linear layers and for unsigned activations, which attention and int16 have, with the
+/// rows and panels of their tiles.
+macro_rules! compiled {
+    (
+        $(#[$doc:meta])*
+        $set:ident $name:literal,
+        for $features:literal,
+        where [$($feature:tt)+],
+        linear: $linear:ty, $rows:literal x $panels:literal,
+        unsigned: $unsigned:ty, $queries:literal x $blocks:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default)]
+        struct $set;
+
+        const _: () = {
+            use quant::Fault;
+            use quant::ops::{
+                AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MulArgs, RotaryArgs, RowStatistics, Tensor,
+                TensorMut,
+            };
+
+            use crate::portable;
+            use crate::x86::isa::{LANES, Lookup};
+            use crate::x86::linear::linear;
+            use crate::x86::source::Input;
+            use crate::x86::attention::{MAX_HEAD_DIM, attention};
+
+            // SAFETY: every instruction that the functions are compiled for is looked for.
+            unsafe impl Compiled for $set {
+                const NAME: &'static str = $name;
+
+                fn is_available() -> bool {
+                    $(std::is_x86_feature_detected!($feature))&&+
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn linear(
+                    args: &LinearArgs<'_>,
+                    input: &impl Input,
+                    out: LinearOut<'_>,
+                ) -> Result<(), Fault> {
+                    let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { linear::<$linear, $rows, $panels, { $panels * LANES }>(args, input, rows, out) }
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn linear_unsigned(
+                    args: &LinearArgs<'_>,
+                    input: &impl Input,
+                    out: LinearOut<'_>,
+                ) -> Result<(), Fault> {
+                    let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { linear::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, input, rows, out) }
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+                    if args.head_dim > MAX_HEAD_DIM {
+                        return portable::attention::attention(args);
+                    }
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { attention::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args) }
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn normalize(
+                    args: &LayerNormArgs<'_>,
+                    x: &[i16],
+                    out: &mut [i8],
+                    statistics: impl Fn(&[i16], u64) -> RowStatistics,
+                ) -> Result<(), Fault> {
+                    portable::layer_norm::normalize_i8(args, x, out, statistics)
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn mul(
+                    args: &MulArgs,
+                    x: Option<Tensor<'_>>,
+                    y: Tensor<'_>,
+                    out: &mut TensorMut<'_>,
+                ) -> Result<(), Fault> {
+                    portable::mul::mul(args, x, y, out)
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn rotary(
+                    args: &RotaryArgs<'_>,
+                    x: Tensor<'_>,
+                    out: &mut TensorMut<'_>,
+                ) -> Result<(), Fault> {
+                    portable::rotary::rotary(args, x, out)
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn table(table: &[i8; 256], x: &mut [i8]) {
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { <$linear as Lookup>::table(table, x) }
+                }
+            }
+        };
+    };
+}

@@ -1,0 +1,89 @@
+//! What the products of one instruction set are made of.
+
+/// Output channels of a panel: those of [`Panel16x4`](quant::pack::Pack::Panel16x4).
+pub(super) const LANES: usize = 16;
+/// Inputs of a group.
+pub(super) const GROUP: usize = 4;
+
+/// Weights of one group of a panel: four of each channel in turn.
+pub(super) type Weights = [i8; LANES * GROUP];
+
+/// Four-way products of int8 with the weights of a panel.
+///
+/// # Safety
+///
+/// The functions of an implementation may run only where the CPU and the system offer its
+/// instruction set, and only inside functions that are compiled for it: elsewhere each is a call.
+pub(super) unsafe trait Isa: Copy {
+    /// Turns the sign of activations: 0x80 where the instructions multiply unsigned by signed
+    /// bytes, so that an activation `x` is given as `x + 128`; 0 where they take it as it is.
+    const FLIP: u8;
+
+    /// An int32 sum for each channel of a panel, in registers.
+    type Sums: Copy;
+
+    /// `values` in registers.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn sums(values: &[i32; LANES]) -> Self::Sums;
+
+    /// `sums` in memory.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn values(sums: Self::Sums) -> [i32; LANES];
+
+    /// `sums[c] + Σ_i x[i] · w[c][i]`, modulo 2³². Weights of −128 are only for those that take
+    /// unsigned activations.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn dot(sums: Self::Sums, x: [u8; GROUP], w: &Weights) -> Self::Sums;
+}
+
+/// Tables of 256 bytes.
+///
+/// # Safety
+///
+/// As for [`Isa`].
+pub(super) unsafe trait Lookup {
+    /// `x ← table[x + 128]`.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn table(table: &[i8; 256], x: &mut [i8]);
+
+    /// `Σ exp[max − score]` modulo 2³².
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32;
+
+    /// The bytes of `table[max − score]` for each score: the high ones and the low ones.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]);
+}
+
+/// The exponentials of all distances.
+pub(super) struct Exponentials<'a> {
+    pub(super) values: &'a [u32; 256],
+    /// Their bytes, the lowest first.
+    pub(super) planes: [[u8; 256]; 4],
+}
+
+impl<'a> Exponentials<'a> {
+    #[inline(always)]
+    pub(super) fn new(values: &'a [u32; 256]) -> Self {
+        let planes = core::array::from_fn(|byte| values.map(|value| (value >> (8 * byte)) as u8));
+        Self { values, planes }
+    }
+}

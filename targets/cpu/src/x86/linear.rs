@@ -1,0 +1,281 @@
+//! GEMM over panels of int8 weights, the epilogue fused.
+
+use quant::Fault;
+use quant::ops::{LinearArgs, LinearOut};
+use quant::slice::{chunks, window, window_mut};
+
+use super::isa::{GROUP, Isa, LANES, Lookup, Weights};
+use super::requantize::{Multipliers, add, to_i8, to_i16};
+use super::source::{Input, Source};
+
+/// Inputs that are staged at once.
+pub(super) const STAGE: usize = 2048;
+
+/// A row of activations as the products take it.
+pub(super) type Staged = [[u8; GROUP]; STAGE / GROUP];
+
+/// `sums[r][p] += Σ x[r] · w[p]` over all groups of `w`, whose panels have equally many.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+pub(super) unsafe fn tile<I: Isa, const R: usize, const P: usize>(
+    sums: &mut [[I::Sums; P]; R],
+    x: &[Staged; R],
+    w: [&[Weights]; P],
+) {
+    let groups = w.iter().map(|panel| panel.len()).min().unwrap_or(0).min(STAGE / GROUP);
+    let mut local = *sums;
+    for g in 0..groups {
+        for (row, sums) in x.iter().zip(&mut local) {
+            for (sum, panel) in sums.iter_mut().zip(&w) {
+                // SAFETY: `g` is below the number of groups of every panel and of a staged row.
+                unsafe { *sum = I::dot(*sum, *row.get_unchecked(g), panel.get_unchecked(g)) };
+            }
+        }
+    }
+    *sums = local;
+}
+
+/// Panels, and where their sums start: at the bias, less what the turned sign of activations adds.
+pub(super) struct Panels<'a, const P: usize> {
+    panels: [&'a [Weights]; P],
+    start: [[i32; LANES]; P],
+}
+
+impl<'a, const P: usize> Panels<'a, P> {
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
+    #[inline(always)]
+    pub(super) unsafe fn new<I: Isa>(panels: [&'a [Weights]; P], bias: [[i32; LANES]; P]) -> Self {
+        let mut start = bias;
+        for (start, panel) in start.iter_mut().zip(&panels) {
+            // SAFETY: as the caller vouches.
+            let excess = unsafe { excess::<I>(panel) };
+            start.iter_mut().zip(excess).for_each(|(start, excess)| *start = start.wrapping_sub(excess));
+        }
+        Self { panels, start }
+    }
+
+    /// The same for activations whose sign is not turned, without a bias.
+    #[inline(always)]
+    pub(super) fn without_bias(&self) -> Self {
+        Self { panels: self.panels, start: [[0; LANES]; P] }
+    }
+}
+
+/// `P` panels from channel `first` on, and the multipliers of their channels.
+pub(super) struct Block<'a, const P: usize, const C: usize> {
+    pub(super) panels: Panels<'a, P>,
+    pub(super) bias: [i32; C],
+    multipliers: Multipliers<C>,
+    /// Inputs, and channels of all blocks.
+    pub(super) k: usize,
+    n: usize,
+    first: usize,
+    /// Channels that there are, of `C`.
+    count: usize,
+}
+
+impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
+    #[inline(always)]
+    unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize) -> Result<Self, Fault> {
+        let groups = args.weights.k.div_ceil(GROUP);
+        let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
+        let weights = window(weights, first / LANES * groups, P * groups)?;
+        let panels = core::array::from_fn(|p| weights.get(p * groups..(p + 1) * groups).unwrap_or(&[]));
+        let count = (args.weights.n - first).min(C);
+        let mut start = [[0; LANES]; P];
+        put_back(start.as_flattened_mut(), window(args.bias, first, count)?);
+        let mut bias = [0; C];
+        put_back(&mut bias, start.as_flattened());
+        let multipliers = Multipliers::new(&args.requant, first, count)?;
+        // SAFETY: as the caller vouches.
+        let panels = unsafe { Panels::new::<I>(panels, start) };
+        Ok(Self { panels, bias, multipliers, k: args.weights.k, n: args.weights.n, first, count })
+    }
+}
+
+/// What the turned sign of activations adds to the sums of `panel`.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+unsafe fn excess<I: Isa>(panel: &[Weights]) -> [i32; LANES] {
+    if I::FLIP == 0 {
+        return [0; LANES];
+    }
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut sums = I::sums(&[0; LANES]);
+        for w in panel {
+            sums = I::dot(sums, [I::FLIP; GROUP], w);
+        }
+        I::values(sums)
+    }
+}
+
+/// `count` rows of `input` by all channels of `args`, `R` rows by `P` panels at a time; `C` is
+/// `16 · P`.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+pub(super) unsafe fn linear<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+    args: &LinearArgs<'_>,
+    input: &impl Input,
+    count: usize,
+    mut out: LinearOut<'_>,
+) -> Result<(), Fault> {
+    let n = args.weights.n;
+    let mut staged = [[[0; GROUP]; STAGE / GROUP]; R];
+    let mut first = 0;
+    while first < n {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            if n - first > C - LANES {
+                let block = Block::<P, C>::new::<I>(args, first)?;
+                rows::<I, R, P, C>(&block, input, count, &mut staged, &mut out)?;
+                first += C;
+            } else {
+                let block = Block::<1, LANES>::new::<I>(args, first)?;
+                rows::<I, R, 1, LANES>(&block, input, count, &mut staged, &mut out)?;
+                first += LANES;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `count` rows by one block of channels.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+unsafe fn rows<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+    block: &Block<'_, P, C>,
+    input: &impl Input,
+    count: usize,
+    staged: &mut [Staged; R],
+    out: &mut LinearOut<'_>,
+) -> Result<(), Fault> {
+    let mut row = 0;
+    while row < count {
+        let rows = (count - row).min(R);
+        // SAFETY: as the caller vouches.
+        unsafe {
+            if rows == 1 {
+                let sums = input.sums::<I, 1, P, C>(block, (row, 1), staged)?;
+                store::<I, P, C>(block, &sums, row, out)?;
+            } else {
+                let sums = input.sums::<I, R, P, C>(block, (row, rows), staged)?;
+                store::<I, P, C>(block, &sums[..rows], row, out)?;
+            }
+        }
+        row += rows;
+    }
+    Ok(())
+}
+
+/// The sums of `rows` rows of `k` inputs from `row` on, at most `R`.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+pub(super) unsafe fn products<I: Isa, const R: usize, const P: usize, const C: usize>(
+    panels: &Panels<'_, P>,
+    k: usize,
+    source: &impl Source,
+    (row, rows): (usize, usize),
+    staged: &mut [Staged],
+) -> Result<[[i32; C]; R], Fault> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut sums = [core::array::from_fn(|p| I::sums(&panels.start[p])); R];
+        let mut at = 0;
+        while at < k {
+            let len = (k - at).min(STAGE);
+            for (r, staged) in staged.iter_mut().enumerate().take(rows) {
+                // The weights behind the last input are zeros.
+                let to = staged.as_flattened_mut().get_mut(..len).ok_or(Fault::Bounds)?;
+                source.stage(row + r, at, I::FLIP, to)?;
+            }
+            let groups = at / GROUP..(at + len).div_ceil(GROUP);
+            let parts = panels.panels.map(|panel| panel.get(groups.clone()).unwrap_or(&[]));
+            tile::<I, R, P>(&mut sums, staged.first_chunk().ok_or(Fault::Bounds)?, parts);
+            at += len;
+        }
+        let mut values = [[0; C]; R];
+        for (values, sums) in values.iter_mut().zip(sums) {
+            for (values, sums) in values.chunks_exact_mut(LANES).zip(sums) {
+                values.copy_from_slice(&I::values(sums));
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Requantizes the sums of rows from `row` on and stores them through the epilogue.
+///
+/// # Safety
+///
+/// As [`Lookup`] says.
+#[inline(always)]
+unsafe fn store<I: Lookup, const P: usize, const C: usize>(
+    block: &Block<'_, P, C>,
+    sums: &[[i32; C]],
+    row: usize,
+    out: &mut LinearOut<'_>,
+) -> Result<(), Fault> {
+    for (r, z) in sums.iter().enumerate() {
+        let (at, count) = ((row + r) * block.n + block.first, block.count);
+        let t = block.multipliers.apply(z);
+        match out {
+            LinearOut::I8 { out, table } => {
+                let out = window_mut(out, at, count)?;
+                put(out, &to_i8(&t));
+                if let Some(table) = table {
+                    // SAFETY: as the caller vouches.
+                    unsafe { I::table(table, out) };
+                }
+            }
+            LinearOut::I16 { out, residual: None } => put(window_mut(out, at, count)?, &to_i16(&t)),
+            LinearOut::I16 { out, residual: Some(residual) } => {
+                let out = window_mut(out, at, count)?;
+                let mut stream = [0; C];
+                match <&[i16; C]>::try_from(&*out) {
+                    Ok(out) => stream = *out,
+                    Err(_) => put_back(&mut stream, out),
+                }
+                add(&mut stream, &to_i16(&t), residual);
+                put(out, &stream);
+            }
+            LinearOut::I32 { out } => put(window_mut(out, at, count)?, &t),
+        }
+    }
+    Ok(())
+}
+
+/// The first of `values`, as many as `out` takes: all, where they are whole blocks.
+#[inline(always)]
+pub(super) fn put<T: Copy, const C: usize>(out: &mut [T], values: &[T; C]) {
+    match <&mut [T; C]>::try_from(&mut *out) {
+        Ok(out) => *out = *values,
+        Err(_) => out.iter_mut().zip(values).for_each(|(to, from)| *to = *from),
+    }
+}
+
+/// Fills the first of `values` from `from`.
+#[inline(always)]
+fn put_back<T: Copy>(values: &mut [T], from: &[T]) {
+    values.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}

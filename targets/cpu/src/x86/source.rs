@@ -1,0 +1,127 @@
+//! Rows of activations, as products take them.
+
+use quant::Fault;
+use quant::slice::window;
+
+use super::isa::Isa;
+use super::linear::{Block, Staged, products};
+
+/// Rows of activations of one byte.
+pub(super) trait Source {
+    /// Writes inputs `first ..` of row number `row` to `to`, as many as it takes, each `^ flip`.
+    fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault>;
+}
+
+/// Rows in memory.
+pub(super) struct Dense<'a> {
+    /// From the first element of the first row on.
+    pub(super) x: &'a [i8],
+    /// Elements from one row to the next.
+    pub(super) stride: usize,
+}
+
+impl Source for Dense<'_> {
+    #[inline(always)]
+    fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
+        copy(window(self.x, row * self.stride + first, to.len())?, flip, to);
+        Ok(())
+    }
+}
+
+/// Copies activations, each `^ flip`.
+#[inline(always)]
+pub(super) fn copy(x: &[i8], flip: u8, to: &mut [u8]) {
+    for (to, &from) in to.iter_mut().zip(x) {
+        *to = from as u8 ^ flip;
+    }
+}
+
+/// What a linear layer multiplies by its weights.
+pub(super) trait Input {
+    /// The sums of `rows` rows from `row` on, at most `R`, bias included.
+    ///
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
+    unsafe fn sums<I: Isa, const R: usize, const P: usize, const C: usize>(
+        &self,
+        block: &Block<'_, P, C>,
+        at: (usize, usize),
+        staged: &mut [Staged],
+    ) -> Result<[[i32; C]; R], Fault>;
+}
+
+/// int8 activations.
+pub(super) struct Bytes<S>(pub(super) S);
+
+impl<S: Source> Input for Bytes<S> {
+    #[inline(always)]
+    unsafe fn sums<I: Isa, const R: usize, const P: usize, const C: usize>(
+        &self,
+        block: &Block<'_, P, C>,
+        at: (usize, usize),
+        staged: &mut [Staged],
+    ) -> Result<[[i32; C]; R], Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { products::<I, R, P, C>(&block.panels, block.k, &self.0, at, staged) }
+    }
+}
+
+/// int16 activations, rows of `k` one after another: `x = 256·h + l`, where `l` is unsigned.
+///
+/// Both sums of products fit int32, for `2¹⁶ · 255 · 127 < 2³¹`; the whole one is exact in 64 bits and
+/// then saturates.
+pub(super) struct Words<'a> {
+    pub(super) x: &'a [i16],
+    pub(super) k: usize,
+}
+
+/// The high bytes, signed.
+struct High<'a>(&'a Words<'a>);
+/// The low bytes, unsigned.
+struct Low<'a>(&'a Words<'a>);
+
+impl Source for High<'_> {
+    #[inline(always)]
+    fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
+        let x = window(self.0.x, row * self.0.k + first, to.len())?;
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = (x >> 8) as u8 ^ flip);
+        Ok(())
+    }
+}
+
+impl Source for Low<'_> {
+    #[inline(always)]
+    fn stage(&self, row: usize, first: usize, _: u8, to: &mut [u8]) -> Result<(), Fault> {
+        let x = window(self.0.x, row * self.0.k + first, to.len())?;
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = x as u8);
+        Ok(())
+    }
+}
+
+impl Input for Words<'_> {
+    /// `I` takes unsigned activations.
+    #[inline(always)]
+    unsafe fn sums<I: Isa, const R: usize, const P: usize, const C: usize>(
+        &self,
+        block: &Block<'_, P, C>,
+        at: (usize, usize),
+        staged: &mut [Staged],
+    ) -> Result<[[i32; C]; R], Fault> {
+        const { assert!(I::FLIP == 0x80) };
+        // SAFETY: as the caller vouches.
+        let (high, low) = unsafe {
+            let high = products::<I, R, P, C>(&block.panels, self.k, &High(self), at, staged)?;
+            (high, products::<I, R, P, C>(&block.panels.without_bias(), self.k, &Low(self), at, staged)?)
+        };
+        let mut sums = [[0; C]; R];
+        for (sums, (high, low)) in sums.iter_mut().zip(high.iter().zip(&low)) {
+            for c in 0..C {
+                let high = i64::from(high[c].wrapping_sub(block.bias[c]));
+                let exact = 256 * high + i64::from(low[c]) + i64::from(block.bias[c]);
+                sums[c] = exact.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            }
+        }
+        Ok(sums)
+    }
+}
