@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
+use conversion::frames::{self, FrameSource};
+use conversion::stream::failed;
 use serde::{Deserialize, Serialize};
 use shiftformer::{Event, Model, Observe, Session, Verifier};
 
 use crate::bundled::TestImages;
 use crate::evidence::Recorder;
 use crate::failure::Failure;
-use crate::frames::{self, FrameSource};
 use crate::output::hex;
 use crate::progress::Progress;
-use crate::stream::failed;
 
 /// How an engine compares with the reference.
 #[derive(Debug, Serialize)]

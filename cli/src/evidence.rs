@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use conversion::{identity, write_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shiftformer::{Model, Session};
 
 use crate::compare::{Frames, Output, Ran, instructions, observe};
-use crate::conversion::identity;
 use crate::failure::Failure;
-use crate::output::write_file;
 use crate::progress::Progress;
 
 /// Version of the file's format.

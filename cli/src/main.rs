@@ -3,11 +3,9 @@
 
 mod answer;
 mod bundled;
-mod calibration;
+mod choices;
 mod commands;
 mod compare;
-mod comparison;
-mod conversion;
 mod describe;
 #[cfg(test)]
 mod documented;
@@ -15,7 +13,6 @@ mod evidence;
 mod failure;
 mod firmware;
 mod flash;
-mod frames;
 #[cfg(feature = "gpu")]
 mod gpus;
 mod labels;
@@ -23,17 +20,17 @@ mod log;
 mod model;
 mod normalisation;
 mod output;
-mod overwriting;
 mod pictures;
 mod place;
 mod progress;
-mod stream;
+mod threads;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::commands::Command;
+use crate::failure::Printed;
 
 /// Integer-only vision transformers: convert, check, run and measure.
 #[derive(Debug, Parser)]
@@ -66,7 +63,7 @@ fn main() -> ExitCode {
     match cli.command.run(cli.json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{:?}", miette::Report::new(failure));
+            eprintln!("{:?}", miette::Report::new(Printed(failure)));
             ExitCode::FAILURE
         }
     }

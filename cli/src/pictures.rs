@@ -1,11 +1,8 @@
-//! How pictures become a model's frames: as the command says, or as its file does.
+//! The options that say how pictures become a model's frames.
 
-use clap::ValueEnum;
-use converter::import::fit;
-use shiftformer::runtime::image::{Filter, Fit, Resize};
-use shiftformer::runtime::{ChannelOrder, Image};
+use conversion::{Interpolation, Pictures, Shape, fraction};
 
-use crate::failure::Failure;
+use crate::choices::choices;
 
 /// Options for pictures that are not of the model's size and channel order.
 #[derive(Debug, clap::Args)]
@@ -16,99 +13,38 @@ pub struct PictureArgs {
     bgr: bool,
     /// Resize pictures to the model's size, or so that it is cut from their centre [default: as
     /// the model's configuration says, else stretch].
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = choices(Shape::ALL))]
     resize: Option<Shape>,
     /// Cut this fraction of the picture's shorter side from its centre, such as 0.875: what timm
     /// calls crop_pct. The shorter side is resized to the model's side / FRACTION, rounded down.
-    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    #[arg(long, value_name = "FRACTION", value_parser = share_of_a_side)]
     crop: Option<f64>,
     /// How pixels are weighed, with antialiasing as in Pillow and torchvision [default: as the
     /// model's configuration says, else bilinear].
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = choices(Interpolation::ALL))]
     interpolation: Option<Interpolation>,
     /// Interpolate between the four nearest pixels alone, as TensorFlow and Keras do.
     #[arg(long, conflicts_with = "interpolation")]
     no_antialias: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Shape {
-    /// Both sides to the model's.
-    Stretch,
-    /// The shorter side to the model's, then the centre.
-    Crop,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Interpolation {
-    /// A triangle as wide as two pixels of the result.
-    Bilinear,
-    /// A cubic as wide as four.
-    Bicubic,
-}
-
 impl PictureArgs {
-    /// Changes what `image` of the model called `name` says of pictures to what the command says.
-    pub fn apply(&self, name: &str, image: &mut Image) -> Result<(), Failure> {
-        if self.bgr {
-            if image.channels != 3 {
-                let message = format!("{name} takes {} channels: --bgr is for three", image.channels);
-                return Err(Failure::new(message).help("leave --bgr out"));
-            }
-            image.order = ChannelOrder::Bgr;
-        }
-        image.fit = self.fit(name, image)?;
-        Ok(())
-    }
-
-    fn fit(&self, name: &str, image: &Image) -> Result<Fit, Failure> {
-        let Image { height, width, fit: stated, .. } = *image;
-        let stretched = Resize::Sides { height, width };
-        let resize = match (self.resize, self.crop) {
-            (Some(Shape::Stretch), Some(_)) => {
-                return Err(Failure::new("--crop cuts the centre, --resize stretch keeps the whole picture")
-                    .help("leave one of them out"));
-            }
-            (Some(Shape::Stretch), None) => stretched,
-            (Some(Shape::Crop), None) => Resize::ShortSide(height.max(width)),
-            (Some(Shape::Crop) | None, Some(fraction)) => fit::share(height.max(width), fraction),
-            (None, None) => stated.resize(height, width),
-        };
-        let filter = match (self.no_antialias, self.interpolation) {
-            (true, _) => None,
-            (false, Some(Interpolation::Bilinear)) => Some(Filter::Bilinear),
-            (false, Some(Interpolation::Bicubic)) => Some(Filter::Bicubic),
-            (false, None) => stated.filter(),
-        };
-        let fit = match (filter, resize) {
-            (Some(filter), resize) => Fit::antialiased(resize, filter),
-            (None, Resize::ShortSide(short_side)) => Fit::CenterCrop { short_side },
-            (None, resize) if resize == stretched => Fit::Stretch,
-            (None, Resize::Sides { height, width }) => {
-                let message = format!(
-                    "{name} cuts its frame from pictures of {height} × {width}, which takes antialiasing"
-                );
-                return Err(Failure::new(message).help("add --crop or --resize, or leave --no-antialias out"));
-            }
-        };
-        fit.check(height, width).map(|()| fit).map_err(|reason| {
-            Failure::new(format!("{name}: no frame of {height} × {width} comes of that crop: {reason}"))
-        })
+    /// What they ask for.
+    pub fn options(&self) -> Pictures {
+        let Self { bgr, resize, crop, interpolation, no_antialias } = *self;
+        Pictures { bgr, resize, crop, interpolation, antialias: !no_antialias }
     }
 }
 
-/// A fraction of a picture's side.
-fn fraction(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err("expected a fraction above 0, up to 1, such as 0.875".into()),
-    }
+fn share_of_a_side(text: &str) -> Result<f64, &'static str> {
+    fraction(text.parse().unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use shiftformer::runtime::FloatBits;
+    use shiftformer::runtime::image::{Filter, Fit};
+    use shiftformer::runtime::{ChannelOrder, FloatBits, Image};
 
     use super::*;
 
@@ -128,7 +64,8 @@ mod tests {
     fn applied(mut image: Image, options: &str) -> Result<Image, String> {
         let words = ["convert"].into_iter().chain(options.split_whitespace());
         let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
-        command.pictures.apply("m.onnx", &mut image).map_err(|error| error.to_string()).map(|()| image)
+        let pictures = command.pictures.options();
+        pictures.apply("m.onnx", &mut image).map_err(|error| error.to_string()).map(|()| image)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use conversion::Listener;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work shorter than this shows nothing.
@@ -61,7 +62,7 @@ impl Progress {
     }
 }
 
-/// A bar for each stage of a conversion, one after the other.
+/// A bar for each stage of a conversion, one after the other, and its notes between them.
 #[derive(Default)]
 pub struct Stages {
     current: Mutex<Option<Progress>>,
@@ -71,7 +72,10 @@ impl float::Progress for Stages {
     fn begin(&self, stage: &str, steps: usize) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = None;
-        *current = Some(Progress::bar(stage, steps));
+        *current = Some(match steps {
+            0 => Progress::spinner(stage),
+            _ => Progress::bar(stage, steps),
+        });
     }
 
     fn step(&self) {
@@ -79,6 +83,13 @@ impl float::Progress for Stages {
         if let Some(bar) = current.as_ref() {
             bar.step();
         }
+    }
+}
+
+impl Listener for Stages {
+    fn note(&self, words: &str) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        eprintln!("note: {words}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use conversion::frames;
+use conversion::stream::failed;
 use converter::BuildOptions;
 use converter::arch::{ARCHS, Arch};
 use serde::Serialize;
@@ -12,11 +14,10 @@ use shiftformer::device::DeviceFacts;
 use shiftformer::{Model, Observe, Session};
 
 use crate::failure::Failure;
-use crate::frames;
 use crate::output::{bytes, emit};
 use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
-use crate::stream::{ThreadArgs, failed};
+use crate::threads::ThreadArgs;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]

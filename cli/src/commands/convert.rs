@@ -1,32 +1,23 @@
 //! `convert`: a trained model to a container.
 
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use boards::Kernels;
-use clap::ValueEnum;
-use converter::calibrate::{Precision, QuantizeOptions};
-use converter::import::{Import, ImportOptions, Imported, read};
-use converter::{BuildOptions, ConvertError};
+use conversion::comparison::{self, Told};
+use conversion::{Format, Images, Options, Target, convert, identity, percent};
+use converter::BuildOptions;
+use converter::calibrate::Precision;
 use facts::Comparison;
-use float::Graph;
 use serde::Serialize;
-use shiftformer::device::preferred_packs;
-use shiftformer::quant::pack::Packs;
-use shiftformer::{Cpu, Model, OutputInfo};
 
-use crate::calibration::Calibration;
-use crate::comparison::{self, Told};
-use crate::conversion::{Made, calibrate, identity, save};
+use crate::choices::choices;
 use crate::failure::Failure;
 use crate::labels::LabelArgs;
 use crate::model::{instructions, packs};
 use crate::normalisation::NormalisationArgs;
 use crate::output::{bytes, emit};
-use crate::overwriting::Files;
 use crate::pictures::PictureArgs;
-use crate::progress::Progress;
+use crate::progress::Stages;
 
 /// Arguments of `convert`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +31,7 @@ pub struct Args {
     #[arg(short, long, value_name = "OUT.shf")]
     output: PathBuf,
     /// The arithmetic to convert to.
-    #[arg(long, default_value = "ivit")]
+    #[arg(long, default_value = "ivit", value_parser = choices(Format::ALL))]
     format: Format,
     /// Calibration images of the task, without need of labels: a folder of images, an .npz
     /// with `images`, or an IDX images file. Float models need them.
@@ -56,7 +47,7 @@ pub struct Args {
     precision: Vec<(String, Precision)>,
     /// Share of the multiply-accumulates that may be given 16-bit activations where 8 bits
     /// would cost accuracy, in percent [default: 15; 100 for bivit].
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     escalate: Option<f64>,
     /// Bytes that the container may have, such as 200000, 72KiB or 1MiB: 16-bit activations and
     /// weights that do not fit are withheld, those first that matter least.
@@ -81,7 +72,7 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", value_parser = arena_bytes)]
     arena: Option<u32>,
     /// Lay out the weights for a target. Results do not change.
-    #[arg(long, default_value = "generic")]
+    #[arg(long, default_value = "generic", value_parser = choices(Target::ALL))]
     target: Target,
 }
 
@@ -101,53 +92,6 @@ Of many others they are --mean 0.5 --std 0.5. A model that normalizes pixels
 itself takes none, and one that was trained without takes --no-normalize.
 Pictures of another size are stretched, unless a configuration beside the model
 says more: --crop 0.875 cuts the centre, as most training on ImageNet does.";
-
-/// A family of integer arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// 8-bit products, 16-bit residual stream (I-ViT).
-    Ivit,
-    /// 1-bit weights and attention over signs where the model was trained so (BiViT).
-    Bivit,
-}
-
-impl Format {
-    /// Share of the multiply-accumulates that may read int16. Additions of binary weights
-    /// cost the same in 16 bits, and signs need the precision.
-    fn escalation(self) -> f64 {
-        match self {
-            Format::Ivit => 0.15,
-            Format::Bivit => 1.0,
-        }
-    }
-}
-
-/// What the weights are laid out for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Target {
-    /// Row by row.
-    Generic,
-    /// The portable CPU kernels.
-    Portable,
-    /// Cortex-M0 and RV32.
-    Plain,
-    /// Cortex-M4, M7 and M33.
-    Dsp,
-    /// Cortex-M55 and M85.
-    Mve,
-}
-
-impl Target {
-    fn packs(self) -> Packs {
-        match self {
-            Target::Generic => Packs::CANONICAL,
-            Target::Portable => Cpu::best().kernels().packs(),
-            Target::Plain => preferred_packs(Kernels::Plain),
-            Target::Dsp => preferred_packs(Kernels::Dsp),
-            Target::Mve => preferred_packs(Kernels::Mve),
-        }
-    }
-}
 
 #[derive(Debug, Serialize)]
 struct Converted {
@@ -172,125 +116,47 @@ struct Converted {
 
 /// Converts the model.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let name = args.model.display().to_string();
-    files(args).check()?;
-    let (mean, std) = args.normalisation.stated();
-    let options = ImportOptions { config: config(args)?, mean, std };
-    let reading = Progress::spinner(format!("reading {name}"));
-    let Import { model: mut imported, notes, .. } =
-        read(&args.model, &options).map_err(Failure::convert(&name))?;
-    drop(reading);
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
-    args.pictures.apply(
-        &name,
-        match &mut imported {
-            Imported::Quantized(graph) => &mut graph.image,
-            Imported::Float(model) => &mut model.image,
-        },
-    )?;
-    let build = BuildOptions { fuse: !args.no_fuse, arena: args.arena };
-    let made = match imported {
-        Imported::Quantized(graph) => {
-            if args.format == Format::Bivit && !graph.is_binarized() {
-                return Err(Failure::new(format!("{name} was trained with 8-bit integers, not binarized"))
-                    .help("convert it with --format ivit"));
-            }
-            if args.format == Format::Ivit && graph.is_binarized() {
-                return Err(Failure::convert(&name)(ConvertError::Binarized));
-            }
-            for_floats(args, &name)?;
-            let container = converter::build(&graph, build).map_err(Failure::convert(&name))?;
-            Made { container, facts: None }
-        }
-        Imported::Float(model) => calibrated(args, &name, model, &options, build)?,
-    };
-    finish(args, &name, made, json)
-}
-
-/// What is read and written.
-fn files(args: &Args) -> Files {
-    let facts = report::sidecar_path(&args.output);
-    let files =
-        Files::default().model(&args.model).output("-o", &args.output).output("the facts file", &facts);
-    let files = args.calib.iter().fold(files, |files, data| files.data(data));
-    let files = args.config.iter().fold(files, |files, config| files.input("the configuration", config));
-    let files = args.labels.file().into_iter().fold(files, |files, names| files.input("the names", names));
-    args.report.iter().fold(files, |files, report| files.output("--report", report))
-}
-
-/// Options that only a float model takes were not given.
-fn for_floats(args: &Args, name: &str) -> Result<(), Failure> {
-    let given = [
-        ("--calib", args.calib.is_some()),
-        ("--precision", !args.precision.is_empty()),
-        ("--report", args.report.is_some()),
-    ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(Failure::new(format!("{option} does not apply to {name}")).help(
-            "this checkpoint was trained with integers and carries its own scales: leave the option out",
-        )),
-        None => Ok(()),
-    }
-}
-
-fn calibrated(
-    args: &Args,
-    name: &str,
-    model: Graph,
-    options: &ImportOptions,
-    build: BuildOptions,
-) -> Result<Made, Failure> {
-    let data = args.calib.as_ref().ok_or_else(|| {
-        Failure::new(format!("{name} is a float model: its activations must be calibrated")).help(
-            "give images of the task with --calib DATA; 32 are enough to begin with, no labels are needed",
-        )
-    })?;
-    args.normalisation.check(name, &model)?;
-    let images = Calibration::read(data, args.calib_samples, &model, &args.labels)?;
-    let quantization = QuantizeOptions {
-        precision: args.precision.iter().cloned().collect(),
-        binary: args.format == Format::Bivit,
-        flash: args.max_flash,
-        escalation: args.escalate.map_or(args.format.escalation(), |percent| percent / 100.0),
-        ..QuantizeOptions::default()
-    };
-    calibrate(name, model, options, &images, &quantization, build)
-}
-
-fn finish(args: &Args, name: &str, made: Made, json: bool) -> Result<(), Failure> {
-    let file = Model::from_bytes(name, &made.container)?
-        .repacked(args.target.packs())
-        .map_err(Failure::convert(name))?;
-    let flash_bytes = file.bytes().len() as u64;
-    if let Some(limit) = args.max_flash.filter(|&limit| flash_bytes > limit) {
-        let smallest = made.container.len() as u64;
-        return Err(match smallest > limit {
-            true => Failure::convert(name)(ConvertError::Flash { limit, smallest }),
-            false => Failure::new(format!("{name}: laid out for its target it has {flash_bytes} bytes"))
-                .help("leave --target out, or allow as many bytes with --max-flash"),
-        });
-    }
-    let facts = save(&args.output, &file, made.facts, args.report.as_deref())?;
-    if let Some(words) = facts.as_ref().and_then(report::disagreement) {
+    let made = convert(&args.model, &args.options(), &Stages::default())?;
+    if let Some(words) = made.disagreement() {
         eprintln!("warning: {words}");
     }
-    let (model, outputs) = (file.container(), file.outputs());
-    let named = |output: &OutputInfo<'_>| file.labels(output.len).iter().any(|label| !label.is_empty());
-    let unsaid = outputs.iter().filter(|output| !named(output)).filter_map(comparison::unsaid);
+    let model = made.model.container();
     let converted = Converted {
         output: args.output.clone(),
-        flash_bytes,
+        flash_bytes: made.model.bytes().len() as u64,
         arena_bytes: model.arena_len() as u64,
         instructions: instructions(&model),
-        pack: packs(&file).join(", "),
-        identity: identity(&file),
-        answers: outputs.iter().map(Told::new).collect(),
-        agrees: facts.as_ref().and_then(|facts| facts.comparisons.first()).and_then(Comparison::agrees),
-        remarks: facts.as_ref().map(report::remarks).into_iter().flatten().chain(unsaid).collect(),
-        comparison: facts.and_then(|facts| facts.comparisons.into_iter().next()),
+        pack: packs(&made.model).join(", "),
+        identity: identity(&made.model),
+        answers: made.answers(),
+        agrees: made.comparison().and_then(Comparison::agrees),
+        remarks: made.remarks(),
+        comparison: made.comparison().cloned(),
         report: args.report.clone(),
     };
     emit(json, &converted, text)
+}
+
+impl Args {
+    /// What they ask for.
+    fn options(&self) -> Options {
+        Options {
+            output: Some(self.output.clone()),
+            report: self.report.clone(),
+            format: self.format,
+            calib: self.calib.clone().map(Images::At),
+            calib_samples: self.calib_samples,
+            precision: self.precision.clone(),
+            escalate: self.escalate,
+            max_flash: self.max_flash,
+            config: self.config.clone(),
+            normalisation: self.normalisation.options(),
+            pictures: self.pictures.options(),
+            labels: self.labels.file().map(Path::to_owned),
+            build: BuildOptions { fuse: !self.no_fuse, arena: self.arena },
+            target: self.target,
+        }
+    }
 }
 
 fn text(c: &Converted) -> String {
@@ -342,16 +208,8 @@ fn arena_bytes(text: &str) -> Result<u32, String> {
     u32::try_from(byte_count(text)?).map_err(|_| "expected less than 4 GiB".into())
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
-        _ => Err("expected a number from 0 to 100".into()),
-    }
-}
-
-fn config(args: &Args) -> Result<Option<String>, Failure> {
-    let read = |path: &PathBuf| fs::read_to_string(path).map_err(Failure::io("cannot read", path));
-    args.config.as_ref().map(read).transpose()
+fn percentage(text: &str) -> Result<f64, &'static str> {
+    percent(text.parse().unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use conversion::stream::stream;
+use conversion::{Calibration, Converted, Files, FrameSource, Made, calibrate};
 use converter::BuildOptions;
 use converter::calibrate::QuantizeOptions;
 use converter::import::{ImportOptions, import_onnx_bytes, import_safetensors};
@@ -16,15 +18,11 @@ use super::eval::accuracy;
 use crate::bundled::{
     self, BINARIZED_MODEL, BINARIZED_MODEL_NAME, FLOAT_MODEL, FLOAT_MODEL_NAME, NORMALISATION, TestImages,
 };
-use crate::calibration::Calibration;
-use crate::conversion::{Made, calibrate, save};
 use crate::failure::Failure;
-use crate::frames::FrameSource;
 use crate::model::{self, instructions};
 use crate::output::{bytes, emit, pasted};
-use crate::overwriting::Files;
-use crate::progress::Progress;
-use crate::stream::{ThreadArgs, stream};
+use crate::progress::{Progress, Stages};
+use crate::threads::ThreadArgs;
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -101,13 +99,14 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
 
     let made = convert(&images)?;
     let file = Model::from_bytes(FLOAT_MODEL_NAME, &made.container)?;
-    let facts = save(&output, &file, made.facts, Some(&report))?;
-    let comparison = facts.and_then(|facts| facts.comparisons.into_iter().next());
-    let comparison = comparison.ok_or_else(|| Failure::new("the demo compared nothing"))?;
+    let converted = Converted::new(file.clone(), made.facts);
+    converted.save(Some(&output), Some(&report))?;
+    let comparison =
+        converted.comparison().cloned().ok_or_else(|| Failure::new("the demo compared nothing"))?;
     let integer = evaluate(&file, threads, &images, &output)?;
 
     let file = Model::from_bytes(BINARIZED_MODEL_NAME, &convert_binarized()?)?;
-    save(&binarized, &file, None, None)?;
+    Converted::new(file.clone(), None).save(Some(&binarized), None)?;
     let evaluated = evaluate(&file, threads, &images, &binarized)?;
 
     let demo = Demo {
@@ -174,7 +173,7 @@ fn convert(images: &TestImages) -> Result<Made, Failure> {
         name: "test images of Fashion-MNIST".into(),
     };
     let (quantization, build) = (QuantizeOptions::default(), BuildOptions::default());
-    calibrate(FLOAT_MODEL_NAME, model, &options, &calibration, &quantization, build)
+    calibrate(FLOAT_MODEL_NAME, model, &options, &calibration, &quantization, build, &Stages::default())
 }
 
 /// The bundled binarized model, which has the integers of its training.

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use boards::Loader;
+use conversion::{Files, identity, write_file};
 use serde::Serialize;
 use shiftformer::Model;
 use shiftformer::device::DEFAULT_BAUD;
 
-use crate::conversion::identity;
 use crate::describe::identity_is_right;
 use crate::failure::Failure;
 use crate::firmware;
@@ -16,8 +16,7 @@ use crate::flash::boards::{FLASH_BOARDS, FlashBoard};
 use crate::flash::{Image, Monitor, Region, Report, Target, segments, write};
 use crate::log::Log;
 use crate::model::packs;
-use crate::output::{bytes, emit, write_file};
-use crate::overwriting::Files;
+use crate::output::{bytes, emit};
 
 /// Arguments of `flash`.
 #[derive(Debug, clap::Args)]

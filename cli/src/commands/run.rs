@@ -4,14 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use conversion::FrameSource;
+use conversion::labels::read;
 use serde::Serialize;
 use shiftformer::runtime::OutputKind;
 use shiftformer::{Model, OutputInfo};
 
 use crate::answer::{Answer, Shown};
 use crate::failure::Failure;
-use crate::frames::FrameSource;
-use crate::labels::read;
 use crate::output::emit;
 use crate::place::{EngineArgs, session};
 

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use conversion::identity;
 use converter::import::{ImportOptions, Imported, import};
 use facts::Stated;
 use float::{Graph, Preprocessing};
 use shiftformer::runtime::{FloatBits, Image};
 use shiftformer::{Model, OutputInfo};
 
-use crate::conversion::identity;
 use crate::failure::Failure;
 
 /// A float model, read as the conversion read it.

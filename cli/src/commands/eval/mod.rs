@@ -14,6 +14,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use conversion::labels::number_output;
+use conversion::stream::stream;
+use conversion::{Files, FrameSource};
 use data::Dataset;
 use serde::Serialize;
 use shiftformer::runtime::OutputKind;
@@ -26,13 +29,11 @@ use truth::{Needed, Truth};
 
 use crate::commands::run::ThresholdArgs;
 use crate::failure::Failure;
-use crate::frames::FrameSource;
 use crate::labels::LabelArgs;
 use crate::output::emit;
-use crate::overwriting::Files;
 use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
-use crate::stream::{ThreadArgs, stream};
+use crate::threads::ThreadArgs;
 
 /// Arguments of `eval`.
 #[derive(Debug, clap::Args)]
@@ -173,7 +174,8 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     check_logits(args, main, model.name())?;
     let source = FrameSource::of(&model)?;
     let mut data = data::open(&args.data)?;
-    let numbered = args.labels.number(&mut data, &model, main);
+    let note = |words: &str| eprintln!("note: {words}");
+    let numbered = number_output(&mut data, args.labels.file(), &model, main, &note);
     let n = args.limit.map_or(data.len(), |limit| data.len().min(limit.get()));
     let truth = truth_of(args, numbered, &data, n, main)?;
     let kept: Vec<&OutputInfo<'_>> =

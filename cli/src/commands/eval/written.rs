@@ -3,11 +3,11 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use conversion::write_file;
 use shiftformer::OutputInfo;
 use shiftformer::runtime::OutputKind;
 
 use crate::failure::Failure;
-use crate::output::write_file;
 
 /// Writes `rows` of `classes` logits.
 pub fn logits(path: &Path, rows: &[Vec<i32>], classes: usize) -> Result<(), Failure> {

@@ -2,15 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use data::Dataset;
+use data::{Dataset, Image};
 use float::Graph;
 use shiftformer::runtime::OutputKind;
 
 use crate::failure::Failure;
 use crate::frames::FrameSource;
-use crate::labels::{LabelArgs, YES_OR_NO};
+use crate::labels::{YES_OR_NO, number_classes};
+
+/// Where calibration images come from.
+#[derive(Clone, Debug)]
+pub enum Images {
+    /// A folder of images, an .npz with `images`, or an IDX images file.
+    At(PathBuf),
+    /// Memory.
+    Given(Vec<Image>),
+}
 
 /// Images whose answers are compared after a conversion, at most.
 const COMPARED: usize = 1000;
@@ -37,31 +46,61 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// `samples` images of the data at `path`, spread over it, and up to a thousand others
-    /// to compare `model` on, fewer where it is large. Where `samples` would leave less than a tenth
-    /// to compare on, fewer calibrate. `names` say which class a folder is of.
+    /// `samples` of `images`, spread over them, and up to a thousand others to compare `model` on,
+    /// fewer where it is large. Where `samples` would leave less than a tenth to compare on, fewer
+    /// calibrate. The file `names` says which class a folder is of; `note` is told where that is not
+    /// known.
+    ///
+    /// # Errors
+    ///
+    /// Images that cannot be read, or do not fit the model; names that do not fit the images.
     pub fn read(
-        path: &Path,
+        images: &Images,
         samples: NonZeroUsize,
         model: &Graph,
-        names: &LabelArgs,
+        names: Option<&Path>,
+        note: &dyn Fn(&str),
     ) -> Result<Self, Failure> {
-        let mut data = data::open(path)?;
-        let known = known_classes(&mut data, model, names)?;
         let source = FrameSource::of_image(&model.image);
-        let (taken, left) = split(data.len(), samples.get());
-        let load = |indices: &[usize]| -> Result<Vec<Vec<u8>>, Failure> {
-            indices.iter().map(|&index| source.load(&data, index)).collect()
-        };
+        match images {
+            Images::At(path) => {
+                let mut data = data::open(path)?;
+                let known = known_classes(&mut data, model, names, note)?;
+                let of = last(path).display().to_string();
+                let load = |index| source.load(&data, index);
+                let taken = Self::take((data.len(), &of), samples, model, load)?;
+                Ok(Self { labels: labels(&data, &taken.1).filter(|_| known), ..taken.0 })
+            }
+            Images::Given(images) => {
+                let load =
+                    |index: usize| source.convert(&images[index], &format!("calibration image {index}"));
+                Self::take((images.len(), "an array"), samples, model, load).map(|taken| taken.0)
+            }
+        }
+    }
+
+    /// As [`read`](Self::read) of `len` images that are called `of`, without labels; and which
+    /// images `model` is compared on.
+    fn take(
+        (len, of): (usize, &str),
+        samples: NonZeroUsize,
+        model: &Graph,
+        load: impl Fn(usize) -> Result<Vec<u8>, Failure>,
+    ) -> Result<(Self, Vec<usize>), Failure> {
+        let (taken, left) = split(len, samples.get());
         let (others, which) = if left.is_empty() { (&taken, "") } else { (&left, "other ") };
         let compared = spread(others, affordable(model.macs()));
-        Ok(Self {
+        let load = |indices: &[usize]| -> Result<Vec<Vec<u8>>, Failure> {
+            indices.iter().map(|&index| load(index)).collect()
+        };
+        let calibration = Self {
             frames: load(&taken)?,
             seen: left.is_empty(),
-            labels: labels(&data, &compared).filter(|_| known),
-            name: format!("{which}images of {}", last(path).display()),
+            labels: None,
+            name: format!("{which}images of {of}"),
             compared: load(&compared)?,
-        })
+        };
+        Ok((calibration, compared))
     }
 }
 
@@ -88,18 +127,23 @@ fn affordable(macs: u64) -> usize {
     (BUDGET / macs.max(1)).clamp(8, COMPARED as u64) as usize
 }
 
-/// Numbers the classes of `data` as `model` does; false, with a word on stderr, where nothing says
+/// Numbers the classes of `data` as `model` does; false, with a word to `note`, where nothing says
 /// which class a folder is of.
-fn known_classes(data: &mut Dataset, model: &Graph, names: &LabelArgs) -> Result<bool, Failure> {
+fn known_classes(
+    data: &mut Dataset,
+    model: &Graph,
+    names: Option<&Path>,
+    note: &dyn Fn(&str),
+) -> Result<bool, Failure> {
     let logits = model.outputs.iter().find(|output| output.kind == OutputKind::Logits);
     let classes = match logits.map(|output| model.tensors[output.tensor].len()) {
         None => return Ok(true),
         Some(1) => YES_OR_NO,
         Some(classes) => classes,
     };
-    match names.number_classes(data, &model.labels, classes) {
-        Err(unknown) if names.file().is_none() => {
-            eprintln!("note: {unknown} No accuracy is measured; --labels FILE would tell");
+    match number_classes(data, names, &model.labels, classes, note) {
+        Err(unknown) if names.is_none() => {
+            note(&format!("{unknown} No accuracy is measured; --labels FILE would tell"));
             Ok(false)
         }
         numbered => numbered.map(|()| true),

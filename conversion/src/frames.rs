@@ -32,22 +32,25 @@ impl FrameSource {
     /// Image `index` of `data`.
     pub fn load(&self, data: &Dataset, index: usize) -> Result<Vec<u8>, Failure> {
         let name = || format!("{}: image {index}", data.file(index).display());
-        self.fill(&data.image(index)?, name)
+        self.fill(&picture(&data.image(index)?), name)
     }
 
     /// The image file at `path`.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        self.fill(&read_image(path)?, || path.display().to_string())
+        self.fill(&picture(&read_image(path)?), || path.display().to_string())
     }
 
     /// An image in memory; `name` is for messages.
     pub fn convert(&self, image: &data::Image, name: &str) -> Result<Vec<u8>, Failure> {
-        self.fill(image, || name.to_owned())
+        self.fill(&picture(image), || name.to_owned())
     }
 
-    fn fill(&self, image: &data::Image, name: impl Fn() -> String) -> Result<Vec<u8>, Failure> {
-        let data::Image { pixels, height, width, channels } = image;
-        let picture = Picture { pixels, height: *height, width: *width, channels: *channels };
+    /// A picture in memory; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// A picture that cannot be brought to the model's size and channels.
+    pub fn fill(&self, picture: &Picture<'_>, name: impl Fn() -> String) -> Result<Vec<u8>, Failure> {
         picture.frame(&self.image).map_err(|reason| {
             let refused = Failure::new(format!("{} does not fit the model: {reason}", name()));
             match reason {
@@ -58,6 +61,11 @@ impl FrameSource {
             }
         })
     }
+}
+
+fn picture(image: &data::Image) -> Picture<'_> {
+    let data::Image { pixels, height, width, channels } = image;
+    Picture { pixels, height: *height, width: *width, channels: *channels }
 }
 
 /// Random bytes for all inputs of `model`, the same for the same `seed` (SplitMix64).

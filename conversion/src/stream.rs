@@ -1,6 +1,5 @@
 //! Many frames through one session.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -8,26 +7,15 @@ use shiftformer::{Observe, Outputs, Session, Ticket};
 
 use crate::failure::Failure;
 
-/// How many threads to use.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct ThreadArgs {
-    /// Threads to spread images over [default: every core].
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-}
-
-impl ThreadArgs {
-    /// The number asked for, or of cores.
-    pub fn count(self) -> NonZeroUsize {
-        self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
-    }
-}
-
 /// Frames of a submission for each that the engine works on at once.
 const DEPTH: usize = 4;
 
 /// Runs the frames that `load` makes of the indices below `count`, the next ones being loaded
 /// meanwhile, and gives their outputs to `take` in order. `parallel` frames are worked on at once.
+///
+/// # Errors
+///
+/// A frame that cannot be loaded, and a run that fails.
 pub fn stream(
     session: &mut Session,
     (count, parallel): (usize, usize),

@@ -8,6 +8,7 @@ use shiftformer::{OutputInfo, Reading};
 /// How an output is read.
 #[derive(Debug, Serialize)]
 pub struct Told {
+    /// Its name.
     pub output: String,
     /// `shares`, `chances`, `class`, `values`, `vector` or `map`.
     pub answer: &'static str,
