@@ -16,6 +16,7 @@ mod miri;
 mod msrv;
 mod outcome;
 mod process;
+mod python;
 mod record;
 mod steps;
 mod system;
@@ -105,6 +106,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Build the wheel of the Python package, and test it in an environment of its own.
+    Python {
+        /// Add what `test --all` adds: all images, and Ray Data.
+        #[arg(long)]
+        all: bool,
+    },
     /// Collect the fragments in changelog/ into CHANGELOG.md, for a release.
     Changelog {
         /// The version that is released.
@@ -160,6 +167,11 @@ fn run(task: Task) -> Outcome {
         Task::BenchGpu => gpu::bench(),
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
+        Task::Python { all } => {
+            let scope = Scope::of(all);
+            system::prepare(system::for_python(scope))?;
+            python::run(scope)
+        }
         Task::Changelog { version } => changelog::collect(&version),
         Task::Miri => miri::run(),
         Task::Msrv => msrv::run(),

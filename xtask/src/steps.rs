@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{boards, changelog, fuzz, header, link, mcu, msrv, system};
+use crate::{boards, changelog, fuzz, header, link, mcu, msrv, python, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -56,6 +56,12 @@ pub const STEPS: &[Step] = &[
         what: "the same results and conversions on AArch64, and on 32-bit Arm with --all; the GPU's crate checks",
         release_only: false,
         run: cross,
+    },
+    Step {
+        name: "python",
+        what: "the wheel of the Python package: its contents, types and tests; all images and Ray Data with --all",
+        release_only: false,
+        run: python::run,
     },
     Step { name: "doc", what: "documentation without warnings", release_only: false, run: doc },
     Step {

@@ -1,9 +1,10 @@
-//! What the tests need beside Rust: emulators, compilers, a data set.
+//! What the tests need beside Rust: emulators, compilers, Python, a data set.
 
 use std::path::Path;
 
 use crate::outcome::Outcome;
 use crate::process::{capture, command, exists, run, stdout};
+use crate::test::Scope;
 
 /// Something to have, and the Debian package that brings it.
 #[derive(Debug)]
@@ -83,9 +84,19 @@ const SYSTEMS: Kit = Kit { needs: &[], targets: GPU_SYSTEMS };
 pub const GPU_SYSTEMS: &[&str] =
     &["x86_64-pc-windows-msvc", "aarch64-apple-darwin", "aarch64-apple-ios", "aarch64-linux-android"];
 
+/// Where all test images are.
+pub const ALL_IMAGES: &str = "/usr/share/datasets/fashion-mnist";
+
 /// All test images.
-const DATA: Kit = Kit {
-    needs: &[Need { proof: "/usr/share/datasets/fashion-mnist", package: "dataset-fashion-mnist" }],
+const DATA: Kit =
+    Kit { needs: &[Need { proof: ALL_IMAGES, package: "dataset-fashion-mnist" }], targets: &[] };
+
+/// The Python package, which is built for the Python that there is.
+const PYTHON: Kit = Kit {
+    needs: &[
+        Need { proof: "python3", package: "python3" },
+        Need { proof: "/usr/share/python-wheels", package: "python3-venv" },
+    ],
     targets: &[],
 };
 
@@ -95,12 +106,20 @@ pub const FOR_FIRMWARE: &[Kit] = &[FIRMWARE];
 /// What runs in emulators needs.
 pub const FOR_EMULATORS: &[Kit] = &[FIRMWARE, EMULATORS];
 
+/// What the Python package needs.
+pub const fn for_python(scope: Scope) -> &'static [Kit] {
+    match scope {
+        Scope::Change => &[HOST, GPU, PYTHON],
+        Scope::Release => &[HOST, GPU, PYTHON, DATA],
+    }
+}
+
 /// What `cargo xtask test` needs.
-pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64];
+pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, PYTHON];
 
 /// What `cargo xtask test --all` needs.
 pub const FOR_A_RELEASE: &[Kit] =
-    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, SYSTEMS, DATA];
+    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, SYSTEMS, PYTHON, DATA];
 
 impl Need {
     fn is_met(&self) -> bool {

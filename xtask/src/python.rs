@@ -1,0 +1,118 @@
+//! The Python package: its wheel is built, looked into, and tested where it is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::outcome::Outcome;
+use crate::process::{self, NO_PROBES, cargo_once, command, root, stdout, target_dir};
+use crate::system::ALL_IMAGES;
+use crate::test::Scope;
+
+/// The folder of the package.
+const PACKAGE: &str = "targets/python";
+
+/// What a wheel holds beside its description.
+const CONTENTS: &[&str] = &[
+    "shiftformer/__init__.py",
+    "shiftformer/_convert.py",
+    "shiftformer/_errors.py",
+    "shiftformer/_native.abi3.so",
+    "shiftformer/_native.pyi",
+    "shiftformer/_progress.py",
+    "shiftformer/_rows.py",
+    "shiftformer/py.typed",
+];
+
+/// Builds the wheel and tests it.
+pub fn run(scope: Scope) -> Outcome {
+    let environment = Environment::make()?;
+    environment.install(&["--requirement", "targets/python/tests/requirements.txt"])?;
+    let wheel = environment.wheel()?;
+    environment.look_into(&wheel)?;
+    environment.install(&["--force-reinstall", "--no-deps", &wheel.display().to_string()])?;
+    if scope == Scope::Release {
+        environment.install(&["--requirement", "targets/python/examples/requirements.txt"])?;
+    }
+    process::run(&mut cargo_once(&["build", "--package", "shiftformer-cli", NO_PROBES]))?;
+    process::run(&mut environment.tests(scope))
+}
+
+/// A virtual environment in the folder of what is built.
+struct Environment(PathBuf);
+
+impl Environment {
+    /// It is made once.
+    fn make() -> Result<Self, String> {
+        let environment = Self(place().join("venv"));
+        if !environment.0.join("bin/python").exists() {
+            let folder = environment.0.display().to_string();
+            process::run(&mut command("python3", &["-m", "venv", &folder]))?;
+        }
+        Ok(environment)
+    }
+
+    /// Its Python with `args`.
+    fn python(&self, args: &[&str]) -> Command {
+        command(&self.0.join("bin/python").display().to_string(), args)
+    }
+
+    fn install(&self, what: &[&str]) -> Outcome {
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        process::run(&mut self.python(&[&pip[..], what].concat()))
+    }
+
+    /// Builds the wheel as developers build everything, so that what others bring is built once.
+    fn wheel(&self) -> Result<PathBuf, String> {
+        let folder = place().join("wheels");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        let (maturin, out) = (self.0.join("bin/maturin"), folder.display().to_string());
+        let manifest = format!("{PACKAGE}/Cargo.toml");
+        let build = ["build", "--profile", "dev", "--locked", "--manifest-path", &manifest, "--out", &out];
+        let mut build = command(&maturin.display().to_string(), &build);
+        process::run(build.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+        let wheels = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut wheels = wheels.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        wheels.next().ok_or_else(|| format!("there is no wheel in {}", folder.display()))
+    }
+
+    /// The wheel is for every Python from 3.9 on, names its platform, and has everything.
+    fn look_into(&self, wheel: &Path) -> Outcome {
+        let name = wheel.file_name().unwrap_or_default().to_string_lossy();
+        if !name.contains("-cp39-abi3-") || name.ends_with("-any.whl") {
+            return Err(format!("{name} is not for every Python from 3.9 on, or names no platform"));
+        }
+        let listing = stdout(&mut self.python(&["-m", "zipfile", "--list", &wheel.display().to_string()]));
+        let listing = listing.ok_or_else(|| format!("{name} cannot be listed"))?;
+        let held: Vec<&str> = listing.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        match CONTENTS.iter().find(|file| !held.contains(file)) {
+            Some(file) => Err(format!("{name} lacks {file}")),
+            None => {
+                println!("    {name}: {} KiB", size(wheel) >> 10);
+                Ok(())
+            }
+        }
+    }
+
+    fn tests(&self, scope: Scope) -> Command {
+        let mut pytest = self.python(&["-m", "pytest", "--quiet", "--durations=5"]);
+        pytest.current_dir(root().join(PACKAGE));
+        pytest.env("SHIFTFORMER_CLI", target_dir().join("debug/shiftformer"));
+        match scope {
+            Scope::Change => pytest.args(["-m", "not everything"]),
+            Scope::Release => pytest.env("SHIFTFORMER_ALL_IMAGES", ALL_IMAGES),
+        };
+        pytest
+    }
+}
+
+/// Where all of it goes.
+fn place() -> PathBuf {
+    target_dir().join("python")
+}
+
+fn size(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
