@@ -32,7 +32,8 @@ with gzip.open(DATA / "fmnist-test-1000-labels-idx1-ubyte.gz") as file:
     labels = np.frombuffer(file.read(), np.uint8, offset=8)
 
 logits = model.run_batch(images)
-print(f"{100 * (logits.argmax(axis=1) == labels).mean():.2f} % of {len(images)} images are classified rightly")
+right = 100 * (logits.argmax(axis=1) == labels).mean()
+print(f"{right:.2f} % of {len(images)} images are classified rightly")
 
 names = (DATA / "fmnist-labels.txt").read_text().splitlines()
 for best in model.run(images[0]).top_k(3):

@@ -41,7 +41,8 @@ def test_pictures_frames_and_batches_agree(model, images):
     for picture, row in zip(images, expected):
         assert np.array_equal(session.run(picture)["logits"], row)
         assert np.array_equal(model.run(picture[:, :, None])["logits"], row)
-        for frame in [picture, picture.tobytes(), bytearray(picture.tobytes()), memoryview(picture.tobytes())]:
+        content = picture.tobytes()
+        for frame in [picture, content, bytearray(content), memoryview(content)]:
             assert np.array_equal(session.run_frame(frame)["logits"], row)
 
 

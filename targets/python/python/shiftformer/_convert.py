@@ -152,7 +152,9 @@ def convert(
     if not normalize and (mean is not None or std is not None):
         raise ValueError("normalize=False means that pixels have no mean and std: leave one out")
     if not antialias and interpolation is not None:
-        raise ValueError("interpolation= says how pixels are weighed, antialias=False that none are: leave one out")
+        raise ValueError(
+            "antialias=False weighs the four nearest pixels alone, interpolation= more: leave one out"
+        )
     given = {
         "output": output,
         "report": report,

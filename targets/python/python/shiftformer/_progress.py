@@ -12,7 +12,8 @@ WIDTH = 30
 
 
 class Bar:
-    """Draws the stages of a conversion on stderr, one after the other, and leaves nothing behind."""
+    """Draws the stages of a conversion on stderr, where somebody sees it, one after the other, and
+    leaves nothing behind."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -32,7 +33,7 @@ class Bar:
         if done == 0 or stage != self._stage:
             self.clear()
             self._stage, self._begun = stage, now
-        if now - self._begun >= PATIENCE and now - self._drawn >= REDRAW:
+        if now - self._begun >= PATIENCE and now - self._drawn >= REDRAW and _is_watched():
             self._drawn = now
             self._draw(done, total, now - self._begun)
 
@@ -52,6 +53,10 @@ class Bar:
         self._shown = len(line)
 
     def _write(self, text: str) -> None:
-        if sys.stderr is not None:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _is_watched() -> bool:
+    """Whether stderr is a terminal or a notebook, and not a file."""
+    return sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
