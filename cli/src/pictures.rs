@@ -43,8 +43,6 @@ fn share_of_a_side(text: &str) -> Result<f64, &'static str> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use shiftformer::runtime::image::{Filter, Fit};
-    use shiftformer::runtime::{ChannelOrder, FloatBits, Image};
 
     use super::*;
 
@@ -54,58 +52,31 @@ mod tests {
         pictures: PictureArgs,
     }
 
-    fn image(side: u16, channels: u8) -> Image {
-        let bits = [FloatBits::default(); 4];
-        let (order, fit) = (ChannelOrder::Rgb, Fit::stretched(side, side));
-        Image { height: side, width: side, channels, order, fit, mean: bits, std: bits }
-    }
-
-    /// The image of a model of `image` converted with `options`.
-    fn applied(mut image: Image, options: &str) -> Result<Image, String> {
+    fn read(options: &str) -> Result<Pictures, String> {
         let words = ["convert"].into_iter().chain(options.split_whitespace());
         let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
-        let pictures = command.pictures.options();
-        pictures.apply("m.onnx", &mut image).map_err(|error| error.to_string()).map(|()| image)
+        Ok(command.pictures.options())
     }
 
     #[test]
-    fn crops_are_those_of_timm() {
-        let fit = |options: &str| applied(image(224, 3), options).unwrap().fit;
-        let crop = |side, filter| Fit::AntialiasedCrop { short_side: side, filter };
-        // math.floor(224 / crop_pct) in Python.
-        for (fraction, side) in [("0.875", 256), ("0.9", 248), ("0.95", 235), ("0.7", 320), ("1", 224)] {
-            assert_eq!(fit(&format!("--crop {fraction}")), crop(side, Filter::Bilinear));
-        }
-        assert_eq!(fit("--crop 0.9 --interpolation bicubic"), crop(248, Filter::Bicubic));
-        assert_eq!(fit("--resize crop"), crop(224, Filter::Bilinear));
-        assert_eq!(fit("--crop 0.875 --no-antialias"), Fit::CenterCrop { short_side: 256 });
-        assert_eq!(fit("--no-antialias"), Fit::Stretch);
-        assert_eq!(fit(""), Fit::stretched(224, 224));
-    }
-
-    #[test]
-    fn what_is_not_said_stays_as_it_is() {
-        let mut given = image(32, 3);
-        given.fit = Fit::AntialiasedCrop { short_side: 36, filter: Filter::Bicubic };
-        assert_eq!(applied(given, "").unwrap(), given);
-        let stretched = applied(given, "--resize stretch").unwrap().fit;
-        assert_eq!(stretched, Fit::Antialiased { height: 32, width: 32, filter: Filter::Bicubic });
-        assert_eq!(applied(given, "--bgr").unwrap(), Image { order: ChannelOrder::Bgr, ..given });
-        given.fit = Fit::CenterCrop { short_side: 40 };
-        assert_eq!(applied(given, "").unwrap(), given);
+    fn options_are_those_of_the_library() {
+        let default = Pictures::default();
+        assert_eq!(read(""), Ok(default));
+        assert_eq!(read("--crop 0.875 --bgr"), Ok(Pictures { crop: Some(0.875), bgr: true, ..default }));
+        let stretched = Pictures { resize: Some(Shape::Stretch), antialias: false, ..default };
+        assert_eq!(read("--resize stretch --no-antialias"), Ok(stretched));
+        let cut =
+            Pictures { resize: Some(Shape::Crop), interpolation: Some(Interpolation::Bicubic), ..default };
+        assert_eq!(read("--resize crop --interpolation bicubic"), Ok(cut));
     }
 
     #[test]
     fn options_that_make_no_sense_are_refused() {
-        let refused = |image, options| applied(image, options).unwrap_err();
-        assert!(refused(image(32, 1), "--bgr").contains("takes 1 channels"));
-        assert!(refused(image(32, 3), "--crop 0.5 --resize stretch").contains("keeps the whole picture"));
-        assert!(refused(image(32, 3), "--crop 1.5").contains("up to 1"));
-        assert!(refused(image(32, 3), "--crop 0").contains("up to 1"));
-        assert!(refused(image(224, 3), "--crop 0.001").contains("no frame of 224 × 224"));
-        assert!(refused(image(32, 3), "--no-antialias --interpolation bicubic").contains("cannot be used"));
-        let mut squashed = image(32, 3);
-        squashed.fit = Fit::Antialiased { height: 40, width: 36, filter: Filter::Bicubic };
-        assert!(refused(squashed, "--no-antialias").contains("pictures of 40 × 36"));
+        let refused = |options| read(options).unwrap_err();
+        assert!(refused("--crop 1.5").contains("up to 1"));
+        assert!(refused("--crop 0").contains("up to 1"));
+        assert!(refused("--crop half").contains("up to 1"));
+        assert!(refused("--no-antialias --interpolation bicubic").contains("cannot be used"));
+        assert!(refused("--resize fold").contains("stretch, crop"));
     }
 }

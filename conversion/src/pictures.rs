@@ -137,3 +137,74 @@ pub fn fraction(value: f64) -> Result<f64, &'static str> {
         Err("expected a fraction above 0, up to 1, such as 0.875")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shiftformer::runtime::FloatBits;
+
+    use super::*;
+
+    fn image(side: u16, channels: u8) -> Image {
+        let bits = [FloatBits::default(); 4];
+        let (order, fit) = (ChannelOrder::Rgb, Fit::stretched(side, side));
+        Image { height: side, width: side, channels, order, fit, mean: bits, std: bits }
+    }
+
+    /// The image of a model of `image` converted with `pictures`.
+    fn applied(mut image: Image, pictures: Pictures) -> Result<Image, String> {
+        pictures.apply("m.onnx", &mut image).map_err(|error| error.to_string()).map(|()| image)
+    }
+
+    fn cropped(fraction: f64) -> Pictures {
+        Pictures { crop: Some(fraction), ..Pictures::default() }
+    }
+
+    #[test]
+    fn crops_are_those_of_timm() {
+        let fit = |pictures| applied(image(224, 3), pictures).unwrap().fit;
+        let crop = |side, filter| Fit::AntialiasedCrop { short_side: side, filter };
+        // math.floor(224 / crop_pct) in Python.
+        for (fraction, side) in [(0.875, 256), (0.9, 248), (0.95, 235), (0.7, 320), (1.0, 224)] {
+            assert_eq!(fit(cropped(fraction)), crop(side, Filter::Bilinear));
+        }
+        let bicubic = Pictures { interpolation: Some(Interpolation::Bicubic), ..cropped(0.9) };
+        assert_eq!(fit(bicubic), crop(248, Filter::Bicubic));
+        let shape = Pictures { resize: Some(Shape::Crop), ..Pictures::default() };
+        assert_eq!(fit(shape), crop(224, Filter::Bilinear));
+        let nearest = Pictures { antialias: false, ..cropped(0.875) };
+        assert_eq!(fit(nearest), Fit::CenterCrop { short_side: 256 });
+        assert_eq!(fit(Pictures { crop: None, ..nearest }), Fit::Stretch);
+        assert_eq!(fit(Pictures::default()), Fit::stretched(224, 224));
+    }
+
+    #[test]
+    fn what_is_not_said_stays_as_it_is() {
+        let default = Pictures::default();
+        let mut given = image(32, 3);
+        given.fit = Fit::AntialiasedCrop { short_side: 36, filter: Filter::Bicubic };
+        assert_eq!(applied(given, default).unwrap(), given);
+        let stretched = applied(given, Pictures { resize: Some(Shape::Stretch), ..default }).unwrap().fit;
+        assert_eq!(stretched, Fit::Antialiased { height: 32, width: 32, filter: Filter::Bicubic });
+        let bgr = Pictures { bgr: true, ..default };
+        assert_eq!(applied(given, bgr).unwrap(), Image { order: ChannelOrder::Bgr, ..given });
+        given.fit = Fit::CenterCrop { short_side: 40 };
+        assert_eq!(applied(given, default).unwrap(), given);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused() {
+        let refused = |image, pictures| applied(image, pictures).unwrap_err();
+        let default = Pictures::default();
+        assert!(refused(image(32, 1), Pictures { bgr: true, ..default }).contains("takes 1 channels"));
+        let both = Pictures { resize: Some(Shape::Stretch), ..cropped(0.5) };
+        assert!(refused(image(32, 3), both).contains("keeps the whole picture"));
+        assert!(refused(image(224, 3), cropped(0.001)).contains("no frame of 224 × 224"));
+        for value in [0.0, -0.5, 1.5, f64::NAN] {
+            assert!(fraction(value).is_err(), "{value}");
+        }
+        let mut squashed = image(32, 3);
+        squashed.fit = Fit::Antialiased { height: 40, width: 36, filter: Filter::Bicubic };
+        let nearest = Pictures { antialias: false, ..default };
+        assert!(refused(squashed, nearest).contains("pictures of 40 × 36"));
+    }
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::outcome::Outcome;
-use crate::process::{self, NO_PROBES, cargo_once, command, root, stdout, target_dir};
+use crate::process::{self, MOST, NO_PROBES, cargo_once, command, root, stdout, target_dir};
 use crate::system::ALL_IMAGES;
 use crate::test::Scope;
 
@@ -34,7 +34,8 @@ pub fn run(scope: Scope) -> Outcome {
     if scope == Scope::Release {
         environment.install(&["--requirement", "targets/python/examples/requirements.txt"])?;
     }
-    process::run(&mut cargo_once(&["build", "--package", "shiftformer-cli", NO_PROBES]))?;
+    // With the features that the whole workspace has, so that nothing is built a second time.
+    process::run(&mut cargo_once(&[&["build", "--bin", "shiftformer", NO_PROBES], MOST].concat()))?;
     process::run(&mut environment.tests(scope))
 }
 
