@@ -130,6 +130,28 @@ pub enum RunError {
     Panicked,
 }
 
+impl RunError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            RunError::Frame { .. } => {
+                "pass the bytes of all inputs one after another, or a picture, which is brought to size"
+            }
+            RunError::NoFrames => "pass one frame or more",
+            RunError::Cancelled => "run the frame again if its answer is still wanted",
+            RunError::Arena(_) | RunError::Fault(_) | RunError::Untraceable { .. } | RunError::Panicked => {
+                "this is a defect: report it with the container, and use another engine meanwhile"
+            }
+            #[cfg(feature = "device")]
+            RunError::Device(_) | RunError::OneDevice { .. } => {
+                "check the cable and the power, and reset the board"
+            }
+            #[cfg(feature = "gpu")]
+            RunError::Gpu(_) => "open the session again, or run the model on the processor",
+        }
+    }
+}
+
 /// A backend cannot run a model.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -212,4 +234,23 @@ pub enum PictureError {
     /// The camera's frame is not what it says.
     #[error("{0}")]
     Camera(CameraError),
+}
+
+impl PictureError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            PictureError::NoImage => "give the model its inputs as bytes",
+            PictureError::Fit(FitError::Conversion { .. }) => {
+                "pass a picture with the channels of the model, or with red, green and blue"
+            }
+            PictureError::Fit(FitError::Length { .. }) => {
+                "pass height × width × channels bytes, without gaps between the rows"
+            }
+            PictureError::Fit(
+                FitError::Size(_) | FitError::Channels(_) | FitError::Crop { .. } | FitError::Scratch { .. },
+            ) => "pass a picture of another size or number of channels",
+            PictureError::Camera(_) => "take sizes and strides of the planes from the camera, plane by plane",
+        }
+    }
 }
