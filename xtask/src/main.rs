@@ -100,9 +100,9 @@ enum Task {
     },
     /// Build one folder that measures speed on a machine with a GPU, beside PyTorch.
     BenchGpu,
-    /// Write the C header of firmware/c from its crate.
+    /// Write the C headers of firmware/c and targets/mobile from their crates.
     CHeader {
-        /// Compare the two instead, and compile the header.
+        /// Compare them instead, and compile the headers.
         #[arg(long)]
         check: bool,
     },

@@ -35,7 +35,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "header",
-        what: "the C header is that of its crate, in C99 and C++11",
+        what: "the C headers are those of their crates, in C99 and C++11",
         release_only: false,
         run: |_| header::check(),
     },

@@ -5,6 +5,7 @@
 //! that every other machine gives, and what people read of them.
 
 mod answer;
+pub mod c;
 mod camera;
 mod error;
 mod mapped;

@@ -52,15 +52,13 @@ pub struct OutputInfo {
 
 /// A checked model, to be shared by threads. Sessions keep what they need of it when it is closed.
 #[derive(Debug, uniffi::Object)]
-pub struct Model(pub(crate) shiftformer::Model);
+pub struct Model(shiftformer::Model);
 
-impl Model {
-    /// Names of the classes of the first output of logits.
-    pub(crate) fn class_names(&self) -> Vec<&str> {
-        let outputs = self.0.outputs();
-        let logits = outputs.iter().find(|output| output.kind == OutputKind::Logits);
-        logits.map_or(Vec::new(), |logits| self.0.labels(logits.len))
-    }
+/// Names of the classes of the first output of logits; see [`shiftformer::Model::labels`].
+pub(crate) fn class_names(model: &shiftformer::Model) -> Vec<&str> {
+    let outputs = model.outputs();
+    let logits = outputs.iter().find(|output| output.kind == OutputKind::Logits);
+    logits.map_or(Vec::new(), |logits| model.labels(logits.len))
 }
 
 #[uniffi::export]
@@ -135,7 +133,7 @@ impl Model {
     /// Names of the classes, empty where the model has none for a class; none at all where it has
     /// none for any of them.
     pub fn labels(&self) -> Vec<String> {
-        self.class_names().into_iter().map(str::to_owned).collect()
+        class_names(&self.0).into_iter().map(str::to_owned).collect()
     }
 
     /// A session on the engine that `options` ask for. The weights are laid out for it here, once.
