@@ -1,5 +1,6 @@
 //! What the tests share: kernel sets, generated programs, runs that are compared whole.
 
+pub mod apps;
 pub mod backend;
 pub mod binary;
 pub mod case;

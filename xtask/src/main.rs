@@ -13,6 +13,7 @@ mod link;
 mod map;
 mod mcu;
 mod miri;
+mod mobile;
 mod msrv;
 mod outcome;
 mod process;

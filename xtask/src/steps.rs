@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{boards, changelog, fuzz, header, link, mcu, msrv, python, system};
+use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -58,6 +58,12 @@ pub const STEPS: &[Step] = &[
         run: cross,
     },
     Step {
+        name: "mobile",
+        what: "the library of apps called from C: under valgrind, with sanitizers, and on AArch64",
+        release_only: false,
+        run: called_from_c,
+    },
+    Step {
         name: "python",
         what: "the wheel of the Python package: its contents, types and tests; all images and Ray Data with --all",
         release_only: false,
@@ -83,6 +89,9 @@ pub const CASES: &str = "PROPTEST_CASES";
 
 /// Seconds of each fuzz target in the tests of a release.
 const FUZZ_SECONDS: u32 = 30;
+
+/// Seconds of threads under ThreadSanitizer in the tests of a release.
+const THREAD_SECONDS: u32 = 30;
 
 const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.toml"];
 
@@ -252,6 +261,15 @@ fn cross(scope: Scope) -> Outcome {
         }
     }
     gpu_elsewhere(scope)
+}
+
+/// Of a release, ten threads under ThreadSanitizer, too.
+fn called_from_c(scope: Scope) -> Outcome {
+    mobile::c::run(scope)?;
+    match scope {
+        Scope::Change => Ok(()),
+        Scope::Release => mobile::threads::run(THREAD_SECONDS),
+    }
 }
 
 /// The crate of the GPU compiles without a warning for a web page, and before a release for the other

@@ -57,6 +57,9 @@ const EMULATORS: Kit = Kit {
 const FIRMWARE_IN_C: Kit =
     Kit { needs: &[Need { proof: "arm-none-eabi-gcc", package: "gcc-arm-none-eabi" }], targets: &[] };
 
+/// Programs in C that call the library of apps.
+const MOBILE: Kit = Kit { needs: &[Need { proof: "valgrind", package: "valgrind" }], targets: &[] };
+
 /// Linux on AArch64.
 const AARCH64: Kit = Kit {
     needs: &[
@@ -115,11 +118,11 @@ pub const fn for_python(scope: Scope) -> &'static [Kit] {
 }
 
 /// What `cargo xtask test` needs.
-pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, PYTHON];
+pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, MOBILE, PYTHON];
 
 /// What `cargo xtask test --all` needs.
 pub const FOR_A_RELEASE: &[Kit] =
-    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, SYSTEMS, PYTHON, DATA];
+    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, MOBILE, SYSTEMS, PYTHON, DATA];
 
 impl Need {
     fn is_met(&self) -> bool {

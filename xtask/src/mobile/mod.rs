@@ -1,0 +1,4 @@
+//! The library of apps.
+
+pub mod c;
+pub mod threads;
