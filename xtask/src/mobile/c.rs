@@ -26,25 +26,25 @@ const FLAGS: &[&str] = &[
 ];
 
 /// A way to compile and run programs that call the library.
-pub struct Place {
+pub struct Place<'p> {
     /// Its name in paths.
-    pub name: &'static str,
+    pub name: &'p str,
     /// The compiler, and flags of its own.
-    pub compiler: &'static [&'static str],
+    pub compiler: &'p [&'p str],
     /// What runs a program, if it does not run by itself.
-    pub runner: &'static [&'static str],
+    pub runner: &'p [&'p str],
 }
 
-const HERE: Place = Place { name: "here", compiler: &["cc"], runner: &[] };
+const HERE: Place<'static> = Place { name: "here", compiler: &["cc"], runner: &[] };
 
-const VALGRIND: Place = Place {
+const VALGRIND: Place<'static> = Place {
     name: "valgrind",
     compiler: &["cc"],
     runner: &["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"],
 };
 
 /// Undefined behaviour ends the program as bad addresses do.
-const SANITIZED: Place = Place {
+const SANITIZED: Place<'static> = Place {
     name: "sanitized",
     compiler: &["cc", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
     runner: &[],
@@ -52,7 +52,7 @@ const SANITIZED: Place = Place {
 
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
-const ON_AARCH64: Place = Place {
+const ON_AARCH64: Place<'static> = Place {
     name: AARCH64,
     compiler: &["aarch64-linux-gnu-gcc"],
     runner: &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
@@ -123,7 +123,7 @@ fn classify(library: &Path, folder: &str) -> Outcome {
     }
 }
 
-impl Place {
+impl Place<'_> {
     /// Compiles the test `program` against the library in the folder `library`, and runs it.
     pub fn run(&self, program: &str, library: &Path, args: &[&str]) -> Outcome {
         let program = self.compile(&format!("targets/mobile/tests/{program}.c"), library)?;
