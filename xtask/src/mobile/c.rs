@@ -40,7 +40,14 @@ const HERE: Place<'static> = Place { name: "here", compiler: &["cc"], runner: &[
 const VALGRIND: Place<'static> = Place {
     name: "valgrind",
     compiler: &["cc"],
-    runner: &["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--fair-sched=yes"],
+    runner: &[
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        "--suppressions=targets/mobile/tests/valgrind.supp",
+        "--fair-sched=yes",
+    ],
 };
 
 /// Undefined behaviour ends the program as bad addresses do.
