@@ -12,7 +12,7 @@ mod mapped;
 mod model;
 mod options;
 mod session;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 pub use answer::{Answer, Ranked, Timings, ValueMap};
