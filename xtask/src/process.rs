@@ -46,9 +46,17 @@ pub fn nightly(args: &[&str]) -> Command {
 }
 
 /// The workspace without the crates whose dependencies take long to build and serve one test: tract
-/// and the decoder of defmt. They are tested before a release.
-pub const MOST: &[&str] =
-    &["--workspace", "--exclude", "shiftformer-oracle", "--exclude", "shiftformer-log-tests"];
+/// and the decoder of defmt; and without the generator of sources for apps, which only packages need.
+/// They are tested before a release.
+pub const MOST: &[&str] = &[
+    "--workspace",
+    "--exclude",
+    "shiftformer-oracle",
+    "--exclude",
+    "shiftformer-log-tests",
+    "--exclude",
+    "shiftformer-mobile-bindgen",
+];
 
 /// Leaves out writing through debug probes, whose library takes long to build. The feature `flash`
 /// is read by clippy, and tested before a release.
