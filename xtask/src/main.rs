@@ -107,6 +107,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make the packages for Android and for Apple's systems, as far as this machine can.
+    Mobile {
+        /// Write the table of sizes in docs/mobile.md instead.
+        #[arg(long)]
+        sizes: bool,
+    },
     /// Build the wheel of the Python package, and test it in an environment of its own.
     Python {
         /// Add what `test --all` adds: all images, and Ray Data.
@@ -168,6 +174,10 @@ fn run(task: Task) -> Outcome {
         Task::BenchGpu => gpu::bench(),
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
+        Task::Mobile { sizes } => {
+            system::prepare(system::FOR_PACKAGES)?;
+            if sizes { mobile::package::write_sizes() } else { mobile::package::make() }
+        }
         Task::Python { all } => {
             let scope = Scope::of(all);
             system::prepare(system::for_python(scope))?;

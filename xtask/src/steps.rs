@@ -64,6 +64,12 @@ pub const STEPS: &[Step] = &[
         run: called_from_c,
     },
     Step {
+        name: "package",
+        what: "packages for Android and Apple's systems are whole; the Kotlin classes on a JVM",
+        release_only: false,
+        run: mobile::package::check,
+    },
+    Step {
         name: "python",
         what: "the wheel of the Python package: its contents, types and tests; all images and Ray Data with --all",
         release_only: false,

@@ -103,11 +103,29 @@ const PYTHON: Kit = Kit {
     targets: &[],
 };
 
+/// Packages for phones: a JVM and what brings the Kotlin compiler, and the targets that every change is
+/// checked for.
+const PACKAGES: Kit = Kit {
+    needs: &[
+        Need { proof: "java", package: "default-jre-headless" },
+        Need { proof: "npm", package: "npm" },
+        Need { proof: "/usr/share/java/jna.jar", package: "libjna-java" },
+    ],
+    targets: &["aarch64-linux-android", "aarch64-apple-ios"],
+};
+
+/// Packages for phones, whole.
+const MORE_PACKAGES: Kit =
+    Kit { needs: &[], targets: &["x86_64-linux-android", "armv7-linux-androideabi", "x86_64-apple-darwin"] };
+
 /// What images for boards need.
 pub const FOR_FIRMWARE: &[Kit] = &[FIRMWARE];
 
 /// What runs in emulators needs.
 pub const FOR_EMULATORS: &[Kit] = &[FIRMWARE, EMULATORS];
+
+/// What packages for phones need.
+pub const FOR_PACKAGES: &[Kit] = &[PACKAGES, MORE_PACKAGES];
 
 /// What the Python package needs.
 pub const fn for_python(scope: Scope) -> &'static [Kit] {
@@ -118,11 +136,25 @@ pub const fn for_python(scope: Scope) -> &'static [Kit] {
 }
 
 /// What `cargo xtask test` needs.
-pub const FOR_A_CHANGE: &[Kit] = &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, MOBILE, PYTHON];
+pub const FOR_A_CHANGE: &[Kit] =
+    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, MOBILE, PACKAGES, PYTHON];
 
 /// What `cargo xtask test --all` needs.
-pub const FOR_A_RELEASE: &[Kit] =
-    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, ARMV7, MOBILE, SYSTEMS, PYTHON, DATA];
+pub const FOR_A_RELEASE: &[Kit] = &[
+    HOST,
+    GPU,
+    FIRMWARE,
+    EMULATORS,
+    FIRMWARE_IN_C,
+    AARCH64,
+    ARMV7,
+    MOBILE,
+    SYSTEMS,
+    PACKAGES,
+    MORE_PACKAGES,
+    PYTHON,
+    DATA,
+];
 
 impl Need {
     fn is_met(&self) -> bool {
