@@ -1,0 +1,8 @@
+import SwiftUI
+
+@main
+struct ShiftformerExample: App {
+    var body: some Scene {
+        WindowGroup { LiveLabels() }
+    }
+}
