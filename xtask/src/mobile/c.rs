@@ -136,7 +136,8 @@ impl Place<'_> {
         let program = self.compile(&format!("targets/mobile/tests/{program}.c"), library)?;
         let words = [self.runner, &[&*program], args].concat();
         let (first, rest) = words.split_first().expect("a program");
-        process::run(&mut command(first, rest))
+        // Cargo says there where it built libraries, which would come before the one that was linked.
+        process::run(command(first, rest).env_remove("LD_LIBRARY_PATH"))
     }
 
     /// The path of what the compiler makes of `source`.
