@@ -29,8 +29,9 @@ pub struct Slice {
     /// Its system, and what distinguishes a simulator.
     pub platform: &'static str,
     pub variant: Option<&'static str>,
-    /// The system's number in object files.
+    /// The system's number in object files, and the command of older ones that has its version.
     pub number: u32,
+    pub minimum: u32,
     /// The processors that its one file holds code for.
     pub processors: &'static [Processor],
 }
@@ -45,6 +46,7 @@ pub const SLICES: &[Slice] = &[
         platform: "ios",
         variant: None,
         number: macho::PLATFORM_IOS,
+        minimum: macho::LC_VERSION_MIN_IPHONEOS,
         processors: &[Processor { name: "arm64", target: "aarch64-apple-ios", kind: ARM64 }],
     },
     Slice {
@@ -52,6 +54,7 @@ pub const SLICES: &[Slice] = &[
         platform: "ios",
         variant: Some("simulator"),
         number: macho::PLATFORM_IOSSIMULATOR,
+        minimum: macho::LC_VERSION_MIN_IPHONEOS,
         processors: &[
             Processor { name: "arm64", target: "aarch64-apple-ios-sim", kind: ARM64 },
             Processor { name: "x86_64", target: "x86_64-apple-ios", kind: X86_64 },
@@ -62,6 +65,7 @@ pub const SLICES: &[Slice] = &[
         platform: "macos",
         variant: None,
         number: macho::PLATFORM_MACOS,
+        minimum: macho::LC_VERSION_MIN_MACOSX,
         processors: &[
             Processor { name: "arm64", target: "aarch64-apple-darwin", kind: ARM64 },
             Processor { name: "x86_64", target: "x86_64-apple-darwin", kind: X86_64 },

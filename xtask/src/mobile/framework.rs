@@ -99,21 +99,29 @@ fn check_objects(archive: &[u8], slice: &Slice, processor: &Processor) -> Outcom
         if object.architecture() != expected {
             return Err(format!("holds code for {:?}", object.architecture()));
         }
-        let system = system(&object).map_err(failed)?;
-        if system.is_some_and(|number| number != slice.number) {
-            return Err(format!("holds code for system {system:?} instead of {}", slice.number));
+        let ours = is_for(&object, slice).map_err(failed)?;
+        if ours == Some(false) {
+            return Err("holds code for another system".into());
         }
-        named += usize::from(system.is_some());
+        named += usize::from(ours.is_some());
     }
     if named == 0 { Err("no object names its system".into()) } else { Ok(()) }
 }
 
-/// The number of the system that an object is for.
-fn system(object: &MachOFile64<'_, Endianness>) -> object::Result<Option<u32>> {
+/// Whether an object is for the system of `slice`, if it names one. The older of the two commands that do
+/// so does not tell a simulator from a phone.
+fn is_for(object: &MachOFile64<'_, Endianness>, slice: &Slice) -> object::Result<Option<bool>> {
+    let endian = object.endian();
     let mut commands = object.macho_load_commands()?;
     while let Some(command) = commands.next()? {
-        if let LoadCommandVariant::BuildVersion(version) = command.variant()? {
-            return Ok(Some(version.platform.get(object.endian())));
+        match command.variant()? {
+            LoadCommandVariant::BuildVersion(version) => {
+                return Ok(Some(version.platform.get(endian) == slice.number));
+            }
+            LoadCommandVariant::VersionMin(version) => {
+                return Ok(Some(version.cmd.get(endian) == slice.minimum));
+            }
+            _ => {}
         }
     }
     Ok(None)

@@ -59,7 +59,7 @@ pub fn make() -> Outcome {
     let sources = Sources::make(&Compiler::install()?)?;
     let mut left = Vec::new();
     if let Some(linker) = Linker::of_ndk()? {
-        for_android(&folder, &ALL, &linker, &sources)?;
+        sizes::check(&for_android(&folder, &ALL, &linker, &sources)?)?;
     } else {
         for (abi, backend) in builds(&ALL) {
             check_archive(&library::archive(abi.target, backend)?, abi, &sources.functions)?;
@@ -87,11 +87,11 @@ pub fn check(scope: Scope) -> Outcome {
     let sources = Sources::make(&kotlin)?;
     kotlin.test(&sources.classes, scope)?;
     let selection = Selection::of(scope);
-    for_android(&folder, &selection, &linker()?, &sources)?;
+    let libraries = for_android(&folder, &selection, &linker()?, &sources)?;
     for left in for_apple(&folder, &selection, &sources)? {
         println!("not checked: {left}");
     }
-    Ok(())
+    sizes::check(&libraries)
 }
 
 /// `cargo xtask mobile --sizes`: measures every library for Android, and writes the table.
@@ -116,8 +116,13 @@ fn linked(selection: &Selection, linker: &Linker) -> Result<Vec<Linked>, String>
     builds(selection).map(link).collect()
 }
 
-/// Makes the packages for Android in `folder`, and checks them and their sizes.
-fn for_android(folder: &Path, selection: &Selection, linker: &Linker, sources: &Sources) -> Outcome {
+/// Makes the packages for Android in `folder`, and checks them. Returns their libraries.
+fn for_android(
+    folder: &Path,
+    selection: &Selection,
+    linker: &Linker,
+    sources: &Sources,
+) -> Result<Vec<Linked>, String> {
     let libraries = linked(selection, linker)?;
     for Linked { abi, path, .. } in &libraries {
         check_archive(&path.with_extension("a"), abi, &sources.functions)?;
@@ -128,12 +133,12 @@ fn for_android(folder: &Path, selection: &Selection, linker: &Linker, sources: &
             Backend::Gpu => "shiftformer-gpu.aar",
         };
         let package = folder.join(name);
-        let libraries: Vec<&Linked> = libraries.iter().filter(|linked| linked.backend == *backend).collect();
-        android::write(&package, &sources.classes, &libraries)?;
+        let chosen: Vec<&Linked> = libraries.iter().filter(|linked| linked.backend == *backend).collect();
+        android::write(&package, &sources.classes, &chosen)?;
         aar::check(&package, selection.abis, &sources.functions)?;
         println!("{}: holds what it has to", package.display());
     }
-    sizes::check(&libraries)
+    Ok(libraries)
 }
 
 /// Whether a static library for Android defines what it has to, and takes of the system what it may.
