@@ -15,8 +15,8 @@ pub struct Linked {
     pub path: PathBuf,
 }
 
-/// What the library for phones may take without a GPU.
-const MOST: usize = 700_000;
+/// What the library for phones may take without a GPU: 700 KB.
+const MOST: usize = 700 * 1024;
 const PHONE: &str = "arm64-v8a";
 
 /// Where the table is.
