@@ -105,6 +105,9 @@ pub const ANDROID: &[Group] = &[
             "_Unwind_RaiseException",
             "_Unwind_Resume",
             "_Unwind_SetGR",
+            "_Unwind_VRS_Get",
+            "_Unwind_VRS_Set",
+            "__gnu_unwind_frame",
             "_Unwind_SetIP",
         ],
     },
@@ -121,6 +124,7 @@ pub const APPLE: &[Group] = &[
         library: "System",
         reason: "memory",
         names: &[
+            "__bzero",
             "bzero",
             "calloc",
             "free",
@@ -137,12 +141,23 @@ pub const APPLE: &[Group] = &[
     Group {
         library: "System",
         reason: "models in files, mapped into memory",
-        names: &["__error", "close", "fcntl", "fstat", "mmap", "munmap", "open", "read"],
+        names: &[
+            "__error",
+            "close",
+            "close$NOCANCEL",
+            "fcntl",
+            "fstat",
+            "fstat$INODE64",
+            "mmap",
+            "munmap",
+            "open",
+            "read",
+        ],
     },
     Group {
         library: "System",
         reason: "folders, of which the standard library's reading and removing stay in an archive",
-        names: &["closedir", "dirfd", "opendir", "readdir_r"],
+        names: &["closedir", "dirfd", "opendir", "opendir$INODE64", "readdir_r", "readdir_r$INODE64"],
     },
     Group {
         library: "System",
