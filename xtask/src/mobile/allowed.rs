@@ -212,6 +212,7 @@ pub const APPLE: &[Group] = &[
             "abort",
             "getcwd",
             "getenv",
+            "pause",
             "write",
             "writev",
         ],
