@@ -250,7 +250,11 @@ pub const APPLE: &[Group] = &[
             "pow", "powf", "sin", "sinf", "sinh", "sinhf", "tan", "tanf", "tanh", "tanhf",
         ],
     },
-    Group { library: "Metal", reason: "with a GPU: the GPU", names: &["MTLCreateSystemDefaultDevice"] },
+    Group {
+        library: "Metal",
+        reason: "with a GPU: the GPU",
+        names: &["MTLCopyAllDevices", "MTLCreateSystemDefaultDevice"],
+    },
     Group {
         library: "objc",
         reason: "with a GPU: Metal's objects",
