@@ -78,8 +78,9 @@ pub const ANDROID: &[Group] = &[
         reason: "with a GPU: constants that the compiler of its kernels folds",
         names: &[
             "acos", "acosf", "asin", "asinf", "atan", "atan2", "atan2f", "atanf", "cos", "cosf", "cosh",
-            "coshf", "exp2", "exp2f", "fmod", "fmodf", "hypot", "log1p", "log1pf", "log2", "log2f", "logf",
-            "pow", "powf", "sin", "sinf", "sinh", "sinhf", "tan", "tanf", "tanh", "tanhf",
+            "coshf", "exp2", "exp2f", "fma", "fmaf", "fmax", "fmaxf", "fmin", "fminf", "fmod", "fmodf",
+            "hypot", "log1p", "log1pf", "log2", "log2f", "logf", "pow", "powf", "sin", "sinf", "sinh",
+            "sinhf", "tan", "tanf", "tanh", "tanhf",
         ],
     },
     Group {
@@ -246,8 +247,9 @@ pub const APPLE: &[Group] = &[
         reason: "with a GPU: constants that the compiler of its kernels folds",
         names: &[
             "acos", "acosf", "asin", "asinf", "atan", "atan2", "atan2f", "atanf", "cos", "cosf", "cosh",
-            "coshf", "exp2", "exp2f", "fmod", "fmodf", "hypot", "log1p", "log1pf", "log2", "log2f", "logf",
-            "pow", "powf", "sin", "sinf", "sinh", "sinhf", "tan", "tanf", "tanh", "tanhf",
+            "coshf", "exp2", "exp2f", "fma", "fmaf", "fmax", "fmaxf", "fmin", "fminf", "fmod", "fmodf",
+            "hypot", "log1p", "log1pf", "log2", "log2f", "logf", "pow", "powf", "sin", "sinf", "sinh",
+            "sinhf", "tan", "tanf", "tanh", "tanhf",
         ],
     },
     Group {
@@ -279,6 +281,7 @@ pub const APPLE: &[Group] = &[
             "objc_initWeak",
             "objc_loadWeakRetained",
             "objc_msgSend",
+            "objc_msgSend_stret",
             "objc_msgSendSuper",
             "objc_registerClassPair",
             "objc_release",
