@@ -78,9 +78,8 @@ pub const ANDROID: &[Group] = &[
         reason: "with a GPU: constants that the compiler of its kernels folds",
         names: &[
             "acos", "acosf", "asin", "asinf", "atan", "atan2", "atan2f", "atanf", "cos", "cosf", "cosh",
-            "coshf", "exp2", "exp2f", "fma", "fmaf", "fmax", "fmaxf", "fmin", "fminf", "fmod", "fmodf",
-            "hypot", "log1p", "log1pf", "log2", "log2f", "logf", "pow", "powf", "sin", "sinf", "sinh",
-            "sinhf", "tan", "tanf", "tanh", "tanhf",
+            "coshf", "exp2", "exp2f", "fmod", "fmodf", "hypot", "log1p", "log1pf", "log2", "log2f", "logf",
+            "pow", "powf", "sin", "sinf", "sinh", "sinhf", "tan", "tanf", "tanh", "tanhf",
         ],
     },
     Group {
