@@ -2,8 +2,8 @@
 
 use quant::Fault;
 use quant::ops::{
-    AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MulArgs, RotaryArgs, RowStatistics, Tensor,
-    TensorMut,
+    AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, RowStatistics,
+    Tensor, TensorMut,
 };
 
 use super::source::Input;
@@ -37,6 +37,18 @@ pub(super) unsafe trait Compiled: Copy + Default {
         args: &LinearArgs<'_>,
         input: &impl Input,
         out: LinearOut<'_>,
+    ) -> Result<(), Fault>;
+
+    /// The product of activations.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn matmul(
+        args: &MatMulArgs,
+        a: Tensor<'_>,
+        b: &[i8],
+        out: &mut TensorMut<'_>,
     ) -> Result<(), Fault>;
 
     /// Attention.
@@ -104,13 +116,14 @@ macro_rules! compiled {
         const _: () = {
             use quant::Fault;
             use quant::ops::{
-                AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MulArgs, RotaryArgs, RowStatistics, Tensor,
+                AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, RowStatistics, Tensor,
                 TensorMut,
             };
 
             use crate::portable;
             use crate::x86::isa::{LANES, Lookup};
             use crate::x86::linear::linear;
+            use crate::x86::matmul::matmul;
             use crate::x86::source::Input;
             use crate::x86::attention::{MAX_HEAD_DIM, attention};
 
@@ -142,6 +155,17 @@ macro_rules! compiled {
                     let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
                     // SAFETY: this function is compiled for the instructions.
                     unsafe { linear::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, input, rows, out) }
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn matmul(
+                    args: &MatMulArgs,
+                    a: Tensor<'_>,
+                    b: &[i8],
+                    out: &mut TensorMut<'_>,
+                ) -> Result<(), Fault> {
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { matmul::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, a, b, out) }
                 }
 
                 #[target_feature(enable = $features)]

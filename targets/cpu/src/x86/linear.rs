@@ -70,13 +70,13 @@ impl<'a, const P: usize> Panels<'a, P> {
 pub(super) struct Block<'a, const P: usize, const C: usize> {
     pub(super) panels: Panels<'a, P>,
     pub(super) bias: [i32; C],
-    multipliers: Multipliers<C>,
-    /// Inputs, and channels of all blocks.
+    pub(super) multipliers: Multipliers<C>,
     pub(super) k: usize,
-    n: usize,
-    first: usize,
+    /// Elements of the result from one row to the next.
+    pub(super) n: usize,
+    pub(super) first: usize,
     /// Channels that there are, of `C`.
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
@@ -160,7 +160,7 @@ pub(super) unsafe fn linear<I: Isa + Lookup, const R: usize, const P: usize, con
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn rows<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn rows<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
     block: &Block<'_, P, C>,
     input: &impl Input,
     count: usize,
@@ -230,7 +230,7 @@ pub(super) unsafe fn products<I: Isa, const R: usize, const P: usize, const C: u
 ///
 /// As [`Lookup`] says.
 #[inline(always)]
-unsafe fn store<I: Lookup, const P: usize, const C: usize>(
+pub(super) unsafe fn store<I: Lookup, const P: usize, const C: usize>(
     block: &Block<'_, P, C>,
     sums: &[[i32; C]],
     row: usize,

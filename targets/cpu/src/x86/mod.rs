@@ -13,6 +13,7 @@ mod compiled;
 mod conv2d;
 mod isa;
 mod linear;
+mod matmul;
 mod requantize;
 mod set;
 mod source;

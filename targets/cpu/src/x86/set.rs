@@ -2,7 +2,8 @@
 
 use quant::ops::{
     AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, Conv2dArgs,
-    LayerNormArgs, LinearArgs, LinearOut, MulArgs, RotaryArgs, Tensor, TensorMut, row_energy, row_statistics,
+    LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, Tensor, TensorMut, row_energy,
+    row_statistics,
 };
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
@@ -39,7 +40,7 @@ impl<C: Compiled> Kernels for Set<C> {
             return Portable.linear_i16(args, x, out);
         }
         // SAFETY: it is available.
-        unsafe { C::linear_unsigned(args, &Words { x, k: args.weights.k }, out) }
+        unsafe { C::linear_unsigned(args, &Words { x, stride: args.weights.k }, out) }
     }
 
     fn conv2d(&mut self, args: &Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
@@ -49,6 +50,20 @@ impl<C: Compiled> Kernels for Set<C> {
         }
         // SAFETY: it is available.
         unsafe { C::linear(&LinearArgs { weights, bias, requant }, &Bytes(Windows { args, x }), out) }
+    }
+
+    fn matmul(
+        &mut self,
+        args: &MatMulArgs,
+        a: Tensor<'_>,
+        b: &[i8],
+        out: &mut TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        if !C::is_available() {
+            return Portable.matmul(args, a, b, out);
+        }
+        // SAFETY: it is available.
+        unsafe { C::matmul(args, a, b, out) }
     }
 
     fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {

@@ -67,13 +67,15 @@ impl<S: Source> Input for Bytes<S> {
     }
 }
 
-/// int16 activations, rows of `k` one after another: `x = 256·h + l`, where `l` is unsigned.
+/// int16 activations: `x = 256·h + l`, where `l` is unsigned.
 ///
 /// Both sums of products fit int32, for `2¹⁶ · 255 · 127 < 2³¹`; the whole one is exact in 64 bits and
 /// then saturates.
 pub(super) struct Words<'a> {
+    /// From the first element of the first row on.
     pub(super) x: &'a [i16],
-    pub(super) k: usize,
+    /// Elements from one row to the next.
+    pub(super) stride: usize,
 }
 
 /// The high bytes, signed.
@@ -84,7 +86,7 @@ struct Low<'a>(&'a Words<'a>);
 impl Source for High<'_> {
     #[inline(always)]
     fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
-        let x = window(self.0.x, row * self.0.k + first, to.len())?;
+        let x = window(self.0.x, row * self.0.stride + first, to.len())?;
         to.iter_mut().zip(x).for_each(|(to, &x)| *to = (x >> 8) as u8 ^ flip);
         Ok(())
     }
@@ -93,7 +95,7 @@ impl Source for High<'_> {
 impl Source for Low<'_> {
     #[inline(always)]
     fn stage(&self, row: usize, first: usize, _: u8, to: &mut [u8]) -> Result<(), Fault> {
-        let x = window(self.0.x, row * self.0.k + first, to.len())?;
+        let x = window(self.0.x, row * self.0.stride + first, to.len())?;
         to.iter_mut().zip(x).for_each(|(to, &x)| *to = x as u8);
         Ok(())
     }
@@ -111,8 +113,8 @@ impl Input for Words<'_> {
         const { assert!(I::FLIP == 0x80) };
         // SAFETY: as the caller vouches.
         let (high, low) = unsafe {
-            let high = products::<I, R, P, C>(&block.panels, self.k, &High(self), at, staged)?;
-            (high, products::<I, R, P, C>(&block.panels.without_bias(), self.k, &Low(self), at, staged)?)
+            let high = products::<I, R, P, C>(&block.panels, block.k, &High(self), at, staged)?;
+            (high, products::<I, R, P, C>(&block.panels.without_bias(), block.k, &Low(self), at, staged)?)
         };
         let mut sums = [[0; C]; R];
         for (sums, (high, low)) in sums.iter_mut().zip(high.iter().zip(&low)) {
