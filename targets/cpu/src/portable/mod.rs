@@ -1,19 +1,89 @@
 //! The portable kernel set: other tiles and another pack than the reference.
 
+mod add;
 pub(crate) mod attention;
 mod binary;
-pub(crate) mod layer_norm;
+mod block;
+mod div;
+pub(crate) mod epilogue;
+mod group_norm;
+mod interpolate;
+mod layer_norm;
 mod linear;
-pub(crate) mod mul;
-pub(crate) mod rotary;
+mod mean_tokens;
+mod mul;
+mod paired;
+mod permute;
+pub(crate) mod requantize;
+mod rotary;
+mod shift_gelu;
+mod shiftmax;
 
 use quant::bits::BitPack;
-use quant::ops::{
-    AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, LayerNormArgs,
-    LinearArgs, LinearOut, MulArgs, RotaryArgs, Tensor, TensorMut, row_energy, row_statistics,
-};
+use quant::ops;
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
+
+pub(crate) use add::add;
+pub(crate) use binary::{
+    binary_attention, binary_linear_i8, binary_linear_i16, binary_linear_sign, binary_linear_ternary,
+    bit_transpose,
+};
+pub(crate) use div::div;
+pub(crate) use group_norm::group_norm;
+pub(crate) use interpolate::interpolate;
+pub(crate) use layer_norm::{layer_norm, rms_norm};
+pub(crate) use mean_tokens::mean_tokens;
+pub(crate) use mul::mul;
+pub(crate) use permute::permute;
+pub(crate) use requantize::requantize;
+pub(crate) use rotary::rotary;
+pub(crate) use shift_gelu::shift_gelu;
+pub(crate) use shiftmax::shiftmax;
+
+/// Calls a macro with the methods of [`Kernels`] that are loops of safe code: each is the function of
+/// its name in this module, and every instruction set compiles it again for its own instructions.
+macro_rules! loops {
+    ($callback:ident $($context:literal)?) => {
+        $callback! {
+            $($context)?
+            shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
+            interpolate(table: &[i16; ops::KNOTS], x: &mut [i16]);
+            layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+            rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+            group_norm(args: &ops::GroupNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+            rotary(args: &ops::RotaryArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
+            mul(args: &ops::MulArgs, x: Option<ops::Tensor<'_>>, y: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            div(args: &ops::DivArgs, x: Option<ops::Tensor<'_>>, y: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            requantize(args: &ops::RequantizeArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            mean_tokens(args: &ops::MeanTokensArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            permute(args: &ops::PermuteArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            bit_transpose(args: &ops::BitTransposeArgs, x: &[u32], out: &mut [u32]);
+            binary_linear_sign(args: &ops::BinaryLinearArgs<'_>, x: &[u32], out: ops::BinaryLinearOut<'_>);
+            binary_linear_ternary(
+                args: &ops::BinaryLinearArgs<'_>,
+                sign: &[u32],
+                nonzero: &[u32],
+                out: ops::BinaryLinearOut<'_>
+            );
+            binary_linear_i8(args: &ops::BinaryLinearArgs<'_>, x: &[i8], out: ops::BinaryLinearOut<'_>);
+            binary_linear_i16(args: &ops::BinaryLinearArgs<'_>, x: &[i16], out: ops::BinaryLinearOut<'_>);
+            binary_attention(args: ops::BinaryAttentionArgs<'_>);
+        }
+    };
+}
+pub(crate) use loops;
+
+/// The methods of [`loops`] as functions of this module.
+macro_rules! methods {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
+            $name($($arg),*)
+        }
+    )*};
+}
 
 /// Kernels in safe, portable Rust: GEMM over panels of 16 output channels and 4 rows,
 /// attention over 4 queries at a time, bits counted in 16 channels at a time.
@@ -29,7 +99,12 @@ impl Kernels for Portable {
         Packs { int8: Pack::Panel16x4, bits: BitPack::Panel16 }
     }
 
-    fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+    fn linear_i8(
+        &mut self,
+        args: &ops::LinearArgs<'_>,
+        x: &[i8],
+        out: ops::LinearOut<'_>,
+    ) -> Result<(), Fault> {
         match args.weights.pack {
             Pack::Panel16x4 => linear::panels(args, x, out),
             Pack::RowMajor => linear::rows(args, x, out),
@@ -37,90 +112,9 @@ impl Kernels for Portable {
         }
     }
 
-    fn attention(&mut self, args: AttentionArgs<'_>) -> Result<(), Fault> {
+    fn attention(&mut self, args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
         attention::attention(args)
     }
 
-    fn layer_norm(
-        &mut self,
-        args: &LayerNormArgs<'_>,
-        x: &[i16],
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        match out {
-            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_statistics),
-            TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.layer_norm(args, x, out),
-        }
-    }
-
-    fn rms_norm(
-        &mut self,
-        args: &LayerNormArgs<'_>,
-        x: &[i16],
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        match out {
-            TensorMut::I8(out) => layer_norm::normalize_i8(args, x, out, row_energy),
-            TensorMut::I16(_) | TensorMut::I32(_) => quant::Reference.rms_norm(args, x, out),
-        }
-    }
-
-    fn mul(
-        &mut self,
-        args: &MulArgs,
-        x: Option<Tensor<'_>>,
-        y: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        mul::mul(args, x, y, out)
-    }
-
-    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
-        rotary::rotary(args, x, out)
-    }
-
-    fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
-        binary::transpose(args, x, out)
-    }
-
-    fn binary_linear_sign(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[u32],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        binary::sign(args, x, out)
-    }
-
-    fn binary_linear_ternary(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        sign: &[u32],
-        nonzero: &[u32],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        binary::ternary(args, sign, nonzero, out)
-    }
-
-    fn binary_linear_i8(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[i8],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        binary::linear_i8(args, x, out)
-    }
-
-    fn binary_linear_i16(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[i16],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        binary::linear_i16(args, x, out)
-    }
-
-    fn binary_attention(&mut self, args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
-        binary::attention(args)
-    }
+    loops!(methods);
 }

@@ -17,6 +17,7 @@ pub(crate) fn rotary(args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'
     }
 }
 
+#[inline(always)]
 fn typed<X: Element + Into<i32>, Y: Element>(
     args: &RotaryArgs<'_>,
     x: &[X],

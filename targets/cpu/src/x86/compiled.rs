@@ -1,12 +1,33 @@
 //! What is compiled for one instruction set.
 
 use quant::Fault;
-use quant::ops::{
-    AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, RowStatistics,
-    Tensor, TensorMut,
-};
+use quant::ops::{self, AttentionArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
+
+use crate::portable::loops;
 
 use super::source::Input;
+
+/// The portable loops as methods of [`Compiled`].
+macro_rules! declared {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        /// The portable loop.
+        ///
+        /// # Safety
+        ///
+        /// As the trait says.
+        unsafe fn $name($($arg: $type),*) -> Result<(), Fault>;
+    )*};
+}
+
+/// The portable loops, compiled for `features`: what they are made of is inlined into them.
+macro_rules! compiled_loops {
+    ($features:literal $($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        #[target_feature(enable = $features)]
+        unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {
+            portable::$name($($arg),*)
+        }
+    )*};
+}
 
 /// Kernels that are compiled for one instruction set.
 ///
@@ -58,43 +79,14 @@ pub(super) unsafe trait Compiled: Copy + Default {
     /// As the trait says.
     unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault>;
 
-    /// LayerNorm and RMSNorm to int8.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn normalize(
-        args: &LayerNormArgs<'_>,
-        x: &[i16],
-        out: &mut [i8],
-        statistics: impl Fn(&[i16], u64) -> RowStatistics,
-    ) -> Result<(), Fault>;
-
-    /// The product of two activations.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn mul(
-        args: &MulArgs,
-        x: Option<Tensor<'_>>,
-        y: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault>;
-
-    /// Rotary embeddings.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn rotary(args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault>;
-
     /// `x ← table[x + 128]`.
     ///
     /// # Safety
     ///
     /// As the trait says.
     unsafe fn table(table: &[i8; 256], x: &mut [i8]);
+
+    loops!(declared);
 }
 
 /// A [`Compiled`]: its name, the instructions as the compiler and as the detection take them, and its
@@ -115,12 +107,9 @@ macro_rules! compiled {
 
         const _: () = {
             use quant::Fault;
-            use quant::ops::{
-                AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, RowStatistics, Tensor,
-                TensorMut,
-            };
+            use quant::ops::{self, AttentionArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
 
-            use crate::portable;
+            use crate::portable::{self, loops};
             use crate::x86::isa::{LANES, Lookup};
             use crate::x86::linear::linear;
             use crate::x86::matmul::matmul;
@@ -178,39 +167,12 @@ macro_rules! compiled {
                 }
 
                 #[target_feature(enable = $features)]
-                unsafe fn normalize(
-                    args: &LayerNormArgs<'_>,
-                    x: &[i16],
-                    out: &mut [i8],
-                    statistics: impl Fn(&[i16], u64) -> RowStatistics,
-                ) -> Result<(), Fault> {
-                    portable::layer_norm::normalize_i8(args, x, out, statistics)
-                }
-
-                #[target_feature(enable = $features)]
-                unsafe fn mul(
-                    args: &MulArgs,
-                    x: Option<Tensor<'_>>,
-                    y: Tensor<'_>,
-                    out: &mut TensorMut<'_>,
-                ) -> Result<(), Fault> {
-                    portable::mul::mul(args, x, y, out)
-                }
-
-                #[target_feature(enable = $features)]
-                unsafe fn rotary(
-                    args: &RotaryArgs<'_>,
-                    x: Tensor<'_>,
-                    out: &mut TensorMut<'_>,
-                ) -> Result<(), Fault> {
-                    portable::rotary::rotary(args, x, out)
-                }
-
-                #[target_feature(enable = $features)]
                 unsafe fn table(table: &[i8; 256], x: &mut [i8]) {
                     // SAFETY: this function is compiled for the instructions.
                     unsafe { <$linear as Lookup>::table(table, x) }
                 }
+
+                loops!(compiled_loops $features);
             }
         };
     };

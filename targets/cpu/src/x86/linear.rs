@@ -2,11 +2,13 @@
 
 use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
-use quant::slice::{chunks, window, window_mut};
+use quant::slice::{chunks, window};
 
 use super::isa::{GROUP, Isa, LANES, Lookup, Weights};
-use super::requantize::{Multipliers, add, to_i8, to_i16};
+use super::requantize::Multipliers;
 use super::source::{Input, Source};
+use crate::portable::epilogue;
+pub(super) use crate::portable::epilogue::put;
 
 /// Inputs that are staged at once.
 pub(super) const STAGE: usize = 2048;
@@ -238,40 +240,14 @@ pub(super) unsafe fn store<I: Lookup, const P: usize, const C: usize>(
 ) -> Result<(), Fault> {
     for (r, z) in sums.iter().enumerate() {
         let (at, count) = ((row + r) * block.n + block.first, block.count);
-        let t = block.multipliers.apply(z);
-        match out {
-            LinearOut::I8 { out, table } => {
-                let out = window_mut(out, at, count)?;
-                put(out, &to_i8(&t));
-                if let Some(table) = table {
-                    // SAFETY: as the caller vouches.
-                    unsafe { I::table(table, out) };
-                }
-            }
-            LinearOut::I16 { out, residual: None } => put(window_mut(out, at, count)?, &to_i16(&t)),
-            LinearOut::I16 { out, residual: Some(residual) } => {
-                let out = window_mut(out, at, count)?;
-                let mut stream = [0; C];
-                match <&[i16; C]>::try_from(&*out) {
-                    Ok(out) => stream = *out,
-                    Err(_) => put_back(&mut stream, out),
-                }
-                add(&mut stream, &to_i16(&t), residual);
-                put(out, &stream);
-            }
-            LinearOut::I32 { out } => put(window_mut(out, at, count)?, &t),
+        let mut out = out.window(at, count)?;
+        epilogue::store(&block.multipliers.apply(z), &mut out);
+        if let LinearOut::I8 { out, table: Some(table) } = out {
+            // SAFETY: as the caller vouches.
+            unsafe { I::table(table, out) };
         }
     }
     Ok(())
-}
-
-/// The first of `values`, as many as `out` takes: all, where they are whole blocks.
-#[inline(always)]
-pub(super) fn put<T: Copy, const C: usize>(out: &mut [T], values: &[T; C]) {
-    match <&mut [T; C]>::try_from(&mut *out) {
-        Ok(out) => *out = *values,
-        Err(_) => out.iter_mut().zip(values).for_each(|(to, from)| *to = *from),
-    }
 }
 
 /// Fills the first of `values` from `from`.

@@ -14,13 +14,14 @@ mod conv2d;
 mod isa;
 mod linear;
 mod matmul;
-mod requantize;
 mod set;
 mod source;
 
 use compiled::Compiled;
 use quant::KernelSet;
 use set::Set;
+
+use crate::portable::requantize;
 
 /// The rows of this architecture, the fastest first.
 pub(crate) const KERNEL_SETS: [KernelSet; 3] = [

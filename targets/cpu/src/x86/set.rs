@@ -1,10 +1,6 @@
 //! The kernel set of what is compiled for an instruction set.
 
-use quant::ops::{
-    AttentionArgs, BinaryAttentionArgs, BinaryLinearArgs, BinaryLinearOut, BitTransposeArgs, Conv2dArgs,
-    LayerNormArgs, LinearArgs, LinearOut, MatMulArgs, MulArgs, RotaryArgs, Tensor, TensorMut, row_energy,
-    row_statistics,
-};
+use quant::ops::{self, AttentionArgs, Conv2dArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
@@ -12,6 +8,20 @@ use super::compiled::Compiled;
 use super::conv2d::Windows;
 use super::source::{Bytes, Dense, Words};
 use crate::Portable;
+use crate::portable::loops;
+
+/// The portable loops, compiled for the instructions of `C` where they are available.
+macro_rules! methods {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
+            if !C::is_available() {
+                return Portable.$name($($arg),*);
+            }
+            // SAFETY: it is available.
+            unsafe { C::$name($($arg),*) }
+        }
+    )*};
+}
 
 /// The kernels of `C` where the CPU and the system offer its instructions, and the portable ones
 /// for all else.
@@ -83,96 +93,5 @@ impl<C: Compiled> Kernels for Set<C> {
         Ok(())
     }
 
-    fn layer_norm(
-        &mut self,
-        args: &LayerNormArgs<'_>,
-        x: &[i16],
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        match out {
-            // SAFETY: it is available.
-            TensorMut::I8(out) if C::is_available() => unsafe { C::normalize(args, x, out, row_statistics) },
-            out => Portable.layer_norm(args, x, out),
-        }
-    }
-
-    fn rms_norm(
-        &mut self,
-        args: &LayerNormArgs<'_>,
-        x: &[i16],
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        match out {
-            // SAFETY: it is available.
-            TensorMut::I8(out) if C::is_available() => unsafe { C::normalize(args, x, out, row_energy) },
-            out => Portable.rms_norm(args, x, out),
-        }
-    }
-
-    fn mul(
-        &mut self,
-        args: &MulArgs,
-        x: Option<Tensor<'_>>,
-        y: Tensor<'_>,
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault> {
-        if !C::is_available() {
-            return Portable.mul(args, x, y, out);
-        }
-        // SAFETY: it is available.
-        unsafe { C::mul(args, x, y, out) }
-    }
-
-    fn rotary(&mut self, args: &RotaryArgs<'_>, x: Tensor<'_>, out: &mut TensorMut<'_>) -> Result<(), Fault> {
-        if !C::is_available() {
-            return Portable.rotary(args, x, out);
-        }
-        // SAFETY: it is available.
-        unsafe { C::rotary(args, x, out) }
-    }
-
-    fn bit_transpose(&mut self, args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
-        Portable.bit_transpose(args, x, out)
-    }
-
-    fn binary_linear_sign(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[u32],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        Portable.binary_linear_sign(args, x, out)
-    }
-
-    fn binary_linear_ternary(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        sign: &[u32],
-        nonzero: &[u32],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        Portable.binary_linear_ternary(args, sign, nonzero, out)
-    }
-
-    fn binary_linear_i8(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[i8],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        Portable.binary_linear_i8(args, x, out)
-    }
-
-    fn binary_linear_i16(
-        &mut self,
-        args: &BinaryLinearArgs<'_>,
-        x: &[i16],
-        out: BinaryLinearOut<'_>,
-    ) -> Result<(), Fault> {
-        Portable.binary_linear_i16(args, x, out)
-    }
-
-    fn binary_attention(&mut self, args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
-        Portable.binary_attention(args)
-    }
+    loops!(methods);
 }

@@ -10,7 +10,7 @@ const HELD: usize = 256;
 /// Elements of a word.
 const WORD: usize = 32;
 
-pub(crate) fn attention(args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
+pub(crate) fn binary_attention(args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
     let BinaryAttentionArgs { queries, keys, heads, head_dim, q, q_stride, k, k_stride, v, .. } = args;
     let words = head_dim.div_ceil(WORD);
     let selected = window_mut(args.selected, 0, keys.div_ceil(WORD))?;

@@ -10,7 +10,11 @@ use quant::slice::{chunks, rows, window};
 use super::LANES;
 
 /// ±1 activations.
-pub(crate) fn sign(args: &BinaryLinearArgs<'_>, x: &[u32], out: BinaryLinearOut<'_>) -> Result<(), Fault> {
+pub(crate) fn binary_linear_sign(
+    args: &BinaryLinearArgs<'_>,
+    x: &[u32],
+    out: BinaryLinearOut<'_>,
+) -> Result<(), Fault> {
     let words = args.weights.words;
     let row = |row: usize| {
         Ok((window(x, row * words, words)?.iter().copied().zip(repeat(u32::MAX)), args.k as i32))
@@ -19,7 +23,7 @@ pub(crate) fn sign(args: &BinaryLinearArgs<'_>, x: &[u32], out: BinaryLinearOut<
 }
 
 /// Ternary activations.
-pub(crate) fn ternary(
+pub(crate) fn binary_linear_ternary(
     args: &BinaryLinearArgs<'_>,
     sign: &[u32],
     nonzero: &[u32],

@@ -33,7 +33,7 @@ impl Activation for i16 {
     type Sum = i32;
 }
 
-pub(crate) fn linear_i8(
+pub(crate) fn binary_linear_i8(
     args: &BinaryLinearArgs<'_>,
     x: &[i8],
     out: BinaryLinearOut<'_>,
@@ -41,7 +41,7 @@ pub(crate) fn linear_i8(
     layer(args, x, out)
 }
 
-pub(crate) fn linear_i16(
+pub(crate) fn binary_linear_i16(
     args: &BinaryLinearArgs<'_>,
     x: &[i16],
     out: BinaryLinearOut<'_>,

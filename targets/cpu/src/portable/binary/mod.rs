@@ -9,10 +9,10 @@ use quant::Fault;
 use quant::bits::{BitPack, BitWeights};
 use quant::slice::window;
 
-pub(super) use attention::attention;
-pub(super) use bits::{sign, ternary};
-pub(super) use integers::{linear_i8, linear_i16};
-pub(super) use transpose::transpose;
+pub(crate) use attention::binary_attention;
+pub(crate) use bits::{binary_linear_sign, binary_linear_ternary};
+pub(crate) use integers::{binary_linear_i8, binary_linear_i16};
+pub(crate) use transpose::bit_transpose;
 
 /// Output channels computed together.
 const LANES: usize = 16;

@@ -6,7 +6,7 @@ use quant::slice::at;
 
 const WORD: usize = 32;
 
-pub(crate) fn transpose(args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
+pub(crate) fn bit_transpose(args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
     let BitTransposeArgs { rows, width, group, stride } = *args;
     let out_words = rows.div_ceil(WORD);
     let group_words = group.div_ceil(WORD);

@@ -1,0 +1,149 @@
+//! Requantization of blocks of channels: loops of a fixed length, which the compiler turns into
+//! vectors of the instruction set that it compiles them for.
+
+use quant::Fault;
+use quant::arith::MAX_SHIFT;
+use quant::ops::{ChannelsRef, RequantizeArgs, Tensor, TensorMut};
+use quant::slice::window;
+
+use super::block::{BLOCK, blocks, magnitude, narrow, widen};
+
+/// Smallest shift at which the high half of a product and one rounding shift give the requantized
+/// value (see [`quant::arith`]).
+pub(super) const HIGH: u8 = 33;
+
+/// Multipliers of `C` channels; those behind the last one are 0.
+pub(crate) struct Multipliers<const C: usize> {
+    mantissa: [i32; C],
+    shift: [u8; C],
+    /// Whether every shift is at least [`HIGH`].
+    is_high: bool,
+}
+
+impl<const C: usize> Multipliers<C> {
+    /// Those of channels `start .. start + count`.
+    #[inline(always)]
+    pub(crate) fn new(channels: &ChannelsRef<'_>, start: usize, count: usize) -> Result<Self, Fault> {
+        let (mut mantissa, mut shift) = ([0; C], [HIGH; C]);
+        mantissa[..count].copy_from_slice(window(channels.mantissa, start, count)?);
+        shift[..count].copy_from_slice(window(channels.shift, start, count)?);
+        Ok(Self { is_high: shift.iter().all(|&shift| shift >= HIGH), mantissa, shift })
+    }
+
+    /// One multiplier for all.
+    #[inline(always)]
+    pub(crate) fn uniform(mantissa: i32, shift: u8) -> Self {
+        Self { mantissa: [mantissa; C], shift: [shift; C], is_high: shift >= HIGH }
+    }
+
+    /// Makes every shift at least [`HIGH`] where that takes at most `room` bits, by which the values
+    /// are then shifted left first: gives those bits, or 0.
+    #[inline(always)]
+    pub(crate) fn lift(&mut self, room: u32) -> u32 {
+        let (least, most) = self.shift.iter().fold((MAX_SHIFT, 0), |(a, b), &e| (e.min(a), e.max(b)));
+        let up = HIGH.saturating_sub(least);
+        if u32::from(up) > room || most + up > MAX_SHIFT {
+            return 0;
+        }
+        self.shift.iter_mut().for_each(|shift| *shift += up);
+        self.is_high = true;
+        up.into()
+    }
+
+    /// `round(z · mantissa / 2^shift)` saturated to int32.
+    #[inline(always)]
+    pub(crate) fn apply(&self, z: &[i32; C]) -> [i32; C] {
+        let mut t = [0; C];
+        if self.is_high {
+            for c in 0..C {
+                let high = ((i64::from(z[c]) * i64::from(self.mantissa[c])) >> 32) as i32;
+                // At most 2³⁰ and 2²⁹.
+                let shift = u32::from(self.shift[c]) & 63;
+                t[c] = (high + ((1i32 << (shift - 32)) >> 1)) >> (shift - 32);
+            }
+        } else {
+            for c in 0..C {
+                let exact = quant::arith::requantize(z[c], self.mantissa[c], self.shift[c]);
+                t[c] = exact.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            }
+        }
+        t
+    }
+}
+
+/// Saturated to int8.
+#[inline(always)]
+pub(crate) fn to_i8<const C: usize>(t: &[i32; C]) -> [i8; C] {
+    let mut narrow = [0; C];
+    for c in 0..C {
+        narrow[c] = t[c].clamp(i8::MIN.into(), i8::MAX.into()) as i8;
+    }
+    narrow
+}
+
+/// Saturated to int16.
+#[inline(always)]
+pub(crate) fn to_i16<const C: usize>(t: &[i32; C]) -> [i16; C] {
+    let mut narrow = [0; C];
+    for c in 0..C {
+        narrow[c] = t[c].clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    }
+    narrow
+}
+
+/// Requantize, a block of channels at a time over all rows.
+#[inline(always)]
+pub(crate) fn requantize(
+    args: &RequantizeArgs<'_>,
+    x: Tensor<'_>,
+    out: &mut TensorMut<'_>,
+) -> Result<(), Fault> {
+    let rows = out.len().checked_div(args.width).unwrap_or(0);
+    if let ([bias], [mantissa], [shift]) = (args.bias, args.scale.mantissa, args.scale.shift) {
+        let scaling = Scaling::new(Multipliers::uniform(*mantissa, *shift), [*bias; BLOCK], x);
+        for (start, count) in blocks(rows * args.width) {
+            scaling.apply(x, out, start, count)?;
+        }
+        return Ok(());
+    }
+    for (column, count) in blocks(args.width) {
+        let mut bias = [0; BLOCK];
+        bias[..count].copy_from_slice(window(args.bias, column, count)?);
+        let scaling = Scaling::new(Multipliers::new(&args.scale, column, count)?, bias, x);
+        for row in 0..rows {
+            scaling.apply(x, out, row * args.width + column, count)?;
+        }
+    }
+    Ok(())
+}
+
+/// The constants of a block of elements.
+struct Scaling {
+    bias: [i32; BLOCK],
+    /// Bits by which the sum with the bias is shifted left.
+    up: u32,
+    multipliers: Multipliers<BLOCK>,
+}
+
+impl Scaling {
+    /// For elements of the type of `x`.
+    #[inline(always)]
+    fn new(mut multipliers: Multipliers<BLOCK>, bias: [i32; BLOCK], x: Tensor<'_>) -> Self {
+        let bias_most = bias.iter().fold(0, |most, bias| bias.unsigned_abs().max(most));
+        let most = magnitude(x).saturating_add(bias_most);
+        let up = multipliers.lift(most.leading_zeros().saturating_sub(1));
+        Self { bias, up, multipliers }
+    }
+
+    /// Requantizes the `count` elements from `start` on.
+    #[inline(always)]
+    fn apply(&self, x: Tensor<'_>, out: &mut TensorMut<'_>, start: usize, count: usize) -> Result<(), Fault> {
+        let mut z = [0; BLOCK];
+        widen(x.window(start, count)?, &mut z);
+        for (z, &bias) in z.iter_mut().zip(&self.bias) {
+            *z = z.saturating_add(bias) << self.up;
+        }
+        narrow(&self.multipliers.apply(&z), &mut out.window(start, count)?);
+        Ok(())
+    }
+}
