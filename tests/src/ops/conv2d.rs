@@ -22,7 +22,12 @@ fn axis() -> impl Strategy<Value = Axis> {
 
 impl Generated for Conv2d {
     fn cases() -> BoxedStrategy<Case> {
-        let channels = (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]);
+        // Groups, and input and output channels of each.
+        let channels = prop_oneof![
+            4 => (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]),
+            1 => (prop_oneof![1u32..=5, 62u32..=66, Just(130)], Just(1), Just(1)),
+            1 => (2u32..=3, 1u32..=9, prop_oneof![Just(16), Just(32), Just(80)]),
+        ];
         let epilogue = prop::sample::select(&Epilogue::ALL[..]);
         let make = |(v, h, channels, epilogue, seed): (Axis, Axis, (u32, u32, u32), Epilogue, u64)| {
             let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");

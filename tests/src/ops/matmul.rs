@@ -53,6 +53,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     let dims = prop_oneof![
         8 => (1u32..=4, size(), size(), size()),
         1 => (1u32..=2, 1u32..=2, 1u32..=2, Just(MAX_K)),
+        1 => (1u32..=2, 60u32..=70, 1u32..=100, 250u32..=600),
     ];
     (dims, any::<[bool; 3]>(), read(), read()).prop_map(|((batch, m, n, k), flags, a, b)| {
         let [wide, transpose_b, interleave] = flags;

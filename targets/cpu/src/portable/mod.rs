@@ -4,6 +4,7 @@ mod add;
 pub(crate) mod attention;
 mod binary;
 mod block;
+pub(crate) mod depthwise;
 mod div;
 pub(crate) mod epilogue;
 mod group_norm;
@@ -16,8 +17,8 @@ mod paired;
 mod permute;
 pub(crate) mod requantize;
 mod rotary;
-mod shift_gelu;
-mod shiftmax;
+pub(crate) mod shift_gelu;
+pub(crate) mod shiftmax;
 
 use quant::bits::BitPack;
 use quant::ops;
@@ -38,8 +39,6 @@ pub(crate) use mul::mul;
 pub(crate) use permute::permute;
 pub(crate) use requantize::requantize;
 pub(crate) use rotary::rotary;
-pub(crate) use shift_gelu::shift_gelu;
-pub(crate) use shiftmax::shiftmax;
 
 /// Calls a macro with the methods of [`Kernels`] that are loops of safe code: each is the function of
 /// its name in this module, and every instruction set compiles it again for its own instructions.
@@ -47,8 +46,6 @@ macro_rules! loops {
     ($callback:ident $($context:literal)?) => {
         $callback! {
             $($context)?
-            shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
-            shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
             interpolate(table: &[i16; ops::KNOTS], x: &mut [i16]);
             layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
@@ -112,8 +109,40 @@ impl Kernels for Portable {
         }
     }
 
+    fn conv2d(
+        &mut self,
+        args: &ops::Conv2dArgs<'_>,
+        x: &[i8],
+        mut out: ops::LinearOut<'_>,
+    ) -> Result<(), Fault> {
+        if !depthwise::is_depthwise(args) {
+            return quant::Reference.conv2d(args, x, out);
+        }
+        depthwise::depthwise(args, x, &mut out)?;
+        match out {
+            ops::LinearOut::I8 { out, table: Some(table) } => self.table(table, out),
+            ops::LinearOut::I8 { .. } | ops::LinearOut::I16 { .. } | ops::LinearOut::I32 { .. } => Ok(()),
+        }
+    }
+
     fn attention(&mut self, args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
         attention::attention(args)
+    }
+
+    fn shiftmax(
+        &mut self,
+        args: &ops::ShiftmaxArgs<'_>,
+        x: ops::Tensor<'_>,
+        out: &mut ops::TensorMut<'_>,
+    ) -> Result<(), Fault> {
+        shiftmax::shiftmax(args, x, out)
+    }
+
+    fn shift_gelu(&mut self, args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]) -> Result<(), Fault> {
+        let look_up = |table: &[i8; 256], x: &mut [i8]| {
+            x.iter_mut().for_each(|v| *v = table[usize::from(*v as u8 ^ 0x80)]);
+        };
+        shift_gelu::shift_gelu(args, x, look_up)
     }
 
     loops!(methods);

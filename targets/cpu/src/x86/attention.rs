@@ -11,6 +11,7 @@ use quant::slice::{window, window_mut};
 use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Weights};
 use super::linear::{Panels, STAGE, Staged, products, put, tile};
 use super::requantize::{Multipliers, to_i8};
+use super::shiftmax::statistics;
 use super::source::Dense;
 
 /// Groups of a packed panel: channels of a key, or keys of a value, four each.
@@ -152,10 +153,8 @@ fn pack_channel(panel: &mut [Weights; DEPTH], lane: usize, values: &[i8]) {
 /// As [`Lookup`] says.
 #[inline(always)]
 unsafe fn shiftmax<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8], bytes: &mut [u8]) {
-    let max = scores.iter().copied().max().unwrap_or(0);
     // SAFETY: as the caller vouches.
-    let sum = unsafe { I::sum(exp, max, scores) };
-    let factor = (i32::MAX as u32).checked_div(sum).unwrap_or(0);
+    let (max, factor) = unsafe { statistics::<I>(exp, scores) };
     let probabilities = exp.values.map(|exp| (exp.wrapping_mul(factor) >> 16) as u16);
     let (high, low) = bytes.split_at_mut(scores.len());
     // SAFETY: as the caller vouches.

@@ -1,16 +1,31 @@
 //! What is compiled for one instruction set.
 
 use quant::Fault;
-use quant::ops::{self, AttentionArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
+use quant::ops::{self, LinearArgs, LinearOut};
 
 use crate::portable::loops;
 
 use super::source::Input;
 
-/// The portable loops as methods of [`Compiled`].
+/// Calls a macro with the methods of [`Kernels`](quant::Kernels) that instructions are written for, as
+/// [`loops`] does with others.
+macro_rules! own {
+    ($callback:ident) => {
+        $callback! {
+            conv2d(args: &ops::Conv2dArgs<'_>, x: &[i8], out: ops::LinearOut<'_>);
+            matmul(args: &ops::MatMulArgs, a: ops::Tensor<'_>, b: &[i8], out: &mut ops::TensorMut<'_>);
+            attention(args: ops::AttentionArgs<'_>);
+            shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+            shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
+            table(table: &[i8; 256], x: &mut [i8]);
+        }
+    };
+}
+
+/// Methods of [`Kernels`](quant::Kernels) as functions of [`Compiled`].
 macro_rules! declared {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
-        /// The portable loop.
+        /// The method of this name.
         ///
         /// # Safety
         ///
@@ -60,32 +75,7 @@ pub(super) unsafe trait Compiled: Copy + Default {
         out: LinearOut<'_>,
     ) -> Result<(), Fault>;
 
-    /// The product of activations.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn matmul(
-        args: &MatMulArgs,
-        a: Tensor<'_>,
-        b: &[i8],
-        out: &mut TensorMut<'_>,
-    ) -> Result<(), Fault>;
-
-    /// Attention.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault>;
-
-    /// `x ← table[x + 128]`.
-    ///
-    /// # Safety
-    ///
-    /// As the trait says.
-    unsafe fn table(table: &[i8; 256], x: &mut [i8]);
-
+    own!(declared);
     loops!(declared);
 }
 
@@ -107,12 +97,14 @@ macro_rules! compiled {
 
         const _: () = {
             use quant::Fault;
-            use quant::ops::{self, AttentionArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
+            use quant::ops::{self, LinearArgs, LinearOut};
 
             use crate::portable::{self, loops};
             use crate::x86::isa::{LANES, Lookup};
+            use crate::x86::conv2d::conv2d;
             use crate::x86::linear::linear;
             use crate::x86::matmul::matmul;
+            use crate::x86::shiftmax::shiftmax;
             use crate::x86::source::Input;
             use crate::x86::attention::{MAX_HEAD_DIM, attention};
 
@@ -147,18 +139,24 @@ macro_rules! compiled {
                 }
 
                 #[target_feature(enable = $features)]
+                unsafe fn conv2d(args: &ops::Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+                    // SAFETY: this function is compiled for the instructions.
+                    unsafe { conv2d::<$linear, $rows, $panels, { $panels * LANES }>(args, x, out) }
+                }
+
+                #[target_feature(enable = $features)]
                 unsafe fn matmul(
-                    args: &MatMulArgs,
-                    a: Tensor<'_>,
+                    args: &ops::MatMulArgs,
+                    a: ops::Tensor<'_>,
                     b: &[i8],
-                    out: &mut TensorMut<'_>,
+                    out: &mut ops::TensorMut<'_>,
                 ) -> Result<(), Fault> {
                     // SAFETY: this function is compiled for the instructions.
                     unsafe { matmul::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, a, b, out) }
                 }
 
                 #[target_feature(enable = $features)]
-                unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+                unsafe fn attention(args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
                     if args.head_dim > MAX_HEAD_DIM {
                         return portable::attention::attention(args);
                     }
@@ -167,9 +165,33 @@ macro_rules! compiled {
                 }
 
                 #[target_feature(enable = $features)]
-                unsafe fn table(table: &[i8; 256], x: &mut [i8]) {
+                unsafe fn table(table: &[i8; 256], x: &mut [i8]) -> Result<(), Fault> {
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe { <$linear as Lookup>::table(table, x) }
+                    unsafe { <$linear as Lookup>::table(table, x) };
+                    Ok(())
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]) -> Result<(), Fault> {
+                    portable::shift_gelu::shift_gelu(args, x, |table, x| {
+                        // SAFETY: this function is compiled for the instructions.
+                        unsafe { <$linear as Lookup>::table(table, x) }
+                    })
+                }
+
+                #[target_feature(enable = $features)]
+                unsafe fn shiftmax(
+                    args: &ops::ShiftmaxArgs<'_>,
+                    x: ops::Tensor<'_>,
+                    out: &mut ops::TensorMut<'_>,
+                ) -> Result<(), Fault> {
+                    match (args.exp, x) {
+                        (ops::ExponentialRef::Table(exp), ops::Tensor::I8(x)) => {
+                            // SAFETY: this function is compiled for the instructions.
+                            unsafe { shiftmax::<$linear>(args.width, exp, x, out) }
+                        }
+                        (_, x) => portable::shiftmax::shiftmax(args, x, out),
+                    }
                 }
 
                 loops!(compiled_loops $features);

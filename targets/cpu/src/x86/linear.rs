@@ -1,5 +1,7 @@
 //! GEMM over panels of int8 weights, the epilogue fused.
 
+use core::ops::Range;
+
 use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
 use quant::slice::{chunks, window};
@@ -136,19 +138,35 @@ pub(super) unsafe fn linear<I: Isa + Lookup, const R: usize, const P: usize, con
     count: usize,
     mut out: LinearOut<'_>,
 ) -> Result<(), Fault> {
-    let n = args.weights.n;
+    // SAFETY: as the caller vouches.
+    unsafe { channels::<I, R, P, C>(args, 0..args.weights.n, input, count, &mut out) }
+}
+
+/// The same for some of the channels: whole panels, or up to the last one.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+pub(super) unsafe fn channels<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+    args: &LinearArgs<'_>,
+    channels: Range<usize>,
+    input: &impl Input,
+    count: usize,
+    out: &mut LinearOut<'_>,
+) -> Result<(), Fault> {
     let mut staged = [[[0; GROUP]; STAGE / GROUP]; R];
-    let mut first = 0;
-    while first < n {
+    let mut first = channels.start;
+    while first < channels.end {
         // SAFETY: as the caller vouches.
         unsafe {
-            if n - first > C - LANES {
+            if channels.end - first > C - LANES {
                 let block = Block::<P, C>::new::<I>(args, first)?;
-                rows::<I, R, P, C>(&block, input, count, &mut staged, &mut out)?;
+                rows::<I, R, P, C>(&block, input, count, &mut staged, out)?;
                 first += C;
             } else {
                 let block = Block::<1, LANES>::new::<I>(args, first)?;
-                rows::<I, R, 1, LANES>(&block, input, count, &mut staged, &mut out)?;
+                rows::<I, R, 1, LANES>(&block, input, count, &mut staged, out)?;
                 first += LANES;
             }
         }

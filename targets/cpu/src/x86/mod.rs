@@ -15,6 +15,7 @@ mod isa;
 mod linear;
 mod matmul;
 mod set;
+mod shiftmax;
 mod source;
 
 use compiled::Compiled;
