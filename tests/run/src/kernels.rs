@@ -8,7 +8,12 @@ pub fn kernel_sets() -> impl Iterator<Item = &'static KernelSet> {
     rows.into_iter().flatten().filter(|set| set.is_available())
 }
 
-/// The fastest of them.
+/// Every kernel set for CPUs of this architecture, also those that do not run on this machine.
+pub fn for_cpus() -> &'static [KernelSet] {
+    cpu::KERNEL_SETS
+}
+
+/// The fastest that runs.
 pub fn fastest() -> &'static KernelSet {
     cpu::KERNEL_SETS.iter().find(|set| set.is_available()).expect("the last one runs everywhere")
 }

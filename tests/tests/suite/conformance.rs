@@ -1,14 +1,17 @@
 //! Every op, with every kernel set, pack and tile size, equals the scalar reference.
 
+use std::io::Write;
+
 use program::{Container, repack, write};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use quant::Op;
 use quant::bits::BitPack;
 use quant::op::OpKind;
 use quant::pack::{Pack, Packs};
 use shiftformer_tests::case::Case;
-use shiftformer_tests::kernels::kernel_sets;
+use shiftformer_tests::kernels::{for_cpus, kernel_sets};
 use shiftformer_tests::{config, ops, run};
 
 /// No tiles, single rows, a ragged last tile, one tile of all rows.
@@ -74,4 +77,39 @@ fn the_table_holds_the_reference_and_another_set() {
     let mut distinct = names.clone();
     distinct.dedup();
     assert!(distinct == names && names.len() > 1, "{names:?}");
+}
+
+/// What Linux calls the instructions of a set, where it says of all of them whether CPU and system
+/// offer them.
+fn instructions(set: &str) -> Option<&'static [&'static str]> {
+    match set {
+        "avx512vnni" => Some(&["avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"]),
+        "avxvnni" => Some(&["avx2", "avx_vnni"]),
+        "avx2" => Some(&["avx2"]),
+        _ => None,
+    }
+}
+
+/// Every row for CPUs is printed, and one whose instructions Linux lists has to run.
+#[test]
+fn sets_that_cpu_and_system_offer_run() {
+    let listed = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let listed: Vec<&str> = listed.split_whitespace().collect();
+    let mut runner = TestRunner::deterministic();
+    let case = ops::cases(OpKind::Linear).new_tree(&mut runner).expect("a case").current();
+    for set in for_cpus() {
+        let offered = match instructions(set.name()) {
+            Some(flags) if !listed.is_empty() => flags.iter().all(|flag| listed.contains(flag)),
+            Some(_) | None => set.is_available(),
+        };
+        let program = case.build(None);
+        let file = write(&program.container).expect("a container");
+        let want = run::trace(&file, &program.inputs, &quant::REFERENCE, 0);
+        let tested = kernel_sets().find(|tested| tested.name() == set.name());
+        let ran = tested.map(|set| run::trace(&file, &program.inputs, set, 0) == want);
+        // Not by `println!`, which tests keep to themselves.
+        let words = if offered { "offered" } else { "not offered" };
+        writeln!(std::io::stderr(), "kernel set {}: {words} by CPU and system", set.name()).expect("a line");
+        assert_eq!(ran, offered.then_some(true), "{}", set.name());
+    }
 }
