@@ -140,8 +140,18 @@ impl Scaling {
     fn apply(&self, x: Tensor<'_>, out: &mut TensorMut<'_>, start: usize, count: usize) -> Result<(), Fault> {
         let mut z = [0; BLOCK];
         widen(x.window(start, count)?, &mut z);
-        for (z, &bias) in z.iter_mut().zip(&self.bias) {
-            *z = z.saturating_add(bias) << self.up;
+        match x {
+            // Biases are at most 2³⁰ in magnitude.
+            Tensor::I8(_) | Tensor::I16(_) => {
+                for (z, &bias) in z.iter_mut().zip(&self.bias) {
+                    *z = z.wrapping_add(bias) << self.up;
+                }
+            }
+            Tensor::I32(_) => {
+                for (z, &bias) in z.iter_mut().zip(&self.bias) {
+                    *z = z.saturating_add(bias);
+                }
+            }
         }
         narrow(&self.multipliers.apply(&z), &mut out.window(start, count)?);
         Ok(())
