@@ -19,8 +19,8 @@ use quant::KernelSet;
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
 #[cfg(target_arch = "x86_64")]
 pub static KERNEL_SETS: &[KernelSet] = &{
-    let [avx512vnni, avxvnni, avx2] = x86::KERNEL_SETS;
-    [avx512vnni, avxvnni, avx2, PORTABLE]
+    let [amx, avx512vnni, avxvnni, avx2] = x86::KERNEL_SETS;
+    [amx, avx512vnni, avxvnni, avx2, PORTABLE]
 };
 
 /// The kernel sets for CPUs.

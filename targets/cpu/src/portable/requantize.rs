@@ -14,10 +14,13 @@ pub(super) const HIGH: u8 = 33;
 
 /// Multipliers of `C` channels; those behind the last one are 0.
 pub(crate) struct Multipliers<const C: usize> {
-    mantissa: [i32; C],
+    pub(crate) mantissa: [i32; C],
     shift: [u8; C],
     /// Whether every shift is at least [`HIGH`].
-    is_high: bool,
+    pub(crate) is_high: bool,
+    /// The shift of a high half, and half of what it shifts out.
+    pub(crate) right: [i32; C],
+    pub(crate) half: [i32; C],
 }
 
 impl<const C: usize> Multipliers<C> {
@@ -27,13 +30,20 @@ impl<const C: usize> Multipliers<C> {
         let (mut mantissa, mut shift) = ([0; C], [HIGH; C]);
         mantissa[..count].copy_from_slice(window(channels.mantissa, start, count)?);
         shift[..count].copy_from_slice(window(channels.shift, start, count)?);
-        Ok(Self { is_high: shift.iter().all(|&shift| shift >= HIGH), mantissa, shift })
+        Ok(Self::of(mantissa, shift))
     }
 
     /// One multiplier for all.
     #[inline(always)]
     pub(crate) fn uniform(mantissa: i32, shift: u8) -> Self {
-        Self { mantissa: [mantissa; C], shift: [shift; C], is_high: shift >= HIGH }
+        Self::of([mantissa; C], [shift; C])
+    }
+
+    #[inline(always)]
+    fn of(mantissa: [i32; C], shift: [u8; C]) -> Self {
+        let right = shift.map(|shift| i32::from(shift & 63).saturating_sub(32).max(0));
+        let half = right.map(|right| (1 << right) >> 1);
+        Self { mantissa, shift, is_high: shift.iter().all(|&shift| shift >= HIGH), right, half }
     }
 
     /// Makes every shift at least [`HIGH`] where that takes at most `room` bits, by which the values
@@ -45,8 +55,7 @@ impl<const C: usize> Multipliers<C> {
         if u32::from(up) > room || most + up > MAX_SHIFT {
             return 0;
         }
-        self.shift.iter_mut().for_each(|shift| *shift += up);
-        self.is_high = true;
+        *self = Self::of(self.mantissa, self.shift.map(|shift| shift + up));
         up.into()
     }
 
@@ -58,8 +67,7 @@ impl<const C: usize> Multipliers<C> {
             for c in 0..C {
                 let high = ((i64::from(z[c]) * i64::from(self.mantissa[c])) >> 32) as i32;
                 // At most 2³⁰ and 2²⁹.
-                let shift = u32::from(self.shift[c]) & 63;
-                t[c] = (high + ((1i32 << (shift - 32)) >> 1)) >> (shift - 32);
+                t[c] = (high + self.half[c]) >> (self.right[c] & 31);
             }
         } else {
             for c in 0..C {

@@ -5,14 +5,14 @@
 //! `Σ p·v = 256·Σ h·v + Σ l·v`, exact modulo 2³², and the sum is below 2²².
 
 use quant::Fault;
-use quant::ops::{AttentionArgs, ChannelsRef};
+use quant::ops::{AttentionArgs, ChannelsRef, LinearOut};
 use quant::slice::{window, window_mut};
 
-use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Weights};
-use super::linear::{Panels, STAGE, Staged, products, put, tile};
-use super::requantize::{Multipliers, to_i8};
+use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use super::linear::{Panels, STAGE, Staged, products, tile};
 use super::shiftmax::statistics;
 use super::source::Dense;
+use crate::portable::requantize::Multipliers;
 
 /// Groups of a packed panel: channels of a key, or keys of a value, four each.
 const DEPTH: usize = 128;
@@ -45,7 +45,12 @@ struct Head<'a> {
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn attention<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn attention<
+    I: Isa + Lookup + Requantize,
+    const R: usize,
+    const P: usize,
+    const C: usize,
+>(
     args: AttentionArgs<'_>,
 ) -> Result<(), Fault> {
     let AttentionArgs { keys, heads, head_dim, q_stride, kv_stride, .. } = args;
@@ -78,7 +83,8 @@ pub(super) unsafe fn attention<I: Isa + Lookup, const R: usize, const P: usize, 
                 score::<I, R, P, C>(&head, &multipliers(&args.score)?, scores, count)?;
                 let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut *probabilities);
                 for (scores, bytes) in scores.chunks_exact(keys).zip(bytes.chunks_exact_mut(2 * keys)) {
-                    shiftmax::<I>(&exp, scores, bytes);
+                    let (high, low) = bytes.split_at_mut(keys);
+                    shiftmax::<I>(&exp, scores, high, low);
                 }
                 let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
                 weigh::<I, R, P, C>(&head, bytes, &multipliers(&args.requant)?, out, (count, width))?;
@@ -95,7 +101,7 @@ pub(super) unsafe fn attention<I: Isa + Lookup, const R: usize, const P: usize, 
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn score<I: Isa, const R: usize, const P: usize, const C: usize>(
+unsafe fn score<I: Isa + Requantize, const R: usize, const P: usize, const C: usize>(
     head: &Head<'_>,
     multipliers: &Multipliers<C>,
     scores: &mut [i8],
@@ -122,7 +128,7 @@ unsafe fn score<I: Isa, const R: usize, const P: usize, const C: usize>(
                 let sums = products::<I, R, P, C>(&block, head_dim, &queries, (row, rows), &mut staged)?;
                 for (r, sums) in sums.iter().enumerate().take(rows) {
                     let out = window_mut(scores, (row + r) * keys + first, found)?;
-                    put(out, &to_i8(&multipliers.apply(sums)));
+                    I::store(&I::requantize(multipliers, sums), &mut LinearOut::I8 { out, table: None });
                 }
                 row += rows;
             }
@@ -146,19 +152,23 @@ fn pack_channel(panel: &mut [Weights; DEPTH], lane: usize, values: &[i8]) {
     }
 }
 
-/// Shiftmax of one row: the high bytes of all probabilities, then the low ones.
+/// Shiftmax of one row: the high bytes of all probabilities, and the low ones.
 ///
 /// # Safety
 ///
 /// As [`Lookup`] says.
 #[inline(always)]
-unsafe fn shiftmax<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8], bytes: &mut [u8]) {
+pub(super) unsafe fn shiftmax<I: Lookup>(
+    exp: &Exponentials<'_>,
+    scores: &[i8],
+    high: &mut [u8],
+    low: &mut [u8],
+) {
     // SAFETY: as the caller vouches.
-    let (max, factor) = unsafe { statistics::<I>(exp, scores) };
-    let probabilities = exp.values.map(|exp| (exp.wrapping_mul(factor) >> 16) as u16);
-    let (high, low) = bytes.split_at_mut(scores.len());
-    // SAFETY: as the caller vouches.
-    unsafe { I::distances(&probabilities, max, scores, high, low) };
+    unsafe {
+        let (max, factor) = statistics::<I>(exp, scores);
+        I::probabilities(exp, factor, max, scores, high, low);
+    }
 }
 
 /// `out[i][c] = requantize(Σ_j p[i][j] · v[j][c])` of `count` queries, whose rows are `width` apart.
@@ -167,7 +177,7 @@ unsafe fn shiftmax<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8], bytes: &mut
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn weigh<I: Isa, const R: usize, const P: usize, const C: usize>(
+unsafe fn weigh<I: Isa + Requantize, const R: usize, const P: usize, const C: usize>(
     head: &Head<'_>,
     bytes: &[u8],
     multipliers: &Multipliers<C>,
@@ -208,7 +218,10 @@ unsafe fn weigh<I: Isa, const R: usize, const P: usize, const C: usize>(
             }
             for (r, sums) in sums.iter().enumerate().take(queries) {
                 let out = window_mut(out, (query + r) * width + channel, found)?;
-                put(out, &to_i8(&multipliers.apply(sums)));
+                // SAFETY: as the caller vouches.
+                unsafe {
+                    I::store(&I::requantize(multipliers, sums), &mut LinearOut::I8 { out, table: None })
+                };
             }
             query += queries;
         }

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 
 use quant::slice::chunks_mut;
 
-use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Weights};
+use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
 
 /// 256 bits.
 #[derive(Clone, Copy)]
@@ -186,6 +186,9 @@ impl Bytes {
 /// longer than its look-ups.
 macro_rules! lookup {
     ($isa:ty) => {
+        // SAFETY: safe code.
+        unsafe impl Requantize for $isa {}
+
         // SAFETY: every instruction is one of AVX2, and every access is to a whole array.
         unsafe impl Lookup for $isa {
             #[inline(always)]

@@ -5,7 +5,7 @@ use quant::ops::{self, LinearArgs, LinearOut};
 
 use crate::portable::loops;
 
-use super::source::Input;
+use super::source::{Input, Source};
 
 /// Calls a macro with the methods of [`Kernels`](quant::Kernels) that instructions are written for, as
 /// [`loops`] does with others.
@@ -57,12 +57,12 @@ pub(super) unsafe trait Compiled: Copy + Default {
     /// Whether the CPU and the system offer the instructions.
     fn is_available() -> bool;
 
-    /// Rows of `input` by the weights of `args`, which are panels, as many as `out` takes.
+    /// Rows of `source` by the weights of `args`, which are panels, as many as `out` takes.
     ///
     /// # Safety
     ///
     /// As the trait says.
-    unsafe fn linear(args: &LinearArgs<'_>, input: &impl Input, out: LinearOut<'_>) -> Result<(), Fault>;
+    unsafe fn linear(args: &LinearArgs<'_>, source: &impl Source, out: LinearOut<'_>) -> Result<(), Fault>;
 
     /// The same with products of unsigned activations.
     ///
@@ -105,7 +105,7 @@ macro_rules! compiled {
             use crate::x86::linear::linear;
             use crate::x86::matmul::matmul;
             use crate::x86::shiftmax::shiftmax;
-            use crate::x86::source::Input;
+            use crate::x86::source::{Bytes, Input, Source};
             use crate::x86::attention::{MAX_HEAD_DIM, attention};
 
             // SAFETY: every instruction that the functions are compiled for is looked for.
@@ -119,12 +119,12 @@ macro_rules! compiled {
                 #[target_feature(enable = $features)]
                 unsafe fn linear(
                     args: &LinearArgs<'_>,
-                    input: &impl Input,
+                    source: &impl Source,
                     out: LinearOut<'_>,
                 ) -> Result<(), Fault> {
-                    let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
+                    let (rows, input) = (out.len().checked_div(args.weights.n).unwrap_or(0), Bytes(source));
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe { linear::<$linear, $rows, $panels, { $panels * LANES }>(args, input, rows, out) }
+                    unsafe { linear::<$linear, $rows, $panels, { $panels * LANES }>(args, &input, rows, out) }
                 }
 
                 #[target_feature(enable = $features)]

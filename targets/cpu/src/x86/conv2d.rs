@@ -6,7 +6,7 @@ use quant::pack::Pack;
 use quant::slice::window;
 use quant::{Fault, Kernels};
 
-use super::isa::{Isa, LANES, Lookup};
+use super::isa::{Isa, LANES, Lookup, Requantize};
 use super::linear::channels;
 use super::source::{Bytes, Source, copy};
 use crate::portable::depthwise::{depthwise, is_depthwise};
@@ -17,7 +17,7 @@ use crate::portable::depthwise::{depthwise, is_depthwise};
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn conv2d<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn conv2d<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     args: &Conv2dArgs<'_>,
     x: &[i8],
     mut out: LinearOut<'_>,
@@ -48,10 +48,10 @@ pub(super) unsafe fn conv2d<I: Isa + Lookup, const R: usize, const P: usize, con
 }
 
 /// The windows of output pixels from `args.first` on, as one group sees them.
-struct Windows<'a> {
-    args: &'a Conv2dArgs<'a>,
-    x: &'a [i8],
-    group: usize,
+pub(super) struct Windows<'a> {
+    pub(super) args: &'a Conv2dArgs<'a>,
+    pub(super) x: &'a [i8],
+    pub(super) group: usize,
 }
 
 impl Source for Windows<'_> {

@@ -1,5 +1,10 @@
 //! What the products of one instruction set are made of.
 
+use quant::ops::LinearOut;
+
+use crate::portable::epilogue;
+use crate::portable::requantize::Multipliers;
+
 /// Output channels of a panel: those of [`Panel16x4`](quant::pack::Pack::Panel16x4).
 pub(super) const LANES: usize = 16;
 /// Inputs of a group.
@@ -58,6 +63,16 @@ pub(super) unsafe trait Lookup {
     /// As the trait says.
     unsafe fn table(table: &[i8; 256], x: &mut [i8]);
 
+    /// The largest score; −128 where there is none.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn max(scores: &[i8]) -> i8 {
+        scores.iter().fold(i8::MIN, |most, &score| most.max(score))
+    }
+
     /// `Σ exp[max − score]` modulo 2³².
     ///
     /// # Safety
@@ -71,6 +86,53 @@ pub(super) unsafe trait Lookup {
     ///
     /// As the trait says.
     unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]);
+
+    /// The bytes of the probability `exp[max − score] · factor / 2¹⁶` of each score, the product modulo
+    /// 2³²: the high ones and the low ones.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn probabilities(
+        exp: &Exponentials<'_>,
+        factor: u32,
+        max: i8,
+        scores: &[i8],
+        high: &mut [u8],
+        low: &mut [u8],
+    ) {
+        let table = exp.values.map(|exp| (exp.wrapping_mul(factor) >> 16) as u16);
+        // SAFETY: as the caller vouches.
+        unsafe { Self::distances(&table, max, scores, high, low) };
+    }
+}
+
+/// Requantization of a block of `C` channels.
+///
+/// # Safety
+///
+/// As for [`Isa`].
+pub(super) unsafe trait Requantize {
+    /// `round(z · mantissa / 2^shift)` saturated to int32.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn requantize<const C: usize>(by: &Multipliers<C>, z: &[i32; C]) -> [i32; C] {
+        by.apply(z)
+    }
+
+    /// Stores the first of `t`, as many as `out` takes. A table of `out` is left to the caller.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn store<const C: usize>(t: &[i32; C], out: &mut LinearOut<'_>) {
+        epilogue::store(t, out);
+    }
 }
 
 /// The exponentials of all distances.
@@ -78,12 +140,15 @@ pub(super) struct Exponentials<'a> {
     pub(super) values: &'a [u32; 256],
     /// Their bytes, the lowest first.
     pub(super) planes: [[u8; 256]; 4],
+    /// Planes that are not all zeros, which are the first ones.
+    pub(super) used: usize,
 }
 
 impl<'a> Exponentials<'a> {
     #[inline(always)]
     pub(super) fn new(values: &'a [u32; 256]) -> Self {
         let planes = core::array::from_fn(|byte| values.map(|value| (value >> (8 * byte)) as u8));
-        Self { values, planes }
+        let all = values.iter().fold(0, |all, value| all | value);
+        Self { values, planes, used: (u32::BITS - all.leading_zeros()).div_ceil(8) as usize }
     }
 }

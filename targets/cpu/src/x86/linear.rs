@@ -6,11 +6,9 @@ use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
 use quant::slice::{chunks, window};
 
-use super::isa::{GROUP, Isa, LANES, Lookup, Weights};
-use super::requantize::Multipliers;
+use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, Weights};
 use super::source::{Input, Source};
-use crate::portable::epilogue;
-pub(super) use crate::portable::epilogue::put;
+use crate::portable::requantize::Multipliers;
 
 /// Inputs that are staged at once.
 pub(super) const STAGE: usize = 2048;
@@ -43,9 +41,10 @@ pub(super) unsafe fn tile<I: Isa, const R: usize, const P: usize>(
 }
 
 /// Panels, and where their sums start: at the bias, less what the turned sign of activations adds.
+#[repr(C, align(64))]
 pub(super) struct Panels<'a, const P: usize> {
-    panels: [&'a [Weights]; P],
-    start: [[i32; LANES]; P],
+    pub(super) start: [[i32; LANES]; P],
+    pub(super) panels: [&'a [Weights]; P],
 }
 
 impl<'a, const P: usize> Panels<'a, P> {
@@ -70,7 +69,8 @@ impl<'a, const P: usize> Panels<'a, P> {
     }
 }
 
-/// `P` panels from channel `first` on, and the multipliers of their channels.
+/// `P` panels from channel `first` on, of which the last one stands for those that there are not, and
+/// the multipliers of their channels.
 pub(super) struct Block<'a, const P: usize, const C: usize> {
     pub(super) panels: Panels<'a, P>,
     pub(super) bias: [i32; C],
@@ -88,12 +88,16 @@ impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
     ///
     /// As [`Isa`] says.
     #[inline(always)]
-    unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize) -> Result<Self, Fault> {
+    pub(super) unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize) -> Result<Self, Fault> {
         let groups = args.weights.k.div_ceil(GROUP);
         let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
-        let weights = window(weights, first / LANES * groups, P * groups)?;
-        let panels = core::array::from_fn(|p| weights.get(p * groups..(p + 1) * groups).unwrap_or(&[]));
         let count = (args.weights.n - first).min(C);
+        let there = count.div_ceil(LANES);
+        let weights = window(weights, first / LANES * groups, there * groups)?;
+        let panels = core::array::from_fn(|p| {
+            let p = p.min(there.saturating_sub(1));
+            weights.get(p * groups..(p + 1) * groups).unwrap_or(&[])
+        });
         let mut start = [[0; LANES]; P];
         put_back(start.as_flattened_mut(), window(args.bias, first, count)?);
         let mut bias = [0; C];
@@ -132,7 +136,7 @@ unsafe fn excess<I: Isa>(panel: &[Weights]) -> [i32; LANES] {
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn linear<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn linear<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     args: &LinearArgs<'_>,
     input: &impl Input,
     count: usize,
@@ -148,7 +152,12 @@ pub(super) unsafe fn linear<I: Isa + Lookup, const R: usize, const P: usize, con
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn channels<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn channels<
+    I: Isa + Lookup + Requantize,
+    const R: usize,
+    const P: usize,
+    const C: usize,
+>(
     args: &LinearArgs<'_>,
     channels: Range<usize>,
     input: &impl Input,
@@ -180,7 +189,7 @@ pub(super) unsafe fn channels<I: Isa + Lookup, const R: usize, const P: usize, c
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn rows<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn rows<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     block: &Block<'_, P, C>,
     input: &impl Input,
     count: usize,
@@ -250,7 +259,7 @@ pub(super) unsafe fn products<I: Isa, const R: usize, const P: usize, const C: u
 ///
 /// As [`Lookup`] says.
 #[inline(always)]
-pub(super) unsafe fn store<I: Lookup, const P: usize, const C: usize>(
+pub(super) unsafe fn store<I: Lookup + Requantize, const P: usize, const C: usize>(
     block: &Block<'_, P, C>,
     sums: &[[i32; C]],
     row: usize,
@@ -259,10 +268,12 @@ pub(super) unsafe fn store<I: Lookup, const P: usize, const C: usize>(
     for (r, z) in sums.iter().enumerate() {
         let (at, count) = ((row + r) * block.n + block.first, block.count);
         let mut out = out.window(at, count)?;
-        epilogue::store(&block.multipliers.apply(z), &mut out);
-        if let LinearOut::I8 { out, table: Some(table) } = out {
-            // SAFETY: as the caller vouches.
-            unsafe { I::table(table, out) };
+        // SAFETY: as the caller vouches.
+        unsafe {
+            I::store(&I::requantize(&block.multipliers, z), &mut out);
+            if let LinearOut::I8 { out, table: Some(table) } = out {
+                I::table(table, out);
+            }
         }
     }
     Ok(())

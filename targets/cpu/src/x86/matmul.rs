@@ -4,10 +4,10 @@ use quant::Fault;
 use quant::ops::{LinearOut, MatMulArgs, Tensor, TensorMut};
 use quant::slice::window;
 
-use super::isa::{GROUP, Isa, LANES, Lookup, Weights};
+use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, Weights};
 use super::linear::{Block, Panels, STAGE, Staged, rows, store};
-use super::requantize::Multipliers;
 use super::source::{Bytes, Dense, Input, Words};
+use crate::portable::requantize::Multipliers;
 
 /// Groups of a packed panel.
 const DEPTH: usize = 64;
@@ -50,7 +50,7 @@ impl Rows for Wide<'_> {
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn matmul<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn matmul<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     args: &MatMulArgs,
     a: Tensor<'_>,
     b: &[i8],
@@ -73,7 +73,7 @@ pub(super) unsafe fn matmul<I: Isa + Lookup, const R: usize, const P: usize, con
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn columns<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+unsafe fn columns<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     args: &MatMulArgs,
     a: &impl Rows,
     b: &[i8],
@@ -110,7 +110,7 @@ unsafe fn columns<I: Isa + Lookup, const R: usize, const P: usize, const C: usiz
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn block<I: Isa + Lookup, const R: usize, const P: usize, const C: usize>(
+unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
     args: &MatMulArgs,
     a: &impl Rows,
     (b, first): (&[i8], usize),

@@ -5,6 +5,7 @@
 //! inlined into the functions of a [`Compiled`], which are compiled for its instructions, and a
 //! [`Set`] calls those where the CPU and the system offer them.
 
+mod amx;
 mod attention;
 mod avx2;
 mod avx512;
@@ -18,14 +19,14 @@ mod set;
 mod shiftmax;
 mod source;
 
+use amx::Amx;
 use compiled::Compiled;
 use quant::KernelSet;
 use set::Set;
 
-use crate::portable::requantize;
-
 /// The rows of this architecture, the fastest first.
-pub(crate) const KERNEL_SETS: [KernelSet; 3] = [
+pub(crate) const KERNEL_SETS: [KernelSet; 4] = [
+    KernelSet::of::<Set<Amx>>(Amx::is_available),
     KernelSet::of::<Set<Avx512Vnni>>(Avx512Vnni::is_available),
     KernelSet::of::<Set<AvxVnni>>(AvxVnni::is_available),
     KernelSet::of::<Set<Avx2>>(Avx2::is_available),

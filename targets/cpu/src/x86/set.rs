@@ -5,7 +5,7 @@ use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
 use super::compiled::Compiled;
-use super::source::{Bytes, Dense, Words};
+use super::source::{Dense, Words};
 use crate::Portable;
 use crate::portable::loops;
 
@@ -41,7 +41,7 @@ impl<C: Compiled> Kernels for Set<C> {
             return Portable.linear_i8(args, x, out);
         }
         // SAFETY: it is available.
-        unsafe { C::linear(args, &Bytes(Dense { x, stride: args.weights.k }), out) }
+        unsafe { C::linear(args, &Dense { x, stride: args.weights.k }, out) }
     }
 
     fn linear_i16(&mut self, args: &LinearArgs<'_>, x: &[i16], out: LinearOut<'_>) -> Result<(), Fault> {

@@ -16,9 +16,11 @@ const BLOCK: usize = 256;
 /// As [`Lookup`] says.
 #[inline(always)]
 pub(super) unsafe fn statistics<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8]) -> (i8, u32) {
-    let max = scores.iter().copied().max().unwrap_or(0);
     // SAFETY: as the caller vouches.
-    let sum = unsafe { I::sum(exp, max, scores) };
+    let (max, sum) = unsafe {
+        let max = I::max(scores);
+        (max, I::sum(exp, max, scores))
+    };
     (max, (i32::MAX as u32).checked_div(sum).unwrap_or(0))
 }
 

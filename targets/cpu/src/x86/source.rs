@@ -10,6 +10,24 @@ use super::linear::{Block, Staged, products};
 pub(super) trait Source {
     /// Writes inputs `first ..` of row number `row` to `to`, as many as it takes, each `^ flip`.
     fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault>;
+
+    /// Whether rows lie in memory: from the first element of row number `row` on, and elements from
+    /// one row to the next.
+    fn in_memory(&self, _row: usize) -> Option<(&[i8], usize)> {
+        None
+    }
+}
+
+impl<S: Source> Source for &S {
+    #[inline(always)]
+    fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
+        S::stage(self, row, first, flip, to)
+    }
+
+    #[inline(always)]
+    fn in_memory(&self, row: usize) -> Option<(&[i8], usize)> {
+        S::in_memory(self, row)
+    }
 }
 
 /// Rows in memory.
@@ -25,6 +43,11 @@ impl Source for Dense<'_> {
     fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
         copy(window(self.x, row * self.stride + first, to.len())?, flip, to);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn in_memory(&self, row: usize) -> Option<(&[i8], usize)> {
+        Some((self.x.get(row * self.stride..)?, self.stride))
     }
 }
 

@@ -1,0 +1,281 @@
+//! Attention by tiles: sixteen queries at a time from their scores to their outputs.
+//!
+//! Sixteen keys are the panel of a tile, as are the values of 64 keys for sixteen channels. The bytes
+//! of a probability go unsigned into the products, as in [`x86::attention`](crate::x86::attention).
+
+use core::arch::x86_64::{
+    __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi8,
+    _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
+};
+
+use quant::Fault;
+use quant::ops::{AttentionArgs, ChannelsRef};
+use quant::slice::{window, window_mut};
+
+use super::tiles::{BYTES, CHANNELS, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
+use crate::x86::attention::shiftmax;
+use crate::x86::avx512::{Avx512, HighHalf, first, narrow};
+use crate::x86::isa::{Exponentials, GROUP, LANES};
+
+/// Most keys.
+const MAX_KEYS: usize = 640;
+/// Most channels of a head: those of one step.
+const MAX_HEAD_DIM: usize = BYTES;
+
+/// Whether attention of these dimensions and multipliers is done here.
+#[inline(always)]
+pub(super) fn takes(args: &AttentionArgs<'_>) -> bool {
+    let is_high = |channels: &ChannelsRef<'_>| channels.shift.iter().all(|&shift| shift >= 33);
+    let fits = args.keys <= MAX_KEYS && args.head_dim <= MAX_HEAD_DIM;
+    fits && is_high(&args.score) && is_high(&args.requant)
+}
+
+/// What one head is laid out to, and what sixteen queries are made of on the way.
+#[repr(C, align(64))]
+struct Scratch {
+    /// Of 64 keys, key `16·l + 4·t + i` in column `4·l + i` of tile `t`: so that [`narrow`] puts them
+    /// in order.
+    keys: [[Tile; 4]; MAX_KEYS / BYTES],
+    /// Of 64 keys, channel `16·l + 4·t + i` likewise.
+    values: [[Tile; 4]; MAX_KEYS / BYTES],
+    queries: [[u8; BYTES]; ROWS],
+    sums: [Sums; 2],
+    scores: [[i8; MAX_KEYS]; ROWS],
+    /// The high bytes of all probabilities of a query, and the low ones.
+    probabilities: [[[u8; MAX_KEYS]; ROWS]; 2],
+}
+
+const NO_WEIGHTS: Tile = [[0; LANES * GROUP]; GROUPS];
+
+impl Scratch {
+    #[inline(always)]
+    fn new() -> Self {
+        Self {
+            keys: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
+            values: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
+            queries: [[0; BYTES]; ROWS],
+            sums: [Sums::ZERO; 2],
+            scores: [[0; MAX_KEYS]; ROWS],
+            probabilities: [[[0; MAX_KEYS]; ROWS]; 2],
+        }
+    }
+}
+
+/// Attention of all queries that [`takes`] takes.
+///
+/// # Safety
+///
+/// Where [`is_permitted`](super::tiles::is_permitted) says so, in a function that is compiled for
+/// AVX-512 as [`Avx512`] has it.
+#[inline(always)]
+pub(super) unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+    let AttentionArgs { keys, heads, head_dim, q_stride, kv_stride, .. } = args;
+    let width = heads * head_dim;
+    let queries = args.out.len().checked_div(width).unwrap_or(0);
+    let exp = Exponentials::new(args.exp);
+    let mut scratch = Scratch::new();
+    // SAFETY: as the caller vouches.
+    let mut tiles = unsafe { Tiles::new() };
+    for number in 0..heads {
+        let at = number * head_dim;
+        let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
+        pack_keys(&mut scratch.keys, k, kv_stride, (keys, head_dim))?;
+        // SAFETY: as the caller vouches.
+        unsafe { pack_values(&mut scratch.values, v, kv_stride, (keys, head_dim))? };
+        let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
+        let mut first = 0;
+        while first < queries {
+            let rows = (queries - first).min(ROWS);
+            let q = args.q.get(first * q_stride + at..).ok_or(Fault::Bounds)?;
+            let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
+            // SAFETY: as the caller vouches.
+            unsafe {
+                let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
+                scores(&mut tiles, &mut scratch, (q, q_stride), (rows, keys, head_dim), by)?;
+                for row in 0..rows {
+                    let [high, low] = &mut scratch.probabilities;
+                    let found = window(&scratch.scores[row], 0, keys)?;
+                    let (high, low) =
+                        (window_mut(&mut high[row], 0, keys)?, window_mut(&mut low[row], 0, keys)?);
+                    shiftmax::<Avx512>(&exp, found, high, low);
+                }
+                let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
+                weigh(&mut tiles, &mut scratch, (rows, keys, head_dim), by, (out, width))?;
+            }
+            first += rows;
+        }
+    }
+    Ok(())
+}
+
+/// Lays keys out: each is a column of a tile.
+#[inline(always)]
+fn pack_keys(
+    tiles: &mut [[Tile; 4]],
+    k: &[i8],
+    stride: usize,
+    (keys, head_dim): (usize, usize),
+) -> Result<(), Fault> {
+    for key in 0..keys {
+        let mut channels = [0; BYTES];
+        let from = window(k, key * stride, head_dim)?;
+        channels.get_mut(..head_dim).ok_or(Fault::Bounds)?.copy_from_slice(from);
+        let tiles = tiles.get_mut(key / BYTES).ok_or(Fault::Bounds)?;
+        let (lane, tile, inside) = (key % BYTES / 16, key / 4 % 4, key % 4);
+        let column = GROUP * (4 * lane + inside);
+        for (group, channels) in tiles[tile].iter_mut().zip(channels.as_chunks::<GROUP>().0) {
+            group[column..column + GROUP].copy_from_slice(channels);
+        }
+    }
+    Ok(())
+}
+
+/// Lays values out: each is a row of bytes in every fourth place of four tiles; behind the last one
+/// there are zeros.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+unsafe fn pack_values(
+    tiles: &mut [[Tile; 4]],
+    v: &[i8],
+    stride: usize,
+    (keys, head_dim): (usize, usize),
+) -> Result<(), Fault> {
+    for group in 0..keys.div_ceil(BYTES) * GROUPS {
+        let tiles = tiles.get_mut(group / GROUPS).ok_or(Fault::Bounds)?;
+        // SAFETY: `head_dim` bytes are read, of as many that are there; 64 are written, to an array of
+        // as many.
+        unsafe {
+            let mut rows = [_mm512_setzero_si512(); GROUP];
+            for (inside, row) in rows.iter_mut().enumerate() {
+                let key = GROUP * group + inside;
+                if key < keys {
+                    let from = window(v, key * stride, head_dim)?;
+                    *row = _mm512_maskz_loadu_epi8(first(head_dim), from.as_ptr());
+                }
+            }
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+            let (ab_high, cd_high) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+            let packed = [
+                _mm512_unpacklo_epi16(ab, cd),
+                _mm512_unpackhi_epi16(ab, cd),
+                _mm512_unpacklo_epi16(ab_high, cd_high),
+                _mm512_unpackhi_epi16(ab_high, cd_high),
+            ];
+            for (tile, packed) in tiles.iter_mut().zip(packed) {
+                _mm512_storeu_si512(tile[group % GROUPS].as_mut_ptr().cast(), packed);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Scores of `rows` queries, requantized `by`.
+///
+/// # Safety
+///
+/// In a function that is compiled for AVX-512 as [`Avx512`] has it.
+#[inline(always)]
+unsafe fn scores(
+    tiles: &mut Tiles,
+    scratch: &mut Scratch,
+    (q, stride): (&[i8], usize),
+    (rows, keys, head_dim): (usize, usize, usize),
+    by: HighHalf,
+) -> Result<(), Fault> {
+    // What lies behind a head is multiplied by the zeros behind the channels of keys.
+    let in_place = if rows == ROWS { Rows::new(bytemuck::cast_slice(q), stride, ROWS, 1) } else { None };
+    let x = match in_place {
+        Some(x) => x,
+        None => {
+            for (row, to) in scratch.queries.iter_mut().enumerate().take(rows) {
+                let from = window(q, row * stride, head_dim)?;
+                let to = to.get_mut(..head_dim).ok_or(Fault::Bounds)?;
+                to.copy_from_slice(bytemuck::cast_slice(from));
+            }
+            Rows::new(scratch.queries.as_flattened(), BYTES, ROWS, 1).ok_or(Fault::Bounds)?
+        }
+    };
+    for (block, keys_of_block) in scratch.keys.iter().enumerate().take(keys.div_ceil(BYTES)) {
+        let sums = &mut scratch.sums[0];
+        tiles.zero();
+        // SAFETY: `x` has 16 rows of one step.
+        unsafe { tiles.multiply(&x, 0, keys_of_block.each_ref()) };
+        tiles.store(sums);
+        // Sixteen keys and more take part in all four tiles.
+        let used = (keys - block * BYTES).min(LANES).div_ceil(GROUP);
+        for (sums, scores) in sums.0.iter().zip(&mut scratch.scores).take(rows) {
+            let scores: &mut [i8] = window_mut(scores, block * BYTES, BYTES)?;
+            // SAFETY: 64 bytes are written, to a slice of as many.
+            unsafe { _mm512_storeu_si512(scores.as_mut_ptr().cast(), requantized(by, sums, None, used)) };
+        }
+    }
+    Ok(())
+}
+
+/// The sums of four tiles, to which 256 times those of `high` are added, requantized `by`, the first
+/// `used` tiles of them.
+///
+/// # Safety
+///
+/// In a function that is compiled for AVX-512 as [`Avx512`] has it.
+#[inline(always)]
+unsafe fn requantized(
+    by: HighHalf,
+    sums: &[i32; CHANNELS],
+    high: Option<&[i32; CHANNELS]>,
+    used: usize,
+) -> __m512i {
+    // SAFETY: four times 64 bytes are read, of arrays of as many.
+    unsafe {
+        let mut columns = [_mm512_setzero_si512(); 4];
+        for (tile, column) in columns.iter_mut().enumerate().take(used) {
+            let mut z = _mm512_loadu_si512(sums.as_ptr().cast::<__m512i>().add(tile));
+            if let Some(high) = high {
+                let high = _mm512_loadu_si512(high.as_ptr().cast::<__m512i>().add(tile));
+                z = _mm512_add_epi32(_mm512_slli_epi32::<8>(high), z);
+            }
+            *column = by.apply(z);
+        }
+        narrow(columns)
+    }
+}
+
+/// Outputs of `rows` queries, whose rows are `width` apart in `out`, requantized `by`.
+///
+/// # Safety
+///
+/// In a function that is compiled for AVX-512 as [`Avx512`] has it.
+#[inline(always)]
+unsafe fn weigh(
+    tiles: &mut Tiles,
+    scratch: &mut Scratch,
+    (rows, keys, head_dim): (usize, usize, usize),
+    by: HighHalf,
+    (out, width): (&mut [i8], usize),
+) -> Result<(), Fault> {
+    let steps = keys.div_ceil(BYTES);
+    for (bytes, sums) in scratch.probabilities.iter().zip(&mut scratch.sums) {
+        let x = Rows::new(bytes.as_flattened(), MAX_KEYS, ROWS, steps).ok_or(Fault::Bounds)?;
+        tiles.zero();
+        for (step, values) in scratch.values.iter().enumerate().take(steps) {
+            // SAFETY: `x` has 16 rows of `steps` steps.
+            unsafe { tiles.multiply_unsigned(&x, step, values.each_ref()) };
+        }
+        tiles.store(sums);
+    }
+    let [high, low] = &scratch.sums;
+    for (row, (high, low)) in high.0.iter().zip(&low.0).enumerate().take(rows) {
+        let out = window_mut(out, row * width, head_dim)?;
+        // SAFETY: `head_dim` bytes are written, to a slice of as many.
+        unsafe {
+            let bytes = requantized(by, low, Some(high), 4);
+            _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(head_dim), bytes);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! AMX: products of tiles of int8, and AVX-512 for all else.
+
+mod attention;
+mod linear;
+mod tiles;
+
+use quant::Fault;
+use quant::ops::{self, LinearArgs, LinearOut};
+use quant::pack::Pack;
+
+use super::Avx512Vnni;
+use super::compiled::Compiled;
+use super::conv2d::Windows;
+use super::source::{Input, Source};
+use crate::portable::loops;
+
+/// Methods as AVX-512 has them.
+macro_rules! by_avx512 {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {
+            // SAFETY: as the caller vouches.
+            unsafe { Avx512Vnni::$name($($arg),*) }
+        }
+    )*};
+}
+
+/// Rows from which on tiles pay.
+const FEW: usize = 4;
+
+/// AMX-int8 with AVX-512: Intel's server processors since Sapphire Rapids. The system is asked for
+/// the tiles when they are first used; where it refuses them, AVX-512 does their work.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Amx;
+
+// SAFETY: `is_available` looks for AVX-512 as `Avx512Vnni` does, and tiles are used only where they
+// are permitted.
+unsafe impl Compiled for Amx {
+    const NAME: &'static str = "amx";
+
+    fn is_available() -> bool {
+        Avx512Vnni::is_available() && tiles::is_offered()
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+    unsafe fn linear(args: &LinearArgs<'_>, source: &impl Source, out: LinearOut<'_>) -> Result<(), Fault> {
+        let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
+        // SAFETY: this function is compiled for the instructions, and tiles are permitted.
+        unsafe {
+            if rows < FEW || !tiles::is_permitted() {
+                return Avx512Vnni::linear(args, source, out);
+            }
+            linear::linear(args, source, out)
+        }
+    }
+
+    unsafe fn linear_unsigned(
+        args: &LinearArgs<'_>,
+        input: &impl Input,
+        out: LinearOut<'_>,
+    ) -> Result<(), Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { Avx512Vnni::linear_unsigned(args, input, out) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+    unsafe fn conv2d(args: &ops::Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+        let ops::Conv2dArgs { weights, bias, requant, groups, .. } = *args;
+        // SAFETY: this function is compiled for the instructions.
+        unsafe {
+            if weights.pack != Pack::Panel16x4 || groups != 1 {
+                return Avx512Vnni::conv2d(args, x, out);
+            }
+            Self::linear(&LinearArgs { weights, bias, requant }, &Windows { args, x, group: 0 }, out)
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+    unsafe fn attention(args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
+        // SAFETY: this function is compiled for the instructions, and tiles are permitted.
+        unsafe {
+            if !attention::takes(&args) || !tiles::is_permitted() {
+                return Avx512Vnni::attention(args);
+            }
+            attention::attention(args)
+        }
+    }
+
+    by_avx512! {
+        matmul(args: &ops::MatMulArgs, a: ops::Tensor<'_>, b: &[i8], out: &mut ops::TensorMut<'_>);
+        shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+        shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
+        table(table: &[i8; 256], x: &mut [i8]);
+    }
+    loops!(by_avx512);
+}

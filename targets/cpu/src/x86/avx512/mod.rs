@@ -1,0 +1,53 @@
+//! AVX-512 with VNNI and VBMI: a panel's sums are one register.
+
+mod lookup;
+mod requantize;
+
+use core::arch::x86_64::{
+    __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
+};
+
+use super::isa::{GROUP, Isa, LANES, Weights};
+pub(super) use requantize::{HighHalf, narrow};
+
+/// Bytes of a register.
+pub(super) const WIDTH: usize = 64;
+
+/// The first `len` bytes of a register, all of them from 64 on.
+#[inline(always)]
+pub(super) fn first(len: usize) -> __mmask64 {
+    if len < WIDTH { (1 << len) - 1 } else { __mmask64::MAX }
+}
+
+/// 512 bits.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512;
+
+// SAFETY: every instruction is one of AVX-512 F or VNNI.
+unsafe impl Isa for Avx512 {
+    const FLIP: u8 = 0x80;
+    type Sums = __m512i;
+
+    #[inline(always)]
+    unsafe fn sums(values: &[i32; LANES]) -> __m512i {
+        // SAFETY: 64 bytes are read, from an array of as many.
+        unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn values(sums: __m512i) -> [i32; LANES] {
+        let mut values = [0; LANES];
+        // SAFETY: 64 bytes are written, to an array of as many.
+        unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), sums) };
+        values
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: __m512i, x: [u8; GROUP], w: &Weights) -> __m512i {
+        // SAFETY: 64 bytes are read, from an array of as many.
+        unsafe {
+            let w = _mm512_loadu_si512(w.as_ptr().cast());
+            _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(i32::from_le_bytes(x)), w)
+        }
+    }
+}
