@@ -14,6 +14,7 @@ mod bits;
 mod emit;
 mod equalize;
 mod escalate;
+mod joined;
 mod layers;
 #[cfg(test)]
 mod masks;
@@ -102,6 +103,7 @@ pub(crate) fn calibrate<'o>(
     }
     let mut changes = float::simplify(&mut model);
     changes.extend(float::fold_pixels(&mut model));
+    joined::set_apart(&mut model);
     let mut frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     let mut statistics = statistics::collect(&model, &frames, "calibrating", progress)?;
     statistics.check(&model)?;

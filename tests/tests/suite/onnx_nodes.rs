@@ -52,6 +52,8 @@ fn what_was_wrong_once_is_right() {
     // Pixels, and ten times as much.
     let twice = [187, 107, 229, 202, 93, 130, 225, 244, 165, 9, 156, 233, 205, 175, 75, 54, 250];
     assert_eq!(check(&twice), Ok(Outcome::Right));
+    // Probabilities that are joined to pixels of ±2.
+    assert_eq!(check(&[18, 6, 95, 11, 227, 106, 49, 222, 129]), Ok(Outcome::Right));
     // A power of one number that has more elements than the base.
     let power =
         [16, 176, 183, 181, 148, 52, 44, 107, 52, 139, 51, 146, 146, 240, 226, 113, 70, 29, 223, 128, 86];
