@@ -5,16 +5,26 @@
 #![no_std]
 #![deny(clippy::float_arithmetic)]
 
-#[cfg(any(test, target_arch = "x86_64"))]
+#[cfg(any(test, target_arch = "x86_64", feature = "threads"))]
 extern crate std;
 
 mod portable;
+#[cfg(feature = "threads")]
+mod split;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod x86;
 
 pub use portable::Portable;
 use quant::KernelSet;
+#[cfg(feature = "threads")]
+use split::Split;
+#[cfg(feature = "threads")]
+pub use split::{Part, shared};
+
+/// Without threads, kernels as they are.
+#[cfg(not(feature = "threads"))]
+type Split<K> = K;
 
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
 #[cfg(target_arch = "x86_64")]
@@ -27,7 +37,7 @@ pub static KERNEL_SETS: &[KernelSet] = &{
 #[cfg(not(target_arch = "x86_64"))]
 pub static KERNEL_SETS: &[KernelSet] = &[PORTABLE];
 
-const PORTABLE: KernelSet = KernelSet::of::<Portable>(|| true);
+const PORTABLE: KernelSet = KernelSet::of::<Split<Portable>>(|| true);
 
 /// The code in the README is tested.
 #[cfg(doctest)]

@@ -24,12 +24,14 @@ use compiled::Compiled;
 use quant::KernelSet;
 use set::Set;
 
+use crate::Split;
+
 /// The rows of this architecture, the fastest first.
 pub(crate) const KERNEL_SETS: [KernelSet; 4] = [
-    KernelSet::of::<Set<Amx>>(Amx::is_available),
-    KernelSet::of::<Set<Avx512Vnni>>(Avx512Vnni::is_available),
-    KernelSet::of::<Set<AvxVnni>>(AvxVnni::is_available),
-    KernelSet::of::<Set<Avx2>>(Avx2::is_available),
+    KernelSet::of::<Split<Set<Amx>>>(Amx::is_available),
+    KernelSet::of::<Split<Set<Avx512Vnni>>>(Avx512Vnni::is_available),
+    KernelSet::of::<Split<Set<AvxVnni>>>(AvxVnni::is_available),
+    KernelSet::of::<Split<Set<Avx2>>>(Avx2::is_available),
 ];
 
 compiled! {
