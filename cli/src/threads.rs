@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 /// How many threads to use.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ThreadArgs {
-    /// Threads to spread images over [default: every core].
+    /// Threads to spread images, or the work on one image, over [default: every core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }

@@ -14,7 +14,24 @@ use crate::model::Model;
 use crate::pool::{PoolRun, Worker};
 use worker::CpuWorker;
 
-/// This machine's processor: a set of kernels, and threads that frames are spread over.
+/// This machine's processor: a set of kernels, and threads.
+///
+/// Of a batch of as many frames as there are threads, or more, each frame runs on one thread. Where
+/// there are fewer frames, and the model is large, all threads work on each frame: its instructions run
+/// in parts, which whoever is free takes next, so that cores need not be equally fast. Small models,
+/// which take a fraction of a millisecond, have one thread for each frame at all times, and so have all
+/// models where this crate is built without its feature `threads`. Results are the same to the bit
+/// whatever the number of threads.
+///
+/// A session starts its threads when it is made, and ends them when it is dropped. Within a run they
+/// look for work for some microseconds before they sleep, and where nothing runs all of them sleep.
+/// With one thread there is none but the one that waits for results.
+///
+/// The threads are the session's own. In a rayon pool of the caller, a session blocks the thread that
+/// waits for it, which takes up no other work of that pool meanwhile, and gives the pool no work.
+///
+/// In a process that `fork` made there are no threads of the sessions that were made before it. Such a
+/// session still runs there if it ran nothing at the time of the fork, on the thread that waits.
 #[derive(Clone, Copy)]
 pub struct Cpu {
     name: &'static str,
@@ -85,11 +102,31 @@ impl Cpu {
             Layout::File => model.clone(),
             Layout::Kernels => model.for_host(self.kernels.packs())?,
         };
-        let worker = || Box::new(CpuWorker::new(model.clone(), self.kernels)) as Box<dyn Worker>;
-        let elsewhere = (1..self.threads.get()).map(|_| worker()).collect();
-        PoolRun::new((self.kernels.name().to_owned(), None), model.frame_len(), Some(worker()), elsewhere)
+        let worker = || CpuWorker::new(model.clone(), self.kernels);
+        let boxed = || Box::new(worker()) as Box<dyn Worker>;
+        let elsewhere = (1..self.threads.get()).map(|_| boxed()).collect();
+        let names = (self.kernels.name().to_owned(), None);
+        let run = PoolRun::new(names, model.frame_len(), Some(boxed()), elsewhere)?;
+        #[cfg(feature = "threads")]
+        if self.forms_a_team(&model) {
+            return run.with_team(self.threads.get(), worker());
+        }
+        Ok(run)
+    }
+
+    /// Whether several threads work on one frame of `model`, where there are fewer frames than threads.
+    #[cfg(feature = "threads")]
+    fn forms_a_team(&self, model: &Model) -> bool {
+        let macs = model.container().instructions().fold(0, |sum: u64, i| sum.saturating_add(i.op.macs()));
+        let shares = cpu::KERNEL_SETS.iter().any(|set| std::ptr::eq(set, self.kernels));
+        self.threads > NonZeroUsize::MIN && shares && macs >= TEAM_MACS
     }
 }
+
+/// Multiply-accumulates of a frame that more than one thread works on. Others take a fraction of a
+/// millisecond, much of which it would take to wake the threads.
+#[cfg(feature = "threads")]
+const TEAM_MACS: u64 = 1 << 25;
 
 /// Cores of this machine; 1 where the system does not tell.
 fn cores() -> NonZeroUsize {

@@ -39,8 +39,9 @@ pub const ANDROID: &[Group] = &[
     },
     Group {
         library: "c",
-        reason: "threads of a batch",
+        reason: "threads of a batch, and whether a fork left them behind",
         names: &[
+            "getpid",
             "gettid",
             "prctl",
             "pthread_attr_destroy",
@@ -161,7 +162,7 @@ pub const APPLE: &[Group] = &[
     },
     Group {
         library: "System",
-        reason: "threads of a batch",
+        reason: "threads of a batch, and whether a fork left them behind",
         names: &[
             "_tlv_atexit",
             "_tlv_bootstrap",
@@ -169,6 +170,7 @@ pub const APPLE: &[Group] = &[
             "dispatch_semaphore_create",
             "dispatch_semaphore_signal",
             "dispatch_semaphore_wait",
+            "getpid",
             "pthread_attr_destroy",
             "pthread_attr_init",
             "pthread_attr_setstacksize",

@@ -1,10 +1,14 @@
-//! Workers that take frames from one queue: how the processor and devices run.
+//! Workers that take frames from queues: how the processor and devices run.
+
+#[cfg(feature = "threads")]
+mod team;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
+use std::{io, mem, process};
 
 use crate::backend::Run;
 use crate::error::{PrepareError, RunError};
@@ -47,42 +51,90 @@ impl Job {
     }
 }
 
+/// Who works on a frame.
+#[derive(Clone, Copy)]
+enum Hands {
+    /// One thread.
+    One,
+    /// All threads of a team.
+    Team,
+}
+
 #[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
+struct Queues {
+    /// By [`Hands`].
+    jobs: [VecDeque<Job>; 2],
     closed: bool,
 }
 
 #[derive(Default)]
 struct Shared {
-    queue: Mutex<Queue>,
-    /// Told of new jobs and of the end.
-    begun: Condvar,
+    queues: Mutex<Queues>,
+    /// Told of new jobs and of the end, by [`Hands`].
+    begun: [Condvar; 2],
     /// Told of batches that are done.
     ended: Condvar,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // A worker that panics has poisoned nothing: the queue is not touched while it works.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        // A worker that panics has poisoned nothing: the queues are not touched while it works.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works until the queue is closed.
-    fn serve(&self, worker: &mut dyn Worker) {
-        let mut queue = self.lock();
-        while !queue.closed {
-            match queue.jobs.pop_front() {
+    /// Works on the frames of one queue until the queues are closed.
+    fn serve(&self, worker: &mut dyn Worker, hands: Hands) {
+        let mut queues = self.lock();
+        while !queues.closed {
+            match queues.jobs[hands as usize].pop_front() {
                 Some(job) => {
-                    drop(queue);
+                    drop(queues);
                     let last = job.run(worker);
-                    queue = self.lock();
+                    queues = self.lock();
                     if last {
                         self.ended.notify_all();
                     }
                 }
-                None => queue = self.begun.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    let begun = &self.begun[hands as usize];
+                    queues = begun.wait(queues).unwrap_or_else(PoisonError::into_inner);
+                }
             }
+        }
+    }
+}
+
+/// The threads of a run, which end with it.
+#[derive(Default)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// The process that started them: they are not in a copy of it that `fork` makes.
+    process: u32,
+}
+
+impl Threads {
+    /// Starts one that calls `body`.
+    fn start(&mut self, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.handles.push(thread::Builder::new().name("shiftformer".into()).spawn(body)?);
+        self.process = process::id();
+        Ok(())
+    }
+
+    /// Whether there are any in this process.
+    fn are_here(&self) -> bool {
+        !self.handles.is_empty() && self.process == process::id()
+    }
+
+    /// Waits for their ends.
+    fn join(&mut self) {
+        let here = self.are_here();
+        let handles = mem::take(&mut self.handles);
+        if !here {
+            return mem::forget(handles);
+        }
+        for thread in handles {
+            // A worker that panicked has said so.
+            let _ = thread.join();
         }
     }
 }
@@ -92,8 +144,10 @@ pub(crate) struct PoolRun {
     kernels: String,
     board: Option<String>,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
     here: Option<Box<dyn Worker>>,
+    /// Threads of the team; 0 without one.
+    team: usize,
     frames: Frames,
 }
 
@@ -107,35 +161,29 @@ impl PoolRun {
         elsewhere: Vec<Box<dyn Worker>>,
     ) -> Result<Self, PrepareError> {
         let shared = Arc::new(Shared::default());
-        let mut run = Self {
-            kernels,
-            board,
-            shared,
-            threads: Vec::with_capacity(elsewhere.len()),
-            here,
-            frames: Frames::new(frame_len),
-        };
+        let (threads, frames) = (Threads::default(), Frames::new(frame_len));
+        let mut run = Self { kernels, board, shared, threads, here, team: 0, frames };
         for mut worker in elsewhere {
             let shared = Arc::clone(&run.shared);
-            let thread = thread::Builder::new().name("shiftformer".into());
-            let thread = thread.spawn(move || shared.serve(worker.as_mut()));
-            run.threads.push(thread.map_err(|error| PrepareError::Threads(error.kind()))?);
+            let started = run.threads.start(move || shared.serve(worker.as_mut(), Hands::One));
+            started.map_err(|error| PrepareError::Threads(error.kind()))?;
         }
         Ok(run)
     }
 
     /// Takes part in the work until `batch` is done; without a worker here, only waits.
     fn work(&mut self, batch: &Batch) {
-        let mut queue = self.shared.lock();
+        let mut queues = self.shared.lock();
         while !batch.is_done() {
-            let job = if self.here.is_some() { queue.jobs.pop_front() } else { None };
-            queue = match (job, &mut self.here) {
+            let jobs = &mut queues.jobs[Hands::One as usize];
+            let job = if self.here.is_some() { jobs.pop_front() } else { None };
+            queues = match (job, &mut self.here) {
                 (Some(job), Some(worker)) => {
-                    drop(queue);
+                    drop(queues);
                     job.run(worker.as_mut());
                     self.shared.lock()
                 }
-                _ => self.shared.ended.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                _ => self.shared.ended.wait(queues).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -155,20 +203,22 @@ impl Run for PoolRun {
     }
 
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
+        let team = frames < self.team && self.threads.are_here();
+        let hands = if team { Hands::Team } else { Hands::One };
         let (batch, frames) = self.frames.submit(frames, observe)?;
-        let mut queue = self.shared.lock();
+        let mut queues = self.shared.lock();
         for (index, frame) in frames.enumerate() {
-            queue.jobs.push_back(Job { batch: Arc::clone(&batch), index, frame });
+            queues.jobs[hands as usize].push_back(Job { batch: Arc::clone(&batch), index, frame });
         }
-        drop(queue);
-        self.shared.begun.notify_all();
+        drop(queues);
+        self.shared.begun[hands as usize].notify_all();
         Ok(Ticket(batch))
     }
 
     fn poll(&mut self, ticket: &Ticket, context: &mut Context<'_>) -> Poll<Result<(), RunError>> {
         ticket.0.wake_later(context.waker());
         if !ticket.0.is_done() {
-            if !self.threads.is_empty() {
+            if self.threads.are_here() {
                 return Poll::Pending;
             }
             self.work(&ticket.0);
@@ -184,19 +234,16 @@ impl Run for PoolRun {
 
 impl Drop for PoolRun {
     fn drop(&mut self) {
-        let mut queue = self.shared.lock();
-        queue.closed = true;
+        let mut queues = self.shared.lock();
+        queues.closed = true;
         // What nobody began is not done any more.
-        let jobs: Vec<Job> = queue.jobs.drain(..).collect();
-        drop(queue);
+        let jobs: Vec<Job> = queues.jobs.iter_mut().flat_map(|jobs| jobs.drain(..)).collect();
+        drop(queues);
         for Job { batch, index, frame } in jobs {
             batch.finish(index, frame, Some(RunError::Cancelled));
         }
-        self.shared.begun.notify_all();
+        self.shared.begun.iter().for_each(Condvar::notify_all);
         self.frames.cancel();
-        for thread in self.threads.drain(..) {
-            // A worker that panicked has said so.
-            let _ = thread.join();
-        }
+        self.threads.join();
     }
 }
