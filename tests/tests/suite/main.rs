@@ -23,4 +23,5 @@ mod over_rows;
 mod planner;
 mod replan;
 mod same_bytes;
+mod threads;
 mod widths;
