@@ -89,6 +89,16 @@ pub trait Run: Send {
     /// [`RunError::NoFrames`] for none.
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError>;
 
+    /// As [`submit`](Self::submit), by a caller who [waits](Self::wait) for the ticket at once: the
+    /// thread that waits may do the work, so that an engine need not wake another one for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    fn submit_to_wait(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
+        self.submit(frames, observe)
+    }
+
     /// Whether all frames of `ticket` are done. Otherwise the waker of `context` is called when
     /// they are. An engine without a thread of its own does the work in this call; a GPU has one
     /// that waits for it, from the first call on.

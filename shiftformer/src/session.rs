@@ -141,7 +141,8 @@ impl Session {
     ///
     /// As [`run_batch`](Self::run_batch).
     pub async fn run_batch_async<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<Batch<'_>, RunError> {
-        let ticket = self.submit(frames, Observe::Nothing)?;
+        self.write(frames)?;
+        let ticket = self.run.submit(frames.len(), Observe::Nothing)?;
         {
             let _watched = self.canceller.watch(&ticket.0);
             poll_fn(|context| self.run.poll(&ticket, context)).await?;
@@ -150,7 +151,8 @@ impl Session {
     }
 
     fn batch<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Batch<'_>, RunError> {
-        let ticket = self.submit(frames, observe)?;
+        self.write(frames)?;
+        let ticket = self.run.submit_to_wait(frames.len(), observe)?;
         {
             let _watched = self.canceller.watch(&ticket.0);
             self.run.wait(&ticket)?;
@@ -158,13 +160,13 @@ impl Session {
         Ok(Batch { model: &self.model, ticket: self.ticket.insert(ticket) })
     }
 
-    /// Gives `frames` to the engine, and takes back what was lent out last.
-    fn submit<F: AsRef<[u8]>>(&mut self, frames: &[F], observe: Observe) -> Result<Ticket, RunError> {
+    /// Writes `frames` where the engine reads them, and takes back what was lent out last.
+    fn write<F: AsRef<[u8]>>(&mut self, frames: &[F]) -> Result<(), RunError> {
         self.ticket = None;
         for (index, frame) in frames.iter().enumerate() {
             write(self.run.input(index), frame.as_ref())?;
         }
-        self.run.submit(frames.len(), observe)
+        Ok(())
     }
 
     /// Cancels from another thread what this session runs. Dropping a future does it for

@@ -69,6 +69,10 @@ impl Run for OnCpu {
         self.run.submit(frames, observe)
     }
 
+    fn submit_to_wait(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
+        self.run.submit_to_wait(frames, observe)
+    }
+
     fn poll(&mut self, ticket: &Ticket, context: &mut Context<'_>) -> Poll<Result<(), RunError>> {
         self.run.poll(ticket, context)
     }

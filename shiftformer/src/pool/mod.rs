@@ -171,6 +171,24 @@ impl PoolRun {
         Ok(run)
     }
 
+    /// Hands over the first `frames` frames, of which the thread that waits does one at once if it is
+    /// `here`.
+    fn queue(&mut self, frames: usize, observe: Observe, here: bool) -> Result<Ticket, RunError> {
+        let team = frames < self.team && self.threads.are_here();
+        let hands = if team { Hands::Team } else { Hands::One };
+        let others_work = team || !here || frames > 1;
+        let (batch, frames) = self.frames.submit(frames, observe)?;
+        let mut queues = self.shared.lock();
+        for (index, frame) in frames.enumerate() {
+            queues.jobs[hands as usize].push_back(Job { batch: Arc::clone(&batch), index, frame });
+        }
+        drop(queues);
+        if others_work {
+            self.shared.begun[hands as usize].notify_all();
+        }
+        Ok(Ticket(batch))
+    }
+
     /// Takes part in the work until `batch` is done; without a worker here, only waits.
     fn work(&mut self, batch: &Batch) {
         let mut queues = self.shared.lock();
@@ -203,16 +221,11 @@ impl Run for PoolRun {
     }
 
     fn submit(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
-        let team = frames < self.team && self.threads.are_here();
-        let hands = if team { Hands::Team } else { Hands::One };
-        let (batch, frames) = self.frames.submit(frames, observe)?;
-        let mut queues = self.shared.lock();
-        for (index, frame) in frames.enumerate() {
-            queues.jobs[hands as usize].push_back(Job { batch: Arc::clone(&batch), index, frame });
-        }
-        drop(queues);
-        self.shared.begun[hands as usize].notify_all();
-        Ok(Ticket(batch))
+        self.queue(frames, observe, false)
+    }
+
+    fn submit_to_wait(&mut self, frames: usize, observe: Observe) -> Result<Ticket, RunError> {
+        self.queue(frames, observe, self.here.is_some())
     }
 
     fn poll(&mut self, ticket: &Ticket, context: &mut Context<'_>) -> Poll<Result<(), RunError>> {
