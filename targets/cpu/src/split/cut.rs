@@ -5,8 +5,8 @@ use core::ops::Range;
 use quant::Fault;
 use quant::ops::{BinaryLinearOut, BitsOut, LinearOut, Planes, TensorMut};
 
-/// Rows between which kernels are cut where there are enough of them: the first that at least twice
-/// as many rows as it is have room for. They are whole tiles of 4, 6, 12, 16 and 48 rows.
+/// Cuts lie behind a multiple of the first of these of which the rows before are four at least: whole
+/// tiles of kernels, which have 4, 6 or 16 rows, as far as parts stay alike.
 const UNITS: [usize; 3] = [48, 12, 4];
 
 /// What is written, which can be cut between two rows.
@@ -42,9 +42,10 @@ pub(super) fn in_parts<O: Cut>(
 
 /// How many of `rows` rows are the first half of `parts` parts; 0 where they stay together.
 fn rows_of_first_half(rows: usize, parts: usize) -> usize {
+    let parts = parts.min(rows);
     let half = (rows as u64 * (parts / 2) as u64).checked_div(parts as u64).unwrap_or(0) as usize;
-    let unit = UNITS.into_iter().find(|unit| rows / 2 >= *unit).unwrap_or(1);
-    half - half % unit
+    let unit = UNITS.into_iter().find(|unit| half >= 4 * unit).unwrap_or(1);
+    (half + unit / 2) / unit * unit
 }
 
 /// Elements that can be cut between two of them.
@@ -208,14 +209,15 @@ mod tests {
     #[test]
     fn rows_are_cut_between_whole_tiles_and_none_is_lost() {
         assert_eq!(cuts(197, 4), [48, 48, 48, 53]);
-        assert_eq!(cuts(197, 8), [24, 24, 24, 24, 24, 24, 24, 29]);
-        assert_eq!(cuts(50, 4), [12, 12, 12, 14]);
+        assert_eq!(cuts(197, 8), [24, 24, 24, 24, 24, 24, 28, 25]);
+        assert_eq!(cuts(50, 4), [12, 12, 13, 13]);
+        assert_eq!(cuts(98, 3), [32, 32, 34]);
         assert_eq!(cuts(3, 2), [1, 2]);
         assert_eq!(cuts(1, 4), [1]);
         assert_eq!(cuts(9, 1), [9]);
         for (rows, parts) in [(0, 3), (2, 7), (100, 7), (1000, 14)] {
             let cut = cuts(rows, parts);
-            assert_eq!((cut.iter().sum::<usize>(), cut.len() <= parts), (rows, true), "{cut:?}");
+            assert_eq!((cut.iter().sum(), cut.len()), (rows, parts.min(rows).max(1)), "{cut:?}");
         }
     }
 
