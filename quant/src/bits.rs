@@ -69,13 +69,36 @@ impl BitPack {
 
     /// Words of a packed matrix, padding included; `None` past 2³² − 1.
     pub const fn len(self, n: u32, words: u32) -> Option<u32> {
-        match self {
-            BitPack::Rows => n.checked_mul(words),
-            BitPack::Panel16 => match n.checked_next_multiple_of(16) {
-                Some(n) => n.checked_mul(words),
-                None => None,
-            },
+        match self.padded(n) {
+            Some(n) => n.checked_mul(words),
+            None => None,
         }
+    }
+
+    /// Channels of a packed matrix of `n`, padding included.
+    const fn padded(self, n: u32) -> Option<u32> {
+        match self {
+            BitPack::Rows => Some(n),
+            BitPack::Panel16 => n.checked_next_multiple_of(16),
+        }
+    }
+
+    /// Whether the padding of a packed matrix in `data` is zero: `n` rows of `words` words, grouped
+    /// by `group`. Visits the last word of each group, and nothing else of the `n` rows.
+    pub(crate) fn is_zero_padded(self, data: &[u32], n: u32, words: u32, group: u32) -> bool {
+        let step = group.div_ceil(WORD);
+        let (Some(rows), Some(groups)) = (self.padded(n), words.checked_div(step)) else { return false };
+        let (last, unused) = (step - 1, !used(step - 1, group));
+        (0..rows).all(|row| {
+            let inside = row < n;
+            let (first, step, count) = if inside { (last, step, groups) } else { (0, 1, words) };
+            let unused = if inside { unused } else { u32::MAX };
+            (0..count).all(|at| {
+                let word = first + at * step;
+                let position = self.index(words as usize, row as usize, word as usize);
+                data.get(position).is_none_or(|&bits| bits & unused == 0)
+            })
+        })
     }
 
     /// Position of word `word` of channel `row`, in a matrix of `words` words a channel.
@@ -161,6 +184,30 @@ mod tests {
                 for (position, &want) in hit.iter().enumerate() {
                     prop_assert_eq!(pack.locate(n, words, position), want);
                 }
+            }
+        }
+
+        #[test]
+        fn padding_is_what_no_element_lies_in(
+            n in 1u32..40,
+            groups in 1u32..4,
+            group in 1u32..100,
+            damage in proptest::collection::vec((any::<proptest::sample::Index>(), 0u32..32), 0..4),
+        ) {
+            let words = row_words(groups * group, group).unwrap();
+            for pack in BitPack::ALL {
+                let mut data = vec![0u32; pack.len(n, words).unwrap() as usize];
+                for row in 0..n as usize {
+                    (0..words).for_each(|w| data[pack.index(words as usize, row, w as usize)] = used(w, group));
+                }
+                prop_assert!(pack.is_zero_padded(&data, n, words, group));
+                damage.iter().for_each(|(at, bit)| *at.get_mut(&mut data) |= 1 << bit);
+                let held = |position| match pack.locate(n as usize, words as usize, position) {
+                    Some((_, word)) => used(word as u32, group),
+                    None => 0,
+                };
+                let want = data.iter().enumerate().all(|(at, &word)| word & !held(at) == 0);
+                prop_assert_eq!(pack.is_zero_padded(&data, n, words, group), want);
             }
         }
 

@@ -52,10 +52,30 @@ impl Pack {
 
     /// Elements of a packed `n × k` matrix, padding included; `None` past 2³² − 1.
     pub const fn len(self, n: u32, k: u32) -> Option<u32> {
+        match self.padded(n, k) {
+            Some((n, k)) => n.checked_mul(k),
+            None => None,
+        }
+    }
+
+    /// Channels and inputs of a packed `n × k` matrix, padding included.
+    const fn padded(self, n: u32, k: u32) -> Option<(u32, u32)> {
         let (channels, group) = self.panel();
         let n = n.checked_next_multiple_of(channels as u32);
         let (Some(n), Some(k)) = (n, k.checked_next_multiple_of(group as u32)) else { return None };
-        n.checked_mul(k)
+        Some((n, k))
+    }
+
+    /// Whether the padding of the packed `n × k` matrix in `data` is zero. Visits nothing else.
+    pub(crate) fn is_zero_padded(self, data: &[i8], n: u32, k: u32) -> bool {
+        let Some((rows, columns)) = self.padded(n, k) else { return false };
+        (0..rows).all(|row| {
+            let first = if row < n { k } else { 0 };
+            (first..columns).all(|column| {
+                let position = self.index(k as usize, row as usize, column as usize);
+                data.get(position).is_none_or(|&weight| weight == 0)
+            })
+        })
     }
 
     /// Position of logical element (`row`, `column`) of a matrix with `k` columns.
@@ -171,6 +191,27 @@ mod tests {
                 for (position, &want) in hit.iter().enumerate() {
                     prop_assert_eq!(pack.locate(n, k, position), want);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn padding_is_what_no_element_lies_in(
+            n in 1u32..40,
+            k in 1u32..40,
+            damage in proptest::collection::vec(any::<proptest::sample::Index>(), 0..4),
+        ) {
+            for pack in Pack::ALL {
+                let mut data = vec![0i8; pack.len(n, k).unwrap() as usize];
+                for row in 0..n as usize {
+                    (0..k as usize).for_each(|column| data[pack.index(k as usize, row, column)] = 1);
+                }
+                prop_assert!(pack.is_zero_padded(&data, n, k));
+                damage.iter().for_each(|at| *at.get_mut(&mut data) = -1);
+                let padding = |position| pack.locate(n as usize, k as usize, position).is_none();
+                let want = data.iter().enumerate().all(|(at, &weight)| weight == 0 || !padding(at));
+                prop_assert_eq!(pack.is_zero_padded(&data, n, k), want);
             }
         }
     }
