@@ -1,7 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use runtime::{Model, crc32};
+use runtime::{Header, Model, crc32};
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::rebuilt::rebuild;
 use shiftformer_tests::run::{Budget, bounded};
@@ -9,7 +9,12 @@ use shiftformer_tests::run::{Budget, bounded};
 const BUDGET: Budget = Budget { arena: 1 << 16, macs: 1 << 20, steps: 512 };
 
 fn load(file: &[u8]) {
-    if let Ok(model) = Model::new(file) {
+    let loaded = Model::new(file);
+    if let Ok(header) = Header::decode(file, crc32) {
+        let (front, constants) = file.split_at(header.blobs.offset as usize);
+        assert_eq!(Model::in_parts(front, constants).err(), loaded.err());
+    }
+    if let Ok(model) = loaded {
         model.notes().for_each(drop);
         rebuild(&model);
         bounded(&model, BUDGET).expect("a checked program does not fault");

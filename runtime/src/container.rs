@@ -47,6 +47,11 @@ pub fn container_in(flash: &[u8]) -> Option<&[u8]> {
     flash.get(..u32::from_le_bytes(*len) as usize).or(Some(flash))
 }
 
+/// Whether `bytes` start where containers are read in place on every machine.
+pub(crate) fn is_aligned(bytes: &[u8]) -> bool {
+    bytes.as_ptr().addr() % 4 == 0
+}
+
 impl Header {
     /// Encodes the header of a file of `file_len` bytes whose bytes from 16 on have checksum `crc`.
     pub fn encode(&self, file_len: u32, crc: u32) -> [u8; HEADER_LEN] {
@@ -77,28 +82,27 @@ impl Header {
 
     /// Decodes and checks the header of `file`, the whole container.
     pub fn decode(file: &[u8], crc: impl FnOnce(&[u8]) -> u32) -> Result<Self, LoadError> {
-        if file.get(..4) != Some(&MAGIC) {
-            return Err(if file.len() < 4 { LoadError::Truncated } else { LoadError::Magic });
-        }
-        let version = word(file, 4)?;
-        if version != u32::from(FORMAT_VERSION) {
-            return Err(LoadError::Version { found: version as u16 });
-        }
-        let body = file.get(16..).ok_or(LoadError::Truncated)?;
-        match (file.len() as u64).cmp(&u64::from(word(file, 8)?)) {
-            core::cmp::Ordering::Less => return Err(LoadError::Truncated),
-            core::cmp::Ordering::Greater => return Err(LoadError::TrailingBytes),
-            core::cmp::Ordering::Equal => {}
-        }
-        if crc(body) != word(file, 12)? {
+        let len = file.len() as u64;
+        if crc(body(file, len)?) != word(file, 12)? {
             return Err(LoadError::Crc);
         }
-        let counts = word(file, 56)?;
-        let section = |at| Ok(Section { offset: word(file, at)?, len: word(file, at + 4)? });
+        Self::fields(file, len)
+    }
+
+    /// As [`decode`](Self::decode), of a container of `len` bytes that begins with `front`. Its CRC is
+    /// not looked at.
+    pub(crate) fn of_front(front: &[u8], len: u64) -> Result<Self, LoadError> {
+        body(front, len)?;
+        Self::fields(front, len)
+    }
+
+    fn fields(front: &[u8], len: u64) -> Result<Self, LoadError> {
+        let counts = word(front, 56)?;
+        let section = |at| Ok(Section { offset: word(front, at)?, len: word(front, at + 4)? });
         let header = Self {
-            identity: identity(file)?,
-            arena_len: word(file, 48)?,
-            instructions: word(file, 52)?,
+            identity: identity(front)?,
+            arena_len: word(front, 48)?,
+            instructions: word(front, 52)?,
             inputs: counts as u16,
             outputs: (counts >> 16) as u16,
             io: section(60)?,
@@ -106,15 +110,15 @@ impl Header {
             names: section(76)?,
             blobs: section(84)?,
         };
-        if word(file, 92)? != 0 {
+        if word(front, 92)? != 0 {
             return Err(LoadError::Section(SectionKind::Header));
         }
-        header.check_sections(file.len())?;
+        header.check_sections(len)?;
         Ok(header)
     }
 
     /// Sections follow each other in order, each at the next multiple of 16, and fill the file.
-    fn check_sections(&self, file_len: usize) -> Result<(), LoadError> {
+    fn check_sections(&self, file_len: u64) -> Result<(), LoadError> {
         let mut end = HEADER_LEN as u64;
         for (section, kind) in [
             (self.io, SectionKind::Io),
@@ -127,7 +131,7 @@ impl Header {
             }
             end = u64::from(section.offset) + u64::from(section.len);
         }
-        if end != file_len as u64 {
+        if end != file_len {
             return Err(LoadError::Section(SectionKind::Blobs));
         }
         if self.arena_len > MAX_ARENA {
@@ -145,6 +149,23 @@ impl Section {
     pub fn of(self, file: &[u8]) -> Option<&[u8]> {
         let start = self.offset as usize;
         file.get(start..start.checked_add(self.len as usize)?)
+    }
+}
+
+/// What the CRC is of, in a container of `len` bytes that begins with `front`.
+fn body(front: &[u8], len: u64) -> Result<&[u8], LoadError> {
+    if front.get(..4) != Some(&MAGIC) {
+        return Err(if front.len() < 4 { LoadError::Truncated } else { LoadError::Magic });
+    }
+    let version = word(front, 4)?;
+    if version != u32::from(FORMAT_VERSION) {
+        return Err(LoadError::Version { found: version as u16 });
+    }
+    let body = front.get(16..).ok_or(LoadError::Truncated)?;
+    match len.cmp(&u64::from(word(front, 8)?)) {
+        core::cmp::Ordering::Less => Err(LoadError::Truncated),
+        core::cmp::Ordering::Greater => Err(LoadError::TrailingBytes),
+        core::cmp::Ordering::Equal => Ok(body),
     }
 }
 

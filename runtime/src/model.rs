@@ -2,7 +2,7 @@
 
 use quant::Op;
 
-use crate::container::Header;
+use crate::container::{Header, Section, is_aligned};
 use crate::error::{LoadError, SectionKind};
 use crate::io::{Input, Output};
 use crate::note::{Ending, Note, NoteError, Notes};
@@ -14,7 +14,6 @@ use crate::stream::InstructionStream;
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'m> {
     header: Header,
-    file: &'m [u8],
     io: &'m [u8],
     program: &'m [u8],
     names: &'m [u8],
@@ -25,7 +24,6 @@ pub struct Model<'m> {
 #[derive(Clone, Copy, Debug)]
 pub struct Checked {
     header: Header,
-    len: usize,
 }
 
 /// An instruction with its index and name.
@@ -42,7 +40,7 @@ pub struct Instruction<'m> {
 impl<'m> Model<'m> {
     /// What is needed to read the same bytes again with [`again`](Self::again).
     pub fn checked(&self) -> Checked {
-        Checked { header: self.header, len: self.file.len() }
+        Checked { header: self.header }
     }
 
     /// Reads `bytes`, which must be those that `checked` is of, without checking them again: for
@@ -50,28 +48,36 @@ impl<'m> Model<'m> {
     /// sections show that they are others; of others that it cannot tell, running is as safe, and
     /// ends in a [`Fault`](crate::Fault) or in wrong values.
     pub fn again(bytes: &'m [u8], checked: &Checked) -> Option<Self> {
-        if bytes.len() != checked.len || bytes.as_ptr().addr() % 4 != 0 {
-            return None;
-        }
-        Self::sections(bytes, checked.header).ok()
+        let (front, constants) = bytes.split_at_checked(checked.header.blobs.offset as usize)?;
+        Self::again_in_parts(front, constants, checked)
     }
 
-    /// The sections of `bytes` as `header` has them, unchecked.
-    pub(crate) fn sections(bytes: &'m [u8], header: Header) -> Result<Self, LoadError> {
-        let section = |s: crate::Section, kind| s.of(bytes).ok_or(LoadError::Section(kind));
+    /// As [`again`](Self::again), for what [`in_parts`](Self::in_parts) has checked.
+    pub fn again_in_parts(front: &'m [u8], constants: &'m [u8], checked: &Checked) -> Option<Self> {
+        let aligned = is_aligned(front) && is_aligned(constants);
+        if aligned { Self::sections(front, constants, checked.header).ok() } else { None }
+    }
+
+    /// The sections of a container in two parts as `header` has them, unchecked.
+    pub(crate) fn sections(front: &'m [u8], constants: &'m [u8], header: Header) -> Result<Self, LoadError> {
+        let section = |s: Section, kind| s.of(front).ok_or(LoadError::Section(kind));
+        let Section { offset, len } = header.blobs;
+        if (front.len(), constants.len()) != (offset as usize, len as usize) {
+            return Err(LoadError::Section(SectionKind::Blobs));
+        }
         Ok(Self {
             header,
-            file: bytes,
             io: section(header.io, SectionKind::Io)?,
             program: section(header.program, SectionKind::Program)?,
             names: section(header.names, SectionKind::Names)?,
-            blobs: section(header.blobs, SectionKind::Blobs)?,
+            blobs: constants,
         })
     }
 
-    /// The container.
-    pub fn file(&self) -> &'m [u8] {
-        self.file
+    /// Bytes of the container.
+    pub fn file_len(&self) -> usize {
+        let Section { offset, len } = self.header.blobs;
+        (offset as usize).saturating_add(len as usize)
     }
 
     /// The header.

@@ -117,7 +117,7 @@ where
         steps: 0,
         deepest: 0,
         arena_size,
-        model_size: model.as_ref().map_or(0, |model| model.file().len() as u32),
+        model_size: model.as_ref().map_or(0, |model| model.file_len() as u32),
     };
     program.note_stack();
     let mut frames = Frames::new(source);

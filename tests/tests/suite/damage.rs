@@ -8,7 +8,7 @@ use program::write;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use quant::op::OpKind;
-use runtime::{LoadError, Model, crc32};
+use runtime::{Header, LoadError, Model, crc32};
 use shiftformer_tests::case::Case;
 use shiftformer_tests::memory::Aligned;
 use shiftformer_tests::rebuilt::rebuild;
@@ -48,7 +48,12 @@ impl Tally {
     fn load(&mut self, what: String, file: &[u8], run: bool) {
         let stored = file.get(12..16).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let model = Model::with_crc(file, |_| stored).ok()?;
+            let model = Model::with_crc(file, |_| stored);
+            if let Ok(header) = Header::decode(file, |_| stored) {
+                let (front, constants) = file.split_at(header.blobs.offset as usize);
+                assert_eq!(Model::in_parts(front, constants).err(), model.err(), "{what} in parts");
+            }
+            let model = model.ok()?;
             if run {
                 rebuild(&model);
             }
@@ -211,8 +216,13 @@ fn trailing_bytes() {
 #[test]
 fn starts_at_any_multiple_of_4() {
     let whole = micro(true);
+    let constants = Model::new(&whole).unwrap().header().blobs.offset as usize;
     for skew in 0..16 {
         let file = Aligned::skewed(&whole, skew);
+        let of_parts = [(&whole[..constants], &file[constants..]), (&file[..constants], &whole[constants..])];
+        for result in of_parts.map(|(front, constants)| Model::in_parts(front, constants)) {
+            assert_eq!(result.err(), (skew % 4 != 0).then_some(LoadError::Misaligned), "{skew}");
+        }
         match (skew % 4, Model::new(&file)) {
             (0, Ok(model)) => assert_eq!(bounded(&model, BUDGET), Ok(true)),
             (0, Err(error)) => panic!("{skew} bytes past 16: {error:?}"),
