@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boards::{BOARDS, Board};
 use converter::import::fit;
 use facts::Facts;
-use program::{Container, ProductBits, write};
+use program::{Container, ProductBits, identity};
 use serde::Serialize;
 use shiftformer::quant::Op;
 use shiftformer::quant::operand::{BlobOperand, Layout, Operand, SlotOperand, Tiling};
@@ -172,8 +172,8 @@ fn room(board: &Board, file: &Model) -> BoardRow {
 
 /// Whether the canonical content hashes to the stored identity.
 pub fn identity_is_right(model: &Model) -> Result<bool, Failure> {
-    let bytes = write(&Container::read(&model.container())).map_err(Failure::convert(model.name()))?;
-    Ok(Model::from_bytes(model.name(), &bytes)?.identity() == model.identity())
+    let found = identity(&Container::read(&model.container())).map_err(Failure::convert(model.name()))?;
+    Ok(found == model.identity())
 }
 
 /// What is gathered over all instructions.

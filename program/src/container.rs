@@ -1,5 +1,7 @@
 //! The parts of a container.
 
+use std::borrow::Cow;
+
 use runtime::Model;
 
 use crate::draft::{Draft, InputSpec, Named, OutputSpec};
@@ -7,13 +9,13 @@ use crate::notes::NoteStore;
 
 /// The parts of a container, before encoding.
 #[derive(Clone, Debug)]
-pub struct Container {
+pub struct Container<'m> {
     /// Arena bytes.
     pub arena_len: u32,
     /// Instructions, tile records included.
     pub instructions: Vec<Named>,
-    /// Constants.
-    pub blobs: Vec<u8>,
+    /// Constants: those of the model that was read, until they are changed.
+    pub blobs: Cow<'m, [u8]>,
     /// Inputs.
     pub inputs: Vec<InputSpec>,
     /// Outputs.
@@ -22,10 +24,10 @@ pub struct Container {
     pub notes: NoteStore,
 }
 
-impl Container {
+impl<'m> Container<'m> {
     /// A planned draft.
     pub fn new(draft: Draft, arena_len: u32) -> Self {
-        let blobs = draft.blobs.bytes().to_vec();
+        let blobs = Cow::Owned(draft.blobs.into_bytes());
         Self {
             arena_len,
             instructions: draft.instructions,
@@ -37,12 +39,12 @@ impl Container {
     }
 
     /// The parts of a checked model.
-    pub fn read(model: &Model<'_>) -> Self {
+    pub fn read(model: &Model<'m>) -> Self {
         let named = |i: runtime::Instruction<'_>| Named { name: i.name.to_owned(), op: i.op };
         Self {
             arena_len: model.header().arena_len,
             instructions: model.instructions().map(named).collect(),
-            blobs: model.blobs().to_vec(),
+            blobs: Cow::Borrowed(model.blobs()),
             inputs: model
                 .inputs()
                 .map(|i| InputSpec { name: i.name.to_owned(), slot: i.slot, kind: i.kind })

@@ -4,6 +4,10 @@
 //! reused. Such a draft is executable as it stands (in a huge arena); the planner then
 //! moves regions into a small one.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+
 use bytemuck::Pod;
 use quant::Op;
 use quant::mem::{Blob, DType, Element, Slot};
@@ -81,10 +85,16 @@ pub struct OutputSpec {
 #[derive(Clone, Debug, Default)]
 pub struct BlobStore {
     bytes: Vec<u8>,
-    known: std::collections::HashMap<Vec<u8>, u32>,
+    /// Where constants of a hash lie. It is keyed, so that nobody can make many of one hash.
+    known: HashMap<u64, Vec<Range<usize>>, RandomState>,
 }
 
 impl BlobStore {
+    /// With room for `bytes` bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), known: HashMap::default() }
+    }
+
     /// Stores `values`, or finds equal bytes already there.
     pub fn push<T: Element + Pod>(&mut self, values: &[T]) -> Blob<T> {
         Blob::new(self.push_bytes(bytemuck::cast_slice(values)), values.len() as u32)
@@ -92,19 +102,34 @@ impl BlobStore {
 
     /// Stores raw bytes at a multiple of 16 and returns their offset.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
-        if let Some(&offset) = self.known.get(bytes) {
+        self.push_with(bytes.len(), |place| place.copy_from_slice(bytes))
+    }
+
+    /// As [`push_bytes`](Self::push_bytes), of `len` bytes that `fill` makes of as many zeros.
+    pub fn push_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> u32 {
+        let stored = self.bytes.len();
+        let start = stored.next_multiple_of(ALIGN as usize);
+        self.bytes.resize(start + len, 0);
+        fill(&mut self.bytes[start..]);
+        let (earlier, new) = self.bytes.split_at(start);
+        let alike = self.known.entry(self.known.hasher().hash_one(new)).or_default();
+        if let Some(known) = alike.iter().find(|known| earlier[(*known).clone()] == *new) {
+            let offset = known.start as u32;
+            self.bytes.truncate(stored);
             return offset;
         }
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN as usize), 0);
-        let offset = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        self.known.insert(bytes.to_vec(), offset);
-        offset
+        alike.push(start..start + len);
+        start as u32
     }
 
     /// All constants.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// All constants.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

@@ -31,8 +31,9 @@ pub const SCORE_ROWS: u32 = 256;
 /// instruction numbers. Every [`Tile`](quant::ops::Tile) record stays; without tiles, its tile
 /// is all rows.
 ///
-/// The result is for memory only. The identity of a container speaks of its layout too, so
-/// encode this one with [`write_as`](crate::write_as) under the identity of `model`.
+/// The result is for memory only, over the constants of `model`. The identity of a container speaks
+/// of its layout too, so encode this one with [`write_as`](crate::write_as) or
+/// [`front`](crate::front) under the identity of `model`.
 ///
 /// # Errors
 ///
@@ -41,7 +42,11 @@ pub const SCORE_ROWS: u32 = 256;
 /// # Panics
 ///
 /// If `align` is not a power of two from 16 on.
-pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Result<Container, ProgramError> {
+pub fn replan<'m>(
+    model: &Model<'m>,
+    flow: &Dataflow,
+    options: ReplanOptions,
+) -> Result<Container<'m>, ProgramError> {
     assert!(options.align >= 16 && options.align.is_power_of_two(), "{} as an alignment", options.align);
     let mut out = Container::read(model);
     let groups = groups(&out);
@@ -86,7 +91,7 @@ pub fn replan(model: &Model<'_>, flow: &Dataflow, options: ReplanOptions) -> Res
 
 /// Lengthens the scratch of every attention of `out` to the scores of [`SCORE_ROWS`] queries, and
 /// `blocks` with it.
-fn hold_scores(out: &mut Container, flow: &Dataflow, blocks: &mut [Block]) {
+fn hold_scores(out: &mut Container<'_>, flow: &Dataflow, blocks: &mut [Block]) {
     for (named, accesses) in out.instructions.iter_mut().zip(&flow.instructions) {
         let Op::Attention(attention) = &mut named.op else { continue };
         let rows = attention.queries.min(SCORE_ROWS);
@@ -106,7 +111,7 @@ fn hold_scores(out: &mut Container, flow: &Dataflow, blocks: &mut [Block]) {
 }
 
 /// Instructions of each tile group.
-fn groups(container: &Container) -> Vec<Range<usize>> {
+fn groups(container: &Container<'_>) -> Vec<Range<usize>> {
     let tile = |(index, named): (usize, &Named)| {
         let Op::Tile(tile) = named.op else { return None };
         Some(index + 1..index + 1 + usize::from(tile.count))

@@ -10,14 +10,22 @@ use crate::error::ProgramError;
 use crate::record::{frame, frame_of};
 use crate::repack::repack;
 
-/// Encodes `container` after the runtime's own checker has admitted it. The identity is
-/// the SHA-256 of the same content with weights in their canonical layouts, neither names nor notes,
-/// and zeros for the identity itself.
-pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
-    write_as(container, [0; 32])?;
+/// Encodes `container` under its [`identity`], after the runtime's own checker has admitted it.
+pub fn write(container: &Container<'_>) -> Result<Vec<u8>, ProgramError> {
+    let mut file = admitted(container, [0; 32])?;
+    file.header.identity = identity(container)?;
+    Ok(file.sealed())
+}
+
+/// The SHA-256 of `container`, which the checker has admitted, with its weights in their canonical
+/// layouts, neither names nor notes, and zeros for the identity itself.
+///
+/// # Errors
+///
+/// [`ProgramError::TooLarge`] where that cannot be encoded.
+pub fn identity(container: &Container<'_>) -> Result<[u8; 32], ProgramError> {
     let canonical = repack(container, quant::pack::Packs::CANONICAL);
-    let identity = Sha256::digest(encode(&canonical, [0; 32], false)?).into();
-    encode(container, identity, true)
+    Ok(Sha256::digest(encode(&canonical, [0; 32], false)?.sealed()).into())
 }
 
 /// Encodes `container`, admitted as by [`write()`], under an identity that is known: for a
@@ -26,29 +34,83 @@ pub fn write(container: &Container) -> Result<Vec<u8>, ProgramError> {
 /// # Errors
 ///
 /// As [`write()`].
-pub fn write_as(container: &Container, identity: [u8; 32]) -> Result<Vec<u8>, ProgramError> {
-    let bytes = encode(container, identity, true)?;
-    check(&bytes).map_err(|error| {
+pub fn write_as(container: &Container<'_>, identity: [u8; 32]) -> Result<Vec<u8>, ProgramError> {
+    Ok(admitted(container, identity)?.sealed())
+}
+
+/// Encodes all of `container` but its constants, under an identity that is known: for a program that
+/// runs in memory over constants that lie elsewhere. There is no CRC, and nothing is checked:
+/// [`Model::in_parts`] does that.
+///
+/// # Errors
+///
+/// [`ProgramError::TooLarge`] where the container cannot be addressed.
+pub fn front(container: &Container<'_>, identity: [u8; 32]) -> Result<Vec<u8>, ProgramError> {
+    Ok(front_of(container, identity, true)?.bytes)
+}
+
+/// A file without its CRC, or the front of one.
+struct Encoded {
+    header: Header,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    /// The whole file with its CRC.
+    fn sealed(mut self) -> Vec<u8> {
+        let len = self.bytes.len() as u32;
+        self.bytes[..HEADER_LEN].copy_from_slice(&self.header.encode(len, 0));
+        let crc = crc32fast::hash(&self.bytes[16..]);
+        self.bytes[..HEADER_LEN].copy_from_slice(&self.header.encode(len, crc));
+        self.bytes
+    }
+
+    /// Appends `bytes` as the next section.
+    fn section(&mut self, bytes: &[u8]) -> Result<Section, ProgramError> {
+        self.bytes.resize(self.bytes.len().next_multiple_of(BLOB_ALIGN as usize), 0);
+        let section = section(self.bytes.len(), bytes.len())?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(section)
+    }
+}
+
+/// The encoded `container`, which the runtime would load but for the CRC.
+fn admitted(container: &Container<'_>, identity: [u8; 32]) -> Result<Encoded, ProgramError> {
+    let file = encode(container, identity, true)?;
+    check(&file.bytes).map_err(|error| {
         let named = error.instruction().and_then(|index| container.instructions.get(index as usize));
         ProgramError::Check { error, instruction: named.map(|n| n.name.clone()) }
     })?;
-    Ok(bytes)
+    Ok(file)
 }
 
-/// Loads `bytes` as the runtime would.
+/// Loads `bytes`, whose CRC is not yet there, as the runtime would.
 fn check(bytes: &[u8]) -> Result<(), LoadError> {
-    let mut words = vec![0u32; bytes.len().div_ceil(4)];
-    let aligned: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bytes.len()];
-    aligned.copy_from_slice(bytes);
-    Model::new(aligned).map(|_| ())
+    let load = |bytes: &[u8]| Model::with_crc(bytes, |_| 0).map(|_| ());
+    match load(bytes) {
+        // No allocator promises more than a byte's alignment.
+        Err(LoadError::Misaligned) => {
+            let mut words = vec![0u32; bytes.len().div_ceil(4)];
+            let aligned = &mut bytemuck::cast_slice_mut(&mut words)[..bytes.len()];
+            aligned.copy_from_slice(bytes);
+            load(aligned)
+        }
+        loaded => loaded,
+    }
 }
 
-fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<u8>, ProgramError> {
+fn encode(container: &Container<'_>, identity: [u8; 32], named: bool) -> Result<Encoded, ProgramError> {
+    let mut file = front_of(container, identity, named)?;
+    file.bytes.extend_from_slice(&container.blobs);
+    Ok(file)
+}
+
+/// The file up to its constants.
+fn front_of(container: &Container<'_>, identity: [u8; 32], named: bool) -> Result<Encoded, ProgramError> {
     if container.instructions.len() > MAX_INSTRUCTIONS as usize {
         return Err(ProgramError::TooLarge { what: "the program" });
     }
-    let mut file = vec![0u8; HEADER_LEN];
-    let mut header = Header {
+    let header = Header {
         identity,
         arena_len: container.arena_len,
         instructions: container.instructions.len() as u32,
@@ -56,31 +118,28 @@ fn encode(container: &Container, identity: [u8; 32], named: bool) -> Result<Vec<
         outputs: container.outputs.len() as u16,
         ..Header::default()
     };
-    header.io = section(&mut file, &descriptions(container)?)?;
-    header.program = section(&mut file, &program(&container.instructions)?)?;
-    header.names = section(&mut file, &if named { names(container) } else { Vec::new() })?;
-    header.blobs = section(&mut file, &container.blobs)?;
-    let len = file.len() as u32;
-    file[..HEADER_LEN].copy_from_slice(&header.encode(len, 0));
-    let crc = runtime::crc32(&file[16..]);
-    file[..HEADER_LEN].copy_from_slice(&header.encode(len, crc));
+    let mut file = Encoded { header, bytes: vec![0; HEADER_LEN] };
+    file.header.io = file.section(&descriptions(container)?)?;
+    file.header.program = file.section(&program(&container.instructions)?)?;
+    file.header.names = file.section(&if named { names(container) } else { Vec::new() })?;
+    file.section(&[])?;
+    file.header.blobs = section(file.bytes.len(), container.blobs.len())?;
+    let len = file.header.blobs.offset + file.header.blobs.len;
+    file.bytes[..HEADER_LEN].copy_from_slice(&file.header.encode(len, 0));
     Ok(file)
 }
 
-fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<Section, ProgramError> {
-    file.resize(file.len().next_multiple_of(BLOB_ALIGN as usize), 0);
-    let offset = file.len();
-    file.extend_from_slice(bytes);
-    if u32::try_from(file.len()).is_err() {
-        return Err(ProgramError::TooLarge { what: "the container" });
-    }
-    Ok(Section { offset: offset as u32, len: bytes.len() as u32 })
+/// The section of `len` bytes at `offset`.
+fn section(offset: usize, len: usize) -> Result<Section, ProgramError> {
+    let fits = u32::try_from(offset as u64 + len as u64).is_ok();
+    let section = Section { offset: offset as u32, len: len as u32 };
+    if fits { Ok(section) } else { Err(ProgramError::TooLarge { what: "the container" }) }
 }
 
 /// What makes a record too large for its frame.
 const NAME: &str = "a name";
 
-fn descriptions(container: &Container) -> Result<Vec<u8>, ProgramError> {
+fn descriptions(container: &Container<'_>) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
     for InputSpec { name, slot, kind } in &container.inputs {
         frame(&mut bytes, &Input { name, slot: *slot, kind: *kind }, NAME)?;
@@ -108,7 +167,7 @@ fn payload(op: &Op) -> Vec<u8> {
 }
 
 /// Names of `length u8 | UTF-8`, cut at a character boundary below 256 bytes, and the notes.
-fn names(container: &Container) -> Vec<u8> {
+fn names(container: &Container<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for Named { name, .. } in &container.instructions {
         let end = (0..=name.len().min(255)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);

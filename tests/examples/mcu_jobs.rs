@@ -104,7 +104,7 @@ impl Jobs {
     fn push(
         &mut self,
         about: &str,
-        container: &Container,
+        container: &Container<'_>,
         inputs: &[Vec<u8>],
         fast: bool,
     ) -> Result<(), Box<dyn std::error::Error>> {

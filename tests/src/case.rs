@@ -15,7 +15,7 @@ use crate::source::{Source, Value};
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The program, not yet encoded.
-    pub container: Container,
+    pub container: Container<'static>,
     /// Bytes of each input.
     pub inputs: Vec<Vec<u8>>,
 }

@@ -9,7 +9,7 @@ use runtime::Model;
 ///
 /// Where the checker refuses what came of a program that it admitted.
 pub fn replanned(model: &Model<'_>, options: ReplanOptions) -> Option<Vec<u8>> {
-    let made: Result<Container, ProgramError> =
+    let made: Result<Container<'_>, ProgramError> =
         Dataflow::of(model).and_then(|flow| replan(model, &flow, options));
     match made.and_then(|container| write_as(&container, *model.identity())) {
         Ok(file) => Some(file),

@@ -209,11 +209,11 @@ fn damaged_and_oversized_containers_are_refused() {
     container.arena_len = file.container().header().arena_len;
     let room = (2 << 20) - (128 << 10);
     let others = sound.len() - container.blobs.len();
-    container.blobs.resize(room - others, 0);
+    container.blobs.to_mut().resize(room - others, 0);
     fs::write(here.join("fw.elf"), arm(ARMV6S_M, &[(0x1000_0000, vec![0; 8])])).unwrap();
     fs::write(&path, write(&container).unwrap()).unwrap();
     assert_eq!(json(here, &flash("pico", &["--dry-run", "--json"]))["regions"][1]["free"], 0);
-    container.blobs.resize(room - others + 16, 0);
+    container.blobs.to_mut().resize(room - others + 16, 0);
     fs::write(&path, write(&container).unwrap()).unwrap();
     fails(here, 1, &flash("pico", &["--dry-run"]), &["the model is 16 bytes too large", "1966080", "help"]);
 }

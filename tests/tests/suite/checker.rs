@@ -14,12 +14,12 @@ fn handle(dtype: DType, offset: u32, len: u32) -> SlotHandle {
 }
 
 /// A program over 64 bytes of arena: input i8 [0, 16), output i8 at `out`.
-fn container(out: SlotHandle, ops: Vec<Op>) -> Container {
+fn container(out: SlotHandle, ops: Vec<Op>) -> Container<'static> {
     let input = InputKind::Tensor { shape: [16, 1, 1, 1], scale: ONE };
     Container {
         arena_len: 64,
         instructions: ops.into_iter().map(|op| Named { name: "op".into(), op }).collect(),
-        blobs: vec![7; 512],
+        blobs: vec![7; 512].into(),
         inputs: vec![InputSpec { name: "x".into(), slot: handle(DType::I8, 0, 16), kind: input }],
         outputs: vec![OutputSpec {
             name: "y".into(),
@@ -32,7 +32,7 @@ fn container(out: SlotHandle, ops: Vec<Op>) -> Container {
     }
 }
 
-fn refusal(container: &Container) -> LoadError {
+fn refusal(container: &Container<'_>) -> LoadError {
     match write(container) {
         Err(ProgramError::Check { error, .. }) => error,
         Err(other) => panic!("refused before the checker: {other}"),

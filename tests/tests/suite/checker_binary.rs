@@ -53,7 +53,7 @@ fn load(op: Op) -> Result<(), LoadError> {
     let container = Container {
         arena_len: 512,
         instructions: ops.into_iter().map(|op| Named { name: "op".into(), op }).collect(),
-        blobs: blobs(),
+        blobs: blobs().into(),
         inputs: vec![InputSpec { name: "x".into(), slot: bytes, kind }],
         outputs: vec![OutputSpec {
             name: "y".into(),

@@ -23,7 +23,7 @@ fn tiles(rows: u32) -> Vec<Option<u32>> {
 }
 
 /// Every layout of the weights that a program has.
-fn layouts(container: &Container) -> Vec<Packs> {
+fn layouts(container: &Container<'_>) -> Vec<Packs> {
     let has = |bits| container.instructions.iter().any(|i| matches!(i.op, Op::BinaryLinear(_)) == bits);
     let int8 = if has(false) { &Pack::ALL[..] } else { &[Pack::RowMajor][..] };
     let bits = if has(true) { &BitPack::ALL[..] } else { &[BitPack::Rows][..] };

@@ -33,7 +33,8 @@ fn micro() -> Aligned {
 
 /// The small container with [`NOTES`].
 fn noted() -> Aligned {
-    let mut container = Container::read(&Model::new(&micro()).unwrap());
+    let plain = micro();
+    let mut container = Container::read(&Model::new(&plain).unwrap());
     for note in &NOTES {
         container.notes.push(note).unwrap();
     }
@@ -162,7 +163,8 @@ fn the_facade_gives_endings_and_labels() {
 fn answers_on_a_device_are_the_desks() {
     let mut source = Source::new(3);
     for ending in [None, Some(Ending::Softmax), Some(Ending::Sigmoid), Some(Ending::ArgMax)] {
-        let mut container = Container::read(&Model::new(&micro()).unwrap());
+        let plain = micro();
+        let mut container = Container::read(&Model::new(&plain).unwrap());
         container.notes = NoteStore::default();
         if let Some(ending) = ending {
             container.notes.push(&Note::Ending { output: 0, ending }).unwrap();
