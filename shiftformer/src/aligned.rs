@@ -7,7 +7,7 @@ use runtime::ARENA_ALIGN;
 #[derive(Debug)]
 pub(crate) struct AlignedBytes {
     /// Never reallocated, so that `start` stays right.
-    storage: Box<[u8]>,
+    storage: Vec<u8>,
     start: usize,
     len: usize,
 }
@@ -15,7 +15,7 @@ pub(crate) struct AlignedBytes {
 impl AlignedBytes {
     /// `len` zeros.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let storage = vec![0; len + ARENA_ALIGN - 1].into_boxed_slice();
+        let storage = vec![0; len + ARENA_ALIGN - 1];
         let start = storage.as_ptr().align_offset(ARENA_ALIGN);
         Self { storage, start, len }
     }
@@ -36,6 +36,17 @@ impl AlignedBytes {
     }
 }
 
+impl From<Vec<u8>> for AlignedBytes {
+    /// Takes `bytes` over where the allocator has aligned them, and copies them elsewhere.
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.as_ptr().addr().is_multiple_of(ARENA_ALIGN) {
+            Self { len: bytes.len(), start: 0, storage: bytes }
+        } else {
+            Self::copy_of(&bytes)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,9 +54,10 @@ mod tests {
     #[test]
     fn exact_length_and_alignment() {
         for len in 0..40 {
-            let copy = AlignedBytes::copy_of(&vec![7; len]);
-            assert_eq!(copy.bytes(), vec![7; len]);
-            assert_eq!(copy.bytes().as_ptr().addr() % ARENA_ALIGN, 0);
+            for bytes in [AlignedBytes::copy_of(&vec![7; len]), AlignedBytes::from(vec![7; len])] {
+                assert_eq!(bytes.bytes(), vec![7; len]);
+                assert!(bytes.bytes().is_empty() || bytes.bytes().as_ptr().addr() % ARENA_ALIGN == 0);
+            }
         }
     }
 }

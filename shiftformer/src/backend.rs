@@ -19,6 +19,16 @@ pub trait Backend: Send + Sync {
     /// What it can do at once.
     fn limits(&self) -> Limits;
 
+    /// `model` as this engine reads it in this machine's memory while it runs, which sessions keep in
+    /// place of the one that they were given: the file may go.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError`] where it cannot be laid out.
+    fn lay_out(&self, model: &Model) -> Result<Model, PrepareError> {
+        Ok(model.clone())
+    }
+
     /// Lays `model` out for this engine and makes a run of it. The future may be pending where
     /// the engine prepares in the background; [`Model::session_on`] waits for it.
     fn prepare<'a>(&'a self, model: &'a Model) -> Preparing<'a>;

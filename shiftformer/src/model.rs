@@ -1,15 +1,16 @@
 //! Models that own their bytes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use program::{Container, Dataflow, ProgramError, ReplanOptions, repack, replan, write_as};
+use program::{Container, Dataflow, ProgramError, ReplanOptions, front, load, repack, replan, write_as};
 use quant::operand::Layout;
 use quant::pack::Packs;
-use runtime::{Checked, Ending, LoadError};
+use runtime::{Checked, Ending};
 
 use crate::aligned::AlignedBytes;
 use crate::error::{OpenError, OpenProblem};
@@ -18,14 +19,28 @@ use crate::error::{OpenError, OpenProblem};
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
 
 /// A checked container. Clones share its bytes; threads may, too.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     name: String,
-    bytes: Bytes,
+    content: Content,
     checked: Checked,
+    /// What [`for_host`](Model::for_host) gave last, while somebody has it.
+    on_host: Mutex<Option<(Packs, Weak<Inner>)>>,
+}
+
+/// Where a container lies.
+enum Content {
+    /// In one piece.
+    Whole(Bytes),
+    /// A program that was laid out anew, and the constants that it is over.
+    Parts { front: AlignedBytes, constants: Constants, whole: OnceLock<Vec<u8>> },
+}
+
+enum Constants {
+    Own(AlignedBytes),
+    Of(Model),
 }
 
 enum Bytes {
@@ -47,9 +62,18 @@ impl Bytes {
     }
 }
 
-impl fmt::Debug for Bytes {
+impl Constants {
+    fn get(&self) -> &[u8] {
+        match self {
+            Constants::Own(bytes) => bytes.bytes(),
+            Constants::Of(model) => model.container().blobs(),
+        }
+    }
+}
+
+impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.get().len())
+        write!(f, "{} ({} bytes)", self.name(), self.container().file_len())
     }
 }
 
@@ -62,15 +86,13 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
-        if let Err(reason) = read {
-            return Err(OpenError { name, problem: OpenProblem::Read(reason) });
+        match read(path) {
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
+                Err(OpenError { name, problem: OpenProblem::TooLarge })
+            }
+            Ok(bytes) => Self::check(name, Bytes::Aligned(bytes.into())),
+            Err(reason) => Err(OpenError { name, problem: OpenProblem::Read(reason) }),
         }
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(OpenError { name, problem: OpenProblem::TooLarge });
-        }
-        Self::from_bytes(name, &bytes)
     }
 
     /// A container in memory, which is copied; `name` is for messages.
@@ -118,14 +140,18 @@ impl Model {
     }
 
     fn check(name: String, bytes: Bytes) -> Result<Self, OpenError> {
-        let checked = runtime::Model::new(bytes.get()).map_err(OpenProblem::Load).and_then(|model| {
+        let checked = load(bytes.get()).map_err(OpenProblem::Load).and_then(|model| {
             let malformed = model.notes().find_map(Result::err);
             malformed.map_or(Ok(model.checked()), |error| Err(OpenProblem::Note(error)))
         });
         match checked {
-            Ok(checked) => Ok(Self(Arc::new(Inner { name, bytes, checked }))),
+            Ok(checked) => Ok(Self::new(name, Content::Whole(bytes), checked)),
             Err(problem) => Err(OpenError { name, problem }),
         }
+    }
+
+    fn new(name: String, content: Content, checked: Checked) -> Self {
+        Self(Arc::new(Inner { name, content, checked, on_host: Mutex::default() }))
     }
 
     /// The path, or the name given with the bytes.
@@ -133,14 +159,26 @@ impl Model {
         &self.0.name
     }
 
-    /// The container.
+    /// The container. Where its program was laid out anew, the first call puts it together.
     pub fn bytes(&self) -> &[u8] {
-        self.0.bytes.get()
+        match &self.0.content {
+            Content::Whole(bytes) => bytes.get(),
+            Content::Parts { whole, .. } => whole.get_or_init(|| {
+                let container = self.container();
+                write_as(&Container::read(&container), self.identity()).expect("the program that was checked")
+            }),
+        }
     }
 
     /// What the container holds: inputs, outputs, instructions.
     pub fn container(&self) -> runtime::Model<'_> {
-        runtime::Model::again(self.bytes(), &self.0.checked).expect("the bytes that were checked")
+        let container = match &self.0.content {
+            Content::Whole(bytes) => runtime::Model::again(bytes.get(), &self.0.checked),
+            Content::Parts { front, constants, .. } => {
+                runtime::Model::again_in_parts(front.bytes(), constants.get(), &self.0.checked)
+            }
+        };
+        container.expect("the bytes that were checked")
     }
 
     /// SHA-256 of the canonical content: the same however the weights are packed.
@@ -157,9 +195,8 @@ impl Model {
     /// Names of the first `classes` classes, empty where the container has none for a class; none
     /// at all where it has none for any of them.
     pub fn labels(&self, classes: usize) -> Vec<&str> {
-        let container = runtime::Model::again(self.bytes(), &self.0.checked);
         let mut labels = Vec::new();
-        for note in container.expect("the bytes that were checked").notes().flatten() {
+        for note in self.container().notes().flatten() {
             let runtime::Note::Label { class, name } = note else { continue };
             let class = class as usize;
             if class < classes {
@@ -187,23 +224,45 @@ impl Model {
             return Ok(self.clone());
         }
         let container = repack(&Container::read(&self.container()), packs);
-        self.rebuilt(write_as(&container, self.identity())?)
+        let (content, checked) = self.laid_out(container)?;
+        Ok(Self::new(self.0.name.clone(), content, checked))
     }
 
     /// The same model for a host's processor: weights as `packs` says, and no tiles. For memory
-    /// only: such a container needs a larger arena.
+    /// only: such a container needs a larger arena. Constants that lie as they should stay where
+    /// they are, and whoever asks while somebody has such a model gets that one.
     pub(crate) fn for_host(&self, packs: Packs) -> Result<Self, ProgramError> {
+        let mut on_host = self.0.on_host.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = on_host.as_ref().filter(|(of, _)| *of == packs);
+        if let Some(inner) = known.and_then(|(_, inner)| inner.upgrade()) {
+            return Ok(Self(inner));
+        }
         let container = self.container();
         let options = ReplanOptions { align: HOST_ALIGN, tiles: false };
         let planned = replan(&container, &Dataflow::of(&container)?, options)?;
-        self.rebuilt(write_as(&repack(&planned, packs), self.identity())?)
+        let right = self.layouts().iter().all(|layout| layout.is_of(packs));
+        let (content, checked) = self.laid_out(if right { planned } else { repack(&planned, packs) })?;
+        let inner = Arc::new_cyclic(|itself| Inner {
+            name: self.0.name.clone(),
+            content,
+            checked,
+            // For the same processor it is laid out already.
+            on_host: Mutex::new(Some((packs, itself.clone()))),
+        });
+        *on_host = Some((packs, Arc::downgrade(&inner)));
+        Ok(Self(inner))
     }
 
-    fn rebuilt(&self, bytes: Vec<u8>) -> Result<Self, ProgramError> {
-        let refused = |error: LoadError| ProgramError::Check { error, instruction: None };
-        let bytes = Bytes::Aligned(AlignedBytes::copy_of(&bytes));
-        let checked = runtime::Model::new(bytes.get()).map_err(refused)?.checked();
-        Ok(Self(Arc::new(Inner { name: self.0.name.clone(), bytes, checked })))
+    /// `container`, which was made of this model, over constants of its own or over this model's.
+    fn laid_out(&self, container: Container<'_>) -> Result<(Content, Checked), ProgramError> {
+        let front = AlignedBytes::from(front(&container, self.identity())?);
+        let constants = match container.blobs {
+            Cow::Borrowed(_) => Constants::Of(self.clone()),
+            Cow::Owned(bytes) => Constants::Own(bytes.into()),
+        };
+        let checked = runtime::Model::in_parts(front.bytes(), constants.get()).map(|model| model.checked());
+        let checked = checked.map_err(|error| ProgramError::Check { error, instruction: None })?;
+        Ok((Content::Parts { front, constants, whole: OnceLock::new() }, checked))
     }
 
     /// The distinct layouts of the model's weights, in the order in which they occur.
@@ -217,6 +276,16 @@ impl Model {
         }
         found
     }
+}
+
+/// The file at `path`, and not much more of it than may be read.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let expected = file.metadata()?.len().min(MAX_FILE_BYTES) as usize;
+    // With one byte to spare, the end is found without growing.
+    let mut bytes = Vec::with_capacity(expected + 1);
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether `bytes` lie where containers are read in place on every machine.

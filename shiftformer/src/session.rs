@@ -17,7 +17,7 @@ use crate::ticket::{Frame, Ticket};
 
 impl Model {
     /// A session on this machine's processor, with its fastest kernels and a thread for each
-    /// core. The weights are laid out for it once, here.
+    /// core. The weights are laid out for it once, here; sessions of one model share them.
     ///
     /// # Errors
     ///
@@ -32,8 +32,9 @@ impl Model {
     ///
     /// [`PrepareError`] where the backend cannot run the model.
     pub fn session_on(&self, backend: &dyn Backend) -> Result<Session, PrepareError> {
-        let run = block_on(backend.prepare(self))?;
-        Ok(Session::new(self.clone(), backend.name(), run))
+        let model = backend.lay_out(self)?;
+        let run = block_on(backend.prepare(&model))?;
+        Ok(Session::new(model, backend.name(), run))
     }
 }
 
@@ -53,7 +54,9 @@ impl Session {
         Self { model, backend, run, ticket: None, canceller: Canceller::default() }
     }
 
-    /// The model.
+    /// The model as it lies in memory for the backend: on this machine's processor with its weights in
+    /// the layout of the kernels. Name, identity and results are those of the model that the session
+    /// was made of, which the session does not keep.
     pub fn model(&self) -> &Model {
         &self.model
     }

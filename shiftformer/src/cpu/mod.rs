@@ -98,10 +98,7 @@ impl Cpu {
 
     /// `model` in its layout, on a worker for each thread.
     fn run(&self, model: &Model) -> Result<PoolRun, PrepareError> {
-        let model = match self.layout {
-            Layout::File => model.clone(),
-            Layout::Kernels => model.for_host(self.kernels.packs())?,
-        };
+        let model = self.lay_out(model)?;
         let worker = || CpuWorker::new(model.clone(), self.kernels);
         let boxed = || Box::new(worker()) as Box<dyn Worker>;
         let elsewhere = (1..self.threads.get()).map(|_| boxed()).collect();
@@ -140,6 +137,13 @@ impl Backend for Cpu {
 
     fn limits(&self) -> Limits {
         Limits { parallel: self.threads.get() }
+    }
+
+    fn lay_out(&self, model: &Model) -> Result<Model, PrepareError> {
+        match self.layout {
+            Layout::File => Ok(model.clone()),
+            Layout::Kernels => Ok(model.for_host(self.kernels.packs())?),
+        }
     }
 
     fn prepare<'a>(&'a self, model: &'a Model) -> Preparing<'a> {

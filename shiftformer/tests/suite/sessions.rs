@@ -188,6 +188,29 @@ fn clones_share_and_repacking_keeps_the_identity() {
     assert_eq!(packed.repacked(packs).unwrap().bytes().as_ptr(), packed.bytes().as_ptr());
 }
 
+#[test]
+fn sessions_of_a_model_share_the_weights_that_were_laid_out() {
+    let (model, other) = (model(), model());
+    let place = |session: &Session| session.model().container().blobs().as_ptr();
+    let (first, second) = (model.session().unwrap(), model.session().unwrap());
+    assert_eq!(place(&first), place(&second));
+    assert_eq!(place(&first), place(&first.model().session().unwrap()));
+    assert_ne!(place(&first), place(&other.session().unwrap()));
+    assert_ne!(place(&first), place(&model.session_on(&Cpu::reference()).unwrap()));
+}
+
+#[test]
+fn a_model_laid_out_for_this_machine_is_a_container() {
+    let model = model();
+    let frame = &frames(&model, 1)[0];
+    let expected = logits(&mut model.session().unwrap(), frame);
+    let host = model.session().unwrap().model().clone();
+    let again = Model::from_bytes("again", host.bytes()).unwrap();
+    assert_eq!((again.identity(), again.layouts()), (model.identity(), host.layouts()));
+    assert_eq!(host.bytes().len(), host.container().file_len());
+    assert_eq!(logits(&mut again.session_on(&Cpu::reference()).unwrap(), frame), expected);
+}
+
 /// Bytes that lie at an address of a chosen remainder by 4, and say when they are dropped.
 struct Lent(Vec<u8>, usize, Arc<AtomicUsize>);
 
@@ -228,6 +251,21 @@ fn bytes_of_others_are_read_in_place_where_they_are_aligned() {
         assert_eq!(owned.identity(), model.identity());
         let mut session = owned.session_on(&Cpu::reference()).unwrap();
         drop(owned);
+        assert_eq!(logits(&mut session, frame), expected);
+        drop(session);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    }
+    // Weights that are laid out anew are all that a session keeps; others stay where they are.
+    for packs in [Packs::CANONICAL, Cpu::best().kernels().packs()] {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let file = model.repacked(packs).unwrap();
+        let owned = Model::from_owner("lent", Lent::new(file.bytes(), 0, &dropped)).unwrap();
+        let place = owned.container().blobs().as_ptr();
+        let mut session = owned.session().unwrap();
+        let is_read = session.model().container().blobs().as_ptr() == place;
+        assert_eq!(is_read, packs == Cpu::best().kernels().packs());
+        drop(owned);
+        assert_eq!(dropped.load(Ordering::SeqCst), usize::from(!is_read));
         assert_eq!(logits(&mut session, frame), expected);
         drop(session);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
