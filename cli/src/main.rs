@@ -17,6 +17,7 @@ mod flash;
 mod gpus;
 mod labels;
 mod log;
+mod memory;
 mod model;
 mod normalisation;
 mod output;

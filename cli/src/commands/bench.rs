@@ -14,6 +14,7 @@ use shiftformer::device::DeviceFacts;
 use shiftformer::{Model, Observe, Session};
 
 use crate::failure::Failure;
+use crate::memory::Memory;
 use crate::output::{bytes, emit};
 use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
@@ -66,8 +67,13 @@ struct Speed {
     /// Of a whole batch by the GPU's own clock, transfers left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_median_ms: Option<f64>,
+    /// Reading and checking the container, or building it, in milliseconds.
+    open_ms: f64,
     /// From opening the engine to the first result, in milliseconds.
     first_result_ms: f64,
+    /// After the first result, where the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
     batch: usize,
     /// Of this machine, or emulators. One thread feeds a GPU.
     threads: usize,
@@ -128,13 +134,21 @@ fn arch(name: &str) -> Result<Arch, String> {
 
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
-    let model = open(args)?;
-    let frame = frames::random(&model, SEED);
+    let begin = Instant::now();
+    let file = open(args)?;
+    let open_ms = begin.elapsed().as_secs_f64() * 1e3;
+    let frame = frames::random(&file, SEED);
     let begin = Instant::now();
     let backend = args.engine.backend(args.threads.count())?;
-    let mut session = session(&model, backend.as_ref())?;
-    session.run(&frame).map_err(|error| Failure::new(format!("{}: {error}", model.name())))?;
+    let mut session = session(&file, backend.as_ref())?;
+    // The session keeps what of it the engine reads.
+    drop(file);
+    if let Err(error) = session.run(&frame) {
+        return Err(failed(&session, error));
+    }
     let first_result_ms = begin.elapsed().as_secs_f64() * 1e3;
+    let memory = Memory::of_this_process();
+    let model = session.model().clone();
     let Times { wall: times, device: device_times } = time_batches(args, &mut session, &frame)?;
     let (batch, median_ms) = (args.batch.get(), times[times.len() / 2]);
     let gpu_memory_bytes = session.engine().memory_bytes();
@@ -150,7 +164,9 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         min_ms: times[0],
         images_per_s: batch as f64 * 1e3 / median_ms,
         device_median_ms: device_times.get(device_times.len() / 2).copied(),
+        open_ms,
         first_result_ms,
+        memory,
         batch,
         threads,
         runs: times.len(),
@@ -264,7 +280,13 @@ fn text(speed: &Speed) -> String {
         speed.images_per_s,
         bytes(speed.arena_bytes as u64)
     ));
-    lines.push(format!("from opening the engine to the first result {:.0} ms", speed.first_result_ms));
+    lines.push(format!(
+        "open in {:.1} ms, from opening the engine to the first result {:.1} ms",
+        speed.open_ms, speed.first_result_ms
+    ));
+    if let Some(Memory { resident_bytes, peak_bytes }) = speed.memory {
+        lines.push(format!("memory {} then, at most {}", bytes(resident_bytes), bytes(peak_bytes)));
+    }
     if let Some(ms) = speed.device_median_ms {
         lines.push(format!("by the GPU's own clock {ms:.3} ms, transfers left out"));
     }

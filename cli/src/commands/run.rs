@@ -69,14 +69,15 @@ struct Ran {
 /// Runs the model on the images.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let backend = args.engine.backend(NonZeroUsize::MIN)?;
-    let model = Model::open(&args.model)?;
-    let mut outputs = model.outputs();
-    // The answer comes first.
-    outputs.sort_by_key(|output| output.kind != OutputKind::Logits);
-    let source = FrameSource::of(&model)?;
-    let labels = names(args.labels.as_deref(), &model, &outputs)?;
+    let file = Model::open(&args.model)?;
+    let source = FrameSource::of(&file)?;
+    let labels = names(args.labels.as_deref(), &file, &outputs(&file))?;
     let shown = Shown { top: args.top.get(), threshold: args.threshold.threshold, labels: &labels };
-    let mut session = session(&model, backend.as_ref())?;
+    let mut session = session(&file, backend.as_ref())?;
+    // The session keeps what of it the engine reads.
+    drop(file);
+    let model = session.model().clone();
+    let outputs = outputs(&model);
     let mut ran = Vec::new();
     for image in &args.images {
         let frame = source.read(image)?;
@@ -103,6 +104,13 @@ fn text(ran: &Ran) -> String {
         lines.extend(other.lines().iter().map(|line| format!("    {line}")));
     }
     lines.join("\n")
+}
+
+/// What `model` gives, the answer first.
+fn outputs(model: &Model) -> Vec<OutputInfo<'_>> {
+    let mut outputs = model.outputs();
+    outputs.sort_by_key(|output| output.kind != OutputKind::Logits);
+    outputs
 }
 
 /// Names of the classes, from the file at `path` or else from the container; none where there are

@@ -168,6 +168,10 @@ fn bench_measures() {
         ["bench", "--arch", "micro", "--batch", "4", "--threads", "2", "--runs", "3", "--profile", "--json"];
     let result = json(here, &args);
     has(&result, &["median_ms", "images_per_s", "batch", "threads", "backend", "kernels", "arena_bytes"]);
+    has(&result, &["open_ms", "first_result_ms"]);
+    if cfg!(target_os = "linux") {
+        has(&result["memory"], &["resident_bytes", "peak_bytes"]);
+    }
     assert_eq!((&result["batch"], &result["threads"], &result["runs"]), (&4.into(), &2.into(), &3.into()));
     has(&result["profile"][0], &["index", "name", "op", "ms", "macs"]);
 }
