@@ -102,13 +102,14 @@ impl BlobStore {
 
     /// Stores raw bytes at a multiple of 16 and returns their offset.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
-        self.push_with(bytes.len(), |place| place.copy_from_slice(bytes))
+        self.push_with((bytes.len(), ALIGN), |place| place.copy_from_slice(bytes))
     }
 
-    /// As [`push_bytes`](Self::push_bytes), of `len` bytes that `fill` makes of as many zeros.
-    pub fn push_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> u32 {
+    /// As [`push_bytes`](Self::push_bytes), of `len` bytes that `fill` makes of as many zeros, at a
+    /// multiple of `align`, which is one of 16. Equal bytes may lie at another multiple of 16.
+    pub fn push_with(&mut self, (len, align): (usize, u32), fill: impl FnOnce(&mut [u8])) -> u32 {
         let stored = self.bytes.len();
-        let start = stored.next_multiple_of(ALIGN as usize);
+        let start = stored.next_multiple_of(align as usize);
         self.bytes.resize(start + len, 0);
         fill(&mut self.bytes[start..]);
         let (earlier, new) = self.bytes.split_at(start);

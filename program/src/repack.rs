@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use quant::bits::BitPack;
 use quant::operand::{Layout, Operand};
-use quant::pack::Packs;
+use quant::pack::{Pack, Packs};
 
 use crate::container::Container;
-use crate::draft::BlobStore;
+use crate::draft::{ALIGN, BlobStore};
 use crate::panels::Matrix;
 
 /// The same program with every weight matrix as `packs` says, and constants stored in the
@@ -35,9 +36,14 @@ pub fn repack(container: &Container<'_>, packs: Packs) -> Container<'static> {
                     let from = Matrix { bytes, layout: matrix.layout, n: n as usize, width };
                     matrix.layout = to;
                     blob.len = len.unwrap_or(0);
-                    blob.offset = store.push_with(blob.bytes() as usize, |place| from.write(to, place));
+                    let size = (blob.bytes() as usize, alignment(to));
+                    blob.offset = store.push_with(size, |place| from.write(to, place));
                 }
-                Some(_) | None => blob.offset = store.push_bytes(bytes),
+                Some(matrix) => {
+                    let size = (bytes.len(), alignment(matrix.layout));
+                    blob.offset = store.push_with(size, |place| place.copy_from_slice(bytes));
+                }
+                None => blob.offset = store.push_bytes(bytes),
             }
         });
     }
@@ -48,5 +54,17 @@ pub fn repack(container: &Container<'_>, packs: Packs) -> Container<'static> {
         inputs: container.inputs.clone(),
         outputs: container.outputs.clone(),
         notes: container.notes.clone(),
+    }
+}
+
+/// Bytes of a cache line.
+const LINE: u32 = 64;
+
+/// Where weights of `layout` begin: panels of 16 channels at a cache line, since each group of theirs
+/// is one.
+fn alignment(layout: Layout) -> u32 {
+    match layout {
+        Layout::Int8(Pack::Panel16x4) | Layout::Bits(BitPack::Panel16) => LINE,
+        _ => ALIGN,
     }
 }

@@ -1,8 +1,10 @@
-//! Heap bytes that start at a multiple of 16.
+//! Heap bytes that start at a cache line.
 
-use runtime::ARENA_ALIGN;
+/// Bytes of a cache line: a multiple of what arenas and containers ask for.
+const LINE: usize = 64;
+const _: () = assert!(LINE.is_multiple_of(runtime::ARENA_ALIGN));
 
-/// A fixed number of bytes, the first of which is at a multiple of [`ARENA_ALIGN`] on
+/// A fixed number of bytes, the first of which is at a multiple of [`LINE`] on
 /// every platform.
 #[derive(Debug)]
 pub(crate) struct AlignedBytes {
@@ -15,8 +17,8 @@ pub(crate) struct AlignedBytes {
 impl AlignedBytes {
     /// `len` zeros.
     pub(crate) fn zeroed(len: usize) -> Self {
-        let storage = vec![0; len + ARENA_ALIGN - 1];
-        let start = storage.as_ptr().align_offset(ARENA_ALIGN);
+        let storage = vec![0; len + LINE - 1];
+        let start = storage.as_ptr().align_offset(LINE);
         Self { storage, start, len }
     }
 
@@ -37,13 +39,16 @@ impl AlignedBytes {
 }
 
 impl From<Vec<u8>> for AlignedBytes {
-    /// Takes `bytes` over where the allocator has aligned them, and copies them elsewhere.
-    fn from(bytes: Vec<u8>) -> Self {
-        if bytes.as_ptr().addr().is_multiple_of(ARENA_ALIGN) {
-            Self { len: bytes.len(), start: 0, storage: bytes }
-        } else {
-            Self::copy_of(&bytes)
+    /// Moves `bytes` to a cache line within their own memory where there is room for that, and copies
+    /// them elsewhere.
+    fn from(mut bytes: Vec<u8>) -> Self {
+        let (len, start) = (bytes.len(), bytes.as_ptr().align_offset(LINE));
+        if bytes.capacity() - len < start {
+            return Self::copy_of(&bytes);
         }
+        bytes.resize(len + start, 0);
+        bytes.copy_within(..len, start);
+        Self { storage: bytes, start, len }
     }
 }
 
@@ -54,9 +59,11 @@ mod tests {
     #[test]
     fn exact_length_and_alignment() {
         for len in 0..40 {
-            for bytes in [AlignedBytes::copy_of(&vec![7; len]), AlignedBytes::from(vec![7; len])] {
+            let mut roomy = Vec::with_capacity(len + LINE);
+            roomy.resize(len, 7);
+            for bytes in [AlignedBytes::copy_of(&roomy), roomy.into(), vec![7; len].into()] {
                 assert_eq!(bytes.bytes(), vec![7; len]);
-                assert!(bytes.bytes().is_empty() || bytes.bytes().as_ptr().addr() % ARENA_ALIGN == 0);
+                assert!(bytes.bytes().is_empty() || bytes.bytes().as_ptr().addr() % LINE == 0);
             }
         }
     }

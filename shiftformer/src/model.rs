@@ -90,7 +90,7 @@ impl Model {
             Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
                 Err(OpenError { name, problem: OpenProblem::TooLarge })
             }
-            Ok(bytes) => Self::check(name, Bytes::Aligned(bytes.into())),
+            Ok(bytes) => Self::from_owner(name, bytes),
             Err(reason) => Err(OpenError { name, problem: OpenProblem::Read(reason) }),
         }
     }
