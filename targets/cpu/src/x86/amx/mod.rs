@@ -24,8 +24,8 @@ macro_rules! by_avx512 {
     )*};
 }
 
-/// Rows from which on tiles pay.
-const FEW: usize = 4;
+/// Rows and inputs from which on tiles pay.
+const LEAST: (usize, usize) = (4, 128);
 
 /// AMX-int8 with AVX-512: Intel's server processors since Sapphire Rapids. The system is asked for
 /// the tiles when they are first used; where it refuses them, AVX-512 does their work.
@@ -46,7 +46,7 @@ unsafe impl Compiled for Amx {
         let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
         // SAFETY: this function is compiled for the instructions, and tiles are permitted.
         unsafe {
-            if rows < FEW || !tiles::is_permitted() {
+            if rows < LEAST.0 || args.weights.k < LEAST.1 || !tiles::is_permitted() {
                 return Avx512Vnni::linear(args, source, out);
             }
             linear::linear(args, source, out)
