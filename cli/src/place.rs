@@ -141,6 +141,19 @@ impl EngineArgs {
         }
     }
 
+    /// This machine's processor on one thread, for what is measured on nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where another backend is asked for.
+    pub fn processor(&self) -> Result<Cpu, Failure> {
+        match self.backend {
+            Place::Cpu => self.here(NonZeroUsize::MIN),
+            _ => Err(Failure::new(format!("{} is not this machine's processor", self.backend))
+                .help("leave --backend out")),
+        }
+    }
+
     fn chosen_by_firmware(&self, what: &str) -> Failure {
         Failure::new(format!("--{what} has no effect on {}", self.backend))
             .help("kernels are chosen when firmware is built; leave it out")

@@ -11,8 +11,9 @@ use converter::BuildOptions;
 use converter::arch::{ARCHS, Arch};
 use serde::Serialize;
 use shiftformer::device::DeviceFacts;
-use shiftformer::{Model, Observe, Session};
+use shiftformer::{Cpu, Model, Observe, Session};
 
+use super::roofline::{self, Roofline};
 use crate::failure::Failure;
 use crate::memory::Memory;
 use crate::output::{bytes, emit};
@@ -39,6 +40,10 @@ pub struct Args {
     /// Time every instruction.
     #[arg(long)]
     profile: bool,
+    /// Time every instruction on one thread of this machine's processor, and compare with what its
+    /// instructions could multiply, which is measured too.
+    #[arg(long)]
+    roofline: bool,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -48,6 +53,7 @@ pub struct Args {
 const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` makes model.shf):
   shiftformer bench model.shf
   shiftformer bench model.shf --threads 1 --profile
+  shiftformer bench --arch deit-tiny --threads 1 --roofline
   shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json";
 
 /// Seed of random weights.
@@ -89,6 +95,8 @@ struct Speed {
     device: Option<OnDevice>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     profile: Vec<Cost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roofline: Option<Roofline>,
 }
 
 /// What a device says of one image. An emulator's nanoseconds are instructions.
@@ -134,6 +142,7 @@ fn arch(name: &str) -> Result<Arch, String> {
 
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
+    let processor = args.roofline.then(|| args.engine.processor()).transpose()?;
     let begin = Instant::now();
     let file = open(args)?;
     let open_ms = begin.elapsed().as_secs_f64() * 1e3;
@@ -158,6 +167,7 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         None => backend.limits().parallel,
     };
     let (costs, device) = costs(args, &mut session, &frame)?;
+    let roofline = processor.map(|cpu| roofline(cpu, &model, &frame)).transpose()?;
     let speed = Speed {
         model: model.name().to_owned(),
         median_ms,
@@ -176,8 +186,15 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
         gpu_memory_bytes,
         device,
         profile: if args.profile { costs } else { Vec::new() },
+        roofline,
     };
     emit(json, &speed, text)
+}
+
+/// Every instruction against the peak of the processor's kernels.
+fn roofline(cpu: Cpu, model: &Model, frame: &[u8]) -> Result<Roofline, Failure> {
+    let _progress = Progress::spinner(format!("measuring the instructions of {}", model.name()));
+    roofline::measure(model, cpu, frame)
 }
 
 /// The container to measure.
@@ -266,6 +283,7 @@ fn text(speed: &Speed) -> String {
             cost.index, cost.name, cost.op, cost.ms
         ));
     }
+    lines.extend(speed.roofline.iter().flat_map(roofline::text));
     let threads = match speed.gpu_memory_bytes {
         Some(_) => String::new(),
         None => format!(", {} threads", speed.threads),

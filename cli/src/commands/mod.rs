@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod flash;
 mod inspect;
+mod roofline;
 mod run;
 mod verify;
 

@@ -177,6 +177,30 @@ fn bench_measures() {
 }
 
 #[test]
+fn bench_compares_instructions_with_the_peak_of_kernels() {
+    let here = Path::new(".");
+    let args = ["bench", "--arch", "micro", "--runs", "1", "--roofline"];
+    fails(here, 1, &[&args[..], &["--kernels", "portable"]].concat(), &["portable", "no peak"]);
+    fails(here, 1, &[&args[..], &["--backend", "reference"]].concat(), &["reference", "leave --backend out"]);
+    if shiftformer::Cpu::best().peak_macs_per_second().is_none() {
+        return fails(here, 1, &args, &["no peak"]);
+    }
+    let roofline = &json(here, &[&args[..], &["--json"]].concat())["roofline"];
+    has(roofline, &["kernels", "peak_gmacs_per_s", "instructions", "ops", "total"]);
+    assert!(roofline["peak_gmacs_per_s"].as_f64().unwrap() > 1.0, "{roofline}");
+    for kind in ["instructions", "ops"] {
+        let rows = roofline[kind].as_array().unwrap();
+        let sum = |key: &str| rows.iter().map(|row| row[key].as_f64().unwrap()).sum::<f64>();
+        assert!((sum("share") - 1.0).abs() < 1e-9, "{rows:?}");
+        assert_eq!(sum("macs"), roofline["total"]["macs"].as_f64().unwrap());
+        assert_eq!(sum("bytes"), roofline["total"]["bytes"].as_f64().unwrap());
+    }
+    for row in roofline["instructions"].as_array().unwrap() {
+        assert_eq!(row["macs"] != 0, row["of_peak"].as_f64().unwrap() > 0.0, "{row}");
+    }
+}
+
+#[test]
 fn demo_runs() {
     let folder = tempfile::tempdir().unwrap();
     let result = json(folder.path(), &["demo", "-o", "demo.shf", "--json"]);

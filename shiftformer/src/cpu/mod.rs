@@ -1,5 +1,6 @@
 //! This machine's processor.
 
+mod peak;
 mod worker;
 
 use std::fmt;

@@ -8,6 +8,7 @@
 #[cfg(any(test, target_arch = "x86_64", feature = "threads"))]
 extern crate std;
 
+mod peak;
 mod portable;
 #[cfg(feature = "threads")]
 mod split;
@@ -15,6 +16,7 @@ mod split;
 #[allow(unsafe_code)]
 mod x86;
 
+pub use peak::Peak;
 pub use portable::Portable;
 use quant::KernelSet;
 #[cfg(feature = "threads")]

@@ -15,12 +15,14 @@ mod conv2d;
 mod isa;
 mod linear;
 mod matmul;
+mod peak;
 mod set;
 mod shiftmax;
 mod source;
 
 use amx::Amx;
 use compiled::Compiled;
+pub(crate) use peak::PEAKS;
 use quant::KernelSet;
 use set::Set;
 
