@@ -137,15 +137,23 @@ pub fn text(roofline: &Roofline) -> Vec<String> {
     lines
 }
 
-/// What multiplies is told against the peak, what does not by the bytes that it moves.
+/// What multiplies is told against the peak; all of it by the bytes that it moves, which limit what
+/// multiplies little.
 fn line(row: &Row) -> String {
-    let rate = match row.macs {
-        0 => format!("{:>9.2} GB/s of {:.3} MB moved", row.gbytes_per_s, row.bytes as f64 / 1e6),
+    let products = match row.macs {
+        0 => String::new(),
         macs => format!(
-            "{:>9.2} GMAC/s, {:>5.1} % of the peak",
+            "{:.2} GMAC/s, {:.1} % of the peak",
             macs as f64 / row.ms.max(f64::MIN_POSITIVE) / 1e6,
             100.0 * row.of_peak
         ),
     };
-    format!("  {:<40} {:>9.3} ms {:>6.2} % {rate}", row.name, row.ms, 100.0 * row.share)
+    format!(
+        "  {:<36} {:>9.3} ms {:>6.2} % {:>9.3} MB {:>7.2} GB/s  {products}",
+        row.name,
+        row.ms,
+        100.0 * row.share,
+        row.bytes as f64 / 1e6,
+        row.gbytes_per_s
+    )
 }
