@@ -16,6 +16,7 @@ mod miri;
 mod mobile;
 mod msrv;
 mod outcome;
+mod peers;
 mod process;
 mod python;
 mod record;
@@ -101,6 +102,8 @@ enum Task {
     },
     /// Build one folder that measures speed on a machine with a GPU, beside PyTorch.
     BenchGpu,
+    /// Measure speed on this machine's processor beside OpenVINO, ONNX Runtime and tract.
+    BenchPeers(Box<peers::Args>),
     /// Write the C headers of firmware/c and targets/mobile from their crates.
     CHeader {
         /// Compare them instead, and compile the headers.
@@ -172,6 +175,7 @@ fn run(task: Task) -> Outcome {
             mcu::bench(json)
         }
         Task::BenchGpu => gpu::bench(),
+        Task::BenchPeers(args) => peers::bench(&args),
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
         Task::Mobile { sizes } => {

@@ -26,9 +26,9 @@ const CONTENTS: &[&str] = &[
 
 /// Builds the wheel and tests it.
 pub fn run(scope: Scope) -> Outcome {
-    let environment = Environment::make()?;
+    let environment = Environment::at(place().join("venv"))?;
     environment.install(&["--requirement", "targets/python/tests/requirements.txt"])?;
-    let wheel = environment.wheel()?;
+    let wheel = environment.wheel(&place().join("wheels"), &["--profile", "dev"])?;
     environment.look_into(&wheel)?;
     environment.install(&["--force-reinstall", "--no-deps", &wheel.display().to_string()])?;
     if scope == Scope::Release {
@@ -39,42 +39,48 @@ pub fn run(scope: Scope) -> Outcome {
     process::run(&mut environment.tests(scope))
 }
 
-/// A virtual environment in the folder of what is built.
-struct Environment(PathBuf);
+/// A virtual environment in a folder.
+pub struct Environment(PathBuf);
 
 impl Environment {
-    /// It is made once.
-    fn make() -> Result<Self, String> {
-        let environment = Self(place().join("venv"));
-        if !environment.0.join("bin/python").exists() {
+    /// The one in `folder`, which is made once.
+    pub fn at(folder: PathBuf) -> Result<Self, String> {
+        let environment = Self(folder);
+        if !environment.interpreter().exists() {
             let folder = environment.0.display().to_string();
             process::run(&mut command("python3", &["-m", "venv", &folder]))?;
         }
         Ok(environment)
     }
 
-    /// Its Python with `args`.
-    fn python(&self, args: &[&str]) -> Command {
-        command(&self.0.join("bin/python").display().to_string(), args)
+    /// Its Python.
+    pub fn interpreter(&self) -> PathBuf {
+        self.0.join("bin/python")
     }
 
-    fn install(&self, what: &[&str]) -> Outcome {
+    /// Its Python with `args`.
+    pub fn python(&self, args: &[&str]) -> Command {
+        command(&self.interpreter().display().to_string(), args)
+    }
+
+    /// What pip installs with these arguments.
+    pub fn install(&self, what: &[&str]) -> Outcome {
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         process::run(&mut self.python(&[&pip[..], what].concat()))
     }
 
-    /// Builds the wheel as developers build everything, so that what others bring is built once.
-    fn wheel(&self) -> Result<PathBuf, String> {
-        let folder = place().join("wheels");
+    /// Builds the wheel into a folder of its own, with maturin's options `how`; as developers build
+    /// everything, so that what others bring is built once.
+    pub fn wheel(&self, folder: &Path, how: &[&str]) -> Result<PathBuf, String> {
         if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
         let (maturin, out) = (self.0.join("bin/maturin"), folder.display().to_string());
         let manifest = format!("{PACKAGE}/Cargo.toml");
-        let build = ["build", "--profile", "dev", "--locked", "--manifest-path", &manifest, "--out", &out];
-        let mut build = command(&maturin.display().to_string(), &build);
+        let build = ["build", "--locked", "--manifest-path", &manifest, "--out", &out];
+        let mut build = command(&maturin.display().to_string(), &[&build[..], how].concat());
         process::run(build.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
-        let wheels = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let wheels = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut wheels = wheels.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         wheels.next().ok_or_else(|| format!("there is no wheel in {}", folder.display()))
     }
