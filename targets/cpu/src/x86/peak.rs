@@ -8,11 +8,12 @@ use core::arch::x86_64::{
 };
 
 use super::compiled::Compiled;
-use super::{Avx2, Avx512Vnni, AvxVnni};
+use super::{Amx, Avx2, Avx512Vnni, AvxVnni};
 use crate::peak::Peak;
 
 /// A row for each kernel set.
-pub(crate) const PEAKS: [Peak; 3] = [
+pub(crate) const PEAKS: [Peak; 4] = [
+    Peak { name: Amx::NAME, is_available: Amx::is_available, run: super::amx::peak },
     Peak { name: Avx512Vnni::NAME, is_available: Avx512Vnni::is_available, run: avx512vnni },
     Peak { name: AvxVnni::NAME, is_available: AvxVnni::is_available, run: avxvnni },
     Peak { name: Avx2::NAME, is_available: Avx2::is_available, run: avx2 },

@@ -93,3 +93,15 @@ unsafe impl Compiled for Amx {
     }
     loops!(by_avx512);
 }
+
+/// Rounds of four products of tiles; 0 where the system does not permit them.
+pub(super) fn peak(rounds: u32) -> u64 {
+    if !tiles::is_permitted() {
+        return 0;
+    }
+    // SAFETY: they are permitted.
+    let mut tiles = unsafe { tiles::Tiles::new() };
+    tiles.zero();
+    (0..rounds).for_each(|_| tiles.multiply_registers());
+    (4 * tiles::ROWS * tiles::BYTES * tiles::GROUPS) as u64
+}

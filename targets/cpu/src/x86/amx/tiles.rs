@@ -219,6 +219,21 @@ impl Tiles {
         unsafe { multiply!("tdpbusd", x, step, w) };
     }
 
+    /// The products of a step without what is read: four of whatever tiles hold.
+    #[inline(always)]
+    pub(super) fn multiply_registers(&mut self) {
+        // SAFETY: a `Tiles` exists, so tiles may be used.
+        unsafe {
+            asm!(
+                "tdpbssd tmm0, tmm4, tmm5",
+                "tdpbssd tmm1, tmm4, tmm6",
+                "tdpbssd tmm2, tmm4, tmm7",
+                "tdpbssd tmm3, tmm4, tmm5",
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+    }
+
     /// Stores the sums of a block.
     #[inline(always)]
     pub(super) fn store(&mut self, sums: &mut Sums) {
