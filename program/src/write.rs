@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::container::Container;
 use crate::draft::{InputSpec, Named, OutputSpec};
 use crate::error::ProgramError;
+use crate::load::crc;
 use crate::record::{frame, frame_of};
 use crate::repack::repack;
 
@@ -60,7 +61,7 @@ impl Encoded {
     fn sealed(mut self) -> Vec<u8> {
         let len = self.bytes.len() as u32;
         self.bytes[..HEADER_LEN].copy_from_slice(&self.header.encode(len, 0));
-        let crc = crc32fast::hash(&self.bytes[16..]);
+        let crc = crc(&self.bytes[16..]);
         self.bytes[..HEADER_LEN].copy_from_slice(&self.header.encode(len, crc));
         self.bytes
     }
