@@ -329,7 +329,7 @@ def machine():
         kinds = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512vbmi", "avx512_bf16", "amx_int8", "amx_bf16")
         flags = [kind for kind in kinds if kind in known]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": name, "flags": flags, "cores": cores, "system": f"{platform.system()} {platform.release()}"}
+    return {"processor": name, "flags": flags, "cores": cores, "system": f"{platform.system()} {platform.release().split('-')[0]}"}
 
 
 def cells(options, abouts):
