@@ -1,9 +1,10 @@
 //! Kernels for x86-64.
 //!
-//! Products are written over [`Isa`](isa::Isa), which each instruction set implements, and look-ups over
-//! [`Lookup`](isa::Lookup); all else is safe code in loops that the compiler turns into vectors. Both are
-//! inlined into the functions of a [`Compiled`], which are compiled for its instructions, and a
-//! [`Set`] calls those where the CPU and the system offer them.
+//! Products are written over [`Isa`](isa::Isa), which each instruction set implements, look-ups over
+//! [`Lookup`](isa::Lookup), and epilogues over [`Requantize`](isa::Requantize); all else is safe code in
+//! loops that the compiler turns into vectors. Both are inlined into the functions of a [`Compiled`],
+//! which are compiled for its instructions, and a [`Set`] calls those where the CPU and the system offer
+//! them. [`Amx`] is a [`Compiled`] of its own: its products are those of tiles.
 
 mod amx;
 mod attention;
