@@ -41,7 +41,7 @@ impl<const C: usize> Multipliers<C> {
 
     #[inline(always)]
     fn of(mantissa: [i32; C], shift: [u8; C]) -> Self {
-        let right = shift.map(|shift| i32::from(shift & 63).saturating_sub(32).max(0));
+        let right = shift.map(|shift| (i32::from(shift & 63) - 32).max(0));
         let half = right.map(|right| (1 << right) >> 1);
         Self { mantissa, shift, is_high: shift.iter().all(|&shift| shift >= HIGH), right, half }
     }
