@@ -5,7 +5,7 @@ use program::write;
 use quant::Op;
 use quant::hash::mix;
 use quant::mem::{Blob, DType};
-use quant::ops::{Act, Conv2d, Linear, MatMul, PerChannel};
+use quant::ops::{Act, Conv2d, Linear, MAX_K, MatMul, PerChannel};
 use quant::pack::Pack;
 use shiftformer::{Cpu, Gpu, Model, Session};
 use shiftformer_tests::case::{Builder, Case, Epilogue};
@@ -57,18 +57,23 @@ fn requant(b: &mut Builder, s: &mut Source, n: u32, scales: bool) -> PerChannel 
 
 fn linear(wide: bool, epilogue: Epilogue, n: u32, k: u32, scales: bool) {
     check(gpu(), &format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
-        let mut s = Source::new(u64::from(k) + u64::from(wide));
-        Op::Linear(Linear {
-            rows: 130,
-            k,
-            n,
-            x: input(b, wide, 130 * k),
-            weights: weights(b, n * k),
-            pack: Pack::RowMajor,
-            requant: requant(b, &mut s, n, scales),
-            out: b.destination(&mut s, epilogue, 130 * n),
-        })
+        let x = input(b, wide, 130 * k);
+        linear_op(b, x, epilogue, [130, n, k], scales)
     });
+}
+
+fn linear_op(b: &mut Builder, x: Act, epilogue: Epilogue, [rows, n, k]: [u32; 3], scales: bool) -> Op {
+    let mut s = Source::new(u64::from(k));
+    Op::Linear(Linear {
+        rows,
+        k,
+        n,
+        x,
+        weights: weights(b, n * k),
+        pack: Pack::RowMajor,
+        requant: requant(b, &mut s, n, scales),
+        out: b.destination(&mut s, epilogue, rows * n),
+    })
 }
 
 #[test]
@@ -136,30 +141,35 @@ fn groups_of_channels_of_many_frames() {
 fn matmul(wide: bool, transpose_b: bool, [m, n, k]: [u32; 3], out: DType) {
     let about = format!("{m} × {n} × {k}, wide {wide}, transposed {transpose_b}, to {out:?}");
     check(gpu(), &about, &[1, 9, 64], move |b| {
-        let s = &mut Source::new(u64::from(k));
-        let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
-        let mut requant = b.channels_from_scales(s, 3);
-        if wide {
-            requant = b.channels(s, 3, 1);
-        }
-        Op::MatMul(MatMul {
-            batch: 3,
-            m,
-            n,
-            k,
-            a: input(b, wide, m * 3 * k),
-            a_batch: k,
-            a_row: 3 * k,
-            b: b.input(&(0..b_rows * 3 * b_len).map(|at| mix(at, 5) as i8).collect::<Vec<_>>()),
-            b_batch: b_len,
-            b_row: 3 * b_len,
-            transpose_b,
-            out: b.act_out(out, 3 * m * n),
-            out_batch: n,
-            out_row: 3 * n,
-            requant,
-        })
+        let a = input(b, wide, m * 3 * k);
+        matmul_op(b, a, transpose_b, [m, n, k], out)
     });
+}
+
+fn matmul_op(b: &mut Builder, a: Act, transpose_b: bool, [m, n, k]: [u32; 3], out: DType) -> Op {
+    let s = &mut Source::new(u64::from(k));
+    let (b_rows, b_len) = if transpose_b { (n, k) } else { (k, n) };
+    let requant = match a {
+        Act::I16(_) => b.channels(s, 3, 1),
+        _ => b.channels_from_scales(s, 3),
+    };
+    Op::MatMul(MatMul {
+        batch: 3,
+        m,
+        n,
+        k,
+        a,
+        a_batch: k,
+        a_row: 3 * k,
+        b: b.input(&(0..b_rows * 3 * b_len).map(|at| mix(at, 5) as i8).collect::<Vec<_>>()),
+        b_batch: b_len,
+        b_row: 3 * b_len,
+        transpose_b,
+        out: b.act_out(out, 3 * m * n),
+        out_batch: n,
+        out_row: 3 * n,
+        requant,
+    })
 }
 
 #[test]
@@ -169,4 +179,32 @@ fn activations_by_activations_take_every_tile() {
     matmul(false, false, [140, 64, 50], DType::I8);
     matmul(true, false, [140, 64, 51], DType::I8);
     matmul(true, true, [70, 66, 35], DType::I16);
+}
+
+/// Rows of `MAX_K` zeros but for the last ones.
+fn ends(b: &mut Builder, wide: bool, rows: u32) -> Act {
+    let values = (0..rows * MAX_K).map(|at| if at % MAX_K < MAX_K - 4 { 0 } else { mix(at, 6) });
+    if wide {
+        Act::I16(b.input(&values.map(|value| value as i16).collect::<Vec<_>>()))
+    } else {
+        Act::I8(b.input(&values.map(|value| value as i8).collect::<Vec<_>>()))
+    }
+}
+
+/// One invocation makes the four results of a word.
+#[test]
+fn results_of_a_word_take_the_last_of_the_most_inputs() {
+    for wide in [false, true] {
+        check(gpu(), &format!("the deepest Linear, wide {wide}"), &[1], move |b| {
+            let x = ends(b, wide, 2);
+            linear_op(b, x, Epilogue::I8, [2, 2, MAX_K], true)
+        });
+        for transpose_b in [false, true] {
+            let about = format!("the deepest MatMul, wide {wide}, transposed {transpose_b}");
+            check(gpu(), &about, &[1], move |b| {
+                let a = ends(b, wide, 6);
+                matmul_op(b, a, transpose_b, [2, 2, MAX_K], DType::I8)
+            });
+        }
+    }
 }

@@ -1,4 +1,7 @@
 //! Kernels for every shape that the checker admits: an invocation makes the results of one word.
+//!
+//! Drivers in software end an invocation's loops after 2¹⁶ rounds in all. Four results of 65,536
+//! inputs are as many words, so a round takes two.
 
 /// A row of activations by weights of constants.
 pub(super) const LINEAR: &str = "
@@ -8,23 +11,28 @@ fn element(index: u32) -> i32 {
     let record = P.requant + channel * 4u;
     let bias = constant_i32(record);
     let x = P.x + row * P.k * X_BYTES;
-    var low = 0;
-    var high = 0;
-    for (var i = 0u; i < P.k_words; i++) {
-        let w = constants[P.weights + i * P.columns + channel];
-        if (X_BYTES == 1u) {
-            low += dot4I8Packed(load_4(x + i * 4u), w);
-        } else {
-            let parts = split_i16(load_4(x + i * 8u), load_4(x + i * 8u + 4u));
-            high += dot4I8Packed(parts.x, w);
-            low += dot4I8Packed(parts.y, w);
+    var sums = vec2<i32>();
+    for (var i = 0u; i < P.k_words; i += 2u) {
+        sums += products(x, channel, i);
+        if (i + 1u < P.k_words) {
+            sums += products(x, channel, i + 1u);
         }
     }
-    var z = low + bias;
+    var z = sums.x + bias;
     if (X_BYTES == 2u) {
-        z = join_i16(high, low, constant_i32(record + 3u), bias);
+        z = join_i16(sums.y, sums.x, constant_i32(record + 3u), bias);
     }
     return result(z, record, index);
+}
+
+// Of word number `i` of a row: by the low bytes, and by the high ones of int16.
+fn products(x: u32, channel: u32, i: u32) -> vec2<i32> {
+    let w = constants[P.weights + i * P.columns + channel];
+    if (X_BYTES == 1u) {
+        return vec2<i32>(dot4I8Packed(load_4(x + i * 4u), w), 0);
+    }
+    let parts = split_i16(load_4(x + i * 8u), load_4(x + i * 8u + 4u));
+    return vec2<i32>(dot4I8Packed(parts.y, w), dot4I8Packed(parts.x, w));
 }
 ";
 
@@ -47,8 +55,11 @@ fn element(index: u32) -> i32 {
             let x = left + across;
             if (y < P.in_height && x < P.in_width) {
                 let at = first + (y * P.in_width + x) * P.in_channels;
-                for (var i = 0u; i < P.run_words; i++) {
+                for (var i = 0u; i < P.run_words; i += 2u) {
                     z += dot4I8Packed(load_4(at + i * 4u), constants[w + i * P.columns]);
+                    if (i + 1u < P.run_words) {
+                        z += dot4I8Packed(load_4(at + i * 4u + 4u), constants[w + (i + 1u) * P.columns]);
+                    }
                 }
             }
             w += P.run_words * P.columns;
@@ -67,31 +78,37 @@ fn element(index: u32) -> i32 {
     let row = (index / P.row_step) % P.m;
     let a = P.a + (batch * P.a_batch + row * P.a_row) * X_BYTES;
     let b = P.b + batch * P.b_batch + select(column, column * P.b_row, TRANSPOSED == 1u);
-    var low = 0;
-    var high = 0;
-    var sum = 0;
-    for (var i = 0u; i < P.k; i += 4u) {
-        let w = first_bytes(four_of_b(b, i), P.k - i);
-        if (X_BYTES == 1u) {
-            low += dot4I8Packed(load_4(a + i), w);
-        } else {
-            let parts = split_i16(load_4(a + i * 2u), load_4(a + i * 2u + 4u));
-            high += dot4I8Packed(parts.x, w);
-            low += dot4I8Packed(parts.y, w);
-            sum += dot4I8Packed(0x01010101u, w);
+    var sums = vec3<i32>();
+    for (var i = 0u; i < P.k; i += 8u) {
+        sums += products(a, b, i);
+        if (i + 4u < P.k) {
+            sums += products(a, b, i + 4u);
         }
     }
+    var z = sums.x;
     if (X_BYTES == 2u) {
-        low = join_i16(high, low, sum * 128, 0);
+        z = join_i16(sums.y, sums.x, sums.z * 128, 0);
     }
-    return result(low, P.requant + batch * 4u, index);
+    return result(z, P.requant + batch * 4u, index);
+}
+
+// Of four elements from number `i` on: by the low bytes of A, by the high ones of int16, and the
+// sum of B.
+fn products(a: u32, b: u32, i: u32) -> vec3<i32> {
+    let w = first_bytes(four_of_b(b, i), P.k - i);
+    if (X_BYTES == 1u) {
+        return vec3<i32>(dot4I8Packed(load_4(a + i), w), 0, 0);
+    }
+    let parts = split_i16(load_4(a + i * 2u), load_4(a + i * 2u + 4u));
+    let sum = dot4I8Packed(0x01010101u, w);
+    return vec3<i32>(dot4I8Packed(parts.y, w), dot4I8Packed(parts.x, w), sum);
 }
 
 fn four_of_b(b: u32, i: u32) -> u32 {
     if (TRANSPOSED == 1u) {
         return load_4(b + i);
     }
-    // Without a loop: drivers in software end an invocation's loops after 2¹⁶ rounds in all.
+    // Without a loop, whose rounds would count.
     var word = load_u8(b + i * P.b_row);
     if (i + 1u < P.k) {
         word |= load_u8(b + (i + 1u) * P.b_row) << 8u;
