@@ -14,7 +14,7 @@ mod portable;
 mod split;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
-mod x86;
+mod vector;
 
 pub use peak::Peak;
 pub use portable::Portable;
@@ -31,7 +31,7 @@ type Split<K> = K;
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
 #[cfg(target_arch = "x86_64")]
 pub static KERNEL_SETS: &[KernelSet] = &{
-    let [amx, avx512vnni, avxvnni, avx2] = x86::KERNEL_SETS;
+    let [amx, avx512vnni, avxvnni, avx2] = vector::KERNEL_SETS;
     [amx, avx512vnni, avxvnni, avx2, PORTABLE]
 };
 

@@ -24,7 +24,7 @@ impl Peak {
 }
 
 #[cfg(target_arch = "x86_64")]
-static PEAKS: &[Peak] = &crate::x86::PEAKS;
+static PEAKS: &[Peak] = &crate::vector::PEAKS;
 
 #[cfg(not(target_arch = "x86_64"))]
 static PEAKS: &[Peak] = &[];

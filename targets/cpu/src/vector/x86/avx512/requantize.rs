@@ -13,11 +13,11 @@ use quant::ops::{LinearOut, Residual};
 use super::Avx512;
 use crate::portable::epilogue::{self, put};
 use crate::portable::requantize::Multipliers;
-use crate::x86::isa::{LANES, Requantize};
+use crate::vector::isa::{LANES, Requantize};
 
 /// Multipliers `mantissa / 2^(32 + shift)` of sixteen values, where each shift is at least 1.
 #[derive(Clone, Copy)]
-pub(in crate::x86) struct HighHalf {
+pub(in crate::vector::x86) struct HighHalf {
     mantissa: __m512i,
     /// Half of what is shifted out.
     half: __m512i,
@@ -31,7 +31,7 @@ impl HighHalf {
     ///
     /// Where AVX-512 F is.
     #[inline(always)]
-    pub(in crate::x86) unsafe fn uniform(mantissa: i32, shift: u8) -> Self {
+    pub(in crate::vector::x86) unsafe fn uniform(mantissa: i32, shift: u8) -> Self {
         let shift = u32::from(shift & 63).saturating_sub(32);
         // SAFETY: as the caller vouches.
         unsafe {
@@ -49,7 +49,7 @@ impl HighHalf {
     ///
     /// Where AVX-512 F is.
     #[inline(always)]
-    pub(in crate::x86) unsafe fn apply(self, z: __m512i) -> __m512i {
+    pub(in crate::vector::x86) unsafe fn apply(self, z: __m512i) -> __m512i {
         // SAFETY: as the caller vouches.
         unsafe {
             let odd = |x| _mm512_shuffle_epi32::<0xf5>(x);
@@ -69,7 +69,7 @@ impl HighHalf {
 ///
 /// Where AVX-512 BW is.
 #[inline(always)]
-pub(in crate::x86) unsafe fn narrow([a, b, c, d]: [__m512i; 4]) -> __m512i {
+pub(in crate::vector::x86) unsafe fn narrow([a, b, c, d]: [__m512i; 4]) -> __m512i {
     // SAFETY: as the caller vouches.
     unsafe { _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)) }
 }

@@ -9,10 +9,10 @@ use quant::ops::{self, LinearArgs, LinearOut};
 use quant::pack::Pack;
 
 use super::Avx512Vnni;
-use super::compiled::Compiled;
-use super::conv2d::Windows;
-use super::source::{Input, Source};
 use crate::portable::loops;
+use crate::vector::compiled::Compiled;
+use crate::vector::conv2d::Windows;
+use crate::vector::source::{Input, Source};
 
 /// Methods as AVX-512 has them.
 macro_rules! by_avx512 {

@@ -7,9 +7,9 @@ use core::arch::x86_64::{
     _mm512_set1_epi8, _mm512_setzero_si512,
 };
 
-use super::compiled::Compiled;
 use super::{Amx, Avx2, Avx512Vnni, AvxVnni};
 use crate::peak::Peak;
+use crate::vector::compiled::Compiled;
 
 /// A row for each kernel set.
 pub(crate) const PEAKS: [Peak; 4] = [

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 
 use quant::slice::chunks_mut;
 
-use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use crate::vector::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
 
 /// 256 bits.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 };
 
 use super::{Avx512, WIDTH, first};
-use crate::x86::isa::{Exponentials, Lookup};
+use crate::vector::isa::{Exponentials, Lookup};
 
 /// 256 bytes in four registers.
 #[derive(Clone, Copy)]

@@ -100,20 +100,20 @@ macro_rules! compiled {
             use quant::ops::{self, LinearArgs, LinearOut};
 
             use crate::portable::{self, loops};
-            use crate::x86::isa::{LANES, Lookup};
-            use crate::x86::conv2d::conv2d;
-            use crate::x86::linear::linear;
-            use crate::x86::matmul::matmul;
-            use crate::x86::shiftmax::shiftmax;
-            use crate::x86::source::{Bytes, Input, Source};
-            use crate::x86::attention::{MAX_HEAD_DIM, attention};
+            use crate::vector::isa::{LANES, Lookup};
+            use crate::vector::conv2d::conv2d;
+            use crate::vector::linear::linear;
+            use crate::vector::matmul::matmul;
+            use crate::vector::shiftmax::shiftmax;
+            use crate::vector::source::{Bytes, Input, Source};
+            use crate::vector::attention::{MAX_HEAD_DIM, attention};
 
             // SAFETY: every instruction that the functions are compiled for is looked for.
             unsafe impl Compiled for $set {
                 const NAME: &'static str = $name;
 
                 fn is_available() -> bool {
-                    $(std::is_x86_feature_detected!($feature))&&+
+                    $(is_detected!($feature))&&+
                 }
 
                 #[target_feature(enable = $features)]

@@ -1,33 +1,21 @@
 //! Kernels for x86-64.
 //!
-//! Products are written over [`Isa`](isa::Isa), which each instruction set implements, look-ups over
-//! [`Lookup`](isa::Lookup), and epilogues over [`Requantize`](isa::Requantize); all else is safe code in
-//! loops that the compiler turns into vectors. Both are inlined into the functions of a [`Compiled`],
-//! which are compiled for its instructions, and a [`Set`] calls those where the CPU and the system offer
-//! them. [`Amx`] is a [`Compiled`] of its own: its products are those of tiles.
+//! [`Amx`] is a [`Compiled`] of its own: its products are those of tiles.
 
 mod amx;
-mod attention;
 mod avx2;
 mod avx512;
-#[macro_use]
-mod compiled;
-mod conv2d;
-mod isa;
-mod linear;
-mod matmul;
 mod peak;
-mod set;
-mod shiftmax;
-mod source;
+
+use std::is_x86_feature_detected as is_detected;
 
 use amx::Amx;
-use compiled::Compiled;
 pub(crate) use peak::PEAKS;
 use quant::KernelSet;
-use set::Set;
 
 use crate::Split;
+use crate::vector::compiled::Compiled;
+use crate::vector::set::Set;
 
 /// The rows of this architecture, the fastest first.
 pub(crate) const KERNEL_SETS: [KernelSet; 4] = [

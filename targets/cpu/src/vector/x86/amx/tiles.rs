@@ -7,7 +7,7 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use crate::x86::isa::{LANES, Weights};
+use crate::vector::isa::{LANES, Weights};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 16;

@@ -1,7 +1,7 @@
 //! Attention by tiles: sixteen queries at a time from their scores to their outputs.
 //!
 //! Sixteen keys are the panel of a tile, as are the values of 64 keys for sixteen channels. The bytes
-//! of a probability go unsigned into the products, as in [`x86::attention`](crate::x86::attention).
+//! of a probability go unsigned into the products, as in [`vector::attention`](crate::vector::attention).
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
@@ -14,9 +14,9 @@ use quant::ops::{AttentionArgs, ChannelsRef};
 use quant::slice::{window, window_mut};
 
 use super::tiles::{BYTES, CHANNELS, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
-use crate::x86::attention::shiftmax;
-use crate::x86::avx512::{Avx512, HighHalf, first, narrow};
-use crate::x86::isa::{Exponentials, GROUP, LANES};
+use crate::vector::attention::shiftmax;
+use crate::vector::isa::{Exponentials, GROUP, LANES};
+use crate::vector::x86::avx512::{Avx512, HighHalf, first, narrow};
 
 /// Most keys.
 const MAX_KEYS: usize = 640;

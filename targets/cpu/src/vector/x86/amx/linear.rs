@@ -7,11 +7,11 @@ use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
 
 use super::tiles::{BYTES, CHANNELS, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
-use crate::x86::avx2::Avx2;
-use crate::x86::avx512::Avx512;
-use crate::x86::isa::{GROUP, LANES, Weights};
-use crate::x86::linear::{Block, store};
-use crate::x86::source::Source;
+use crate::vector::isa::{GROUP, LANES, Weights};
+use crate::vector::linear::{Block, store};
+use crate::vector::source::Source;
+use crate::vector::x86::avx2::Avx2;
+use crate::vector::x86::avx512::Avx512;
 
 /// Inputs that are staged at once, in whole tiles.
 const STAGE: usize = 2048;

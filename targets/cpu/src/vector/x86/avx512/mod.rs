@@ -7,7 +7,7 @@ use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
 };
 
-use super::isa::{GROUP, Isa, LANES, Weights};
+use crate::vector::isa::{GROUP, Isa, LANES, Weights};
 pub(super) use requantize::{HighHalf, narrow};
 
 /// Bytes of a register.

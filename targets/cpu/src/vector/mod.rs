@@ -1,0 +1,23 @@
+//! Kernels over vectors of bytes, a module for each architecture.
+//!
+//! Products are written over [`Isa`](isa::Isa), which each instruction set implements, look-ups over
+//! [`Lookup`](isa::Lookup), and epilogues over [`Requantize`](isa::Requantize); all else is safe code in
+//! loops that the compiler turns into vectors. Both are inlined into the functions of a
+//! [`Compiled`](compiled::Compiled), which are compiled for its instructions, and a [`Set`](set::Set)
+//! calls those where the CPU and the system offer them.
+
+mod attention;
+#[macro_use]
+mod compiled;
+mod conv2d;
+mod isa;
+mod linear;
+mod matmul;
+mod set;
+mod shiftmax;
+mod source;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{KERNEL_SETS, PEAKS};
