@@ -5,14 +5,14 @@
 #![no_std]
 #![deny(clippy::float_arithmetic)]
 
-#[cfg(any(test, target_arch = "x86_64", feature = "threads"))]
+#[cfg(any(test, target_arch = "aarch64", target_arch = "x86_64", feature = "threads"))]
 extern crate std;
 
 mod peak;
 mod portable;
 #[cfg(feature = "threads")]
 mod split;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 #[allow(unsafe_code)]
 mod vector;
 
@@ -35,8 +35,15 @@ pub static KERNEL_SETS: &[KernelSet] = &{
     [amx, avx512vnni, avxvnni, avx2, PORTABLE]
 };
 
+/// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
+#[cfg(target_arch = "aarch64")]
+pub static KERNEL_SETS: &[KernelSet] = &{
+    let [i8mm, dotprod, neon] = vector::KERNEL_SETS;
+    [i8mm, dotprod, neon, PORTABLE]
+};
+
 /// The kernel sets for CPUs.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 pub static KERNEL_SETS: &[KernelSet] = &[PORTABLE];
 
 const PORTABLE: KernelSet = KernelSet::of::<Split<Portable>>(|| true);

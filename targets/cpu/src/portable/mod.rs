@@ -71,7 +71,7 @@ macro_rules! loops {
         }
     };
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 pub(crate) use loops;
 
 /// The methods of [`loops`] as functions of this module.

@@ -1,15 +1,15 @@
 //! Attention: scores of many queries against packed keys, Shiftmax by byte tables, then P·V with the
 //! probabilities split in two bytes.
 //!
-//! The bytes `h` and `l` of a probability `p = 256·h + l` go unsigned into the products, so that
-//! `Σ p·v = 256·Σ h·v + Σ l·v`, exact modulo 2³², and the sum is below 2²².
+//! The bytes `h` and `l` of a probability `p = 256·h + l` are unsigned activations of the products, so
+//! that `Σ p·v = 256·Σ h·v + Σ l·v`, exact modulo 2³², and the sum is below 2²².
 
 use quant::Fault;
 use quant::ops::{AttentionArgs, ChannelsRef, LinearOut};
 use quant::slice::{window, window_mut};
 
-use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
-use super::linear::{Panels, STAGE, Staged, products, tile};
+use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, STAGE, Staged, Weights};
+use super::linear::{Panels, products};
 use super::shiftmax::statistics;
 use super::source::Dense;
 use crate::portable::requantize::Multipliers;
@@ -199,7 +199,9 @@ unsafe fn weigh<I: Isa + Requantize, const R: usize, const P: usize, const C: us
             while key < keys {
                 let len = (keys - key).min(DEPTH * GROUP);
                 pack_values(head, (key, len), (channel, found), &mut packed)?;
-                let panels: [&[Weights]; P] = core::array::from_fn(|p| &packed[p][..len.div_ceil(GROUP)]);
+                let panels = core::array::from_fn(|p| &packed[p][..len.div_ceil(GROUP)]);
+                // SAFETY: as the caller vouches.
+                let panels = unsafe { Panels::<P>::of_unsigned::<I>(panels) };
                 let mut row = 0;
                 while row < queries {
                     let rows = (queries - row).min(R);
@@ -207,10 +209,11 @@ unsafe fn weigh<I: Isa + Requantize, const R: usize, const P: usize, const C: us
                         for (r, staged) in staged.iter_mut().enumerate().take(rows) {
                             let at = 2 * keys * (query + row + r) + part + key;
                             let from = window(bytes, at, len)?;
-                            staged.as_flattened_mut()[..len].copy_from_slice(from);
+                            let staged = &mut staged.as_flattened_mut()[..len];
+                            staged.iter_mut().zip(from).for_each(|(to, from)| *to = from ^ I::FLIP ^ 0x80);
                         }
                         // SAFETY: as the caller vouches.
-                        unsafe { add::<I, R, P, C>(&mut sums[row..row + rows], &staged, panels, scale) };
+                        unsafe { add::<I, R, P, C>(&mut sums[row..row + rows], &staged, &panels, scale) };
                     }
                     row += rows;
                 }
@@ -239,13 +242,13 @@ unsafe fn weigh<I: Isa + Requantize, const R: usize, const P: usize, const C: us
 unsafe fn add<I: Isa, const R: usize, const P: usize, const C: usize>(
     sums: &mut [[i32; C]],
     x: &[Staged; R],
-    panels: [&[Weights]; P],
+    panels: &Panels<'_, P>,
     scale: i32,
 ) {
     // SAFETY: as the caller vouches.
     unsafe {
-        let mut products = [[I::sums(&[0; LANES]); P]; R];
-        tile::<I, R, P>(&mut products, x, panels);
+        let mut products = [core::array::from_fn(|p| I::sums(&panels.start[p])); R];
+        I::tile(&mut products, x, panels.panels);
         for (sums, products) in sums.iter_mut().zip(products) {
             for (sums, products) in sums.chunks_exact_mut(LANES).zip(products) {
                 for (sum, product) in sums.iter_mut().zip(I::values(products)) {

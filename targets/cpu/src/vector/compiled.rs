@@ -35,11 +35,22 @@ macro_rules! declared {
 }
 
 /// The portable loops, compiled for `features`: what they are made of is inlined into them.
+#[cfg(not(target_arch = "aarch64"))]
 macro_rules! compiled_loops {
     ($features:literal $($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         #[target_feature(enable = $features)]
         unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {
             portable::$name($($arg),*)
+        }
+    )*};
+}
+
+/// The portable loops, which are compiled for NEON, as all of AArch64 is.
+#[cfg(target_arch = "aarch64")]
+macro_rules! compiled_loops {
+    ($features:literal $($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {
+            quant::Kernels::$name(&mut crate::Portable, $($arg),*)
         }
     )*};
 }

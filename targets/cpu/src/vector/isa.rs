@@ -10,8 +10,13 @@ pub(super) const LANES: usize = 16;
 /// Inputs of a group.
 pub(super) const GROUP: usize = 4;
 
+/// Inputs that are staged at once.
+pub(super) const STAGE: usize = 2048;
+
 /// Weights of one group of a panel: four of each channel in turn.
 pub(super) type Weights = [i8; LANES * GROUP];
+/// A row of activations as the products take it.
+pub(super) type Staged = [[u8; GROUP]; STAGE / GROUP];
 
 /// Four-way products of int8 with the weights of a panel.
 ///
@@ -23,6 +28,10 @@ pub(super) unsafe trait Isa: Copy {
     /// Turns the sign of activations: 0x80 where the instructions multiply unsigned by signed
     /// bytes, so that an activation `x` is given as `x + 128`; 0 where they take it as it is.
     const FLIP: u8;
+
+    /// Whether unsigned activations are taken, too, and weights of −128. Their sign is turned where
+    /// that of signed ones is not: `x` is given as `x − 128` where the instructions multiply signed bytes.
+    const TAKES_UNSIGNED: bool;
 
     /// An int32 sum for each channel of a panel, in registers.
     type Sums: Copy;
@@ -48,6 +57,35 @@ pub(super) unsafe trait Isa: Copy {
     ///
     /// As the trait says.
     unsafe fn dot(sums: Self::Sums, x: [u8; GROUP], w: &Weights) -> Self::Sums;
+
+    /// `sums[r][p] += Σ x[r] · w[p]` over all groups of `w`, whose panels have equally many.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn tile<const R: usize, const P: usize>(
+        sums: &mut [[Self::Sums; P]; R],
+        x: &[Staged; R],
+        w: [&[Weights]; P],
+    ) {
+        let mut local = *sums;
+        for g in 0..groups(&w) {
+            for (row, sums) in x.iter().zip(&mut local) {
+                for (sum, panel) in sums.iter_mut().zip(&w) {
+                    // SAFETY: `g` is below the number of groups of every panel and of a staged row.
+                    unsafe { *sum = Self::dot(*sum, *row.get_unchecked(g), panel.get_unchecked(g)) };
+                }
+            }
+        }
+        *sums = local;
+    }
+}
+
+/// Groups that all panels of `w` have, of those of a staged row.
+#[inline(always)]
+pub(super) fn groups<const P: usize>(w: &[&[Weights]; P]) -> usize {
+    w.iter().map(|panel| panel.len()).min().unwrap_or(0).min(STAGE / GROUP)
 }
 
 /// Tables of 256 bytes.
@@ -139,8 +177,10 @@ pub(super) unsafe trait Requantize {
 pub(super) struct Exponentials<'a> {
     pub(super) values: &'a [u32; 256],
     /// Their bytes, the lowest first.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AVX-512 looks bytes up"))]
     pub(super) planes: [[u8; 256]; 4],
     /// Planes that are not all zeros, which are the first ones.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AVX-512 looks bytes up"))]
     pub(super) used: usize,
 }
 

@@ -6,45 +6,17 @@ use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
 use quant::slice::{chunks, window};
 
-use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, STAGE, Staged, Weights};
 use super::source::{Input, Source};
 use crate::portable::requantize::Multipliers;
-
-/// Inputs that are staged at once.
-pub(super) const STAGE: usize = 2048;
-
-/// A row of activations as the products take it.
-pub(super) type Staged = [[u8; GROUP]; STAGE / GROUP];
-
-/// `sums[r][p] += Σ x[r] · w[p]` over all groups of `w`, whose panels have equally many.
-///
-/// # Safety
-///
-/// As [`Isa`] says.
-#[inline(always)]
-pub(super) unsafe fn tile<I: Isa, const R: usize, const P: usize>(
-    sums: &mut [[I::Sums; P]; R],
-    x: &[Staged; R],
-    w: [&[Weights]; P],
-) {
-    let groups = w.iter().map(|panel| panel.len()).min().unwrap_or(0).min(STAGE / GROUP);
-    let mut local = *sums;
-    for g in 0..groups {
-        for (row, sums) in x.iter().zip(&mut local) {
-            for (sum, panel) in sums.iter_mut().zip(&w) {
-                // SAFETY: `g` is below the number of groups of every panel and of a staged row.
-                unsafe { *sum = I::dot(*sum, *row.get_unchecked(g), panel.get_unchecked(g)) };
-            }
-        }
-    }
-    *sums = local;
-}
 
 /// Panels, and where their sums start: at the bias, less what the turned sign of activations adds.
 #[repr(C, align(64))]
 pub(super) struct Panels<'a, const P: usize> {
     pub(super) start: [[i32; LANES]; P],
     pub(super) panels: [&'a [Weights]; P],
+    /// Where the sums of unsigned activations start, without a bias.
+    start_of_unsigned: [[i32; LANES]; P],
 }
 
 impl<'a, const P: usize> Panels<'a, P> {
@@ -53,19 +25,33 @@ impl<'a, const P: usize> Panels<'a, P> {
     /// As [`Isa`] says.
     #[inline(always)]
     pub(super) unsafe fn new<I: Isa>(panels: [&'a [Weights]; P], bias: [[i32; LANES]; P]) -> Self {
-        let mut start = bias;
-        for (start, panel) in start.iter_mut().zip(&panels) {
-            // SAFETY: as the caller vouches.
-            let excess = unsafe { excess::<I>(panel) };
-            start.iter_mut().zip(excess).for_each(|(start, excess)| *start = start.wrapping_sub(excess));
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let start_of_unsigned = match I::TAKES_UNSIGNED {
+                true => start::<I, P>(&panels, [[0; LANES]; P], I::FLIP ^ 0x80),
+                false => [[0; LANES]; P],
+            };
+            Self { panels, start: start::<I, P>(&panels, bias, I::FLIP), start_of_unsigned }
         }
-        Self { panels, start }
     }
 
-    /// The same for activations whose sign is not turned, without a bias.
+    /// For unsigned activations alone, without a bias.
+    ///
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
     #[inline(always)]
-    pub(super) fn without_bias(&self) -> Self {
-        Self { panels: self.panels, start: [[0; LANES]; P] }
+    pub(super) unsafe fn of_unsigned<I: Isa>(panels: [&'a [Weights]; P]) -> Self {
+        const { assert!(I::TAKES_UNSIGNED) };
+        // SAFETY: as the caller vouches.
+        let start = unsafe { start::<I, P>(&panels, [[0; LANES]; P], I::FLIP ^ 0x80) };
+        Self { panels, start, start_of_unsigned: start }
+    }
+
+    /// The same panels for unsigned activations, without a bias.
+    #[inline(always)]
+    pub(super) fn unsigned(&self) -> Self {
+        Self { start: self.start_of_unsigned, ..*self }
     }
 }
 
@@ -109,24 +95,32 @@ impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
     }
 }
 
-/// What the turned sign of activations adds to the sums of `panel`.
+/// `bias`, less what `flip` adds to the sums of `panels`.
 ///
 /// # Safety
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn excess<I: Isa>(panel: &[Weights]) -> [i32; LANES] {
-    if I::FLIP == 0 {
-        return [0; LANES];
+unsafe fn start<I: Isa, const P: usize>(
+    panels: &[&[Weights]; P],
+    mut bias: [[i32; LANES]; P],
+    flip: u8,
+) -> [[i32; LANES]; P] {
+    if flip == 0 {
+        return bias;
     }
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let mut sums = I::sums(&[0; LANES]);
-        for w in panel {
-            sums = I::dot(sums, [I::FLIP; GROUP], w);
-        }
-        I::values(sums)
+    for (bias, panel) in bias.iter_mut().zip(panels) {
+        // SAFETY: as the caller vouches.
+        let excess = unsafe {
+            let mut sums = I::sums(&[0; LANES]);
+            for w in *panel {
+                sums = I::dot(sums, [flip; GROUP], w);
+            }
+            I::values(sums)
+        };
+        bias.iter_mut().zip(excess).for_each(|(bias, excess)| *bias = bias.wrapping_sub(excess));
     }
+    bias
 }
 
 /// `count` rows of `input` by all channels of `args`, `R` rows by `P` panels at a time; `C` is
@@ -240,7 +234,7 @@ pub(super) unsafe fn products<I: Isa, const R: usize, const P: usize, const C: u
             }
             let groups = at / GROUP..(at + len).div_ceil(GROUP);
             let parts = panels.panels.map(|panel| panel.get(groups.clone()).unwrap_or(&[]));
-            tile::<I, R, P>(&mut sums, staged.first_chunk().ok_or(Fault::Bounds)?, parts);
+            I::tile(&mut sums, staged.first_chunk().ok_or(Fault::Bounds)?, parts);
             at += len;
         }
         let mut values = [[0; C]; R];

@@ -4,8 +4,8 @@ use quant::Fault;
 use quant::ops::{LinearOut, MatMulArgs, Tensor, TensorMut};
 use quant::slice::window;
 
-use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, Weights};
-use super::linear::{Block, Panels, STAGE, Staged, rows, store};
+use super::isa::{GROUP, Isa, LANES, Lookup, Requantize, STAGE, Staged, Weights};
+use super::linear::{Block, Panels, rows, store};
 use super::source::{Bytes, Dense, Input, Words};
 use crate::portable::requantize::Multipliers;
 

@@ -6,9 +6,12 @@
 //! [`Compiled`](compiled::Compiled), which are compiled for its instructions, and a [`Set`](set::Set)
 //! calls those where the CPU and the system offer them.
 
-mod attention;
 #[macro_use]
 mod compiled;
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod attention;
 mod conv2d;
 mod isa;
 mod linear;
@@ -19,5 +22,7 @@ mod source;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{KERNEL_SETS, PEAKS};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{KERNEL_SETS, PEAKS};

@@ -3,8 +3,8 @@
 use quant::Fault;
 use quant::slice::window;
 
-use super::isa::Isa;
-use super::linear::{Block, Staged, products};
+use super::isa::{Isa, Staged};
+use super::linear::{Block, products};
 
 /// Rows of activations of one byte.
 pub(super) trait Source {
@@ -13,6 +13,7 @@ pub(super) trait Source {
 
     /// Whether rows lie in memory: from the first element of row number `row` on, and elements from
     /// one row to the next.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AMX reads rows where they lie"))]
     fn in_memory(&self, _row: usize) -> Option<(&[i8], usize)> {
         None
     }
@@ -117,9 +118,10 @@ impl Source for High<'_> {
 
 impl Source for Low<'_> {
     #[inline(always)]
-    fn stage(&self, row: usize, first: usize, _: u8, to: &mut [u8]) -> Result<(), Fault> {
+    fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
         let x = window(self.0.x, row * self.0.stride + first, to.len())?;
-        to.iter_mut().zip(x).for_each(|(to, &x)| *to = x as u8);
+        // `flip` is that of signed activations.
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = x as u8 ^ flip ^ 0x80);
         Ok(())
     }
 }
@@ -133,11 +135,11 @@ impl Input for Words<'_> {
         at: (usize, usize),
         staged: &mut [Staged],
     ) -> Result<[[i32; C]; R], Fault> {
-        const { assert!(I::FLIP == 0x80) };
+        const { assert!(I::TAKES_UNSIGNED) };
         // SAFETY: as the caller vouches.
         let (high, low) = unsafe {
             let high = products::<I, R, P, C>(&block.panels, block.k, &High(self), at, staged)?;
-            (high, products::<I, R, P, C>(&block.panels.without_bias(), block.k, &Low(self), at, staged)?)
+            (high, products::<I, R, P, C>(&block.panels.unsigned(), block.k, &Low(self), at, staged)?)
         };
         let mut sums = [[0; C]; R];
         for (sums, (high, low)) in sums.iter_mut().zip(high.iter().zip(&low)) {

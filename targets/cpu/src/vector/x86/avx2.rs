@@ -75,6 +75,7 @@ macro_rules! two_registers {
 // SAFETY: every instruction is one of AVX2.
 unsafe impl Isa for Avx2 {
     const FLIP: u8 = 0;
+    const TAKES_UNSIGNED: bool = false;
     two_registers!();
 
     /// `|x| · (w with the sign of x)`: two products stay within 2 · 128 · 127 < 2¹⁵, for weights
@@ -97,6 +98,7 @@ unsafe impl Isa for Avx2 {
 // SAFETY: every instruction is one of AVX2.
 unsafe impl Isa for Avx2Unsigned {
     const FLIP: u8 = 0x80;
+    const TAKES_UNSIGNED: bool = true;
     two_registers!();
 
     /// The highest bit of `x` and the seven others apart: two products stay within −2 · 128 · 128 and
@@ -118,6 +120,7 @@ unsafe impl Isa for Avx2Unsigned {
 // SAFETY: every instruction is one of AVX2 or AVX-VNNI.
 unsafe impl Isa for AvxVnni {
     const FLIP: u8 = 0x80;
+    const TAKES_UNSIGNED: bool = true;
     two_registers!();
 
     #[inline(always)]

@@ -26,6 +26,7 @@ pub(super) struct Avx512;
 // SAFETY: every instruction is one of AVX-512 F or VNNI.
 unsafe impl Isa for Avx512 {
     const FLIP: u8 = 0x80;
+    const TAKES_UNSIGNED: bool = true;
     type Sums = __m512i;
 
     #[inline(always)]
