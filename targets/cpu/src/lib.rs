@@ -12,7 +12,11 @@ mod peak;
 mod portable;
 #[cfg(feature = "threads")]
 mod split;
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(any(
+    target_arch = "aarch64",
+    target_arch = "x86_64",
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
 #[allow(unsafe_code)]
 mod vector;
 
@@ -42,8 +46,19 @@ pub static KERNEL_SETS: &[KernelSet] = &{
     [i8mm, dotprod, neon, PORTABLE]
 };
 
+/// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub static KERNEL_SETS: &[KernelSet] = &{
+    let [simd128] = vector::KERNEL_SETS;
+    [simd128, PORTABLE]
+};
+
 /// The kernel sets for CPUs.
-#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+#[cfg(not(any(
+    target_arch = "aarch64",
+    target_arch = "x86_64",
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
 pub static KERNEL_SETS: &[KernelSet] = &[PORTABLE];
 
 const PORTABLE: KernelSet = KernelSet::of::<Split<Portable>>(|| true);

@@ -71,7 +71,11 @@ macro_rules! loops {
         }
     };
 }
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(any(
+    target_arch = "aarch64",
+    target_arch = "x86_64",
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
 pub(crate) use loops;
 
 /// The methods of [`loops`] as functions of this module.

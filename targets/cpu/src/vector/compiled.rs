@@ -35,7 +35,7 @@ macro_rules! declared {
 }
 
 /// The portable loops, compiled for `features`: what they are made of is inlined into them.
-#[cfg(not(target_arch = "aarch64"))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "wasm32")))]
 macro_rules! compiled_loops {
     ($features:literal $($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         #[target_feature(enable = $features)]
@@ -45,8 +45,9 @@ macro_rules! compiled_loops {
     )*};
 }
 
-/// The portable loops, which are compiled for NEON, as all of AArch64 is.
-#[cfg(target_arch = "aarch64")]
+/// The portable loops, which are compiled for NEON, as all of AArch64 is, or for the vectors of
+/// WebAssembly, as the whole program is.
+#[cfg(any(target_arch = "aarch64", target_arch = "wasm32"))]
 macro_rules! compiled_loops {
     ($features:literal $($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {

@@ -19,10 +19,14 @@ mod matmul;
 mod set;
 mod shiftmax;
 mod source;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{KERNEL_SETS, PEAKS};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::KERNEL_SETS;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{KERNEL_SETS, PEAKS};
