@@ -53,7 +53,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "cross",
-        what: "the same results and conversions on AArch64, and on 32-bit Arm with --all; the GPU's crate checks",
+        what: "the same results on AArch64, on WebAssembly, and on 32-bit Arm with --all; the GPU's crate checks",
         release_only: false,
         run: cross,
     },
@@ -98,6 +98,9 @@ const FUZZ_SECONDS: u32 = 30;
 
 /// Seconds of threads under ThreadSanitizer in the tests of a release.
 const THREAD_SECONDS: u32 = 30;
+
+/// Compiles for WebAssembly with vectors.
+const SIMD128: &str = "-Ctarget-feature=+simd128";
 
 const MANIFESTS: &[&str] = &["Cargo.toml", "firmware/Cargo.toml", "fuzz/Cargo.toml"];
 
@@ -266,7 +269,21 @@ fn cross(scope: Scope) -> Outcome {
             process::run(&mut cargo_once(&run))?;
         }
     }
+    on_wasm(&cases)?;
     gpu_elsewhere(scope)
+}
+
+/// The cases in a folder on WebAssembly in node, without vectors and with them: the kernels for them
+/// are compiled without a warning.
+fn on_wasm(cases: &str) -> Outcome {
+    const TARGET: [&str; 2] = ["--target", "wasm32-wasip1"];
+    let with = |flags, args: &[&[&str]]| {
+        process::run(cargo_once(&args.concat()).env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", flags))
+    };
+    let run = ["run", "--package", "shiftformer-test-run"];
+    with("", &[&run, &TARGET, &["--", cases]])?;
+    with(SIMD128, &[&run, &TARGET, &["--", cases]])?;
+    with(SIMD128, &[&["clippy", "--package", "shiftformer-cpu"], &TARGET, &["--", "-D", "warnings"]])
 }
 
 /// Of a release, ten threads under ThreadSanitizer, too.

@@ -80,6 +80,9 @@ const ARMV7: Kit = Kit {
     targets: &["armv7-unknown-linux-gnueabihf"],
 };
 
+/// WebAssembly, outside of a browser.
+const WASM: Kit = Kit { needs: &[Need { proof: "node", package: "nodejs" }], targets: &["wasm32-wasip1"] };
+
 /// Other systems with GPUs, for which the crate of the GPU is checked and not linked.
 const SYSTEMS: Kit = Kit { needs: &[], targets: GPU_SYSTEMS };
 
@@ -137,7 +140,7 @@ pub const fn for_python(scope: Scope) -> &'static [Kit] {
 
 /// What `cargo xtask test` needs.
 pub const FOR_A_CHANGE: &[Kit] =
-    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, MOBILE, PACKAGES, PYTHON];
+    &[HOST, GPU, FIRMWARE, EMULATORS, FIRMWARE_IN_C, AARCH64, WASM, MOBILE, PACKAGES, PYTHON];
 
 /// What `cargo xtask test --all` needs.
 pub const FOR_A_RELEASE: &[Kit] = &[
@@ -148,6 +151,7 @@ pub const FOR_A_RELEASE: &[Kit] = &[
     FIRMWARE_IN_C,
     AARCH64,
     ARMV7,
+    WASM,
     MOBILE,
     SYSTEMS,
     PACKAGES,

@@ -105,6 +105,9 @@ pub fn values(tensor: Tensor<'_>) -> Vec<i32> {
 /// The first output of `model` for each of `frames`, over `threads` threads.
 pub fn outputs(model: &Model<'_>, frames: &[Vec<u8>], kernels: &KernelSet, threads: usize) -> Vec<Vec<i32>> {
     let share = frames.len().div_ceil(threads).max(1);
+    if share >= frames.len() {
+        return one_thread(model, frames, kernels);
+    }
     std::thread::scope(|scope| {
         let work = |frames| move || one_thread(model, frames, kernels);
         let running: Vec<_> = frames.chunks(share).map(|part| scope.spawn(work(part))).collect();
