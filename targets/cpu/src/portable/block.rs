@@ -3,7 +3,6 @@
 //! Loops over blocks are `for` loops: the closures of `for_each` and its like are compiled before they
 //! are inlined, and then not for the instructions of the set that calls them.
 
-use quant::arith::{saturate_i8, saturate_i16};
 use quant::ops::{Tensor, TensorMut};
 
 /// Elements of a block.
@@ -39,8 +38,8 @@ pub(super) fn widen(from: Tensor<'_>, to: &mut [i32; BLOCK]) {
 #[inline(always)]
 pub(super) fn narrow(from: &[i32; BLOCK], out: &mut TensorMut<'_>) {
     match out {
-        TensorMut::I8(out) => each(from, out, |v| saturate_i8(v.into())),
-        TensorMut::I16(out) => each(from, out, |v| saturate_i16(v.into())),
+        TensorMut::I8(out) => each(from, out, |v| v.clamp(i8::MIN.into(), i8::MAX.into()) as i8),
+        TensorMut::I16(out) => each(from, out, |v| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16),
         TensorMut::I32(out) => each(from, out, |v| v),
     }
 }
@@ -52,7 +51,15 @@ fn each<X: Copy, Y>(from: &[X], to: &mut [Y], of: impl Fn(X) -> Y) {
     let (from, to) = (&from[..len], &mut to[..len]);
     // A whole block is a loop of fixed length.
     match (<&[X; BLOCK]>::try_from(from), <&mut [Y; BLOCK]>::try_from(&mut *to)) {
-        (Ok(from), Ok(to)) => to.iter_mut().zip(from).for_each(|(to, &v)| *to = of(v)),
-        _ => to.iter_mut().zip(from).for_each(|(to, &v)| *to = of(v)),
+        (Ok(from), Ok(to)) => {
+            for c in 0..BLOCK {
+                to[c] = of(from[c]);
+            }
+        }
+        _ => {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = of(from);
+            }
+        }
     }
 }

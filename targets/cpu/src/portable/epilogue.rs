@@ -1,9 +1,10 @@
 //! What linear layers and convolutions do with requantized values.
 
-use quant::arith::{MAX_SHIFT, Multiplier, saturate_i16};
+use quant::arith::saturate_i16;
 use quant::ops::{LinearOut, Residual};
 
-use super::requantize::{HIGH, to_i8, to_i16};
+use super::of_int16::OfInt16;
+use super::requantize::{to_i8, to_i16};
 
 /// Stores the first of `t`, as many as `out` takes. A table of `out` is left to the caller.
 #[inline(always)]
@@ -28,39 +29,15 @@ pub(crate) fn put<T: Copy, const C: usize>(out: &mut [T], values: &[T; C]) {
     }
 }
 
-/// A multiplier of int16 values, which leave 15 bits to the left: the high half of the product serves
-/// for smaller shifts.
-#[derive(Clone, Copy)]
-struct OfInt16 {
-    mantissa: i32,
-    shift: u32,
-}
-
-impl OfInt16 {
-    /// Where the shift allows it.
-    #[inline(always)]
-    fn new(multiplier: Multiplier) -> Option<Self> {
-        let shift = multiplier.shift + 15;
-        if !(HIGH..=MAX_SHIFT).contains(&shift) {
-            return None;
-        }
-        Some(Self { mantissa: multiplier.mantissa, shift: (shift - 32).into() })
-    }
-
-    #[inline(always)]
-    fn apply(self, v: i16) -> i32 {
-        let high = ((i64::from(i32::from(v) << 15) * i64::from(self.mantissa)) >> 32) as i32;
-        (high + ((1 << self.shift) >> 1)) >> self.shift
-    }
-}
-
 /// Adds the branch `t` to the stream `y`, as [`quant::ops::Add`].
 #[inline(always)]
 pub(crate) fn add(y: &mut [i16], t: &[i16], residual: &Residual) {
-    if let (Some(stream), Some(branch)) = (OfInt16::new(residual.stream), OfInt16::new(residual.branch)) {
+    let (stream, branch) = (OfInt16::new(residual.stream, 0), OfInt16::new(residual.branch, 0));
+    if let (Some(stream), Some(branch)) = (stream, branch) {
         for (y, &t) in y.iter_mut().zip(t) {
-            // Each is at most 2²⁹ in magnitude.
-            *y = saturate_i16((stream.apply(*y) + branch.apply(t)).into());
+            // Without a bias each is at most 2²⁹ + 2¹⁵ in magnitude.
+            let sum = stream.apply((*y).into()) + branch.apply(t.into());
+            *y = sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
         }
     } else {
         for (y, &t) in y.iter_mut().zip(t) {

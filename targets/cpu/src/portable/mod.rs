@@ -13,6 +13,7 @@ mod layer_norm;
 mod linear;
 mod mean_tokens;
 mod mul;
+mod of_int16;
 mod paired;
 mod permute;
 pub(crate) mod requantize;

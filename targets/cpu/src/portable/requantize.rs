@@ -2,15 +2,16 @@
 //! vectors of the instruction set that it compiles them for.
 
 use quant::Fault;
-use quant::arith::MAX_SHIFT;
+use quant::arith::{MAX_SHIFT, Multiplier};
 use quant::ops::{ChannelsRef, RequantizeArgs, Tensor, TensorMut};
 use quant::slice::window;
 
 use super::block::{BLOCK, blocks, magnitude, narrow, widen};
+use super::of_int16::{OfInt16, OfInt16s};
 
 /// Smallest shift at which the high half of a product and one rounding shift give the requantized
 /// value (see [`quant::arith`]).
-pub(super) const HIGH: u8 = 33;
+const HIGH: u8 = 33;
 
 /// Multipliers of `C` channels; those behind the last one are 0.
 pub(crate) struct Multipliers<const C: usize> {
@@ -107,7 +108,14 @@ pub(crate) fn requantize(
     out: &mut TensorMut<'_>,
 ) -> Result<(), Fault> {
     let rows = out.len().checked_div(args.width).unwrap_or(0);
+    let x = x.window(0, rows * args.width)?;
     if let ([bias], [mantissa], [shift]) = (args.bias, args.scale.mantissa, args.scale.shift) {
+        let one = OfInt16::new(Multiplier { mantissa: *mantissa, shift: *shift }, *bias);
+        match (one, x) {
+            (Some(one), Tensor::I8(x)) => return one_for_all(one, x, out),
+            (Some(one), Tensor::I16(x)) => return one_for_all(one, x, out),
+            (None, _) | (_, Tensor::I32(_)) => {}
+        }
         let scaling = Scaling::new(Multipliers::uniform(*mantissa, *shift), [*bias; BLOCK], x);
         for (start, count) in blocks(rows * args.width) {
             scaling.apply(x, out, start, count)?;
@@ -125,12 +133,37 @@ pub(crate) fn requantize(
     Ok(())
 }
 
+/// All elements of `x`, by one multiplier.
+#[inline(always)]
+fn one_for_all<X: Copy + Into<i32>>(one: OfInt16, x: &[X], out: &mut TensorMut<'_>) -> Result<(), Fault> {
+    match out {
+        TensorMut::I8(out) => {
+            for (to, &v) in out.iter_mut().zip(x) {
+                *to = one.apply(v.into()).clamp(i8::MIN.into(), i8::MAX.into()) as i8;
+            }
+        }
+        TensorMut::I16(out) => {
+            for (to, &v) in out.iter_mut().zip(x) {
+                *to = one.apply(v.into()).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+            }
+        }
+        TensorMut::I32(out) => {
+            for (to, &v) in out.iter_mut().zip(x) {
+                *to = one.apply(v.into());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The constants of a block of elements.
 struct Scaling {
     bias: [i32; BLOCK],
     /// Bits by which the sum with the bias is shifted left.
     up: u32,
     multipliers: Multipliers<BLOCK>,
+    /// Bias and multipliers of elements of at most 16 bits, where they allow it.
+    of_int16: Option<OfInt16s<BLOCK>>,
 }
 
 impl Scaling {
@@ -139,8 +172,12 @@ impl Scaling {
     fn new(mut multipliers: Multipliers<BLOCK>, bias: [i32; BLOCK], x: Tensor<'_>) -> Self {
         let bias_most = bias.iter().fold(0, |most, bias| bias.unsigned_abs().max(most));
         let most = magnitude(x).saturating_add(bias_most);
+        let of_int16 = match x {
+            Tensor::I8(_) | Tensor::I16(_) => OfInt16s::new(&multipliers.mantissa, &multipliers.shift, &bias),
+            Tensor::I32(_) => None,
+        };
         let up = multipliers.lift(most.leading_zeros().saturating_sub(1));
-        Self { bias, up, multipliers }
+        Self { bias, up, multipliers, of_int16 }
     }
 
     /// Requantizes the `count` elements from `start` on.
@@ -148,6 +185,10 @@ impl Scaling {
     fn apply(&self, x: Tensor<'_>, out: &mut TensorMut<'_>, start: usize, count: usize) -> Result<(), Fault> {
         let mut z = [0; BLOCK];
         widen(x.window(start, count)?, &mut z);
+        if let Some(multipliers) = &self.of_int16 {
+            narrow(&multipliers.apply(&z), &mut out.window(start, count)?);
+            return Ok(());
+        }
         match x {
             // Biases are at most 2³⁰ in magnitude.
             Tensor::I8(_) | Tensor::I16(_) => {
