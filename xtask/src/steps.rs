@@ -53,7 +53,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "cross",
-        what: "the same results on AArch64, on WebAssembly, and on 32-bit Arm with --all; the GPU's crate checks",
+        what: "the same results on three AArch64 processors and on WebAssembly; 32-bit Arm with --all; the GPU's crate",
         release_only: false,
         run: cross,
     },
@@ -253,21 +253,39 @@ fn images(scope: Scope) -> Outcome {
     }
 }
 
-/// Architectures that the same cases run on, in QEMU's user mode, and test images of each.
+/// An architecture that the same cases run on, in QEMU's user mode.
+struct Elsewhere {
+    target: &'static str,
+    /// Processors, which have ever more instructions, and the fastest kernel set of each.
+    processors: &'static [(&'static str, &'static str)],
+}
+
+const AARCH64: Elsewhere = Elsewhere {
+    target: "aarch64-unknown-linux-gnu",
+    processors: &[("cortex-a53", "neon"), ("cortex-a76", "dotprod"), ("max", "i8mm")],
+};
+const ARMV7: Elsewhere =
+    Elsewhere { target: "armv7-unknown-linux-gnueabihf", processors: &[("max", "portable")] };
+
+/// Architectures, test images, and generated programs of each op.
 fn cross(scope: Scope) -> Outcome {
-    let (targets, images): (&[&str], _) = match scope {
-        Scope::Change => (&["aarch64-unknown-linux-gnu"], "10"),
-        Scope::Release => (&["aarch64-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf"], "50"),
+    let (architectures, images, programs): (&[Elsewhere], _, _) = match scope {
+        Scope::Change => (&[AARCH64], "10", "8"),
+        Scope::Release => (&[AARCH64, ARMV7], "50", "64"),
     };
     let folders = ["cases", "conversions"].map(|name| target_dir().join("elsewhere").join(name));
     let [cases, conversions] = folders.map(|folder| folder.display().to_string());
-    process::example("elsewhere", &[&cases, images, &conversions])?;
-    for target in targets {
-        for (package, folder) in [("run", &cases), ("convert", &conversions)] {
+    process::example("elsewhere", &[&cases, images, programs, &conversions])?;
+    for Elsewhere { target, processors } in architectures {
+        let run = |package: &str, args: &[&str], processor: &str| {
             let package = format!("shiftformer-test-{package}");
-            let run = ["run", "--package", &package, "--target", target, "--", folder];
-            process::run(&mut cargo_once(&run))?;
+            let run = ["run", "--package", &package, "--target", target, "--"];
+            process::run(cargo_once(&[&run[..], args].concat()).env("QEMU_CPU", processor))
+        };
+        for (processor, fastest) in *processors {
+            run("run", &[&cases, fastest], processor)?;
         }
+        run("convert", &[&conversions], "max")?;
     }
     on_wasm(&cases)?;
     gpu_elsewhere(scope)

@@ -1,19 +1,27 @@
-//! Checks the cases in a folder with every kernel set: `shiftformer-test-run FOLDER`. Built for
-//! another architecture and run there or in an emulator, it shows that the bytes are the same.
+//! Checks the cases in a folder with every kernel set: `shiftformer-test-run FOLDER FASTEST`. Built for
+//! another architecture and run there or in an emulator, it shows that the bytes are the same. `FASTEST`
+//! is the first kernel set that has to run there.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use shiftformer_test_run::cases::Case;
+use shiftformer_test_run::kernels::{fastest, kernel_sets};
 
 fn main() -> ExitCode {
-    let Some(folder) = std::env::args_os().nth(1) else {
-        eprintln!("usage: shiftformer-test-run FOLDER");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, first] = args.as_slice() else {
+        eprintln!("usage: shiftformer-test-run FOLDER FASTEST");
         return ExitCode::from(2);
     };
-    match check(Path::new(&folder)) {
+    if fastest().name() != first {
+        eprintln!("the fastest kernel set that runs is {}, and should be {first}", fastest().name());
+        return ExitCode::FAILURE;
+    }
+    match check(Path::new(folder)) {
         Ok(cases) => {
-            println!("    {cases} containers, every kernel set: the same bytes as on the host");
+            let sets: Vec<&str> = kernel_sets().map(|set| set.name()).collect();
+            println!("    {cases} containers, {}: the same bytes as on the host", sets.join(", "));
             ExitCode::SUCCESS
         }
         Err(message) => {

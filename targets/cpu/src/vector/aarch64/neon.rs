@@ -1,11 +1,12 @@
 //! NEON: each channel of a panel has two sums, which are added at the end.
 
 use core::arch::aarch64::{
-    int8x16_t, int16x8_t, int32x4_t, vdupq_n_s32, vdupq_n_u32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_s8,
-    vmull_s8, vpadalq_s16, vpaddq_s32, vreinterpretq_s8_u32, vst1q_s32, vzip1q_s32, vzip2q_s32,
+    int8x16_t, int32x4_t, vdupq_n_s32, vdupq_n_u32, vld1q_s8, vpaddq_s32, vreinterpretq_s8_u32, vst1q_s32,
+    vzip1q_s32, vzip2q_s32,
 };
 use core::arch::asm;
 
+use super::dotprod::{self, PARTS};
 use super::lookup::Tables;
 use crate::vector::isa::{GROUP, Isa, LANES, Staged, Weights, groups};
 
@@ -21,9 +22,6 @@ pub(super) struct NeonUnsigned;
 impl Tables for Neon {}
 impl Tables for NeonUnsigned {}
 
-/// Registers of weights in a group: four channels each.
-const PARTS: usize = LANES / 4;
-
 /// Sums of two channels in a register, two of each.
 type Sums = [[int32x4_t; 2]; PARTS];
 
@@ -32,11 +30,11 @@ type Sums = [[int32x4_t; 2]; PARTS];
 /// Where NEON is.
 #[inline(always)]
 unsafe fn sums(values: &[i32; LANES]) -> Sums {
-    // SAFETY: 16 bytes are read from a multiple of 16 on, of an array of 64.
-    core::array::from_fn(|part| unsafe {
-        let (values, zero) = (vld1q_s32(values.as_ptr().add(4 * part)), vdupq_n_s32(0));
-        [vzip1q_s32(values, zero), vzip2q_s32(values, zero)]
-    })
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let zero = vdupq_n_s32(0);
+        dotprod::sums(values).map(|values| [vzip1q_s32(values, zero), vzip2q_s32(values, zero)])
+    }
 }
 
 /// # Safety
@@ -74,54 +72,48 @@ unsafe fn weights(w: &Weights, part: usize) -> int8x16_t {
     unsafe { vld1q_s8(w.as_ptr().add(16 * part)) }
 }
 
-/// Products of a group, each in 16 bits. The upper halves are multiplied where they lie: left to the
-/// compiler, they are moved to registers of their own, of which there are too few.
+/// Adds to the sums of four channels the products with a group. Assembly, here and below, because the
+/// compiler moves halves of registers, and sums, to others, of which there are too few.
 ///
 /// # Safety
 ///
 /// Where NEON is.
 #[inline(always)]
-unsafe fn products(x: int8x16_t, w: int8x16_t) -> [int16x8_t; 2] {
-    // SAFETY: NEON's instruction reads and writes registers alone.
+unsafe fn add_group([low, high]: &mut [int32x4_t; 2], x: int8x16_t, w: int8x16_t) {
+    // SAFETY: NEON's instructions read and write registers alone.
     unsafe {
-        let high: int16x8_t;
         asm!(
-            "smull2 {high:v}.8h, {x:v}.16b, {w:v}.16b",
-            high = lateout(vreg) high, x = in(vreg) x, w = in(vreg) w,
+            "smull {p:v}.8h, {x:v}.8b, {w:v}.8b",
+            "smull2 {q:v}.8h, {x:v}.16b, {w:v}.16b",
+            "sadalp {low:v}.4s, {p:v}.8h",
+            "sadalp {high:v}.4s, {q:v}.8h",
+            p = out(vreg) _, q = out(vreg) _, low = inout(vreg) *low, high = inout(vreg) *high,
+            x = in(vreg) x, w = in(vreg) w,
             options(pure, nomem, nostack, preserves_flags)
         );
-        [vmull_s8(vget_low_s8(x), vget_low_s8(w)), high]
     }
 }
 
-/// Adds to `products` those of another group.
+/// The same with two groups, whose products are added in 16 bits.
 ///
 /// # Safety
 ///
 /// Where NEON is.
 #[inline(always)]
-unsafe fn more_products([low, mut high]: [int16x8_t; 2], x: int8x16_t, w: int8x16_t) -> [int16x8_t; 2] {
-    // SAFETY: NEON's instruction reads and writes registers alone.
+unsafe fn add_groups([low, high]: &mut [int32x4_t; 2], x: [int8x16_t; 2], w: [int8x16_t; 2]) {
+    // SAFETY: NEON's instructions read and write registers alone.
     unsafe {
         asm!(
-            "smlal2 {high:v}.8h, {x:v}.16b, {w:v}.16b",
-            high = inout(vreg) high, x = in(vreg) x, w = in(vreg) w,
+            "smull {p:v}.8h, {x:v}.8b, {w:v}.8b",
+            "smull2 {q:v}.8h, {x:v}.16b, {w:v}.16b",
+            "smlal {p:v}.8h, {y:v}.8b, {v:v}.8b",
+            "smlal2 {q:v}.8h, {y:v}.16b, {v:v}.16b",
+            "sadalp {low:v}.4s, {p:v}.8h",
+            "sadalp {high:v}.4s, {q:v}.8h",
+            p = out(vreg) _, q = out(vreg) _, low = inout(vreg) *low, high = inout(vreg) *high,
+            x = in(vreg) x[0], w = in(vreg) w[0], y = in(vreg) x[1], v = in(vreg) w[1],
             options(pure, nomem, nostack, preserves_flags)
         );
-        [vmlal_s8(low, vget_low_s8(x), vget_low_s8(w)), high]
-    }
-}
-
-/// Adds neighbours of `products`.
-///
-/// # Safety
-///
-/// Where NEON is.
-#[inline(always)]
-unsafe fn add(sums: &mut [int32x4_t; 2], products: [int16x8_t; 2]) {
-    for (sums, products) in sums.iter_mut().zip(products) {
-        // SAFETY: as the caller vouches.
-        unsafe { *sums = vpadalq_s16(*sums, products) };
     }
 }
 
@@ -136,7 +128,7 @@ unsafe fn dot(mut sums: Sums, x: [u8; GROUP], w: &Weights) -> Sums {
     unsafe {
         let x = spread(x);
         for (part, sums) in sums.iter_mut().enumerate() {
-            add(sums, products(x, weights(w, part)));
+            add_group(sums, x, weights(w, part));
         }
     }
     sums
@@ -195,10 +187,9 @@ unsafe impl Isa for Neon {
                     let x: [_; R] =
                         core::array::from_fn(|r| [g, g + 1].map(|g| spread(*x[r].get_unchecked(g))));
                     for part in 0..PARTS {
-                        let (first, second) = (weights(first, part), weights(second, part));
+                        let w = [weights(first, part), weights(second, part)];
                         for (x, sums) in x.iter().zip(&mut local) {
-                            let products = more_products(products(x[0], first), x[1], second);
-                            add(&mut sums[p][part], products);
+                            add_groups(&mut sums[p][part], *x, w);
                         }
                     }
                 }
