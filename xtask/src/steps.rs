@@ -299,8 +299,8 @@ fn on_wasm(cases: &str) -> Outcome {
         process::run(cargo_once(&args.concat()).env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", flags))
     };
     let run = ["run", "--package", "shiftformer-test-run"];
-    with("", &[&run, &TARGET, &["--", cases]])?;
-    with(SIMD128, &[&run, &TARGET, &["--", cases]])?;
+    with("", &[&run, &TARGET, &["--", cases, "portable"]])?;
+    with(SIMD128, &[&run, &TARGET, &["--", cases, "simd128"]])?;
     with(SIMD128, &[&["clippy", "--package", "shiftformer-cpu"], &TARGET, &["--", "-D", "warnings"]])
 }
 

@@ -40,10 +40,10 @@ pub static KERNEL_SETS: &[KernelSet] = &{
 };
 
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", feature = "every-set"))]
 pub static KERNEL_SETS: &[KernelSet] = &{
     let [i8mm, dotprod, neon] = vector::KERNEL_SETS;
-    [i8mm, dotprod, neon, PORTABLE]
+    [i8mm, dotprod, neon, vector::COMPACT, PORTABLE]
 };
 
 /// The kernel sets for CPUs, the fastest first. The last one runs everywhere.
@@ -53,6 +53,10 @@ pub static KERNEL_SETS: &[KernelSet] = &{
     [simd128, PORTABLE]
 };
 
+/// The kernel set in the least code. It runs everywhere.
+#[cfg(all(target_arch = "aarch64", not(feature = "every-set")))]
+pub static KERNEL_SETS: &[KernelSet] = &[vector::COMPACT];
+
 /// The kernel sets for CPUs.
 #[cfg(not(any(
     target_arch = "aarch64",
@@ -61,6 +65,7 @@ pub static KERNEL_SETS: &[KernelSet] = &{
 )))]
 pub static KERNEL_SETS: &[KernelSet] = &[PORTABLE];
 
+#[cfg(any(not(target_arch = "aarch64"), feature = "every-set"))]
 const PORTABLE: KernelSet = KernelSet::of::<Split<Portable>>(|| true);
 
 /// The code in the README is tested.

@@ -23,10 +23,10 @@ impl Peak {
     }
 }
 
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(any(all(target_arch = "aarch64", feature = "every-set"), target_arch = "x86_64"))]
 static PEAKS: &[Peak] = &crate::vector::PEAKS;
 
-#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+#[cfg(not(any(all(target_arch = "aarch64", feature = "every-set"), target_arch = "x86_64")))]
 static PEAKS: &[Peak] = &[];
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use quant::ops::{self, LinearArgs, LinearOut};
 
 use crate::portable::loops;
 
-use super::source::{Input, Source};
+use super::source::Source;
 
 /// Calls a macro with the methods of [`Kernels`](quant::Kernels) that instructions are written for, as
 /// [`loops`] does with others.
@@ -76,16 +76,12 @@ pub(super) unsafe trait Compiled: Copy + Default {
     /// As the trait says.
     unsafe fn linear(args: &LinearArgs<'_>, source: &impl Source, out: LinearOut<'_>) -> Result<(), Fault>;
 
-    /// The same with products of unsigned activations.
+    /// Rows of int16 in memory by the weights of `args`, which are panels, as many as `out` takes.
     ///
     /// # Safety
     ///
     /// As the trait says.
-    unsafe fn linear_unsigned(
-        args: &LinearArgs<'_>,
-        input: &impl Input,
-        out: LinearOut<'_>,
-    ) -> Result<(), Fault>;
+    unsafe fn linear_i16(args: &LinearArgs<'_>, x: &[i16], out: LinearOut<'_>) -> Result<(), Fault>;
 
     own!(declared);
     loops!(declared);
@@ -117,7 +113,7 @@ macro_rules! compiled {
             use crate::vector::linear::linear;
             use crate::vector::matmul::matmul;
             use crate::vector::shiftmax::shiftmax;
-            use crate::vector::source::{Bytes, Input, Source};
+            use crate::vector::source::{Bytes, Source, Words};
             use crate::vector::attention::{MAX_HEAD_DIM, attention};
 
             // SAFETY: every instruction that the functions are compiled for is looked for.
@@ -140,14 +136,15 @@ macro_rules! compiled {
                 }
 
                 #[target_feature(enable = $features)]
-                unsafe fn linear_unsigned(
+                unsafe fn linear_i16(
                     args: &LinearArgs<'_>,
-                    input: &impl Input,
+                    x: &[i16],
                     out: LinearOut<'_>,
                 ) -> Result<(), Fault> {
                     let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
+                    let input = Words { x, stride: args.weights.k };
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe { linear::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, input, rows, out) }
+                    unsafe { linear::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, &input, rows, out) }
                 }
 
                 #[target_feature(enable = $features)]

@@ -195,13 +195,13 @@ pub(super) unsafe fn rows<I: Isa + Lookup + Requantize, const R: usize, const P:
         let rows = (count - row).min(R);
         // SAFETY: as the caller vouches.
         unsafe {
+            let mut sums = [[0; C]; R];
             if rows == 1 {
-                let sums = input.sums::<I, 1, P, C>(block, (row, 1), staged)?;
-                store::<I, P, C>(block, &sums, row, out)?;
+                [sums[0]] = input.sums::<I, 1, P, C>(block, (row, 1), staged)?;
             } else {
-                let sums = input.sums::<I, R, P, C>(block, (row, rows), staged)?;
-                store::<I, P, C>(block, &sums[..rows], row, out)?;
+                sums = input.sums::<I, R, P, C>(block, (row, rows), staged)?;
             }
+            store::<I, P, C>(block, &sums[..rows], row, out)?;
         }
         row += rows;
     }

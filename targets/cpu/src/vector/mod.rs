@@ -6,6 +6,9 @@
 //! [`Compiled`](compiled::Compiled), which are compiled for its instructions, and a [`Set`](set::Set)
 //! calls those where the CPU and the system offer them.
 
+// The compact set for AArch64 uses a part of what is shared.
+#![cfg_attr(all(target_arch = "aarch64", not(feature = "every-set")), allow(dead_code, unused_macros))]
+
 #[macro_use]
 mod compiled;
 
@@ -25,6 +28,8 @@ mod wasm;
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::COMPACT;
+#[cfg(all(target_arch = "aarch64", feature = "every-set"))]
 pub(crate) use aarch64::{KERNEL_SETS, PEAKS};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::KERNEL_SETS;

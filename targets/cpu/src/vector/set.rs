@@ -5,7 +5,7 @@ use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
 use super::compiled::Compiled;
-use super::source::{Dense, Words};
+use super::source::Dense;
 use crate::Portable;
 use crate::portable::loops;
 
@@ -49,7 +49,7 @@ impl<C: Compiled> Kernels for Set<C> {
             return Portable.linear_i16(args, x, out);
         }
         // SAFETY: it is available.
-        unsafe { C::linear_unsigned(args, &Words { x, stride: args.weights.k }, out) }
+        unsafe { C::linear_i16(args, x, out) }
     }
 
     own!(methods);

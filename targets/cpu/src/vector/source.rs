@@ -19,7 +19,7 @@ pub(super) trait Source {
     }
 }
 
-impl<S: Source> Source for &S {
+impl<S: Source + ?Sized> Source for &S {
     #[inline(always)]
     fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault> {
         S::stage(self, row, first, flip, to)

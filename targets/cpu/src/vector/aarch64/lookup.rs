@@ -6,7 +6,7 @@ use core::arch::aarch64::{
 
 use quant::slice::{chunks, chunks_mut};
 
-use crate::vector::isa::{Exponentials, Lookup, Requantize};
+use crate::vector::isa::{Exponentials, Lookup};
 
 /// What has its tables in NEON's registers.
 pub(super) trait Tables {}
@@ -116,6 +116,3 @@ unsafe impl<T: Tables> Lookup for T {
         }
     }
 }
-
-// SAFETY: safe code.
-unsafe impl<T: Tables> Requantize for T {}

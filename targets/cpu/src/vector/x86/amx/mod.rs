@@ -12,7 +12,7 @@ use super::Avx512Vnni;
 use crate::portable::loops;
 use crate::vector::compiled::Compiled;
 use crate::vector::conv2d::Windows;
-use crate::vector::source::{Input, Source};
+use crate::vector::source::Source;
 
 /// Methods as AVX-512 has them.
 macro_rules! by_avx512 {
@@ -53,15 +53,6 @@ unsafe impl Compiled for Amx {
         }
     }
 
-    unsafe fn linear_unsigned(
-        args: &LinearArgs<'_>,
-        input: &impl Input,
-        out: LinearOut<'_>,
-    ) -> Result<(), Fault> {
-        // SAFETY: as the caller vouches.
-        unsafe { Avx512Vnni::linear_unsigned(args, input, out) }
-    }
-
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
     unsafe fn conv2d(args: &ops::Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
         let ops::Conv2dArgs { weights, bias, requant, groups, .. } = *args;
@@ -86,6 +77,7 @@ unsafe impl Compiled for Amx {
     }
 
     by_avx512! {
+        linear_i16(args: &LinearArgs<'_>, x: &[i16], out: LinearOut<'_>);
         matmul(args: &ops::MatMulArgs, a: ops::Tensor<'_>, b: &[i8], out: &mut ops::TensorMut<'_>);
         shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
         shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);

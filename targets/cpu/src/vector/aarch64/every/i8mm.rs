@@ -11,8 +11,8 @@ use core::arch::aarch64::{
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
-use super::dotprod::{self, DotProd, PARTS};
-use super::lookup::Tables;
+use crate::vector::aarch64::dotprod::{self, DotProd, PARTS};
+use crate::vector::aarch64::lookup::Tables;
 use crate::vector::isa::{GROUP, Isa, LANES, STAGE, Staged, Weights, groups};
 
 /// `SMMLA`, and `SDOT` for rows that are not whole tiles; for unsigned activations, too, where

@@ -6,8 +6,8 @@ use core::arch::aarch64::{
 };
 use core::arch::asm;
 
-use super::dotprod::{self, PARTS};
-use super::lookup::Tables;
+use crate::vector::aarch64::dotprod::{self, PARTS};
+use crate::vector::aarch64::lookup::Tables;
 use crate::vector::isa::{GROUP, Isa, LANES, Staged, Weights, groups};
 
 /// Products of pairs of int8 in 16 bits.
