@@ -27,6 +27,8 @@ struct Device {
     workgroup_bytes: u32,
     /// Whether it tells the time of each instruction.
     timestamps: bool,
+    /// Rows, columns and depth of the cooperative matrices that products may take.
+    matrices: Vec<[u32; 3]>,
 }
 
 impl Device {
@@ -41,6 +43,7 @@ impl Device {
             buffer_bytes: adapter.buffer_bytes,
             workgroup_bytes: adapter.workgroup_bytes,
             timestamps: adapter.timestamps,
+            matrices: adapter.matrices.iter().map(|shape| [shape.rows, shape.columns, shape.depth]).collect(),
         }
     }
 }
@@ -57,7 +60,8 @@ fn text(devices: &Devices) -> String {
     }
     let line = |device: &Device| {
         format!(
-            "{:>2}  {} ({}, {}; {})\n    memory in one piece {}, of a workgroup {}; times of instructions: {}",
+            "{:>2}  {} ({}, {}; {})\n    memory in one piece {}, of a workgroup {}; times of instructions: {}\n    \
+             cooperative matrices: {}",
             device.index,
             device.name,
             device.kind,
@@ -66,7 +70,16 @@ fn text(devices: &Devices) -> String {
             bytes(device.binding_bytes),
             bytes(device.workgroup_bytes.into()),
             if device.timestamps { "yes" } else { "no" },
+            matrices(&device.matrices),
         )
     };
     devices.gpus.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn matrices(shapes: &[[u32; 3]]) -> String {
+    if shapes.is_empty() {
+        return "none of int8".into();
+    }
+    let shape = |[rows, columns, depth]: &[u32; 3]| format!("{rows}×{columns}×{depth}");
+    shapes.iter().map(shape).collect::<Vec<_>>().join(", ")
 }

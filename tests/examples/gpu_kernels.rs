@@ -1,8 +1,8 @@
-//! Times kernels of a GPU by its own clock: `gpu_kernels [--quick] [--json]`.
+//! Times kernels of a GPU by its own clock: `gpu_kernels [--tiles] [--quick] [--json]`.
 //!
 //! Every row is a program of one instruction over many frames at once, so that the time of a pass
 //! without work does not matter. Before it is timed, rows of its first and last frame are compared
-//! with the processor's. `--quick` takes small shapes, for software that imitates a GPU.
+//! with the processor's. `--tiles` times the products of DeiT-S with every tile. `--quick` takes small shapes, for software that imitates a GPU.
 
 use std::env::args;
 use std::error::Error;
@@ -31,8 +31,10 @@ const COMPARED: u32 = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = args().skip(1).collect();
-    if let Some(unknown) = args.iter().find(|arg| !["--quick", "--json"].contains(&arg.as_str())) {
-        return Err(format!("no argument `{unknown}`; usage: gpu_kernels [--quick] [--json]").into());
+    if let Some(unknown) = args.iter().find(|arg| !["--tiles", "--quick", "--json"].contains(&arg.as_str())) {
+        return Err(
+            format!("no argument `{unknown}`; usage: gpu_kernels [--tiles] [--quick] [--json]").into()
+        );
     }
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let (quick, json) = (has("--quick"), has("--json"));
@@ -47,8 +49,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut base = 0.0;
     let mut heater = if quick { None } else { Some(Heater::new(&gpu)?) };
-    for row in rows(quick) {
-        let timed = row.time(&gpu, heater.as_mut())?;
+    let rows = if has("--tiles") { tiles(&gpu) } else { rows(quick) };
+    for row in rows {
+        let timed =
+            row.time(&row.tile.map_or(gpu.clone(), |tile| gpu.clone().with_tile(tile)), heater.as_mut())?;
         if row.is_base {
             base = timed.fs_per_mac();
         }
@@ -85,6 +89,8 @@ struct Row {
     frames: usize,
     /// Whether the time of a multiply-accumulate is that which the rows below are compared with.
     is_base: bool,
+    /// The only tile that there is.
+    tile: Option<&'static str>,
 }
 
 /// An instruction.
@@ -103,7 +109,8 @@ fn rows(quick: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut linear = |about: &str, [m, k, n]: [u32; 3], epilogue, frames, is_base| {
         let shape = Shape::Linear { rows: m, k, n, epilogue };
-        rows.push(Row { name: format!("linear {m} x {k} x {n}, {about}"), shape, frames, is_base });
+        let name = format!("linear {m} x {k} x {n}, {about}");
+        rows.push(Row { name, shape, frames, is_base, tile: None });
     };
     let (few, frames) = (some(1576, 8), some(8, 4) as usize);
     linear("to int8", [few, 384, 1536], Epilogue::I8, frames, true);
@@ -118,7 +125,28 @@ fn rows(quick: bool) -> Vec<Row> {
         let name = format!("attention of {heads} x {head_dim} channels, {keys} keys");
         let shape = Shape::Attention { keys, heads, head_dim };
         let frames = if quick { 1 } else { frames };
-        rows.push(Row { name, shape, frames, is_base: [head_dim, keys] == [64, 197] });
+        rows.push(Row { name, shape, frames, is_base: [head_dim, keys] == [64, 197], tile: None });
+    }
+    rows
+}
+
+/// The products of a block of DeiT-S with every tile, those that it takes of itself first.
+fn tiles(gpu: &Gpu) -> Vec<Row> {
+    let products = [
+        ("qkv", 384, 1152, Epilogue::I8),
+        ("proj", 384, 384, Epilogue::Residual),
+        ("fc1", 384, 1536, Epilogue::Table),
+        ("fc2", 1536, 384, Epilogue::Residual),
+    ];
+    let mut rows = Vec::new();
+    for frames in [1, 8, 64] {
+        for (about, k, n, epilogue) in products {
+            for tile in [None].into_iter().chain(gpu.tiles().into_iter().map(Some)) {
+                let name = format!("{about}, {}", tile.unwrap_or("of itself"));
+                let shape = Shape::Linear { rows: 197, k, n, epilogue };
+                rows.push(Row { name, shape, frames, is_base: tile.is_none(), tile });
+            }
+        }
     }
     rows
 }

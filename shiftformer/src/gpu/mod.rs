@@ -11,7 +11,7 @@ use crate::blocking::block_on;
 use crate::error::PrepareError;
 use crate::model::Model;
 pub use fallback::GpuOrCpu;
-pub use gpu::{Adapter, AdapterKind, OpenError as GpuError};
+pub use gpu::{Adapter, AdapterKind, MatrixShape, OpenError as GpuError};
 use run::GpuRun;
 
 /// A GPU, through Vulkan, Metal, Direct3D 12 or, in a web page, WebGPU.
@@ -69,6 +69,23 @@ impl Gpu {
     /// 16 KiB: to try what others do. Results are the same.
     pub fn with_workgroup_bytes(self, bytes: u32) -> Self {
         Self(self.0.with_workgroup_bytes(bytes))
+    }
+
+    /// The same GPU as if it had cooperative matrices of this shape alone, or none: to try what others
+    /// do. Nothing that it does not [list](Adapter::matrices). Results are the same.
+    pub fn with_matrices(self, shape: Option<MatrixShape>) -> Self {
+        Self(self.0.with_matrices(shape))
+    }
+
+    /// Names of the tiles into which matrix products may be cut here, the largest of a kind first.
+    pub fn tiles(&self) -> Vec<&'static str> {
+        self.0.tiles()
+    }
+
+    /// The same GPU as if there were this [tile](Self::tiles) alone: to measure and to test each. A
+    /// product that cannot take it takes none. Results are the same.
+    pub fn with_tile(self, name: &'static str) -> Self {
+        Self(self.0.with_tile(name))
     }
 
     async fn run(&self, model: &Model) -> Result<GpuRun, PrepareError> {

@@ -97,7 +97,7 @@ impl GpuRun {
 
 impl Run for GpuRun {
     fn kernels(&self) -> &str {
-        "wgsl"
+        self.program.kernels()
     }
 
     fn board(&self) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 use crate::device::Gpu;
 use crate::error::OpenError;
+use crate::matrices::{self, MatrixShape};
 
 /// A GPU, or a processor that does a GPU's work, as the system lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Adapter {
     pub workgroup_bytes: u32,
     /// Whether it tells the time of each instruction.
     pub timestamps: bool,
+    /// Shapes of cooperative matrices that products may take, the one that they take first.
+    pub matrices: Vec<MatrixShape>,
 }
 
 /// Kinds of adapters.
@@ -87,6 +90,7 @@ impl Adapter {
             buffer_bytes: limits.max_buffer_size,
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+            matrices: matrices::of(adapter),
         }
     }
 }

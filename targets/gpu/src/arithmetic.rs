@@ -113,7 +113,7 @@ fn run(gpu: &Gpu, cases: u32, words: &[u32]) -> Vec<u32> {
     let mut params = Params::default();
     params.set("cases", cases);
     let source = Source::of(&[include_str!("../shaders/root.wgsl"), KERNEL]).with("WORDS", WORDS as u32);
-    let kernel = Kernel { name: "arithmetic", row: None, text: source.text(&params).into() };
+    let kernel = Kernel { name: "arithmetic", row: None, text: source.text(&params) };
     let pipeline = gpu.compiled().all(gpu.device(), &[&kernel]).expect("a kernel that compiles").remove(0);
     let usage = |usage| usage | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let buffer = |what, words: &[u32], usage| {

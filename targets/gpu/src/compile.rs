@@ -1,18 +1,19 @@
 //! Kernels that a GPU has compiled.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::RunError;
 use crate::plan::Kernel;
+use crate::source::Text;
+use crate::{matrices, spirv};
 
 /// What was compiled, by its text: equal kernels of all programs are one.
 pub(crate) struct Compiled {
     layout: wgpu::PipelineLayout,
-    pipelines: Mutex<HashMap<Arc<str>, wgpu::ComputePipeline>>,
+    pipelines: Mutex<HashMap<Text, wgpu::ComputePipeline>>,
     /// Kernels and rows of tiles that are compiled from a wrong text.
     spoiled: Mutex<Vec<String>>,
 }
@@ -75,8 +76,10 @@ impl Compiled {
             return Ok(pipeline.clone());
         }
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let source = wgpu::ShaderSource::Wgsl(self.text(kernel));
-        let module = trusted(device, wgpu::ShaderModuleDescriptor { label: Some(kernel.name), source });
+        let module = match self.text(kernel) {
+            Text::Wgsl(text) => translated(device, kernel.name, &text),
+            Text::Spirv(words) => passed_through(device, kernel.name, &words),
+        };
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(kernel.name),
             layout: Some(&self.layout),
@@ -91,7 +94,7 @@ impl Compiled {
         if is_refused(scope) {
             return Err(RunError::Shader { kernel: kernel.name });
         }
-        cache().insert(Arc::clone(&kernel.text), pipeline.clone());
+        cache().insert(kernel.text.clone(), pipeline.clone());
         Ok(pipeline)
     }
 
@@ -101,13 +104,22 @@ impl Compiled {
     }
 
     /// The text of `kernel`; of a spoiled one a text in which only the greatest results are wrong.
-    fn text<'k>(&self, kernel: &'k Kernel) -> Cow<'k, str> {
+    fn text(&self, kernel: &Kernel) -> Text {
         let spoiled = self.spoiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if spoiled.iter().any(|name| kernel.name == name || kernel.row == Some(name)) {
-            let text = kernel.text.replace("clamp(z, -128, 127)", "clamp(z, -128, 126)");
-            return text.replace("clamp(z, -32768, 32767)", "clamp(z, -32768, 32766)").into();
+        if !spoiled.iter().any(|name| kernel.name == name || kernel.row == Some(name)) {
+            return kernel.text.clone();
         }
-        kernel.text.as_ref().into()
+        match &kernel.text {
+            Text::Wgsl(text) => {
+                let text = text.replace("clamp(z, -128, 127)", "clamp(z, -128, 126)");
+                Text::Wgsl(text.replace("clamp(z, -32768, 32767)", "clamp(z, -32768, 32766)").into())
+            }
+            Text::Spirv(words) => {
+                let mut words = words.to_vec();
+                spirv::set(&mut words, [("GREATEST_I8", 126), ("GREATEST_I16", 32766)]);
+                Text::Spirv(words.into())
+            }
+        }
     }
 }
 
@@ -134,7 +146,9 @@ fn parallel() -> usize {
 /// operands that the container's checker has compared with the arena. Builds with debug
 /// assertions, among them those of the tests, keep the checks.
 #[allow(unsafe_code)]
-fn trusted(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
+fn translated(device: &wgpu::Device, name: &str, text: &str) -> wgpu::ShaderModule {
+    let source = wgpu::ShaderSource::Wgsl(text.into());
+    let shader = wgpu::ShaderModuleDescriptor { label: Some(name), source };
     if cfg!(debug_assertions) {
         return device.create_shader_module(shader);
     }
@@ -142,4 +156,22 @@ fn trusted(device: &wgpu::Device, shader: wgpu::ShaderModuleDescriptor<'_>) -> w
     // bindings that `Program` makes for the plan that it is part of. Loops end, for each counts up
     // to a parameter.
     unsafe { device.create_shader_module_trusted(shader, wgpu::ShaderRuntimeChecks::unchecked()) }
+}
+
+/// A module of ours as it is.
+#[allow(unsafe_code)]
+fn passed_through(device: &wgpu::Device, name: &'static str, words: &[u32]) -> wgpu::ShaderModule {
+    assert!(device.features().contains(matrices::FEATURES), "{name} is planned for other devices");
+    let main = wgpu::PassthroughShaderEntryPoint { name: "main".into(), workgroup_size: (1, 1, 1) };
+    let shader = wgpu::ShaderModuleDescriptorPassthrough {
+        label: Some(name),
+        entry_points: vec![main].into(),
+        spirv: Some(words.into()),
+        ..Default::default()
+    };
+    // SAFETY: the words are a module of this crate in which constants are set, and the device has the
+    // features that the module uses, as was just asserted. Its bindings are those of every kernel, and
+    // its indices follow from operands that the container's checker has compared with the arena, or
+    // are compared with sizes by the kernel itself. Loops end, for each counts up to a parameter.
+    unsafe { device.create_shader_module_passthrough(shader) }
 }

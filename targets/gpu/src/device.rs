@@ -7,8 +7,9 @@ use crate::adapter::Adapter;
 use crate::attendant::Attendant;
 use crate::compile::Compiled;
 use crate::error::OpenError;
+use crate::matrices::{self, MatrixShape};
 use crate::ops::Tiles;
-use crate::plan::Means;
+use crate::plan::{Hardware, Means};
 use crate::selftest::Verdicts;
 
 /// An open GPU. Clones share it, and threads may too; several programs run on one.
@@ -19,8 +20,10 @@ pub struct Gpu {
     pub(crate) binding_bytes: u64,
     /// Most bytes of one piece of memory.
     pub(crate) buffer_bytes: u64,
-    /// Most bytes of memory that a workgroup may share.
-    pub(crate) workgroup_bytes: u32,
+    /// What its kernels depend on.
+    pub(crate) hardware: Hardware,
+    /// The only row of the table of tiles that products may take, if there is one.
+    only: Option<&'static str>,
 }
 
 struct Inner {
@@ -41,12 +44,16 @@ impl Gpu {
             adapter: about.name.clone(),
             reason: error.to_string(),
         };
-        let asked = wgpu::DeviceDescriptor {
+        let mut asked = wgpu::DeviceDescriptor {
             label: Some("shiftformer"),
             required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: adapter.limits(),
             ..Default::default()
         };
+        if !about.matrices.is_empty() {
+            asked.required_features |= matrices::FEATURES;
+            asked.experimental_features = matrices::permission();
+        }
         let (device, queue) = adapter.request_device(&asked).await.map_err(refused)?;
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
@@ -70,11 +77,12 @@ impl Gpu {
         let told = Arc::clone(&failed);
         device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Release));
         let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
-        let workgroup_bytes = about.workgroup_bytes;
+        let hardware =
+            Hardware { workgroup_bytes: about.workgroup_bytes, matrices: about.matrices.first().copied() };
         let (attendant, verdicts) = (Attendant::default(), Verdicts::default());
         let inner = Inner { adapter: about, device, queue, bindings, failed, compiled, attendant, verdicts };
         let inner = Arc::new(inner);
-        Ok(Self { inner, binding_bytes, buffer_bytes, workgroup_bytes })
+        Ok(Self { inner, binding_bytes, buffer_bytes, hardware, only: None })
     }
 
     /// The adapter.
@@ -95,13 +103,35 @@ impl Gpu {
 
     /// The same GPU as if its workgroups shared at most `bytes` of memory, of which WebGPU guarantees
     /// 16 KiB: to try what others do. Nothing that is more than it has.
-    pub fn with_workgroup_bytes(self, bytes: u32) -> Self {
-        Self { workgroup_bytes: self.workgroup_bytes.min(bytes), ..self }
+    pub fn with_workgroup_bytes(mut self, bytes: u32) -> Self {
+        self.hardware.workgroup_bytes = self.hardware.workgroup_bytes.min(bytes);
+        self
+    }
+
+    /// The same GPU as if it had cooperative matrices of this shape alone, or none: to try what others
+    /// do. Nothing that it does not [list](Adapter::matrices).
+    pub fn with_matrices(mut self, shape: Option<MatrixShape>) -> Self {
+        self.hardware.matrices = shape.filter(|shape| self.adapter().matrices.contains(shape));
+        self
+    }
+
+    /// Rows of the table of tiles, by name: those that products may take here, the largest first.
+    pub fn tiles(&self) -> Vec<&'static str> {
+        Tiles::default().names(&self.hardware)
+    }
+
+    /// The same GPU as if the table of tiles had this [row](Self::tiles) alone: to measure and to test
+    /// each. A product that cannot take it takes a kernel without a tile.
+    pub fn with_tile(mut self, row: &'static str) -> Self {
+        self.only = Some(row);
+        self
     }
 
     /// What kernels may take of it.
     pub(crate) fn means(&self) -> Means {
-        Means { tiles: Tiles::without(&self.disabled()), workgroup_bytes: self.workgroup_bytes }
+        let disabled = self.disabled();
+        let keeps = |row: &str| self.only.is_none_or(|only| only == row) && !disabled.contains(&row);
+        Means { tiles: Tiles::filtered(keeps), hardware: self.hardware }
     }
 
     /// The same GPU with all the memory that it has.

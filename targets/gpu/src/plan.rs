@@ -11,9 +11,10 @@ use quant::mem::{Blob, Element, read_blob};
 use runtime::{Model, Written};
 
 use crate::error::PlanError;
+use crate::matrices::MatrixShape;
 use crate::needed;
 use crate::ops::{self, Tiles};
-use crate::source::{PARAMS, Params, Source};
+use crate::source::{PARAMS, Params, Source, Text};
 
 /// One dispatch.
 #[derive(Clone, Debug)]
@@ -65,21 +66,26 @@ pub(crate) struct Kernel {
     pub name: &'static str,
     /// The row of the table of tiles that it is made of.
     pub row: Option<&'static str>,
-    /// WGSL.
-    pub text: Arc<str>,
+    /// What it is compiled from.
+    pub text: Text,
 }
 
 /// The kernels that `model` needs, whose instructions run without tiles: their names, and their
 /// text in WGSL. For those who translate or look at shaders; [`Program::load`](crate::Program::load)
-/// does all of this itself. `workgroup_bytes` of memory may a workgroup share.
+/// does all of this itself. `workgroup_bytes` of memory may a workgroup share. Products take no
+/// cooperative matrices here: their kernels are not of WGSL.
 ///
 /// # Errors
 ///
 /// [`PlanError::NoShader`].
 pub fn shaders(model: &Model<'_>, workgroup_bytes: u32) -> Result<Vec<(&'static str, Arc<str>)>, PlanError> {
-    let means = Means { tiles: Tiles::default(), workgroup_bytes };
-    let kernels = Plan::of(model, means)?.kernels;
-    Ok(kernels.into_iter().map(|kernel| (kernel.name, kernel.text)).collect())
+    let hardware = Hardware { workgroup_bytes, matrices: None };
+    let kernels = Plan::of(model, Means { tiles: Tiles::default(), hardware })?.kernels;
+    let wgsl = |kernel: Kernel| match kernel.text {
+        Text::Wgsl(text) => Some((kernel.name, text)),
+        Text::Spirv(_) => None,
+    };
+    Ok(kernels.into_iter().filter_map(wgsl).collect())
 }
 
 /// What a program becomes.
@@ -198,8 +204,17 @@ const MAX_GRID: u32 = 65535;
 pub(crate) struct Means {
     /// Tiles of products.
     pub tiles: Tiles,
+    /// What the GPU has.
+    pub hardware: Hardware,
+}
+
+/// What kernels depend on of a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hardware {
     /// Bytes of memory that a workgroup may share.
     pub workgroup_bytes: u32,
+    /// The cooperative matrices that products may take.
+    pub matrices: Option<MatrixShape>,
 }
 
 /// What ops are given to plan with.
@@ -208,7 +223,7 @@ pub(crate) struct Planner<'m> {
     blobs: &'m [u8],
     pub means: Means,
     plan: Plan,
-    kernel_of: HashMap<Arc<str>, usize>,
+    kernel_of: HashMap<Text, usize>,
     /// Where constants with a hash begin.
     constants_of: HashMap<u64, usize>,
     params: Vec<Params>,
@@ -261,7 +276,7 @@ impl<'m> Planner<'m> {
 
     /// Bytes of memory that a workgroup may share, [`WORKGROUP_BYTES`] or twice as many.
     pub(crate) fn workgroup_bytes(&self) -> u32 {
-        self.means.workgroup_bytes.clamp(WORKGROUP_BYTES, 2 * WORKGROUP_BYTES)
+        self.means.hardware.workgroup_bytes.clamp(WORKGROUP_BYTES, 2 * WORKGROUP_BYTES)
     }
 
     /// Lets `steps` run what they take for the most frames, whatever the number.
@@ -315,10 +330,10 @@ impl<'m> Planner<'m> {
 
     /// `source` with the parameters of `dispatch` on `grid`.
     fn launch(&mut self, dispatch: &Dispatch, source: &Source, grid: [u32; 2]) -> Launch {
-        let text: Arc<str> = source.text(&dispatch.params).into();
+        let text = source.text(&dispatch.params);
         let kernels = &mut self.plan.kernels;
         let kernel = *self.kernel_of.entry(text).or_insert_with_key(|text| {
-            kernels.push(Kernel { name: dispatch.name, row: source.row, text: Arc::clone(text) });
+            kernels.push(Kernel { name: dispatch.name, row: source.row, text: text.clone() });
             kernels.len() - 1
         });
         Launch { kernel, grid }

@@ -14,6 +14,7 @@ use crate::memory::{Constants, buffer};
 use crate::pieces::Pieces;
 use crate::plan::{Kernel, Launch, Plan};
 use crate::selftest::{self, Case};
+use crate::source::Text;
 use crate::submission::{Seen, Submission};
 use crate::transfer::{Lent, Transfers, frame_bytes};
 
@@ -75,7 +76,7 @@ impl Program {
             let kernels = if cfg!(target_arch = "wasm32") {
                 (0..program.plan.kernels.len()).collect()
             } else {
-                program.kernels(&program.needed, 1)
+                program.launched(&program.needed, 1)
             };
             let failed = program.compile(kernels).await?;
             if failed.is_empty() {
@@ -100,9 +101,8 @@ impl Program {
         let constants = Constants::upload(gpu, &plan)?;
         let pipelines = vec![None; plan.kernels.len()];
         let tested = |kernel: &Kernel| gpu.verdicts().of(kernel).is_some();
-        let case = |(kernel, op)| {
-            (!tested(kernel)).then(|| Case::of(kernel, op, model.blobs(), gpu.workgroup_bytes))
-        };
+        let case =
+            |(kernel, op)| (!tested(kernel)).then(|| Case::of(kernel, op, model.blobs(), gpu.hardware));
         let cases = plan.kernels.iter().zip(&plan.users).map(case).collect();
         let range = |slot: SlotHandle| u64::from(slot.offset)..u64::from(slot.offset) + slot.bytes();
         let inputs = model.inputs().map(|input| range(input.slot)).collect();
@@ -125,7 +125,7 @@ impl Program {
     }
 
     /// What `steps` take for `frames` frames.
-    fn kernels(&self, steps: &[usize], frames: usize) -> BTreeSet<usize> {
+    fn launched(&self, steps: &[usize], frames: usize) -> BTreeSet<usize> {
         steps.iter().map(|&at| self.plan.steps[at].launch(frames).kernel).collect()
     }
 
@@ -158,7 +158,7 @@ impl Program {
     /// the one for fewer stays in its place.
     fn ready(&mut self, steps: &[usize], frames: usize) -> Result<(), RunError> {
         loop {
-            let kernels = self.kernels(steps, frames);
+            let kernels = self.launched(steps, frames);
             let failed = at_once(self.compile(kernels)).expect("what waits was tested by `load`")?;
             if failed.is_empty() {
                 return Ok(());
@@ -191,6 +191,12 @@ impl Program {
     pub fn memory_bytes(&self) -> u64 {
         let frames = self.arena.as_ref().map_or(0, |arena| arena.frames);
         self.constants.bytes() + frames as u64 * self.frame_bytes()
+    }
+
+    /// What its kernels are written in: `wgsl`, and `matrices` where some multiply cooperative matrices.
+    pub fn kernels(&self) -> &'static str {
+        let passed_through = |kernel: &Kernel| matches!(kernel.text, Text::Spirv(_));
+        if self.plan.kernels.iter().any(passed_through) { "wgsl+matrices" } else { "wgsl" }
     }
 
     /// Dispatches of one submission.

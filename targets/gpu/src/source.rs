@@ -1,10 +1,13 @@
-//! WGSL of one kernel, put together from parts.
+//! The text of one kernel: WGSL, put together from parts, or a module of SPIR-V.
 //!
 //! Every kernel sees three bindings: `arena`, the arenas of all frames one after another;
 //! `constants`, those of its instruction; and `P`, the parameters of its instruction. Which
 //! parameters there are and in which order is said once, by [`Params`].
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::spirv;
 
 /// Parameters of a dispatch: 32-bit words with their names in WGSL, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,11 @@ impl Params {
         words
     }
 
+    /// Their names, without `frame_words`.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|&(name, _)| name)
+    }
+
     fn declare(&self, text: &mut String) {
         text.push_str("struct Params {\n    frame_words: u32,\n");
         for (name, _) in &self.0 {
@@ -50,12 +58,22 @@ impl Params {
     }
 }
 
-/// Text of a kernel: constants of this variant, then parts.
+/// What a kernel is compiled from. Equal texts are one kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Text {
+    /// WGSL, which wgpu translates.
+    Wgsl(Arc<str>),
+    /// SPIR-V, which goes to the driver as it is.
+    Spirv(Arc<[u32]>),
+}
+
+/// A kernel to be: constants of this variant, then parts of WGSL, or a module that has the constants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Source {
-    settings: String,
+    settings: Vec<(&'static str, u32)>,
     parts: Vec<&'static str>,
     generated: String,
+    module: Option<&'static [u8]>,
     /// The row of the table of tiles that it was generated for.
     pub row: Option<&'static str>,
 }
@@ -64,6 +82,18 @@ impl Source {
     /// A kernel of `parts`, behind those that all kernels share.
     pub(crate) fn of(parts: &[&'static str]) -> Self {
         Self { parts: parts.to_vec(), ..Self::default() }
+    }
+
+    /// A kernel of the SPIR-V in `module`, whose structure `Params` has the parameters in their order.
+    pub(crate) fn of_module(module: &'static [u8]) -> Self {
+        Self { module: Some(module), ..Self::default() }
+    }
+
+    /// The same for the row `row` of the table of tiles, which has these settings.
+    pub(crate) fn for_row(mut self, row: &'static str, settings: &[(&'static str, u32)]) -> Self {
+        self.row = Some(row);
+        self.settings.extend_from_slice(settings);
+        self
     }
 
     /// Appends `parts`.
@@ -80,16 +110,33 @@ impl Source {
     }
 
     /// Sets the constant `name`, which makes a variant of the kernel.
-    pub(crate) fn with(mut self, name: &str, value: u32) -> Self {
-        let _ = writeln!(self.settings, "const {name} = {value}u;");
+    pub(crate) fn with(mut self, name: &'static str, value: u32) -> Self {
+        self.settings.push((name, value));
         self
     }
 
     /// The whole text.
-    pub(crate) fn text(&self, params: &Params) -> String {
+    pub(crate) fn text(&self, params: &Params) -> Text {
+        match self.module {
+            Some(module) => Text::Spirv(self.specialized(module, params).into()),
+            None => Text::Wgsl(self.wgsl(params).into()),
+        }
+    }
+
+    fn specialized(&self, module: &[u8], params: &Params) -> Vec<u32> {
+        let mut module = spirv::words(module);
+        debug_assert!(params.names().eq(spirv::members(&module, "Params").iter().skip(1)), "{params:?}");
+        let set = spirv::set(&mut module, self.settings.iter().copied());
+        debug_assert_eq!(set, self.settings.len(), "{:?}", self.settings);
+        module
+    }
+
+    fn wgsl(&self, params: &Params) -> String {
         let mut text = String::new();
         params.declare(&mut text);
-        text.push_str(&self.settings);
+        for (name, value) in &self.settings {
+            let _ = writeln!(text, "const {name} = {value}u;");
+        }
         for part in [include_str!("../shaders/memory.wgsl"), include_str!("../shaders/arith.wgsl")] {
             text.push_str(part);
         }

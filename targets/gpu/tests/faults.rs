@@ -196,17 +196,17 @@ fn several_models_and_threads_on_one_device() {
     });
 }
 
-/// The logits of `count` frames on a GPU without faults.
-fn sound_logits(count: usize) -> Vec<Vec<i32>> {
+/// A GPU whose products take only tiles in WGSL, and the logits of `count` frames there.
+fn sound(count: usize) -> (Gpu, Vec<Vec<i32>>) {
     let (mut program, frame) = load(&open()).expect("shaders for every op");
     assert_eq!(program.gpu().disabled(), [""; 0]);
-    logits(&mut program, &vec![frame.as_slice(); count]).expect("a run")
+    let logits = logits(&mut program, &vec![frame.as_slice(); count]).expect("a run");
+    (open().with_matrices(None), logits)
 }
 
 #[test]
 fn a_driver_that_miscompiles_one_tile() {
-    let expected = sound_logits(1);
-    let gpu = open();
+    let (gpu, expected) = sound(1);
     gpu.spoil("16x32");
     for _ in 0..2 {
         let (mut program, frame) = load(&gpu).expect("another tile");
@@ -217,8 +217,7 @@ fn a_driver_that_miscompiles_one_tile() {
 
 #[test]
 fn a_driver_that_miscompiles_tiles_for_many_frames() {
-    let expected = sound_logits(64);
-    let gpu = open();
+    let (gpu, expected) = sound(64);
     for row in ["64x64", "32x64"] {
         gpu.spoil(row);
     }
@@ -230,13 +229,14 @@ fn a_driver_that_miscompiles_tiles_for_many_frames() {
 
 #[test]
 fn a_driver_that_miscompiles_every_tile() {
-    let expected = sound_logits(1);
+    let (_, expected) = sound(1);
     let gpu = open();
-    for row in ["64x64", "32x64", "16x32", "32x32"] {
+    for row in gpu.tiles() {
         gpu.spoil(row);
     }
     let (mut program, frame) = load(&gpu).expect("kernels without tiles");
-    assert_eq!(gpu.disabled().len(), 4);
+    assert_eq!(gpu.disabled().len(), gpu.tiles().len());
+    assert_eq!(program.kernels(), "wgsl");
     assert_eq!(logits(&mut program, &[&frame]), Ok(expected));
 }
 

@@ -14,7 +14,13 @@ use shiftformer_tests::source::Source;
 use super::gpu;
 
 /// Runs `make` on each of `counts` frames at once, which differ, and compares with the reference.
-pub(super) fn check(gpu: &Gpu, about: &str, counts: &[usize], make: impl Fn(&mut Builder) -> Op + 'static) {
+/// Returns what its kernels are written in.
+pub(super) fn check(
+    gpu: &Gpu,
+    about: &str,
+    counts: &[usize],
+    make: impl Fn(&mut Builder) -> Op + 'static,
+) -> String {
     let program = Case::one_op(about.to_owned(), make).build(None);
     let file = write(&program.container).unwrap();
     let model = Model::from_bytes(about, &file).unwrap();
@@ -27,6 +33,8 @@ pub(super) fn check(gpu: &Gpu, about: &str, counts: &[usize], make: impl Fn(&mut
         let found = outputs(&mut session, &frames);
         assert!(found == outputs(&mut reference, &frames), "{about}, {count} frames");
     }
+    assert!(session.disabled().is_empty(), "{about}: {:?} fail their test", session.disabled());
+    session.kernels().to_owned()
 }
 
 fn outputs(session: &mut Session, frames: &[Vec<u8>]) -> Vec<Vec<i32>> {
@@ -56,10 +64,53 @@ fn requant(b: &mut Builder, s: &mut Source, n: u32, scales: bool) -> PerChannel 
 }
 
 fn linear(wide: bool, epilogue: Epilogue, n: u32, k: u32, scales: bool) {
-    check(gpu(), &format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
+    linear_on(gpu(), wide, epilogue, [n, k], scales);
+}
+
+fn linear_on(gpu: &Gpu, wide: bool, epilogue: Epilogue, [n, k]: [u32; 2], scales: bool) -> String {
+    check(gpu, &format!("Linear of {n} × {k}, wide {wide}, {epilogue:?}"), &[1, 9, 64], move |b| {
         let x = input(b, wide, 130 * k);
         linear_op(b, x, epilogue, [130, n, k], scales)
-    });
+    })
+}
+
+/// Every tile of cooperative matrices of every shape that the adapter lists.
+fn matrices() -> Vec<Gpu> {
+    let shapes = &gpu().adapter().matrices;
+    if shapes.is_empty() {
+        println!(
+            "{} lists no cooperative matrices of int8: their tiles are not tested",
+            gpu().adapter().name
+        );
+    }
+    let words = gpu().clone().with_matrices(None).tiles();
+    let mut all = Vec::new();
+    for &shape in shapes {
+        let gpu = gpu().clone().with_matrices(Some(shape));
+        let tiles = gpu.tiles().into_iter().filter(|tile| !words.contains(tile));
+        println!("{shape:?}: {:?}", tiles.clone().collect::<Vec<_>>());
+        all.extend(tiles.map(|tile| gpu.clone().with_tile(tile)));
+    }
+    all
+}
+
+#[test]
+fn rows_of_bytes_take_every_tile_of_matrices() {
+    let products = [
+        (Epilogue::I8, [388, 48], true),
+        (Epilogue::I8, [4, 4], false),
+        (Epilogue::Table, [132, 272], false),
+        (Epilogue::I16, [134, 140], true),
+        (Epilogue::Residual, [386, 128], true),
+        (Epilogue::Residual, [66, 36], false),
+        (Epilogue::I32, [387, 100], false),
+    ];
+    for gpu in matrices() {
+        for (epilogue, sides, scales) in products {
+            let kernels = linear_on(&gpu, false, epilogue, sides, scales);
+            assert_eq!(kernels, "wgsl+matrices", "{epilogue:?} of {sides:?}");
+        }
+    }
 }
 
 fn linear_op(b: &mut Builder, x: Act, epilogue: Epilogue, [rows, n, k]: [u32; 3], scales: bool) -> Op {

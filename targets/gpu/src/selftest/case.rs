@@ -10,7 +10,7 @@ use quant::{Op, Reference};
 use super::fill;
 use super::shrink::{Sides, shrunk};
 use crate::ops::Tiles;
-use crate::plan::{Kernel, Means, Plan, Planner};
+use crate::plan::{Hardware, Kernel, Means, Plan, Planner};
 
 /// Frames of the test: what a kernel does beyond the first is tested, too.
 pub(super) const FRAMES: u32 = 2;
@@ -28,19 +28,19 @@ pub(crate) struct Case {
     row: Option<&'static str>,
     /// Whether the kernel is one for many frames.
     larger: bool,
-    /// Bytes of memory that a workgroup may share.
-    workgroup_bytes: u32,
+    /// What its kernel depends on of the GPU.
+    hardware: Hardware,
     arena_bytes: u32,
     constants: Vec<u32>,
 }
 
 impl Case {
     /// One for `kernel`, which works for `op` with constants in `blobs`.
-    pub(crate) fn of(kernel: &Kernel, op: &Op, blobs: &[u8], workgroup_bytes: u32) -> Self {
+    pub(crate) fn of(kernel: &Kernel, op: &Op, blobs: &[u8], hardware: Hardware) -> Self {
         let sides = kernel.row.and_then(|row| Tiles::only(row).sides()).unwrap_or(Sides::GENERAL);
         let like = |like, larger| {
             let case = Self::like(like, op, blobs, kernel.row);
-            Self { larger, workgroup_bytes, ..case }
+            Self { larger, hardware, ..case }
         };
         let mut small = [false, true].map(|larger| like(shrunk(op, sides), larger)).into_iter();
         small.find(|case| case.is_for(kernel)).unwrap_or_else(|| {
@@ -76,7 +76,7 @@ impl Case {
         bytes.resize(bytes.len().next_multiple_of(ALIGN as usize), 0);
         let constants = bytemuck::pod_collect_to_vec(&bytes);
         let arena_bytes = arena.next_multiple_of(ALIGN) + ALIGN;
-        Self { op, row, larger: false, workgroup_bytes: 0, arena_bytes, constants }
+        Self { op, row, larger: false, hardware: Hardware::default(), arena_bytes, constants }
     }
 
     /// Whether the checker admits it, and `kernel` computes it.
@@ -95,7 +95,7 @@ impl Case {
     /// Appends the dispatches of `op`, this one wherever its operands lie.
     fn plan(&self, op: &Op, planner: &mut Planner<'_>) -> Range<usize> {
         let tiles = self.row.map_or(Tiles::none(), Tiles::only);
-        planner.means = Means { tiles, workgroup_bytes: self.workgroup_bytes };
+        planner.means = Means { tiles, hardware: self.hardware };
         let steps = planner.steps(0, op).unwrap_or_default();
         if self.larger {
             planner.take_larger(steps.clone());
@@ -224,11 +224,11 @@ mod tests {
         let bytes = bundled();
         let words = words(&bytes);
         let model = Model::new(&bytemuck::cast_slice(&words)[..bytes.len()]).expect("a container");
-        let workgroup_bytes = WORKGROUP_BYTES;
-        let means = Means { tiles: Tiles::default(), workgroup_bytes };
+        let hardware = Hardware { workgroup_bytes: WORKGROUP_BYTES, matrices: None };
+        let means = Means { tiles: Tiles::default(), hardware };
         let plan = Plan::of(&model, means).expect("a plan");
         for (kernel, op) in plan.kernels.iter().zip(&plan.users) {
-            let case = Case::of(kernel, op, model.blobs(), workgroup_bytes);
+            let case = Case::of(kernel, op, model.blobs(), hardware);
             assert!(case.is_for(kernel), "{}", kernel.name);
             assert!(case.op.macs() < 2_000_000 && case.arena_bytes < 200_000, "{}: {case:?}", kernel.name);
             let own = Case::like(*op, op, model.blobs(), kernel.row);

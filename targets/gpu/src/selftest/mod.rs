@@ -29,10 +29,11 @@ use crate::error::RunError;
 use crate::landing::{Landing, State};
 use crate::memory::{Constants, buffer};
 use crate::plan::{Kernel, Plan};
+use crate::source::Text;
 
 /// What was found out about kernels on a GPU, by their text.
 #[derive(Default)]
-pub(crate) struct Verdicts(Mutex<HashMap<Arc<str>, Verdict>>);
+pub(crate) struct Verdicts(Mutex<HashMap<Text, Verdict>>);
 
 #[derive(Clone, Copy)]
 struct Verdict {
@@ -57,11 +58,11 @@ impl Verdicts {
     /// Notes what came of one case; of several, one that fails decides.
     fn note(&self, kernel: &Kernel, holds: bool) {
         let mut all = self.all();
-        let verdict = all.entry(Arc::clone(&kernel.text)).or_insert(Verdict { holds, row: kernel.row });
+        let verdict = all.entry(kernel.text.clone()).or_insert(Verdict { holds, row: kernel.row });
         verdict.holds &= holds;
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Verdict>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Text, Verdict>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

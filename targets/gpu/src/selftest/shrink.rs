@@ -47,9 +47,10 @@ impl Sides {
         self.columns + 4 + rest
     }
 
-    /// Elements of the inner dimension, two steps and a part of another, with the remainder of `k`.
+    /// Elements of the inner dimension, two steps and a part of another, with the remainder of `k`: some
+    /// kernels load 16 bytes at once.
     const fn inner(self, k: u32) -> u32 {
-        8 * self.words + 20 + k % 4
+        8 * self.words + 16 + k % 16
     }
 }
 
@@ -194,7 +195,8 @@ fn conv2d_channels(op: &Conv2d, taps: u32, sides: Sides) -> (u32, u32, u32) {
     if op.groups == 1 {
         let words = sides.inner(0).div_ceil(4 * taps);
         let columns = sides.columns(op.out_channels, place(&op.out).dtype);
-        return (1, 4 * words + op.in_channels % 4, columns);
+        let channels = if taps == 1 { sides.inner(op.in_channels) } else { 4 * words + op.in_channels % 4 };
+        return (1, channels, columns);
     }
     if depth == 1 && each == 1 {
         let channels = 68 + op.in_channels % 4;

@@ -5,7 +5,7 @@ use quant::ops::{Act, Conv2d, Linear};
 use super::depthwise;
 use super::generate::Variant;
 use super::linear::linear;
-use super::tile::{Shape, spread};
+use super::tile::{Shape, spread_words};
 use super::weights::Panel;
 use super::{WEIGHTS, WINDOWS, general, set, set_panel, tiled, whole_words, with};
 use crate::ops::Reason;
@@ -63,7 +63,7 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
         let rows = op.out_height * op.out_width;
         let shape = Shape { products: 1, joined: true, rows, columns: op.out_channels };
         let variant = Variant { wide: false, column_sums: false, across: true };
-        dispatch = spread(dispatch, &planner.means.tiles, shape, variant);
+        dispatch = spread_words(dispatch, &planner.means.tiles, shape, variant);
     }
     planner.push(dispatch);
     Ok(())

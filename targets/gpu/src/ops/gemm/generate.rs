@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::tile::Cut;
+
 /// How results are divided among workgroups and their invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tile {
@@ -18,6 +20,8 @@ pub(super) struct Tile {
     /// Parts into which the words are divided, each for invocations of its own, whose sums are
     /// added up at the end; more than 1 keeps a GPU busy that has few tiles.
     pub split: u32,
+    /// Whether int16 activations may take it: they take twice the sums, and more shared memory.
+    pub wide: bool,
 }
 
 /// What a product asks of its kernel.
@@ -30,6 +34,12 @@ pub(super) struct Variant {
     pub column_sums: bool,
     /// Whether neighbouring invocations load neighbouring columns of B, rather than words.
     pub across: bool,
+}
+
+impl Cut for Tile {
+    fn sides(&self) -> [u32; 3] {
+        [self.rows, self.columns, self.words]
+    }
 }
 
 impl Tile {
@@ -343,13 +353,18 @@ mod tests {
         for row in TILES {
             let tile = row.tile;
             assert!(tile.invocations() <= 256, "{}", row.name);
-            assert!(tile.shared_bytes(row.wide) <= 16 << 10, "{}: {}", row.name, tile.shared_bytes(row.wide));
+            assert!(
+                tile.shared_bytes(row.tile.wide) <= 16 << 10,
+                "{}: {}",
+                row.name,
+                tile.shared_bytes(row.tile.wide)
+            );
             for (side, each) in [(tile.rows, tile.down), (tile.columns, tile.across)] {
                 assert_eq!(side / 4 * tile.words % tile.invocations(), 0, "{}", row.name);
                 assert_eq!((side % each, each % 4), (0, 0), "{}", row.name);
             }
             assert_eq!(tile.words % tile.split, 0, "{}", row.name);
-            assert!(tile.split == 1 || !row.wide, "{}", row.name);
+            assert!(tile.split == 1 || !row.tile.wide, "{}", row.name);
             assert_eq!(super::super::weights::STEP_WORDS % tile.words as usize, 0, "{}", row.name);
         }
     }

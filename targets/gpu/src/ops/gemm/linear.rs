@@ -4,15 +4,18 @@ use quant::mem::DType;
 use quant::ops::Linear;
 
 use super::generate::Variant;
-use super::tile::{Shape, spread};
+use super::tile::{Shape, spread_words};
 use super::weights::{Panel, low_byte_sum};
-use super::{ROWS, WEIGHTS, general, set, set_panel, tiled, whole_words, with};
+use super::{ROWS, WEIGHTS, cooperative, general, set, set_panel, tiled, whole_words, with};
 use crate::ops::Reason;
 use crate::ops::element::place;
 use crate::ops::epilogue;
 use crate::plan::Planner;
 
 pub(crate) fn linear(op: &Linear, planner: &mut Planner<'_>) -> Result<(), Reason> {
+    if cooperative::linear(op, planner) {
+        return Ok(());
+    }
     let (x, out) = (place(op.x), epilogue::place(&op.out));
     let wide = x.dtype == DType::I16;
     let whole = whole_words(out, op.n) && planner.means.tiles.fit(wide);
@@ -28,8 +31,12 @@ pub(crate) fn linear(op: &Linear, planner: &mut Planner<'_>) -> Result<(), Reaso
     set_panel(&mut dispatch, Panel::of(weights, op.n, op.k, op.k));
     if whole {
         let shape = Shape { products: 1, joined: true, rows: op.rows, columns: op.n };
-        dispatch =
-            spread(dispatch, &planner.means.tiles, shape, Variant { wide, column_sums: false, across: true });
+        dispatch = spread_words(
+            dispatch,
+            &planner.means.tiles,
+            shape,
+            Variant { wide, column_sums: false, across: true },
+        );
     }
     planner.push(dispatch);
     Ok(())

@@ -4,7 +4,7 @@ use quant::mem::DType;
 use quant::ops::{Act, Destination, MatMul};
 
 use super::generate::Variant;
-use super::tile::{Shape, spread};
+use super::tile::{Shape, spread_words};
 use super::{BATCHES, general, set, tiled, whole_words, with};
 use crate::ops::Reason;
 use crate::ops::element::place;
@@ -26,7 +26,7 @@ pub(crate) fn matmul(op: &MatMul, planner: &mut Planner<'_>) -> Result<(), Reaso
     if whole {
         let shape = Shape { products: op.batch, joined: false, rows: op.m, columns: op.n };
         let variant = Variant { wide, column_sums: wide, across: !op.transpose_b };
-        dispatch = spread(dispatch, &planner.means.tiles, shape, variant);
+        dispatch = spread_words(dispatch, &planner.means.tiles, shape, variant);
     }
     planner.push(dispatch);
     Ok(())

@@ -2,9 +2,11 @@
 //!
 //! Where the results of a row fill whole words, a product is cut into tiles; otherwise, where a
 //! convolution has groups and where no tile is left, a general kernel takes its place. Convolutions of every channel by
-//! itself have a kernel of their own where channels fill whole words.
+//! itself have a kernel of their own where channels fill whole words. Cooperative matrices multiply where
+//! the GPU has them.
 
 mod conv2d;
+mod cooperative;
 mod depthwise;
 mod general;
 mod generate;
@@ -52,7 +54,7 @@ fn whole_words(out: Place, width: u32) -> bool {
 }
 
 /// Sets constants of the variant.
-fn with(dispatch: &mut Dispatch, settings: &[(&str, u32)]) {
+fn with(dispatch: &mut Dispatch, settings: &[(&'static str, u32)]) {
     for (name, value) in settings {
         dispatch.source = std::mem::take(&mut dispatch.source).with(name, *value);
     }

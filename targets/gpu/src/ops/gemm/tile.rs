@@ -1,75 +1,116 @@
 //! Tiles, and which one a product takes.
 
+use super::cooperative::Block;
 use super::generate::{Tile, Variant};
-use crate::plan::{Dispatch, Larger};
+use crate::plan::{Dispatch, Hardware, Larger};
 use crate::selftest::Sides;
+use crate::source::Source;
 
 /// A tile that products may take.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct Row<T> {
     /// Its name.
     pub name: &'static str,
     /// Its sizes.
-    pub tile: Tile,
-    /// Whether int16 activations may take it: they take twice the sums, and more shared memory.
-    pub wide: bool,
+    pub tile: T,
     /// Workgroups from which on it is taken.
     pub enough: u64,
 }
 
-/// All of them; a product takes the first of which there are enough. The larger a tile, the fewer
-/// words an invocation loads for its products, and the fewer workgroups there are. The numbers are
-/// those of an NVIDIA H200, which has 132 processors, with the products of DeiT-S and DeiT-B.
-pub(super) const TILES: &[Row] = &[
-    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1), wide: false, enough: 800 },
-    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1), wide: true, enough: 200 },
-    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4), wide: false, enough: 0 },
-    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1), wide: true, enough: 0 },
-];
-
-const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split: u32) -> Tile {
-    Tile { rows, columns, words, down, across, split }
+/// A way to cut results into tiles.
+pub(super) trait Cut {
+    /// Rows and columns of a tile, and words of each that are multiplied at a time.
+    fn sides(&self) -> [u32; 3];
 }
 
-/// The rows of [`TILES`] that products may take.
+/// All tiles of kernels in WGSL; a product takes the first of which there are enough. The larger a
+/// tile, the fewer words an invocation loads for its products, and the fewer workgroups there are. The
+/// numbers are those of an NVIDIA H200, which has 132 processors, with the products of DeiT-S and
+/// DeiT-B.
+pub(super) const TILES: &[Row<Tile>] = &[
+    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1, false), enough: 800 },
+    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1, true), enough: 200 },
+    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4, false), enough: 0 },
+    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1, true), enough: 0 },
+];
+
+const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split: u32, wide: bool) -> Tile {
+    Tile { rows, columns, words, down, across, split, wide }
+}
+
+/// All tiles of cooperative matrices, which come before those in WGSL where a product may take both;
+/// likewise.
+pub(super) const MATRIX_TILES: &[Row<Block>] = &[
+    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), enough: 100 },
+    Row { name: "matrices 64x128", tile: block([64, 128, 128], [2, 4]), enough: 100 },
+    Row { name: "matrices 64x64", tile: block([64, 64, 128], [2, 2]), enough: 100 },
+    Row { name: "matrices 64x32", tile: block([64, 32, 128], [2, 2]), enough: 100 },
+    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), enough: 100 },
+    Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), enough: 0 },
+];
+
+const fn block([rows, columns, depth]: [u32; 3], [down, across]: [u32; 2]) -> Block {
+    Block { rows, columns, depth, down, across }
+}
+
+/// The rows of both tables that products may take.
 #[derive(Clone, Debug)]
-pub(crate) struct Tiles(Vec<&'static Row>);
+pub(crate) struct Tiles {
+    words: Vec<&'static Row<Tile>>,
+    matrices: Vec<&'static Row<Block>>,
+}
 
 impl Default for Tiles {
     fn default() -> Self {
-        Self::without(&[])
+        Self::filtered(|_| true)
     }
 }
 
 impl Tiles {
-    /// All but those called `names`.
-    pub(crate) fn without(names: &[&str]) -> Self {
-        Self(TILES.iter().filter(|row| !names.contains(&row.name)).collect())
+    /// Those whose name `keeps` keeps.
+    pub(crate) fn filtered(keeps: impl Fn(&str) -> bool) -> Self {
+        Self {
+            words: TILES.iter().filter(|row| keeps(row.name)).collect(),
+            matrices: MATRIX_TILES.iter().filter(|row| keeps(row.name)).collect(),
+        }
     }
 
     /// The one called `name`.
     pub(crate) fn only(name: &str) -> Self {
-        Self(TILES.iter().filter(|row| row.name == name).collect())
+        Self::filtered(|row| row == name)
     }
 
     /// None, which leaves general kernels.
     pub(crate) const fn none() -> Self {
-        Self(Vec::new())
+        Self { words: Vec::new(), matrices: Vec::new() }
+    }
+
+    /// Their names, those of cooperative matrices that `hardware` has first.
+    pub(crate) fn names(&self, hardware: &Hardware) -> Vec<&'static str> {
+        let matrices = self.of_matrices(hardware);
+        matrices.iter().map(|row| row.name).chain(self.words.iter().map(|row| row.name)).collect()
     }
 
     /// What the first is tested with; `None` where there is none.
     pub(crate) fn sides(&self) -> Option<Sides> {
-        let Tile { rows, columns, words, .. } = self.0.first()?.tile;
+        let words = self.words.first().map(|row| row.tile.sides());
+        let [rows, columns, words] = words.or(self.matrices.first().map(|row| row.tile.sides()))?;
         Some(Sides { rows, columns, words })
     }
 
-    /// Whether one is there for activations that are `wide`.
+    /// Whether one in WGSL is there for activations that are `wide`.
     pub(super) fn fit(&self, wide: bool) -> bool {
-        self.of(wide).next().is_some()
+        !self.of_words(wide).is_empty()
     }
 
-    fn of(&self, wide: bool) -> impl DoubleEndedIterator<Item = &'static Row> {
-        self.0.iter().copied().filter(move |row| row.wide || !wide)
+    /// Those in WGSL for activations that are `wide`.
+    pub(super) fn of_words(&self, wide: bool) -> Vec<&'static Row<Tile>> {
+        self.words.iter().copied().filter(|row| row.tile.wide || !wide).collect()
+    }
+
+    /// Those of cooperative matrices that `hardware` has.
+    pub(super) fn of_matrices(&self, hardware: &Hardware) -> Vec<&'static Row<Block>> {
+        self.matrices.iter().copied().filter(|row| row.tile.fits(hardware)).collect()
     }
 }
 
@@ -91,34 +132,40 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Workgroups of `tile` for `frames` frames.
-    fn workgroups(self, tile: Tile, frames: u32) -> u64 {
+    fn workgroups(self, tile: &impl Cut, frames: u32) -> u64 {
+        let [tile_rows, tile_columns, _] = tile.sides();
         let (rows, frames) = (u64::from(self.rows), u64::from(frames));
         let (rows, times) = if self.joined { (rows * frames, 1) } else { (rows, frames) };
-        let down = rows.div_ceil(tile.rows.into());
-        let across = u64::from(self.columns.div_ceil(tile.columns));
+        let down = rows.div_ceil(tile_rows.into());
+        let across = u64::from(self.columns.div_ceil(tile_columns));
         down.saturating_mul(across).saturating_mul(times * u64::from(self.products))
     }
 
-    /// The first of `tiles` of which there are enough, otherwise the last.
-    fn choose(self, tiles: &Tiles, wide: bool, frames: u32) -> &'static Row {
-        let enough = |row: &&Row| self.workgroups(row.tile, frames) >= row.enough;
-        tiles.of(wide).find(enough).or(tiles.of(wide).next_back()).expect("tiles that fit")
+    /// The first of `rows` of which there are enough, otherwise the last.
+    fn choose<T: Cut>(self, rows: &[&'static Row<T>], frames: u32) -> &'static Row<T> {
+        let enough = |row: &&&'static Row<T>| self.workgroups(&row.tile, frames) >= row.enough;
+        rows.iter().find(enough).or(rows.last()).expect("a tile that fits")
     }
 }
 
-/// Completes `dispatch`, whose source lacks the tile, with the one of `tiles`, which
-/// [fit](Tiles::fit), for each number of frames.
-pub(super) fn spread(mut dispatch: Dispatch, tiles: &Tiles, shape: Shape, variant: Variant) -> Dispatch {
+/// Completes `dispatch`, whose source lacks the tile, with one of `rows`, of which there are some, for
+/// each number of frames; `complete` adds it to the source.
+pub(super) fn spread<T: Cut + 'static>(
+    mut dispatch: Dispatch,
+    rows: &[&'static Row<T>],
+    shape: Shape,
+    complete: impl Fn(Source, &Row<T>) -> Source,
+) -> Dispatch {
     let operands = dispatch.source.clone();
     let mut last = None;
     for frames in FRAMES {
-        let row = shape.choose(tiles, variant.wide, frames);
+        let row = shape.choose(rows, frames);
         if last == Some(row.name) {
             continue;
         }
         last = Some(row.name);
-        let source = operands.clone().generated(row.name, row.tile.text(variant));
-        let count = u32::try_from(shape.workgroups(row.tile, 1)).unwrap_or(u32::MAX);
+        let source = complete(operands.clone(), row);
+        let count = u32::try_from(shape.workgroups(&row.tile, 1)).unwrap_or(u32::MAX);
         if frames == 1 {
             dispatch.source = source;
             dispatch.workgroups(count);
@@ -129,6 +176,12 @@ pub(super) fn spread(mut dispatch: Dispatch, tiles: &Tiles, shape: Shape, varian
     dispatch
 }
 
+/// The same with tiles of words, which [fit](Tiles::fit) the `variant`.
+pub(super) fn spread_words(dispatch: Dispatch, tiles: &Tiles, shape: Shape, variant: Variant) -> Dispatch {
+    let complete = |source: Source, row: &Row<Tile>| source.generated(row.name, row.tile.text(variant));
+    spread(dispatch, &tiles.of_words(variant.wide), shape, complete)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,19 +190,20 @@ mod tests {
     fn more_results_take_larger_tiles() {
         let shape = |rows, columns| Shape { products: 1, joined: true, rows, columns };
         let all = Tiles::default();
-        let name = |shape: Shape, frames| shape.choose(&all, false, frames).name;
+        let name = |shape: Shape, frames| shape.choose(&all.of_words(false), frames).name;
         assert_eq!(name(shape(1, 1000), 1), "16x32");
         let narrow = [1, 8, 64].map(|frames| name(shape(197, 384), frames));
         assert_eq!(narrow, ["16x32", "32x64", "64x64"]);
         assert_eq!([1, 8].map(|frames| name(shape(197, 2304), frames)), ["32x64", "64x64"]);
-        assert_eq!(shape(197, 1152).choose(&all, true, 64).name, "32x64");
+        assert_eq!(shape(197, 1152).choose(&all.of_words(true), 64).name, "32x64");
     }
 
     #[test]
     fn rows_that_are_left_out_are_not_taken() {
         let shape = Shape { products: 1, joined: true, rows: 197, columns: 1152 };
-        assert_eq!(shape.choose(&Tiles::without(&["64x64"]), false, 64).name, "32x64");
-        assert_eq!(shape.choose(&Tiles::only("64x64"), false, 1).name, "64x64");
+        let name = |tiles: Tiles, frames| shape.choose(&tiles.of_words(false), frames).name;
+        assert_eq!(name(Tiles::filtered(|row| row != "64x64"), 64), "32x64");
+        assert_eq!(name(Tiles::only("64x64"), 1), "64x64");
         assert!(!Tiles::only("64x64").fit(true) && Tiles::only("64x64").fit(false));
     }
 }
