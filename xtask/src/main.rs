@@ -20,6 +20,7 @@ mod peers;
 mod process;
 mod python;
 mod record;
+mod shaders;
 mod steps;
 mod system;
 mod tables;
@@ -110,6 +111,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the shaders in SPIR-V of targets/gpu from their sources in GLSL.
+    Shaders {
+        /// Compare them instead.
+        #[arg(long)]
+        check: bool,
+    },
     /// Make the packages for Android and for Apple's systems, as far as this machine can.
     Mobile {
         /// Write the table of sizes in docs/mobile.md instead.
@@ -178,6 +185,7 @@ fn run(task: Task) -> Outcome {
         Task::BenchPeers(args) => peers::bench(&args),
         Task::CHeader { check: false } => header::write(),
         Task::CHeader { check: true } => header::check(),
+        Task::Shaders { check } => shaders::run(check),
         Task::Mobile { sizes } => {
             system::prepare(system::FOR_PACKAGES)?;
             if sizes { mobile::package::write_sizes() } else { mobile::package::make() }

@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, system};
+use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, shaders, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -81,6 +81,12 @@ pub const STEPS: &[Step] = &[
         what: "the crates that applications embed build with the oldest Rust that they promise",
         release_only: true,
         run: |_| msrv::run(),
+    },
+    Step {
+        name: "shaders",
+        what: "the shaders in SPIR-V are what their sources compile to",
+        release_only: true,
+        run: |_| shaders::run(true),
     },
     Step {
         name: "fuzz",
