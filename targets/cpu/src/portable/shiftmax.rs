@@ -29,13 +29,13 @@ pub(crate) fn shiftmax(args: &ShiftmaxArgs<'_>, x: Tensor<'_>, out: &mut TensorM
 
 /// A probability of 8 bits of the product of an exponential and the factor of its row.
 #[inline(always)]
-fn to_i8(product: u32) -> i8 {
+pub(crate) fn to_i8(product: u32) -> i8 {
     ((product + (1 << 23)) >> 24).min(i8::MAX as u32) as i8
 }
 
 /// The same of 16 bits.
 #[inline(always)]
-fn to_i16(product: u32) -> i16 {
+pub(crate) fn to_i16(product: u32) -> i16 {
     (product >> 16) as i16
 }
 

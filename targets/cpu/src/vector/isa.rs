@@ -7,6 +7,8 @@ use crate::portable::requantize::Multipliers;
 
 /// Output channels of a panel: those of [`Panel16x4`](quant::pack::Pack::Panel16x4).
 pub(super) const LANES: usize = 16;
+/// Scores whose exponentials are looked up together.
+pub(super) const SCORES: usize = 64;
 /// Inputs of a group.
 pub(super) const GROUP: usize = 4;
 
@@ -117,6 +119,20 @@ pub(super) unsafe trait Lookup {
     ///
     /// As the trait says.
     unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32;
+
+    /// `exp[max − score]` of each score, and 0 behind the last one.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn exponentials(exp: &Exponentials<'_>, max: i8, scores: &[i8], to: &mut [u32; SCORES]) {
+        let (found, rest) = to.split_at_mut(scores.len().min(SCORES));
+        for (to, &score) in found.iter_mut().zip(scores) {
+            *to = exp.values[usize::from(max.wrapping_sub(score) as u8)];
+        }
+        rest.fill(0);
+    }
 
     /// The bytes of `table[max − score]` for each score: the high ones and the low ones.
     ///

@@ -7,11 +7,12 @@ use core::arch::x86_64::{
     _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
     _mm512_maskz_mov_epi8, _mm512_max_epi8, _mm512_movepi8_mask, _mm512_mullo_epi32,
     _mm512_permutex2var_epi8, _mm512_reduce_add_epi64, _mm512_sad_epu8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_sll_epi64, _mm512_sub_epi8, _mm512_xor_si512,
+    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_sll_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
+    _mm512_xor_si512,
 };
 
-use super::{Avx512, WIDTH, first};
-use crate::vector::isa::{Exponentials, Lookup};
+use super::{Avx512, WIDTH, first, interleave};
+use crate::vector::isa::{Exponentials, Lookup, SCORES};
 
 /// 256 bytes in four registers.
 #[derive(Clone, Copy)]
@@ -99,6 +100,30 @@ unsafe impl Lookup for Avx512 {
                 sum = _mm512_add_epi64(sum, _mm512_sll_epi64(sums, _mm_cvtsi32_si128(8 * plane as i32)));
             }
             _mm512_reduce_add_epi64(sum) as u32
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn exponentials(exp: &Exponentials<'_>, max: i8, scores: &[i8], to: &mut [u32; SCORES]) {
+        // SAFETY: a chunk has as many bytes as its mask has ones, and four times 64 bytes are written,
+        // to an array of as many.
+        unsafe {
+            let mask = first(scores.len());
+            let index =
+                _mm512_sub_epi8(_mm512_set1_epi8(max), _mm512_maskz_loadu_epi8(mask, scores.as_ptr()));
+            let mut found = [_mm512_setzero_si512(); 4];
+            for (found, plane) in found.iter_mut().zip(&exp.planes).take(exp.used) {
+                *found = _mm512_maskz_mov_epi8(mask, Bytes::new(plane).get(index));
+            }
+            let [a, b, c, d] = interleave(found);
+            // Lane l of register r holds values 16·l + 4·r and after: lanes of the same l go together.
+            let (ab_low, ab_high) = (_mm512_shuffle_i64x2::<0x44>(a, b), _mm512_shuffle_i64x2::<0xee>(a, b));
+            let (cd_low, cd_high) = (_mm512_shuffle_i64x2::<0x44>(c, d), _mm512_shuffle_i64x2::<0xee>(c, d));
+            let place = to.as_mut_ptr().cast::<__m512i>();
+            _mm512_storeu_si512(place, _mm512_shuffle_i64x2::<0x88>(ab_low, cd_low));
+            _mm512_storeu_si512(place.add(1), _mm512_shuffle_i64x2::<0xdd>(ab_low, cd_low));
+            _mm512_storeu_si512(place.add(2), _mm512_shuffle_i64x2::<0x88>(ab_high, cd_high));
+            _mm512_storeu_si512(place.add(3), _mm512_shuffle_i64x2::<0xdd>(ab_high, cd_high));
         }
     }
 

@@ -5,6 +5,7 @@ mod requantize;
 
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
+    _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
 };
 
 use crate::vector::isa::{GROUP, Isa, LANES, Weights};
@@ -17,6 +18,27 @@ pub(super) const WIDTH: usize = 64;
 #[inline(always)]
 pub(super) fn first(len: usize) -> __mmask64 {
     if len < WIDTH { (1 << len) - 1 } else { __mmask64::MAX }
+}
+
+/// Byte `i` of all four registers beside one another for each `i`: those of 4 bytes from place
+/// `16·l + 4·r` on in lane `l` of register `r`, as [`narrow`] takes them.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn interleave([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let (ab_low, ab_high) = (_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b));
+        let (cd_low, cd_high) = (_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d));
+        [
+            _mm512_unpacklo_epi16(ab_low, cd_low),
+            _mm512_unpackhi_epi16(ab_low, cd_low),
+            _mm512_unpacklo_epi16(ab_high, cd_high),
+            _mm512_unpackhi_epi16(ab_high, cd_high),
+        ]
+    }
 }
 
 /// 512 bits.
