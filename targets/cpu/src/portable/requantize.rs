@@ -11,7 +11,7 @@ use super::of_int16::{OfInt16, OfInt16s};
 
 /// Smallest shift at which the high half of a product and one rounding shift give the requantized
 /// value (see [`quant::arith`]).
-const HIGH: u8 = 33;
+pub(crate) const HIGH: u8 = 33;
 
 /// Multipliers of `C` channels; those behind the last one are 0.
 pub(crate) struct Multipliers<const C: usize> {

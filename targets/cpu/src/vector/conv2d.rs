@@ -1,12 +1,12 @@
-//! Convolutions: of single channels by the portable loop, and all others as products over the windows
-//! of output pixels, a group at a time.
+//! Convolutions: of single channels by [`Depthwise`] or the portable loop, and all others as products over
+//! the windows of output pixels, a group at a time.
 
 use quant::ops::{Clip, Conv2dArgs, LinearArgs, LinearOut};
 use quant::pack::Pack;
 use quant::slice::window;
 use quant::{Fault, Kernels};
 
-use super::isa::{Isa, LANES, Lookup, Requantize};
+use super::isa::{Depthwise, Isa, LANES, Lookup, Requantize};
 use super::linear::channels;
 use super::source::{Bytes, Source, copy};
 use crate::portable::depthwise::{depthwise, is_depthwise};
@@ -17,13 +17,20 @@ use crate::portable::depthwise::{depthwise, is_depthwise};
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-pub(super) unsafe fn conv2d<I: Isa + Lookup + Requantize, const R: usize, const P: usize, const C: usize>(
+pub(super) unsafe fn conv2d<I, const R: usize, const P: usize, const C: usize>(
     args: &Conv2dArgs<'_>,
     x: &[i8],
     mut out: LinearOut<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Fault>
+where
+    I: Isa + Lookup + Requantize + Depthwise,
+{
     let Conv2dArgs { weights, bias, requant, groups, .. } = *args;
     if is_depthwise(args) {
+        // SAFETY: as the caller vouches.
+        if unsafe { I::depthwise(args, x, &mut out)? } {
+            return Ok(());
+        }
         depthwise(args, x, &mut out)?;
         if let LinearOut::I8 { out, table: Some(table) } = out {
             // SAFETY: as the caller vouches.

@@ -1,6 +1,7 @@
 //! What the products of one instruction set are made of.
 
-use quant::ops::LinearOut;
+use quant::Fault;
+use quant::ops::{Conv2dArgs, LinearOut};
 
 use crate::portable::epilogue;
 use crate::portable::requantize::Multipliers;
@@ -186,6 +187,24 @@ pub(super) unsafe trait Requantize {
     #[inline(always)]
     unsafe fn store<const C: usize>(t: &[i32; C], out: &mut LinearOut<'_>) {
         epilogue::store(t, out);
+    }
+}
+
+/// Convolutions of each channel by a kernel of its own.
+///
+/// # Safety
+///
+/// As for [`Isa`].
+pub(super) unsafe trait Depthwise {
+    /// As many pixels as `out` holds, the table included, where there are instructions for such windows:
+    /// says whether there are.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn depthwise(_args: &Conv2dArgs<'_>, _x: &[i8], _out: &mut LinearOut<'_>) -> Result<bool, Fault> {
+        Ok(false)
     }
 }
 

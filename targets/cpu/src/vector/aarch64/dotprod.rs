@@ -4,7 +4,7 @@ use core::arch::aarch64::{int8x16_t, int32x4_t, vld1q_s8, vld1q_s32, vst1q_s32};
 use core::arch::asm;
 
 use super::lookup::Tables;
-use crate::vector::isa::{GROUP, Isa, LANES, Weights};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Weights};
 
 /// Registers of weights in a group, and of sums in a panel: four channels each.
 pub(super) const PARTS: usize = LANES / 4;
@@ -96,3 +96,6 @@ unsafe impl<const UNSIGNED: bool> Isa for DotProd<UNSIGNED> {
         sums
     }
 }
+
+// SAFETY: nothing is overridden.
+unsafe impl<const UNSIGNED: bool> Depthwise for DotProd<UNSIGNED> {}

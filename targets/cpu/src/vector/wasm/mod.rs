@@ -14,7 +14,7 @@ use quant::KernelSet;
 
 use crate::Split;
 use crate::vector::compiled::Compiled;
-use crate::vector::isa::{GROUP, Isa, LANES, Weights};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Weights};
 use crate::vector::set::Set;
 
 /// The row of this architecture.
@@ -78,3 +78,6 @@ unsafe impl Isa for Vectors {
         sums
     }
 }
+
+// SAFETY: nothing is overridden.
+unsafe impl Depthwise for Vectors {}

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 
 use quant::slice::chunks_mut;
 
-use crate::vector::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use crate::vector::isa::{Depthwise, Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
 
 /// 256 bits.
 #[derive(Clone, Copy)]
@@ -191,6 +191,9 @@ macro_rules! lookup {
     ($isa:ty) => {
         // SAFETY: safe code.
         unsafe impl Requantize for $isa {}
+
+        // SAFETY: safe code.
+        unsafe impl Depthwise for $isa {}
 
         // SAFETY: every instruction is one of AVX2, and every access is to a whole array.
         unsafe impl Lookup for $isa {

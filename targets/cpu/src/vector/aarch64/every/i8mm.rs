@@ -13,7 +13,7 @@ use core::mem::MaybeUninit;
 
 use crate::vector::aarch64::dotprod::{self, DotProd, PARTS};
 use crate::vector::aarch64::lookup::Tables;
-use crate::vector::isa::{GROUP, Isa, LANES, STAGE, Staged, Weights, groups};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, STAGE, Staged, Weights, groups};
 
 /// `SMMLA`, and `SDOT` for rows that are not whole tiles; for unsigned activations, too, where
 /// `UNSIGNED`.
@@ -198,3 +198,6 @@ unsafe impl<const UNSIGNED: bool> Isa for I8mm<UNSIGNED> {
         }
     }
 }
+
+// SAFETY: nothing is overridden.
+unsafe impl<const UNSIGNED: bool> Depthwise for I8mm<UNSIGNED> {}

@@ -8,7 +8,7 @@ use core::arch::asm;
 
 use crate::vector::aarch64::dotprod::{self, PARTS};
 use crate::vector::aarch64::lookup::Tables;
-use crate::vector::isa::{GROUP, Isa, LANES, Staged, Weights, groups};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Staged, Weights, groups};
 
 /// Products of pairs of int8 in 16 bits.
 #[derive(Clone, Copy)]
@@ -208,3 +208,6 @@ unsafe impl Isa for Neon {
         *sums = local;
     }
 }
+
+// SAFETY: nothing is overridden.
+unsafe impl Depthwise for Neon {}

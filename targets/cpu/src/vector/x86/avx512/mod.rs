@@ -1,5 +1,6 @@
 //! AVX-512 with VNNI and VBMI: a panel's sums are one register.
 
+mod depthwise;
 mod lookup;
 mod requantize;
 

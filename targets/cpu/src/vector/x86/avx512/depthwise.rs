@@ -1,0 +1,241 @@
+//! Convolutions of each channel by a kernel of its own, as products of four bytes: those of a column of
+//! the kernel, which has three rows.
+
+use core::arch::x86_64::{
+    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_set1_epi8, _mm512_storeu_si512, _mm512_xor_si512,
+};
+
+use quant::Fault;
+use quant::ops::{ChannelsRef, Clip, Conv2dArgs, LinearOut};
+use quant::slice::{window, window_mut};
+
+use super::{Avx512, WIDTH, first, interleave, narrow};
+use crate::portable::requantize::{HIGH, Multipliers};
+use crate::vector::isa::{Depthwise, LANES, Lookup, Requantize};
+
+/// Rows and columns of a kernel.
+const SIZE: usize = 3;
+
+/// 64 channels in four registers of int32, or of four bytes each, in the order of [`interleave`].
+type Channels = [__m512i; WIDTH / LANES];
+
+// SAFETY: every instruction is one of AVX-512 F, BW or VNNI, and every access is masked to the length
+// of its slice.
+unsafe impl Depthwise for Avx512 {
+    #[inline(always)]
+    unsafe fn depthwise(args: &Conv2dArgs<'_>, x: &[i8], out: &mut LinearOut<'_>) -> Result<bool, Fault> {
+        let LinearOut::I8 { out, table } = out else { return Ok(false) };
+        let size = (args.kernel_h, args.kernel_w);
+        if size != (SIZE, SIZE) || !(1..=2).contains(&args.stride_w) {
+            return Ok(false);
+        }
+        for channel in (0..args.weights.n).step_by(WIDTH) {
+            // SAFETY: as the caller vouches.
+            unsafe {
+                let block = Block::new(args, channel)?;
+                if args.stride_w == 1 {
+                    block.pixels::<1>(args, x, out, *table)?;
+                } else {
+                    block.pixels::<2>(args, x, out, *table)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// `values` in the order of [`interleave`].
+fn interleaved<T: Copy + Default>(values: &[T; WIDTH]) -> [T; WIDTH] {
+    let mut to = [T::default(); WIDTH];
+    for (place, to) in to.iter_mut().enumerate() {
+        let (register, lane, byte) = (place / 16, place / 4 % 4, place % 4);
+        *to = values[16 * lane + 4 * register + byte];
+    }
+    to
+}
+
+/// Channels `channel .. channel + count`, and their constants; those of lanes behind them are 0.
+struct Block {
+    channel: usize,
+    count: usize,
+    /// Of each column.
+    weights: [Channels; SIZE],
+    /// The bias, less what the turned sign of activations adds.
+    start: Channels,
+    multipliers: Multipliers<WIDTH>,
+}
+
+impl Block {
+    /// # Safety
+    ///
+    /// Where AVX-512 BW is.
+    #[inline(always)]
+    unsafe fn new(args: &Conv2dArgs<'_>, channel: usize) -> Result<Self, Fault> {
+        let count = WIDTH.min(args.weights.n - channel);
+        let (mut taps, mut start) = ([[[0i8; WIDTH]; 4]; SIZE], [0i32; WIDTH]);
+        let (mut mantissa, mut shift) = ([0; WIDTH], [HIGH; WIDTH]);
+        start[..count].copy_from_slice(window(args.bias, channel, count)?);
+        mantissa[..count].copy_from_slice(window(args.requant.mantissa, channel, count)?);
+        shift[..count].copy_from_slice(window(args.requant.shift, channel, count)?);
+        for (column, taps) in taps.iter_mut().enumerate() {
+            for (row, taps) in taps.iter_mut().enumerate().take(SIZE) {
+                for (lane, tap) in taps.iter_mut().enumerate().take(count) {
+                    *tap = args.weights.get(channel + lane, row * SIZE + column);
+                    start[lane] = start[lane].wrapping_sub(128 * i32::from(*tap));
+                }
+            }
+        }
+        let (mantissa, shift) = (interleaved(&mantissa), interleaved(&shift));
+        let requant = ChannelsRef { mantissa: &mantissa, shift: &shift };
+        let multipliers = Multipliers::new(&requant, 0, WIDTH)?;
+        // SAFETY: 64 bytes are read, of arrays of as many.
+        unsafe {
+            let weights =
+                taps.map(|rows| interleave(rows.map(|row| _mm512_loadu_si512(row.as_ptr().cast()))));
+            Ok(Self { channel, count, weights, start: load(&interleaved(&start)), multipliers })
+        }
+    }
+
+    /// All pixels of the block's channels, `STRIDE` columns of the input apart.
+    ///
+    /// # Safety
+    ///
+    /// Where AVX-512 BW and VNNI are.
+    #[inline(always)]
+    unsafe fn pixels<const STRIDE: usize>(
+        &self,
+        args: &Conv2dArgs<'_>,
+        x: &[i8],
+        out: &mut [i8],
+        table: Option<&[i8; 256]>,
+    ) -> Result<(), Fault> {
+        let n = args.weights.n;
+        let (mut pixel, pixels) = (0, out.len().checked_div(n).unwrap_or(0));
+        while pixel < pixels {
+            let oy = (args.first + pixel).checked_div(args.out_width).ok_or(Fault::Bounds)?;
+            let ox = args.first + pixel - oy * args.out_width;
+            let count = (args.out_width - ox).min(pixels - pixel);
+            let rows = Rows::new(self, args, x, oy)?;
+            // SAFETY: as the caller vouches.
+            unsafe {
+                let mut at = ox * STRIDE;
+                let mut columns = [rows.column(at)?, rows.column(at + 1)?, rows.column(at + 2)?];
+                for number in 0..count {
+                    if number > 0 {
+                        at += STRIDE;
+                        columns = match STRIDE {
+                            1 => [columns[1], columns[2], rows.column(at + 2)?],
+                            _ => [columns[2], rows.column(at + 1)?, rows.column(at + 2)?],
+                        };
+                    }
+                    let out = window_mut(out, (pixel + number) * n + self.channel, self.count)?;
+                    self.store(&columns, out);
+                    if let Some(table) = table {
+                        Avx512::table(table, out);
+                    }
+                }
+            }
+            pixel += count;
+        }
+        Ok(())
+    }
+
+    /// The values of one window.
+    ///
+    /// # Safety
+    ///
+    /// Where AVX-512 BW and VNNI are.
+    #[inline(always)]
+    unsafe fn store(&self, columns: &[Channels; SIZE], out: &mut [i8]) {
+        let mut sums = self.start;
+        // SAFETY: `out` has as many bytes as the mask has ones.
+        unsafe {
+            for (x, w) in columns.iter().zip(&self.weights) {
+                for (sums, (x, w)) in sums.iter_mut().zip(x.iter().zip(w)) {
+                    *sums = _mm512_dpbusd_epi32(*sums, *x, *w);
+                }
+            }
+            let values = Avx512::requantize(&self.multipliers, &stored(sums));
+            _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(out.len()), narrow(load(&values)));
+        }
+    }
+}
+
+/// The rows of the input under a row of windows: `None` is padding.
+struct Rows<'a> {
+    rows: [Option<&'a [i8]>; SIZE],
+    channel: usize,
+    count: usize,
+    channels: usize,
+    pad_left: usize,
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    fn new(block: &Block, args: &Conv2dArgs<'_>, x: &'a [i8], oy: usize) -> Result<Self, Fault> {
+        let clip = Clip::new(oy, args.stride_h, args.pad_top, SIZE, args.in_height);
+        let len = args.in_width * args.in_channels;
+        let mut rows = [None; SIZE];
+        for (down, tap) in clip.taps.enumerate() {
+            *rows.get_mut(tap).ok_or(Fault::Bounds)? = Some(window(x, (clip.at + down) * len, len)?);
+        }
+        let (channels, pad_left) = (args.in_channels, args.pad_left);
+        Ok(Self {
+            rows,
+            channel: block.channel,
+            count: block.count,
+            channels,
+            pad_left,
+            width: args.in_width,
+        })
+    }
+
+    /// The inputs of the column at `at`, counted with the padding, their signs turned.
+    ///
+    /// # Safety
+    ///
+    /// Where AVX-512 BW is.
+    #[inline(always)]
+    unsafe fn column(&self, at: usize) -> Result<Channels, Fault> {
+        // SAFETY: a window has as many bytes as its mask has ones.
+        unsafe {
+            let flip = _mm512_set1_epi8(i8::MIN);
+            let mut taps = [flip; 4];
+            let at = at.wrapping_sub(self.pad_left);
+            if at < self.width {
+                for (tap, row) in taps.iter_mut().zip(self.rows) {
+                    if let Some(row) = row {
+                        let x = window(row, at * self.channels + self.channel, self.count)?;
+                        let x = _mm512_maskz_loadu_epi8(first(self.count), x.as_ptr());
+                        *tap = _mm512_xor_si512(x, flip);
+                    }
+                }
+            }
+            Ok(interleave(taps))
+        }
+    }
+}
+
+/// # Safety
+///
+/// Where AVX-512 F is.
+#[inline(always)]
+unsafe fn load(values: &[i32; WIDTH]) -> Channels {
+    // SAFETY: four times 64 bytes are read, from an array of as many.
+    core::array::from_fn(|part| unsafe { _mm512_loadu_si512(values.as_ptr().add(LANES * part).cast()) })
+}
+
+/// # Safety
+///
+/// Where AVX-512 F is.
+#[inline(always)]
+unsafe fn stored(channels: Channels) -> [i32; WIDTH] {
+    let mut values = [0; WIDTH];
+    for (part, channels) in values.as_chunks_mut::<LANES>().0.iter_mut().zip(channels) {
+        // SAFETY: 64 bytes are written, to an array of as many.
+        unsafe { _mm512_storeu_si512(part.as_mut_ptr().cast(), channels) };
+    }
+    values
+}
