@@ -10,7 +10,6 @@ use quant::slice::{window, window_mut};
 
 use super::isa::{Exponentials, GROUP, Isa, LANES, Lookup, Requantize, STAGE, Staged, Weights};
 use super::linear::{Panels, products};
-use super::shiftmax::statistics;
 use super::source::Dense;
 use crate::portable::requantize::Multipliers;
 
@@ -84,7 +83,7 @@ pub(super) unsafe fn attention<
                 let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut *probabilities);
                 for (scores, bytes) in scores.chunks_exact(keys).zip(bytes.chunks_exact_mut(2 * keys)) {
                     let (high, low) = bytes.split_at_mut(keys);
-                    shiftmax::<I>(&exp, scores, high, low);
+                    I::shiftmax(&exp, scores, high, low);
                 }
                 let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
                 weigh::<I, R, P, C>(&head, bytes, &multipliers(&args.requant)?, out, (count, width))?;
@@ -149,25 +148,6 @@ fn pack_channel(panel: &mut [Weights; DEPTH], lane: usize, values: &[i8]) {
     if let (false, Some(place)) = (rest.is_empty(), groups.next()) {
         place.fill(0);
         place[..rest.len()].copy_from_slice(rest);
-    }
-}
-
-/// Shiftmax of one row: the high bytes of all probabilities, and the low ones.
-///
-/// # Safety
-///
-/// As [`Lookup`] says.
-#[inline(always)]
-pub(super) unsafe fn shiftmax<I: Lookup>(
-    exp: &Exponentials<'_>,
-    scores: &[i8],
-    high: &mut [u8],
-    low: &mut [u8],
-) {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let (max, factor) = statistics::<I>(exp, scores);
-        I::probabilities(exp, factor, max, scores, high, low);
     }
 }
 

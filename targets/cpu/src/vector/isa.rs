@@ -3,6 +3,7 @@
 use quant::Fault;
 use quant::ops::{Conv2dArgs, LinearOut};
 
+use super::shiftmax::probabilities;
 use crate::portable::epilogue;
 use crate::portable::requantize::Multipliers;
 
@@ -142,24 +143,18 @@ pub(super) unsafe trait Lookup {
     /// As the trait says.
     unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]);
 
-    /// The bytes of the probability `exp[max − score] · factor / 2¹⁶` of each score, the product modulo
-    /// 2³²: the high ones and the low ones.
+    /// Shiftmax of one row: the high bytes of all probabilities, and the low ones.
     ///
     /// # Safety
     ///
     /// As the trait says.
     #[inline(always)]
-    unsafe fn probabilities(
-        exp: &Exponentials<'_>,
-        factor: u32,
-        max: i8,
-        scores: &[i8],
-        high: &mut [u8],
-        low: &mut [u8],
-    ) {
-        let table = exp.values.map(|exp| (exp.wrapping_mul(factor) >> 16) as u16);
+    unsafe fn shiftmax(exp: &Exponentials<'_>, scores: &[i8], high: &mut [u8], low: &mut [u8])
+    where
+        Self: Sized,
+    {
         // SAFETY: as the caller vouches.
-        unsafe { Self::distances(&table, max, scores, high, low) };
+        unsafe { probabilities::<Self>(exp, scores, high, low) };
     }
 }
 

@@ -35,6 +35,31 @@ impl<'a, const P: usize> Panels<'a, P> {
         }
     }
 
+    /// Panels of `count` channels of `args` from `first` on, of which the last one stands for those that
+    /// there are not.
+    ///
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
+    #[inline(always)]
+    pub(super) unsafe fn of<I: Isa>(
+        args: &LinearArgs<'a>,
+        first: usize,
+        count: usize,
+    ) -> Result<Self, Fault> {
+        let (groups, there) = (args.weights.k.div_ceil(GROUP), count.div_ceil(LANES));
+        let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
+        let weights = window(weights, first / LANES * groups, there * groups)?;
+        let panels = core::array::from_fn(|p| {
+            let p = p.min(there.saturating_sub(1));
+            weights.get(p * groups..(p + 1) * groups).unwrap_or(&[])
+        });
+        let mut start = [[0; LANES]; P];
+        put_back(start.as_flattened_mut(), window(args.bias, first, count)?);
+        // SAFETY: as the caller vouches.
+        Ok(unsafe { Self::new::<I>(panels, start) })
+    }
+
     /// For unsigned activations alone, without a bias.
     ///
     /// # Safety
@@ -55,8 +80,7 @@ impl<'a, const P: usize> Panels<'a, P> {
     }
 }
 
-/// `P` panels from channel `first` on, of which the last one stands for those that there are not, and
-/// the multipliers of their channels.
+/// `P` panels from channel `first` on, and the multipliers of their channels.
 pub(super) struct Block<'a, const P: usize, const C: usize> {
     pub(super) panels: Panels<'a, P>,
     pub(super) bias: [i32; C],
@@ -75,22 +99,12 @@ impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
     /// As [`Isa`] says.
     #[inline(always)]
     pub(super) unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize) -> Result<Self, Fault> {
-        let groups = args.weights.k.div_ceil(GROUP);
-        let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
         let count = (args.weights.n - first).min(C);
-        let there = count.div_ceil(LANES);
-        let weights = window(weights, first / LANES * groups, there * groups)?;
-        let panels = core::array::from_fn(|p| {
-            let p = p.min(there.saturating_sub(1));
-            weights.get(p * groups..(p + 1) * groups).unwrap_or(&[])
-        });
-        let mut start = [[0; LANES]; P];
-        put_back(start.as_flattened_mut(), window(args.bias, first, count)?);
         let mut bias = [0; C];
-        put_back(&mut bias, start.as_flattened());
+        put_back(&mut bias, window(args.bias, first, count)?);
         let multipliers = Multipliers::new(&args.requant, first, count)?;
         // SAFETY: as the caller vouches.
-        let panels = unsafe { Panels::new::<I>(panels, start) };
+        let panels = unsafe { Panels::of::<I>(args, first, count)? };
         Ok(Self { panels, bias, multipliers, k: args.weights.k, n: args.weights.n, first, count })
     }
 }
@@ -261,16 +275,30 @@ pub(super) unsafe fn store<I: Lookup + Requantize, const P: usize, const C: usiz
 ) -> Result<(), Fault> {
     for (r, z) in sums.iter().enumerate() {
         let (at, count) = ((row + r) * block.n + block.first, block.count);
-        let mut out = out.window(at, count)?;
         // SAFETY: as the caller vouches.
-        unsafe {
-            I::store(&I::requantize(&block.multipliers, z), &mut out);
-            if let LinearOut::I8 { out, table: Some(table) } = out {
-                I::table(table, out);
-            }
-        }
+        unsafe { put::<I, C>(&block.multipliers, z, &mut out.window(at, count)?) };
     }
     Ok(())
+}
+
+/// Requantizes sums and stores the first of them through the epilogue, as many as `out` takes.
+///
+/// # Safety
+///
+/// As [`Lookup`] says.
+#[inline(always)]
+pub(super) unsafe fn put<I: Lookup + Requantize, const C: usize>(
+    by: &Multipliers<C>,
+    z: &[i32; C],
+    out: &mut LinearOut<'_>,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        I::store(&I::requantize(by, z), out);
+        if let LinearOut::I8 { out, table: Some(table) } = out {
+            I::table(table, out);
+        }
+    }
 }
 
 /// Fills the first of `values` from `from`.

@@ -16,13 +16,34 @@ const BLOCK: usize = 256;
 ///
 /// As [`Lookup`] says.
 #[inline(always)]
-pub(super) unsafe fn statistics<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8]) -> (i8, u32) {
+unsafe fn statistics<I: Lookup>(exp: &Exponentials<'_>, scores: &[i8]) -> (i8, u32) {
     // SAFETY: as the caller vouches.
     let (max, sum) = unsafe {
         let max = I::max(scores);
         (max, I::sum(exp, max, scores))
     };
     (max, (i32::MAX as u32).checked_div(sum).unwrap_or(0))
+}
+
+/// The bytes of the probability `exp[max − score] · factor / 2¹⁶` of each score, the product modulo 2³²:
+/// the high ones and the low ones.
+///
+/// # Safety
+///
+/// As [`Lookup`] says.
+#[inline(always)]
+pub(super) unsafe fn probabilities<I: Lookup>(
+    exp: &Exponentials<'_>,
+    scores: &[i8],
+    high: &mut [u8],
+    low: &mut [u8],
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let (max, factor) = statistics::<I>(exp, scores);
+        let table = exp.values.map(|exp| (exp.wrapping_mul(factor) >> 16) as u16);
+        I::distances(&table, max, scores, high, low);
+    }
 }
 
 /// Rows of `width` scores; `out` is int8 or int16.

@@ -4,18 +4,17 @@
 //! of a probability go unsigned into the products, as in [`vector::attention`](crate::vector::attention).
 
 use core::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
-    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi8,
-    _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
+    __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_setzero_si512,
+    _mm512_slli_epi32, _mm512_storeu_si512,
 };
 
 use quant::Fault;
 use quant::ops::{AttentionArgs, ChannelsRef};
 use quant::slice::{window, window_mut};
 
-use super::tiles::{BYTES, CHANNELS, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
-use crate::vector::attention::shiftmax;
-use crate::vector::isa::{Exponentials, GROUP, LANES};
+use super::pack::{pack_keys, pack_values};
+use super::tiles::{BYTES, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
+use crate::vector::isa::{Exponentials, GROUP, LANES, Lookup};
 use crate::vector::x86::avx512::{Avx512, HighHalf, first, narrow};
 
 /// Most keys.
@@ -40,13 +39,15 @@ struct Scratch {
     /// Of 64 keys, channel `16·l + 4·t + i` likewise.
     values: [[Tile; 4]; MAX_KEYS / BYTES],
     queries: [[u8; BYTES]; ROWS],
-    sums: [Sums; 2],
+    /// Of four tiles of keys or channels: by the high bytes of probabilities, and by the low ones.
+    sums: [[Sums; 4]; 2],
     scores: [[i8; MAX_KEYS]; ROWS],
     /// The high bytes of all probabilities of a query, and the low ones.
     probabilities: [[[u8; MAX_KEYS]; ROWS]; 2],
 }
 
 const NO_WEIGHTS: Tile = [[0; LANES * GROUP]; GROUPS];
+const NO_SUMS: Sums = [[0; LANES]; ROWS];
 
 impl Scratch {
     #[inline(always)]
@@ -55,7 +56,7 @@ impl Scratch {
             keys: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
             values: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
             queries: [[0; BYTES]; ROWS],
-            sums: [Sums::ZERO; 2],
+            sums: [[NO_SUMS; 4]; 2],
             scores: [[0; MAX_KEYS]; ROWS],
             probabilities: [[[0; MAX_KEYS]; ROWS]; 2],
         }
@@ -80,9 +81,11 @@ pub(super) unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
     for number in 0..heads {
         let at = number * head_dim;
         let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
-        pack_keys(&mut scratch.keys, k, kv_stride, (keys, head_dim))?;
         // SAFETY: as the caller vouches.
-        unsafe { pack_values(&mut scratch.values, v, kv_stride, (keys, head_dim))? };
+        unsafe {
+            pack_keys(&mut scratch.keys, k, kv_stride, (keys, head_dim))?;
+            pack_values(&mut scratch.values, v, kv_stride, (keys, head_dim))?;
+        }
         let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
         let mut first = 0;
         while first < queries {
@@ -98,7 +101,7 @@ pub(super) unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
                     let found = window(&scratch.scores[row], 0, keys)?;
                     let (high, low) =
                         (window_mut(&mut high[row], 0, keys)?, window_mut(&mut low[row], 0, keys)?);
-                    shiftmax::<Avx512>(&exp, found, high, low);
+                    Avx512::shiftmax(&exp, found, high, low);
                 }
                 let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
                 weigh(&mut tiles, &mut scratch, (rows, keys, head_dim), by, (out, width))?;
@@ -109,69 +112,22 @@ pub(super) unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Lays keys out: each is a column of a tile.
+/// Begins the sums of four tiles with zeros.
 #[inline(always)]
-fn pack_keys(
-    tiles: &mut [[Tile; 4]],
-    k: &[i8],
-    stride: usize,
-    (keys, head_dim): (usize, usize),
-) -> Result<(), Fault> {
-    for key in 0..keys {
-        let mut channels = [0; BYTES];
-        let from = window(k, key * stride, head_dim)?;
-        channels.get_mut(..head_dim).ok_or(Fault::Bounds)?.copy_from_slice(from);
-        let tiles = tiles.get_mut(key / BYTES).ok_or(Fault::Bounds)?;
-        let (lane, tile, inside) = (key % BYTES / 16, key / 4 % 4, key % 4);
-        let column = GROUP * (4 * lane + inside);
-        for (group, channels) in tiles[tile].iter_mut().zip(channels.as_chunks::<GROUP>().0) {
-            group[column..column + GROUP].copy_from_slice(channels);
-        }
-    }
-    Ok(())
+fn zero(tiles: &mut Tiles) {
+    tiles.zero::<0>();
+    tiles.zero::<1>();
+    tiles.zero::<2>();
+    tiles.zero::<3>();
 }
 
-/// Lays values out: each is a row of bytes in every fourth place of four tiles; behind the last one
-/// there are zeros.
-///
-/// # Safety
-///
-/// Where AVX-512 BW is.
+/// Stores the sums of four tiles.
 #[inline(always)]
-unsafe fn pack_values(
-    tiles: &mut [[Tile; 4]],
-    v: &[i8],
-    stride: usize,
-    (keys, head_dim): (usize, usize),
-) -> Result<(), Fault> {
-    for group in 0..keys.div_ceil(BYTES) * GROUPS {
-        let tiles = tiles.get_mut(group / GROUPS).ok_or(Fault::Bounds)?;
-        // SAFETY: `head_dim` bytes are read, of as many that are there; 64 are written, to an array of
-        // as many.
-        unsafe {
-            let mut rows = [_mm512_setzero_si512(); GROUP];
-            for (inside, row) in rows.iter_mut().enumerate() {
-                let key = GROUP * group + inside;
-                if key < keys {
-                    let from = window(v, key * stride, head_dim)?;
-                    *row = _mm512_maskz_loadu_epi8(first(head_dim), from.as_ptr());
-                }
-            }
-            let [a, b, c, d] = rows;
-            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
-            let (ab_high, cd_high) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
-            let packed = [
-                _mm512_unpacklo_epi16(ab, cd),
-                _mm512_unpackhi_epi16(ab, cd),
-                _mm512_unpacklo_epi16(ab_high, cd_high),
-                _mm512_unpackhi_epi16(ab_high, cd_high),
-            ];
-            for (tile, packed) in tiles.iter_mut().zip(packed) {
-                _mm512_storeu_si512(tile[group % GROUPS].as_mut_ptr().cast(), packed);
-            }
-        }
-    }
-    Ok(())
+fn store(tiles: &mut Tiles, [a, b, c, d]: &mut [Sums; 4]) {
+    tiles.store::<0>(a);
+    tiles.store::<1>(b);
+    tiles.store::<2>(c);
+    tiles.store::<3>(d);
 }
 
 /// Scores of `rows` queries, requantized `by`.
@@ -188,7 +144,7 @@ unsafe fn scores(
     by: HighHalf,
 ) -> Result<(), Fault> {
     // What lies behind a head is multiplied by the zeros behind the channels of keys.
-    let in_place = if rows == ROWS { Rows::new(bytemuck::cast_slice(q), stride, ROWS, 1) } else { None };
+    let in_place = if rows == ROWS { Rows::new(bytemuck::cast_slice(q), stride, 1) } else { None };
     let x = match in_place {
         Some(x) => x,
         None => {
@@ -197,28 +153,40 @@ unsafe fn scores(
                 let to = to.get_mut(..head_dim).ok_or(Fault::Bounds)?;
                 to.copy_from_slice(bytemuck::cast_slice(from));
             }
-            Rows::new(scratch.queries.as_flattened(), BYTES, ROWS, 1).ok_or(Fault::Bounds)?
+            Rows::new(scratch.queries.as_flattened(), BYTES, 1).ok_or(Fault::Bounds)?
         }
     };
     for (block, keys_of_block) in scratch.keys.iter().enumerate().take(keys.div_ceil(BYTES)) {
         let sums = &mut scratch.sums[0];
-        tiles.zero();
-        // SAFETY: `x` has 16 rows of one step.
-        unsafe { tiles.multiply(&x, 0, keys_of_block.each_ref()) };
-        tiles.store(sums);
+        zero(tiles);
+        let [a, b, c, d] = keys_of_block;
+        // SAFETY: `x` has one step.
+        unsafe { tiles.activations::<4>(&x, 0) };
+        tiles.weights::<5>(a);
+        tiles.multiply::<0, 4, 5>();
+        tiles.weights::<6>(b);
+        tiles.multiply::<1, 4, 6>();
+        tiles.weights::<7>(c);
+        tiles.multiply::<2, 4, 7>();
+        tiles.weights::<5>(d);
+        tiles.multiply::<3, 4, 5>();
+        store(tiles, sums);
         // Sixteen keys and more take part in all four tiles.
         let used = (keys - block * BYTES).min(LANES).div_ceil(GROUP);
-        for (sums, scores) in sums.0.iter().zip(&mut scratch.scores).take(rows) {
+        for (row, scores) in scratch.scores.iter_mut().enumerate().take(rows) {
             let scores: &mut [i8] = window_mut(scores, block * BYTES, BYTES)?;
             // SAFETY: 64 bytes are written, to a slice of as many.
-            unsafe { _mm512_storeu_si512(scores.as_mut_ptr().cast(), requantized(by, sums, None, used)) };
+            unsafe {
+                let bytes = requantized(by, sums, None, row, used);
+                _mm512_storeu_si512(scores.as_mut_ptr().cast(), bytes);
+            }
         }
     }
     Ok(())
 }
 
-/// The sums of four tiles, to which 256 times those of `high` are added, requantized `by`, the first
-/// `used` tiles of them.
+/// The sums of row `row` of four tiles, to which 256 times those of `high` are added, requantized `by`,
+/// the first `used` tiles of them.
 ///
 /// # Safety
 ///
@@ -226,17 +194,18 @@ unsafe fn scores(
 #[inline(always)]
 unsafe fn requantized(
     by: HighHalf,
-    sums: &[i32; CHANNELS],
-    high: Option<&[i32; CHANNELS]>,
+    sums: &[Sums; 4],
+    high: Option<&[Sums; 4]>,
+    row: usize,
     used: usize,
 ) -> __m512i {
     // SAFETY: four times 64 bytes are read, of arrays of as many.
     unsafe {
         let mut columns = [_mm512_setzero_si512(); 4];
         for (tile, column) in columns.iter_mut().enumerate().take(used) {
-            let mut z = _mm512_loadu_si512(sums.as_ptr().cast::<__m512i>().add(tile));
+            let mut z = _mm512_loadu_si512(sums[tile][row].as_ptr().cast());
             if let Some(high) = high {
-                let high = _mm512_loadu_si512(high.as_ptr().cast::<__m512i>().add(tile));
+                let high = _mm512_loadu_si512(high[tile][row].as_ptr().cast());
                 z = _mm512_add_epi32(_mm512_slli_epi32::<8>(high), z);
             }
             *column = by.apply(z);
@@ -260,20 +229,28 @@ unsafe fn weigh(
 ) -> Result<(), Fault> {
     let steps = keys.div_ceil(BYTES);
     for (bytes, sums) in scratch.probabilities.iter().zip(&mut scratch.sums) {
-        let x = Rows::new(bytes.as_flattened(), MAX_KEYS, ROWS, steps).ok_or(Fault::Bounds)?;
-        tiles.zero();
-        for (step, values) in scratch.values.iter().enumerate().take(steps) {
-            // SAFETY: `x` has 16 rows of `steps` steps.
-            unsafe { tiles.multiply_unsigned(&x, step, values.each_ref()) };
+        let x = Rows::new(bytes.as_flattened(), MAX_KEYS, steps).ok_or(Fault::Bounds)?;
+        zero(tiles);
+        for (step, [a, b, c, d]) in scratch.values.iter().enumerate().take(steps) {
+            // SAFETY: `x` has `steps` steps.
+            unsafe { tiles.activations::<4>(&x, step) };
+            tiles.weights::<5>(a);
+            tiles.multiply_unsigned::<0, 4, 5>();
+            tiles.weights::<6>(b);
+            tiles.multiply_unsigned::<1, 4, 6>();
+            tiles.weights::<7>(c);
+            tiles.multiply_unsigned::<2, 4, 7>();
+            tiles.weights::<5>(d);
+            tiles.multiply_unsigned::<3, 4, 5>();
         }
-        tiles.store(sums);
+        store(tiles, sums);
     }
     let [high, low] = &scratch.sums;
-    for (row, (high, low)) in high.0.iter().zip(&low.0).enumerate().take(rows) {
+    for row in 0..rows {
         let out = window_mut(out, row * width, head_dim)?;
         // SAFETY: `head_dim` bytes are written, to a slice of as many.
         unsafe {
-            let bytes = requantized(by, low, Some(high), 4);
+            let bytes = requantized(by, low, Some(high), row, 4);
             _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(head_dim), bytes);
         }
     }

@@ -1,218 +1,312 @@
-//! GEMM by tiles: sixteen rows by four panels at a time, and meanwhile the epilogue of the block before.
+//! GEMM by tiles: blocks of 64 channels, and between their products the epilogue of the block before.
 //!
 //! A tile of weights is 1,024 bytes of a panel as it lies in memory, and activations are read where
 //! they lie, wherever those are whole tiles.
 
 use quant::Fault;
 use quant::ops::{LinearArgs, LinearOut};
+use quant::slice::{chunks, window};
 
-use super::tiles::{BYTES, CHANNELS, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
+use super::epilogue::{Block, CHANNELS, ChannelMultipliers, Epilogue, Place};
+use super::products::{flat, square};
+use super::tiles::{BYTES, GROUPS, ROWS, Rows, Tile, Tiles};
 use crate::vector::isa::{GROUP, LANES, Weights};
-use crate::vector::linear::{Block, store};
+use crate::vector::linear::Panels;
 use crate::vector::source::Source;
 use crate::vector::x86::avx2::Avx2;
-use crate::vector::x86::avx512::Avx512;
+use crate::vector::x86::avx512::{Added, Int8, Int16, Int32, Looked, Output};
 
 /// Inputs that are staged at once, in whole tiles.
 const STAGE: usize = 2048;
 /// Bytes from one staged row to the next: an odd number of cache lines, so that the rows of a tile do
 /// not compete for the same places of a cache.
 const STRIDE: usize = STAGE + 64;
-
-/// Four panels of weights.
-type Four<'a> = Block<'a, 4, CHANNELS>;
+/// Inputs from which on the weights of four panels leave no place in the first cache: then blocks have
+/// 32 rows, for which each of them is loaded once.
+const DEEP: usize = 640;
 
 /// As many rows of `source` as `out` takes by all channels of `args`.
 ///
 /// # Safety
 ///
 /// Where [`is_permitted`](super::tiles::is_permitted) says so, in a function that is compiled for
-/// AVX-512 as [`Avx512`] has it.
+/// AVX-512 as [`Avx512`](crate::vector::x86::avx512::Avx512) has it.
 #[inline(always)]
 pub(super) unsafe fn linear(
     args: &LinearArgs<'_>,
     source: &impl Source,
+    out: LinearOut<'_>,
+) -> Result<(), Fault> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match out {
+            LinearOut::I8 { table: Some(_), .. } => blocks::<Looked>(args, source, out),
+            LinearOut::I8 { table: None, .. } => blocks::<Int8>(args, source, out),
+            LinearOut::I16 { residual: Some(_), .. } => blocks::<Added>(args, source, out),
+            LinearOut::I16 { residual: None, .. } => blocks::<Int16>(args, source, out),
+            LinearOut::I32 { .. } => blocks::<Int32>(args, source, out),
+        }
+    }
+}
+
+/// The rows of one block.
+#[derive(Clone, Copy)]
+struct Span {
+    row: usize,
+    rows: usize,
+    /// Rows that a block before has done, too.
+    done: usize,
+}
+
+/// How rows are divided into blocks.
+struct Spans {
+    rows: usize,
+    /// Blocks of 32 rows, before those of 16.
+    tall: usize,
+    count: usize,
+    /// Whether the last block begins as early as to have all rows that blocks have.
+    is_full: bool,
+}
+
+impl Spans {
+    /// `is_in_place`: activations are read where they lie, as whole tiles.
+    #[inline(always)]
+    fn new(rows: usize, k: usize, is_in_place: bool) -> Self {
+        let tall = if is_in_place && k >= DEEP { rows / (2 * ROWS) } else { 0 };
+        let count = tall + (rows - tall * 2 * ROWS).div_ceil(ROWS);
+        Self { rows, tall, count, is_full: is_in_place && rows >= ROWS }
+    }
+
+    #[inline(always)]
+    fn get(&self, number: usize) -> Span {
+        if number < self.tall {
+            return Span { row: number * 2 * ROWS, rows: 2 * ROWS, done: 0 };
+        }
+        let row = (self.tall + number) * ROWS;
+        let rows = (self.rows - row).min(ROWS);
+        let done = if self.is_full { ROWS - rows } else { 0 };
+        Span { row: row - done, rows: rows + done, done }
+    }
+}
+
+/// As [`linear`], to an output of the type `O`.
+///
+/// # Safety
+///
+/// As [`linear`].
+#[inline(always)]
+unsafe fn blocks<O: Output>(
+    args: &LinearArgs<'_>,
+    source: &impl Source,
     mut out: LinearOut<'_>,
 ) -> Result<(), Fault> {
-    let n = args.weights.n;
-    let rows = out.len().checked_div(n).unwrap_or(0);
-    let (columns, blocks) = (n.div_ceil(CHANNELS), rows.div_ceil(ROWS));
-    // What is outside stays in the first cache: weights, unless activations have to be staged.
+    let (n, k) = (args.weights.n, args.weights.k);
+    let (rows, steps) = (out.len().checked_div(n).unwrap_or(0), k.div_ceil(BYTES));
     let is_in_memory = source.in_memory(0).is_some();
-    let mut staged = Staged::new();
-    let mut sums = [Sums::ZERO; 2];
-    let mut fours = [const { None }; 2];
-    let mut waiting: Option<Waiting> = None;
+    let spans = Spans::new(rows, k, is_in_memory && k.is_multiple_of(BYTES));
+    let columns = n.div_ceil(CHANNELS);
+    let mut staged = None;
+    let mut sums = [Block::ZERO; 2];
+    let mut panels: Option<(usize, Panels<'_, 4>)> = None;
+    let mut before: Option<Place> = None;
     // SAFETY: as the caller vouches.
-    let mut tiles = unsafe { Tiles::new() };
-    for number in 0..columns * blocks {
-        let (column, block) = match is_in_memory {
-            true => (number / blocks, number % blocks),
-            false => (number % columns, number / columns),
+    let (mut tiles, mut multipliers) = unsafe { (Tiles::new(), ChannelMultipliers::new(&args.requant)) };
+    for number in 0..columns * spans.count {
+        // What is outside stays in the first cache: weights, unless activations have to be staged.
+        let (column, span) = match is_in_memory {
+            true => (number / spans.count, spans.get(number % spans.count)),
+            false => (number % columns, spans.get(number / columns)),
         };
-        let rows = (block * ROWS, (rows - block * ROWS).min(ROWS));
-        let (slot, is_new) = match &waiting {
-            Some(waiting) if waiting.column == column => (waiting.slot, false),
-            waiting => (waiting.as_ref().map_or(0, |waiting| 1 - waiting.slot), true),
-        };
-        if is_new {
+        let channel = column * CHANNELS;
+        let count = (n - channel).min(CHANNELS);
+        let panels = match &mut panels {
+            Some((there, panels)) if *there == channel => &*panels,
             // The sign of activations is not turned, as for tiles.
             // SAFETY: as the caller vouches.
-            fours[slot] = Some(unsafe { Four::new::<Avx2>(args, column * CHANNELS)? });
-        }
+            panels => &panels.insert((channel, unsafe { Panels::of::<Avx2>(args, channel, count)? })).1,
+        };
         let [even, odd] = &mut sums;
-        let (now, before) = if number % 2 == 0 { (even, odd) } else { (odd, even) };
-        let four = fours[slot].as_ref().ok_or(Fault::Bounds)?;
-        tiles.begin(&four.panels.start);
-        let mut meanwhile = Epilogue { fours: &fours, waiting: &mut waiting, sums: before, out: &mut out };
+        let (now, last) = if number % 2 == 0 { (even, odd) } else { (odd, even) };
+        let is_tall = span.rows > ROWS;
+        let products = steps * if is_tall { 8 } else { 4 };
         // SAFETY: as the caller vouches.
-        unsafe { products(&mut tiles, four, (source, rows), &mut staged, &mut meanwhile)? };
-        tiles.store(now);
-        waiting = Some(Waiting { column, slot, rows, stored: 0 });
-        if number + 1 == columns * blocks {
-            let mut last = Epilogue { fours: &fours, waiting: &mut waiting, sums: now, out: &mut out };
-            // SAFETY: as the caller vouches.
-            unsafe { last.store((1, 1))? };
+        unsafe {
+            let mut epilogue = Epilogue::<O>::new((last, before), &mut multipliers, (&mut out, n), products)?;
+            // The next panels, where all rows are done with these first.
+            let next = if is_in_memory { four_panels(args, column + 1) } else { &[] };
+            let ahead = share(next, number % spans.count, spans.count);
+            if is_tall {
+                tall(&mut tiles, (source, span.row, steps), (panels, ahead), &mut epilogue, now)?;
+            } else {
+                let staged = &mut staged;
+                short(&mut tiles, (source, span, k), staged, (panels, ahead), &mut epilogue, now)?;
+            }
         }
+        before = Some(Place { channel, count, row: span.row, done: span.done, rows: span.rows });
+    }
+    let last = &sums[(columns * spans.count + 1) % 2];
+    // SAFETY: as the caller vouches; all is due at once.
+    unsafe { Epilogue::<O>::new((last, before), &mut multipliers, (&mut out, n), 1)?.here().advance() };
+    Ok(())
+}
+
+/// The sums of twice sixteen rows from `row` on by four panels.
+///
+/// # Safety
+///
+/// As [`linear`], and `epilogue` was told of eight products for each step.
+#[inline(always)]
+unsafe fn tall<O: Output>(
+    tiles: &mut Tiles,
+    (source, row, steps): (&impl Source, usize, usize),
+    (panels, ahead): (&Panels<'_, 4>, &[Weights]),
+    epilogue: &mut Epilogue<'_, O>,
+    sums: &mut Block,
+) -> Result<(), Fault> {
+    let (upper, lower) = (in_place(source, row, steps), in_place(source, row + ROWS, steps));
+    let (Some(upper), Some(lower)) = (upper, lower) else { return Err(Fault::Bounds) };
+    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = panels;
+    let Block([[i, j, k, l], [m, n, o, p]]) = sums;
+    let halves = [([a, b], [e, f], [i, j, m, n]), ([c, d], [g, h], [k, l, o, p])];
+    for (half, (starts, panels, sums)) in halves.into_iter().enumerate() {
+        tiles.begin::<0>(starts[0]);
+        tiles.begin::<1>(starts[1]);
+        tiles.begin::<2>(starts[0]);
+        tiles.begin::<3>(starts[1]);
+        let panels = [whole(panels[0], 0, steps)?, whole(panels[1], 0, steps)?];
+        // SAFETY: both have `steps` steps; the rest as the caller vouches.
+        unsafe { square(tiles, [&upper, &lower], panels, share(ahead, half, 2), epilogue) };
+        let [a, b, c, d] = sums;
+        tiles.store::<0>(a);
+        tiles.store::<1>(b);
+        tiles.store::<2>(c);
+        tiles.store::<3>(d);
     }
     Ok(())
 }
 
-/// A block of sums that waits for its epilogue.
-struct Waiting {
-    /// The number of its four panels, and the slot where they are.
-    column: usize,
-    slot: usize,
-    /// The first row, and how many there are.
-    rows: (usize, usize),
-    stored: usize,
-}
-
-/// What waits, its sums, and where they are stored.
-struct Epilogue<'e, 'a, 'o> {
-    fours: &'e [Option<Four<'a>>; 2],
-    waiting: &'e mut Option<Waiting>,
-    sums: &'e Sums,
-    out: &'e mut LinearOut<'o>,
-}
-
-impl Epilogue<'_, '_, '_> {
-    /// Stores rows up to part `part` of `parts`.
-    ///
-    /// # Safety
-    ///
-    /// In a function that is compiled for AVX-512 as [`Avx512`] has it.
-    #[inline(always)]
-    unsafe fn store(&mut self, (part, parts): (usize, usize)) -> Result<(), Fault> {
-        let Some(Waiting { slot, rows: (row, rows), stored, .. }) = self.waiting else { return Ok(()) };
-        let end = *rows * part / parts;
-        let ready = self.sums.0.get(*stored..end).unwrap_or(&[]);
-        let four = self.fours[*slot].as_ref().ok_or(Fault::Bounds)?;
-        // SAFETY: as the caller vouches.
-        unsafe { store::<Avx512, 4, CHANNELS>(four, ready, *row + *stored, self.out)? };
-        *stored = end.max(*stored);
-        Ok(())
+/// The sums of at most sixteen rows by four panels.
+///
+/// # Safety
+///
+/// As [`linear`], and `epilogue` was told of four products for each step.
+#[inline(always)]
+unsafe fn short<O: Output>(
+    tiles: &mut Tiles,
+    (source, span, k): (&impl Source, Span, usize),
+    staged: &mut Option<Staged>,
+    (panels, ahead): (&Panels<'_, 4>, &[Weights]),
+    epilogue: &mut Epilogue<'_, O>,
+    sums: &mut Block,
+) -> Result<(), Fault> {
+    let steps = k / BYTES;
+    let rows = (span.row, span.rows);
+    let lying = if span.rows == ROWS { in_place(source, span.row, steps) } else { None };
+    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = panels;
+    tiles.begin::<0>(a);
+    tiles.begin::<1>(b);
+    tiles.begin::<2>(c);
+    tiles.begin::<3>(d);
+    let of = |first, steps| {
+        Ok([
+            whole(e, first, steps)?,
+            whole(f, first, steps)?,
+            whole(g, first, steps)?,
+            whole(h, first, steps)?,
+        ])
+    };
+    if let Some(x) = &lying {
+        // SAFETY: `x` has `steps` steps; the rest as the caller vouches.
+        unsafe { flat(tiles, (x, 0), of(0, steps)?, ahead, epilogue) };
+    } else {
+        for first in (0..steps).step_by(STAGE / BYTES) {
+            let staged = staged.get_or_insert_with(Staged::new);
+            let inputs = (first * BYTES, (k - first * BYTES).min(STAGE));
+            let panels = of(first, (steps - first).min(STAGE / BYTES))?;
+            let x = staged.stage(source, rows, inputs)?;
+            // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
+            unsafe { flat(tiles, (&x, 0), panels, &[], epilogue) };
+        }
     }
+    if steps * BYTES < k {
+        // The rest of a row alone, where all else is read where it lies.
+        let staged = staged.get_or_insert_with(Staged::new);
+        let before = if lying.is_some() { 0 } else { steps % (STAGE / BYTES) };
+        let first = (steps - before) * BYTES;
+        let mut weights: [Tile; 4] = [[[0; LANES * GROUP]; GROUPS]; 4];
+        for (panel, weights) in [e, f, g, h].into_iter().zip(&mut weights) {
+            let rest = panel.get(steps * GROUPS..).unwrap_or(&[]);
+            weights.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        }
+        let x = staged.stage(source, rows, (first, k - first))?;
+        // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
+        unsafe { flat(tiles, (&x, before), weights.each_ref().map(core::slice::from_ref), &[], epilogue) };
+    }
+    let Block([[a, b, c, d], _]) = sums;
+    tiles.store::<0>(a);
+    tiles.store::<1>(b);
+    tiles.store::<2>(c);
+    tiles.store::<3>(d);
+    Ok(())
 }
 
-/// What does not lie in memory as whole tiles.
+/// The weights of column `number` of four panels, as far as there are.
+#[inline(always)]
+fn four_panels<'a>(args: &LinearArgs<'a>, number: usize) -> &'a [Weights] {
+    let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
+    let groups = 4 * args.weights.k.div_ceil(GROUP);
+    let rest = weights.get(number * groups..).unwrap_or(&[]);
+    rest.get(..groups).unwrap_or(rest)
+}
+
+/// Part `number` of `count` of `weights`.
+#[inline(always)]
+fn share(weights: &[Weights], number: usize, count: usize) -> &[Weights] {
+    let (start, end) = (weights.len() * number / count, weights.len() * (number + 1) / count);
+    weights.get(start..end).unwrap_or(&[])
+}
+
+/// The weights of `steps` steps of a panel from step `first` on, where they lie.
+#[inline(always)]
+fn whole(panel: &[Weights], first: usize, steps: usize) -> Result<&[Tile], Fault> {
+    window(panel.as_chunks::<GROUPS>().0, first, steps)
+}
+
+/// Sixteen rows from `row` on where they lie, of `steps` whole tiles.
+#[inline(always)]
+fn in_place(source: &impl Source, row: usize, steps: usize) -> Option<Rows<'_>> {
+    let (x, stride) = source.in_memory(row)?;
+    Rows::new(bytemuck::cast_slice(x), stride, steps)
+}
+
+/// Activations that do not lie in memory as whole tiles.
 #[repr(align(64))]
 struct Staged {
     rows: [[u8; STRIDE]; ROWS],
     /// The first row and the first input of what is there.
     at: Option<(usize, usize)>,
-    /// The last groups of four panels, and zeros behind them.
-    weights: [Tile; 4],
 }
 
 impl Staged {
     #[inline(always)]
     fn new() -> Self {
-        Self { rows: [[0; STRIDE]; ROWS], at: None, weights: [[[0; LANES * GROUP]; GROUPS]; 4] }
+        Self { rows: [[0; STRIDE]; ROWS], at: None }
     }
 
-    /// Stages inputs `first .. first + len` of `rows` rows from `row` on.
+    /// Inputs `first .. first + len` of `rows` rows from `row` on.
     #[inline(always)]
     fn stage(
         &mut self,
         source: &impl Source,
         (row, rows): (usize, usize),
         (first, len): (usize, usize),
-    ) -> Result<(), Fault> {
+    ) -> Result<Rows<'_>, Fault> {
         if self.at != Some((row, first)) {
             for (r, to) in self.rows.iter_mut().enumerate().take(rows) {
                 source.stage(row + r, first, 0, to.get_mut(..len).ok_or(Fault::Bounds)?)?;
             }
             self.at = Some((row, first));
         }
-        Ok(())
-    }
-}
-
-/// Adds the products of `rows` rows of `source` from `row` on with four panels, and meanwhile stores
-/// what waits.
-///
-/// # Safety
-///
-/// As [`linear`].
-#[inline(always)]
-unsafe fn products<S: Source>(
-    tiles: &mut Tiles,
-    four: &Four<'_>,
-    (source, (row, rows)): (&S, (usize, usize)),
-    staged: &mut Staged,
-    meanwhile: &mut Epilogue<'_, '_, '_>,
-) -> Result<(), Fault> {
-    let (whole, steps) = (four.k / BYTES, four.k.div_ceil(BYTES));
-    let in_memory = match source.in_memory(row) {
-        Some((x, stride)) if rows == ROWS => Rows::new(bytemuck::cast_slice(x), stride, ROWS, whole),
-        _ => None,
-    };
-    let [a, b, c, d] = four.panels.panels;
-    for step in 0..steps {
-        let at = step * BYTES;
-        match &in_memory {
-            Some(x) if step < whole => {
-                let tile = |panel| whole_tile(panel, step).ok_or(Fault::Bounds);
-                let w = [tile(a)?, tile(b)?, tile(c)?, tile(d)?];
-                // SAFETY: `x` has 16 rows of `whole` steps.
-                unsafe { tiles.multiply(x, step, w) };
-            }
-            _ => {
-                // The rest of a row alone, where all else is read where it lies.
-                let first = if in_memory.is_some() { at } else { at - at % STAGE };
-                staged.stage(source, (row, rows), (first, (four.k - first).min(STAGE)))?;
-                let x = staged.rows.as_flattened();
-                let x = Rows::new(x, STRIDE, ROWS, STAGE / BYTES).ok_or(Fault::Bounds)?;
-                let [e, f, g, h] = &mut staged.weights;
-                let w = [tile(a, step, e), tile(b, step, f), tile(c, step, g), tile(d, step, h)];
-                // SAFETY: `x` has 16 rows of as many steps as are staged at once.
-                unsafe { tiles.multiply(&x, (at - first) / BYTES, w) };
-            }
-        }
-        // SAFETY: as the caller vouches.
-        unsafe { meanwhile.store((step + 1, steps))? };
-    }
-    // Without inputs there is no step.
-    // SAFETY: as the caller vouches.
-    unsafe { meanwhile.store((1, 1)) }
-}
-
-/// The weights of step `step` of a panel where they lie, if they are a whole tile.
-#[inline(always)]
-fn whole_tile(panel: &[Weights], step: usize) -> Option<&Tile> {
-    panel.get(step * GROUPS..)?.first_chunk()
-}
-
-/// The same where they are not: copied to what holds zeros behind them.
-#[inline(always)]
-fn tile<'a>(panel: &'a [Weights], step: usize, copy: &'a mut Tile) -> &'a Tile {
-    match whole_tile(panel, step) {
-        Some(tile) => tile,
-        None => {
-            let rest = panel.get(step * GROUPS..).unwrap_or(&[]);
-            copy.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            copy
-        }
+        Rows::new(self.rows.as_flattened(), STRIDE, STAGE / BYTES).ok_or(Fault::Bounds)
     }
 }

@@ -1,7 +1,10 @@
 //! AMX: products of tiles of int8, and AVX-512 for all else.
 
 mod attention;
+mod epilogue;
 mod linear;
+mod pack;
+mod products;
 mod tiles;
 
 use quant::Fault;
@@ -93,7 +96,15 @@ pub(super) fn peak(rounds: u32) -> u64 {
     }
     // SAFETY: they are permitted.
     let mut tiles = unsafe { tiles::Tiles::new() };
-    tiles.zero();
-    (0..rounds).for_each(|_| tiles.multiply_registers());
+    tiles.zero::<0>();
+    tiles.zero::<1>();
+    tiles.zero::<2>();
+    tiles.zero::<3>();
+    for _ in 0..rounds {
+        tiles.multiply::<0, 4, 6>();
+        tiles.multiply::<1, 4, 7>();
+        tiles.multiply::<2, 5, 6>();
+        tiles.multiply::<3, 5, 7>();
+    }
     (4 * tiles::ROWS * tiles::BYTES * tiles::GROUPS) as u64
 }

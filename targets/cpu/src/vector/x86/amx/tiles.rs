@@ -16,19 +16,10 @@ pub(super) const BYTES: usize = 64;
 /// Groups of a panel that one tile holds.
 pub(super) const GROUPS: usize = 16;
 
-/// Channels of a block: four panels.
-pub(super) const CHANNELS: usize = 4 * LANES;
+/// The sums of one tile: sixteen rows of the channels of one panel.
+pub(super) type Sums = [[i32; LANES]; ROWS];
 
-/// Sums of a block: sixteen rows by four panels.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Sums(pub(super) [[i32; CHANNELS]; ROWS]);
-
-impl Sums {
-    pub(super) const ZERO: Self = Self([[0; CHANNELS]; ROWS]);
-}
-
-/// Rows of activations that lie at one distance in memory, of whole tiles.
+/// Sixteen rows of activations that lie at one distance in memory, of whole tiles.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     x: &'a [u8],
@@ -36,11 +27,11 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// `rows` rows of `steps` times 64 bytes, `stride` apart in `x`. `None` where `x` does not hold
+    /// Rows of `steps` times 64 bytes, `stride` apart in `x`. `None` where `x` does not hold sixteen of
     /// them.
     #[inline(always)]
-    pub(super) fn new(x: &'a [u8], stride: usize, rows: usize, steps: usize) -> Option<Self> {
-        let len = rows.checked_sub(1)?.checked_mul(stride)?.checked_add(steps.checked_mul(BYTES)?)?;
+    pub(super) fn new(x: &'a [u8], stride: usize, steps: usize) -> Option<Self> {
+        let len = (ROWS - 1).checked_mul(stride)?.checked_add(steps.checked_mul(BYTES)?)?;
         (x.len() >= len).then_some(Self { x, stride })
     }
 }
@@ -119,34 +110,7 @@ struct Shapes {
     rows: [u8; 16],
 }
 
-/// Adds the products of one step of 16 rows with four panels, by the instruction `$products`. A
-/// `Tiles` exists, so tiles may be used; what is read of `$x` is the caller's to vouch for, and a
-/// `Tile` is 1,024 bytes.
-macro_rules! multiply {
-    ($products:literal, $x:expr, $step:expr, $w:expr) => {
-        asm!(
-            "tileloadd tmm4, [{x} + {stride}]",
-            "tileloadd tmm5, [{a} + {bytes}]",
-            concat!($products, " tmm0, tmm4, tmm5"),
-            "tileloadd tmm6, [{b} + {bytes}]",
-            concat!($products, " tmm1, tmm4, tmm6"),
-            "tileloadd tmm7, [{c} + {bytes}]",
-            concat!($products, " tmm2, tmm4, tmm7"),
-            "tileloadd tmm5, [{d} + {bytes}]",
-            concat!($products, " tmm3, tmm4, tmm5"),
-            x = in(reg) $x.x.as_ptr().add($step * BYTES),
-            stride = in(reg) $x.stride,
-            a = in(reg) $w[0],
-            b = in(reg) $w[1],
-            c = in(reg) $w[2],
-            d = in(reg) $w[3],
-            bytes = in(reg) BYTES,
-            options(nostack, readonly, preserves_flags),
-        )
-    };
-}
-
-/// The tiles while they are in use: all of them have 16 rows of 64 bytes.
+/// The tiles while they are in use: all of them have 16 rows of 64 bytes. Methods take their numbers.
 pub(super) struct Tiles(());
 
 impl Tiles {
@@ -164,89 +128,98 @@ impl Tiles {
         Self(())
     }
 
-    /// Begins the sums of a block, each row with `start`.
+    /// Begins sums in tile `S`, each row with `start`.
     #[inline(always)]
-    pub(super) fn begin(&mut self, start: &[[i32; LANES]; 4]) {
-        // SAFETY: a `Tiles` exists, so tiles may be used. At a stride of 0 each row of a tile is the
-        // same 64 bytes of `start`.
+    pub(super) fn begin<const S: usize>(&mut self, start: &[i32; LANES]) {
+        // SAFETY: at a stride of 0 each row of the tile is the 64 bytes of `start`.
+        unsafe { self.load::<S>(start.as_ptr().cast(), 0) };
+    }
+
+    /// Begins sums in tile `S` with zeros.
+    #[inline(always)]
+    pub(super) fn zero<const S: usize>(&mut self) {
+        // SAFETY: a `Tiles` exists, so tiles may be used.
+        unsafe { asm!("tilezero tmm{s}", s = const S, options(nomem, nostack, preserves_flags)) };
+    }
+
+    /// Loads step `step` of rows to tile `X`.
+    ///
+    /// # Safety
+    ///
+    /// `x` has more than `step` steps.
+    #[inline(always)]
+    pub(super) unsafe fn activations<const X: usize>(&mut self, x: &Rows<'_>, step: usize) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.load::<X>(x.x.as_ptr().add(step * BYTES), x.stride) };
+    }
+
+    /// Loads weights to tile `W`.
+    #[inline(always)]
+    pub(super) fn weights<const W: usize>(&mut self, weights: &Tile) {
+        // SAFETY: a `Tile` is 16 rows of 64 bytes.
+        unsafe { self.load::<W>(weights.as_ptr().cast(), BYTES) };
+    }
+
+    /// Loads 16 rows to tile `T`.
+    ///
+    /// # Safety
+    ///
+    /// At `from`, there are 16 rows of 64 bytes, `stride` apart.
+    #[inline(always)]
+    unsafe fn load<const T: usize>(&mut self, from: *const u8, stride: usize) {
+        // SAFETY: a `Tiles` exists, so tiles may be used; what is read is as the caller vouches.
         unsafe {
             asm!(
-                "tileloadd tmm0, [{start} + {stride}]",
-                "tileloadd tmm1, [{start} + {stride} + 64]",
-                "tileloadd tmm2, [{start} + {stride} + 128]",
-                "tileloadd tmm3, [{start} + {stride} + 192]",
-                start = in(reg) start.as_ptr(),
-                stride = in(reg) 0usize,
+                "tileloadd tmm{t}, [{from} + {stride}]",
+                t = const T,
+                from = in(reg) from,
+                stride = in(reg) stride,
                 options(nostack, readonly, preserves_flags),
             );
         }
     }
 
-    /// Begins the sums of a block with zeros.
+    /// Adds the products of the activations in tile `X`, signed, with the weights in tile `W` to the
+    /// sums in tile `S`.
     #[inline(always)]
-    pub(super) fn zero(&mut self) {
+    pub(super) fn multiply<const S: usize, const X: usize, const W: usize>(&mut self) {
         // SAFETY: a `Tiles` exists, so tiles may be used.
         unsafe {
             asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
+                "tdpbssd tmm{s}, tmm{x}, tmm{w}",
+                s = const S,
+                x = const X,
+                w = const W,
                 options(nomem, nostack, preserves_flags),
             );
         }
-    }
-
-    /// Adds the products of step `step` of 16 rows, signed, with four panels.
-    ///
-    /// # Safety
-    ///
-    /// `x` has 16 rows and more than `step` steps.
-    #[inline(always)]
-    pub(super) unsafe fn multiply(&mut self, x: &Rows<'_>, step: usize, w: [&Tile; 4]) {
-        // SAFETY: as the caller vouches.
-        unsafe { multiply!("tdpbssd", x, step, w) };
     }
 
     /// The same with unsigned activations.
-    ///
-    /// # Safety
-    ///
-    /// `x` has 16 rows and more than `step` steps.
     #[inline(always)]
-    pub(super) unsafe fn multiply_unsigned(&mut self, x: &Rows<'_>, step: usize, w: [&Tile; 4]) {
-        // SAFETY: as the caller vouches.
-        unsafe { multiply!("tdpbusd", x, step, w) };
-    }
-
-    /// The products of a step without what is read: four of whatever tiles hold.
-    #[inline(always)]
-    pub(super) fn multiply_registers(&mut self) {
+    pub(super) fn multiply_unsigned<const S: usize, const X: usize, const W: usize>(&mut self) {
         // SAFETY: a `Tiles` exists, so tiles may be used.
         unsafe {
             asm!(
-                "tdpbssd tmm0, tmm4, tmm5",
-                "tdpbssd tmm1, tmm4, tmm6",
-                "tdpbssd tmm2, tmm4, tmm7",
-                "tdpbssd tmm3, tmm4, tmm5",
+                "tdpbusd tmm{s}, tmm{x}, tmm{w}",
+                s = const S,
+                x = const X,
+                w = const W,
                 options(nomem, nostack, preserves_flags),
             );
         }
     }
 
-    /// Stores the sums of a block.
+    /// Stores the sums in tile `S`.
     #[inline(always)]
-    pub(super) fn store(&mut self, sums: &mut Sums) {
-        // SAFETY: a `Tiles` exists, so tiles may be used. Four tiles of 16 rows of 64 bytes are
-        // written side by side, 256 bytes from row to row: 4,096 bytes.
+    pub(super) fn store<const S: usize>(&mut self, sums: &mut Sums) {
+        // SAFETY: a `Tiles` exists, so tiles may be used. 16 rows of 64 bytes are written, to as many.
         unsafe {
             asm!(
-                "tilestored [{sums} + {stride}], tmm0",
-                "tilestored [{sums} + {stride} + 64], tmm1",
-                "tilestored [{sums} + {stride} + 128], tmm2",
-                "tilestored [{sums} + {stride} + 192], tmm3",
-                sums = in(reg) sums.0.as_mut_ptr(),
-                stride = in(reg) CHANNELS * size_of::<i32>(),
+                "tilestored [{sums} + {stride}], tmm{s}",
+                s = const S,
+                sums = in(reg) sums.as_mut_ptr(),
+                stride = in(reg) LANES * size_of::<i32>(),
                 options(nostack, preserves_flags),
             );
         }

@@ -5,25 +5,26 @@ use core::arch::x86_64::{
     _mm_set1_epi8, _mm_srli_epi16, _mm_sub_epi8, _mm256_castsi256_si128, _mm256_extracti128_si256,
     _mm256_max_epi8, _mm512_add_epi64, _mm512_castsi512_si256, _mm512_extracti64x4_epi64, _mm512_loadu_si512,
     _mm512_mask_blend_epi8, _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
-    _mm512_maskz_mov_epi8, _mm512_max_epi8, _mm512_movepi8_mask, _mm512_mullo_epi32,
-    _mm512_permutex2var_epi8, _mm512_reduce_add_epi64, _mm512_sad_epu8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_sll_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
-    _mm512_xor_si512,
+    _mm512_maskz_mov_epi8, _mm512_max_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
+    _mm512_reduce_add_epi64, _mm512_sad_epu8, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_shuffle_i64x2,
+    _mm512_sll_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_xor_si512,
 };
 
+use super::shiftmax::{PLANES, SCORES as MOST, row};
 use super::{Avx512, WIDTH, first, interleave};
 use crate::vector::isa::{Exponentials, Lookup, SCORES};
+use crate::vector::shiftmax::probabilities;
 
 /// 256 bytes in four registers.
 #[derive(Clone, Copy)]
-struct Bytes([__m512i; 4]);
+pub(super) struct Bytes([__m512i; 4]);
 
 impl Bytes {
     /// # Safety
     ///
     /// Where AVX-512 F is.
     #[inline(always)]
-    unsafe fn new(bytes: &[u8; 256]) -> Self {
+    pub(super) unsafe fn new(bytes: &[u8; 256]) -> Self {
         let start = bytes.as_ptr().cast::<__m512i>();
         // SAFETY: four times 64 bytes are read, from an array of as many.
         Self(core::array::from_fn(|part| unsafe { _mm512_loadu_si512(start.add(part)) }))
@@ -35,7 +36,7 @@ impl Bytes {
     ///
     /// Where AVX-512 BW and VBMI are.
     #[inline(always)]
-    unsafe fn get(self, index: __m512i) -> __m512i {
+    pub(super) unsafe fn get(self, index: __m512i) -> __m512i {
         let [a, b, c, d] = self.0;
         // SAFETY: as the caller vouches.
         unsafe {
@@ -138,18 +139,13 @@ unsafe impl Lookup for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn probabilities(
-        exp: &Exponentials<'_>,
-        factor: u32,
-        max: i8,
-        scores: &[i8],
-        high: &mut [u8],
-        low: &mut [u8],
-    ) {
+    unsafe fn shiftmax(exp: &Exponentials<'_>, scores: &[i8], high: &mut [u8], low: &mut [u8]) {
         // SAFETY: as the caller vouches.
         unsafe {
-            let [of_low, of_high] = high_halves(exp.values, factor);
-            look_up(of_low, of_high, (max, scores), high, low);
+            if exp.used > PLANES || scores.len() > MOST {
+                return probabilities::<Self>(exp, scores, high, low);
+            }
+            row(exp, scores, high, low);
         }
     }
 }
@@ -177,39 +173,5 @@ unsafe fn look_up(
             _mm512_mask_storeu_epi8(high.as_mut_ptr().cast(), mask, of_high.get(index));
             _mm512_mask_storeu_epi8(low.as_mut_ptr().cast(), mask, of_low.get(index));
         }
-    }
-}
-
-/// Bytes 2 and 3 of the products of `values` by `factor`.
-///
-/// # Safety
-///
-/// Where AVX-512 F and VBMI are.
-#[inline(always)]
-unsafe fn high_halves(values: &[u32; 256], factor: u32) -> [Bytes; 2] {
-    // Bytes 2 of the values in two registers, then their bytes 3.
-    const HALVES: [u8; WIDTH] = {
-        let mut halves = [0; WIDTH];
-        let mut value = 0;
-        while value < WIDTH / 2 {
-            halves[value] = 4 * value as u8 + 2;
-            halves[WIDTH / 2 + value] = 4 * value as u8 + 3;
-            value += 1;
-        }
-        halves
-    };
-    // SAFETY: 64 bytes of an array are read, and 16 times as many of one of 1,024.
-    unsafe {
-        let (start, halves) = (values.as_ptr().cast::<__m512i>(), _mm512_loadu_si512(HALVES.as_ptr().cast()));
-        let product =
-            |at| _mm512_mullo_epi32(_mm512_loadu_si512(start.add(at)), _mm512_set1_epi32(factor as i32));
-        let (mut low, mut high) = ([_mm512_setzero_si512(); 4], [_mm512_setzero_si512(); 4]);
-        for part in 0..4 {
-            let two = _mm512_permutex2var_epi8(product(4 * part), halves, product(4 * part + 1));
-            let others = _mm512_permutex2var_epi8(product(4 * part + 2), halves, product(4 * part + 3));
-            low[part] = _mm512_shuffle_i64x2::<0x44>(two, others);
-            high[part] = _mm512_shuffle_i64x2::<0xee>(two, others);
-        }
-        [Bytes(low), Bytes(high)]
     }
 }

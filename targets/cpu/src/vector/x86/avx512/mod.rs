@@ -2,7 +2,9 @@
 
 mod depthwise;
 mod lookup;
+mod output;
 mod requantize;
+mod shiftmax;
 
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
@@ -10,6 +12,7 @@ use core::arch::x86_64::{
 };
 
 use crate::vector::isa::{GROUP, Isa, LANES, Weights};
+pub(super) use output::{Added, Int8, Int16, Int32, Looked, Output};
 pub(super) use requantize::{HighHalf, narrow};
 
 /// Bytes of a register.

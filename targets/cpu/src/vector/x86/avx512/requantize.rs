@@ -3,8 +3,8 @@
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_shuffle_epi32, _mm512_mul_epi32,
     _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32, _mm512_permutexvar_epi64,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_shuffle_epi32,
-    _mm512_srav_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_srav_epi32,
+    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
 use quant::arith::Multiplier;
@@ -19,6 +19,8 @@ use crate::vector::isa::{LANES, Requantize};
 #[derive(Clone, Copy)]
 pub(in crate::vector::x86) struct HighHalf {
     mantissa: __m512i,
+    /// The mantissas of odd places, each in the even place before.
+    odd: __m512i,
     /// Half of what is shifted out.
     half: __m512i,
     shift: __m512i,
@@ -37,9 +39,25 @@ impl HighHalf {
         unsafe {
             Self {
                 mantissa: _mm512_set1_epi32(mantissa),
+                odd: _mm512_set1_epi32(mantissa),
                 half: _mm512_set1_epi32((1 << shift) >> 1),
                 shift: _mm512_set1_epi32(shift as i32),
             }
+        }
+    }
+
+    /// Those of sixteen channels from `at` on, where all shifts of `by` are high.
+    ///
+    /// # Safety
+    ///
+    /// Where AVX-512 F is.
+    #[inline(always)]
+    pub(in crate::vector::x86) unsafe fn of<const C: usize>(by: &Multipliers<C>, at: usize) -> Self {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mantissa = load(&by.mantissa, at);
+            let odd = _mm512_srli_epi64::<32>(mantissa);
+            Self { mantissa, odd, half: load(&by.half, at), shift: load(&by.right, at) }
         }
     }
 
@@ -52,9 +70,9 @@ impl HighHalf {
     pub(in crate::vector::x86) unsafe fn apply(self, z: __m512i) -> __m512i {
         // SAFETY: as the caller vouches.
         unsafe {
-            let odd = |x| _mm512_shuffle_epi32::<0xf5>(x);
             let even_products = _mm512_mul_epi32(z, self.mantissa);
-            let odd_products = _mm512_mul_epi32(odd(z), odd(self.mantissa));
+            // Shifts and shuffles have ports of their own: one of each here.
+            let odd_products = _mm512_mul_epi32(_mm512_srli_epi64::<32>(z), self.odd);
             // The high half of an even product goes to its place, beside that of the odd one.
             let high = _mm512_mask_shuffle_epi32::<0xf5>(odd_products, 0x5555, even_products);
             _mm512_srav_epi32(_mm512_add_epi32(high, self.half), self.shift)
@@ -72,6 +90,34 @@ impl HighHalf {
 pub(in crate::vector::x86) unsafe fn narrow([a, b, c, d]: [__m512i; 4]) -> __m512i {
     // SAFETY: as the caller vouches.
     unsafe { _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)) }
+}
+
+/// Values of four registers saturated to int8, in order.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn to_bytes(values: [__m512i; 4]) -> __m512i {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_permutexvar_epi32(order, narrow(values))
+    }
+}
+
+/// Values of two registers saturated to int16, in order.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn to_words([a, b]: [__m512i; 2]) -> __m512i {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        _mm512_permutexvar_epi64(order, _mm512_packs_epi32(a, b))
+    }
 }
 
 /// Sixteen of `values` from `at` on.
@@ -112,11 +158,7 @@ unsafe impl Requantize for Avx512 {
         for (part, t) in t.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let at = LANES * part;
             // SAFETY: as the caller vouches.
-            unsafe {
-                let (mantissa, half, shift) =
-                    (load(&by.mantissa, at), load(&by.half, at), load(&by.right, at));
-                *t = bytes(HighHalf { mantissa, half, shift }.apply(load(z, at)));
-            }
+            unsafe { *t = bytes(HighHalf::of(by, at).apply(load(z, at))) };
         }
         t
     }
@@ -148,9 +190,8 @@ unsafe fn to_i8<const C: usize>(t: &[i32; C]) -> [i8; C] {
         unsafe {
             // Registers behind the last one give bytes that are not used.
             let register = |r: usize| load(t, (4 * part + r).min(C / LANES - 1) * LANES);
-            let narrow = narrow([register(0), register(1), register(2), register(3)]);
-            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let bytes: [i8; 4 * LANES] = bytes(_mm512_permutexvar_epi32(order, narrow));
+            let bytes: [i8; 4 * LANES] =
+                bytes(to_bytes([register(0), register(1), register(2), register(3)]));
             to.copy_from_slice(&bytes[..to.len()]);
         }
     }
@@ -169,9 +210,7 @@ unsafe fn to_i16<const C: usize>(t: &[i32; C]) -> [i16; C] {
         // SAFETY: as the caller vouches.
         unsafe {
             let register = |r: usize| load(t, (2 * part + r).min(C / LANES - 1) * LANES);
-            let narrow = _mm512_packs_epi32(register(0), register(1));
-            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-            let words: [i16; 2 * LANES] = bytes(_mm512_permutexvar_epi64(order, narrow));
+            let words: [i16; 2 * LANES] = bytes(to_words([register(0), register(1)]));
             to.copy_from_slice(&words[..to.len()]);
         }
     }
@@ -195,21 +234,35 @@ unsafe fn add<const C: usize>(y: &mut [i16], t: &[i16; C], residual: &Residual) 
     for (y, t) in whole.iter_mut().zip(words) {
         // SAFETY: 64 bytes are read, of arrays of as many.
         unsafe {
-            let stream_words = _mm512_loadu_si512(y.as_ptr().cast());
-            let (words, zero) = (_mm512_loadu_si512(t.as_ptr().cast()), _mm512_setzero_si512());
-            // Each word becomes the upper half of 32 bits; packing takes their places back.
-            let low = _mm512_add_epi32(
-                stream.apply(_mm512_unpacklo_epi16(zero, stream_words)),
-                branch.apply(_mm512_unpacklo_epi16(zero, words)),
-            );
-            let high = _mm512_add_epi32(
-                stream.apply(_mm512_unpackhi_epi16(zero, stream_words)),
-                branch.apply(_mm512_unpackhi_epi16(zero, words)),
-            );
-            *y = bytes(_mm512_packs_epi32(low, high));
+            let (y_words, words) =
+                (_mm512_loadu_si512(y.as_ptr().cast()), _mm512_loadu_si512(t.as_ptr().cast()));
+            *y = bytes(add_words((stream, y_words), (branch, words)));
         }
     }
     epilogue::add(rest, rest_of_words, residual);
+}
+
+/// The sums of int16 values, each times the multiplier beside it, which [`of_upper`] gives.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn add_words((a, x): (HighHalf, __m512i), (b, y): (HighHalf, __m512i)) -> __m512i {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let zero = _mm512_setzero_si512();
+        // Each word becomes the upper half of 32 bits; packing takes their places back.
+        let low = _mm512_add_epi32(
+            a.apply(_mm512_unpacklo_epi16(zero, x)),
+            b.apply(_mm512_unpacklo_epi16(zero, y)),
+        );
+        let high = _mm512_add_epi32(
+            a.apply(_mm512_unpackhi_epi16(zero, x)),
+            b.apply(_mm512_unpackhi_epi16(zero, y)),
+        );
+        _mm512_packs_epi32(low, high)
+    }
 }
 
 /// `multiplier` for int16 values in the upper half of 32 bits, where the shifts allow it.
@@ -218,7 +271,7 @@ unsafe fn add<const C: usize>(y: &mut [i16], t: &[i16; C], residual: &Residual) 
 ///
 /// Where AVX-512 F is.
 #[inline(always)]
-unsafe fn of_upper(multiplier: Multiplier) -> Option<HighHalf> {
+pub(super) unsafe fn of_upper(multiplier: Multiplier) -> Option<HighHalf> {
     let shift = multiplier.shift + 16;
     // SAFETY: as the caller vouches.
     (33..=62).contains(&shift).then(|| unsafe { HighHalf::uniform(multiplier.mantissa, shift) })
