@@ -21,7 +21,7 @@ fn digest(values: &[i32]) -> String {
 
 #[test]
 fn results_are_pinned_for_every_kernel_set_layout_tile_and_number_of_threads() {
-    for (name, case) in elsewhere::cases(IMAGES) {
+    for (name, case) in elsewhere::cases(IMAGES, 0) {
         let pinned = match case.compared {
             Compared::Outputs => PINNED,
             Compared::Trace => PINNED_BINARY,
@@ -35,7 +35,7 @@ fn results_are_pinned_for_every_kernel_set_layout_tile_and_number_of_threads() {
 fn cases_pass_through_files_and_differences_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case");
-    for (name, case) in elsewhere::cases(1) {
+    for (name, case) in elsewhere::cases(1, 0) {
         case.save(&path).unwrap();
         let mut read = Case::load(&path).unwrap();
         assert_eq!(read, case, "{name}");
