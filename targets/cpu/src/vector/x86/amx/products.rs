@@ -50,15 +50,6 @@ pub(super) unsafe fn flat<O: Output>(
     epilogue.progress = here.progress;
 }
 
-/// Brings some of `weights` from memory to the second cache.
-#[inline(always)]
-fn fetch(weights: &[Weights], first: usize, count: usize) {
-    for number in first..(first + count).min(weights.len()) {
-        // SAFETY: nothing but a hint.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(weights.as_ptr().wrapping_add(number).cast()) };
-    }
-}
-
 /// The same of twice sixteen rows with two panels: the upper rows to tiles 0 and 1, the lower ones to
 /// tiles 2 and 3.
 ///
@@ -97,4 +88,13 @@ pub(super) unsafe fn square<O: Output>(
         }
     }
     epilogue.progress = here.progress;
+}
+
+/// Brings some of `weights` from memory to the second cache.
+#[inline(always)]
+fn fetch(weights: &[Weights], first: usize, count: usize) {
+    for number in first..(first + count).min(weights.len()) {
+        // SAFETY: nothing but a hint.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(weights.as_ptr().wrapping_add(number).cast()) };
+    }
 }
