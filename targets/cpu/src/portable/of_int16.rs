@@ -84,3 +84,27 @@ impl<const C: usize> OfInt16s<C> {
         t
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least and the largest of everything, and values between.
+    #[test]
+    fn equals_arithmetic_of_64_bits() {
+        let mut admitted = 0;
+        for mantissa in [i32::MIN, -1_434_211_781, -1, 0, 1, 65_535, 65_536, 1_434_211_781, i32::MAX] {
+            for shift in 1..=62 {
+                for bias in [-(1 << 30), -16_384, -1527, 0, 7033, 16_383, 1 << 30] {
+                    let Some(one) = OfInt16::new(Multiplier { mantissa, shift }, bias) else { continue };
+                    admitted += 1;
+                    for v in [-32_768, -32_767, -12_345, -1, 0, 1, 255, 12_345, 32_767] {
+                        let exact = quant::arith::requantize(v + bias, mantissa, shift);
+                        assert_eq!(i64::from(one.apply(v)), exact, "{v} {bias} {mantissa} {shift}");
+                    }
+                }
+            }
+        }
+        assert!(admitted > 1000, "{admitted}");
+    }
+}
