@@ -10,9 +10,10 @@ use quant::Fault;
 use quant::ops::{ChannelsRef, Clip, Conv2dArgs, LinearOut};
 use quant::slice::{window, window_mut};
 
+use super::lookup::Bytes;
 use super::{Avx512, WIDTH, first, interleave, narrow};
 use crate::portable::requantize::{HIGH, Multipliers};
-use crate::vector::isa::{Depthwise, LANES, Lookup, Requantize};
+use crate::vector::isa::{Depthwise, LANES, Requantize};
 
 /// Rows and columns of a kernel.
 const SIZE: usize = 3;
@@ -111,6 +112,8 @@ impl Block {
         table: Option<&[i8; 256]>,
     ) -> Result<(), Fault> {
         let n = args.weights.n;
+        // SAFETY: as the caller vouches.
+        let table = table.map(|table| unsafe { Bytes::new(bytemuck::cast_ref(table)) });
         let (mut pixel, pixels) = (0, out.len().checked_div(n).unwrap_or(0));
         while pixel < pixels {
             let oy = (args.first + pixel).checked_div(args.out_width).ok_or(Fault::Bounds)?;
@@ -130,10 +133,7 @@ impl Block {
                         };
                     }
                     let out = window_mut(out, (pixel + number) * n + self.channel, self.count)?;
-                    self.store(&columns, out);
-                    if let Some(table) = table {
-                        Avx512::table(table, out);
-                    }
+                    self.store(&columns, table, out);
                 }
             }
             pixel += count;
@@ -145,9 +145,9 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// Where AVX-512 BW and VNNI are.
+    /// Where AVX-512 BW, VBMI and VNNI are.
     #[inline(always)]
-    unsafe fn store(&self, columns: &[Channels; SIZE], out: &mut [i8]) {
+    unsafe fn store(&self, columns: &[Channels; SIZE], table: Option<Bytes>, out: &mut [i8]) {
         let mut sums = self.start;
         // SAFETY: `out` has as many bytes as the mask has ones.
         unsafe {
@@ -157,7 +157,11 @@ impl Block {
                 }
             }
             let values = Avx512::requantize(&self.multipliers, &stored(sums));
-            _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(out.len()), narrow(load(&values)));
+            let mut values = narrow(load(&values));
+            if let Some(table) = table {
+                values = table.get(_mm512_xor_si512(values, _mm512_set1_epi8(i8::MIN)));
+            }
+            _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(out.len()), values);
         }
     }
 }
@@ -238,4 +242,74 @@ unsafe fn stored(channels: Channels) -> [i32; WIDTH] {
         unsafe { _mm512_storeu_si512(part.as_mut_ptr().cast(), channels) };
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use quant::Kernels;
+    use quant::pack::{Pack, Weights};
+
+    use crate::x86::{Avx512Vnni, set::Set};
+
+    use super::*;
+
+    /// Channels of whole and ragged blocks, strides, padding on all sides, an image narrower than the
+    /// kernel, from a later pixel on, with multipliers of both kinds.
+    #[test]
+    fn windows_are_the_reference() {
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 32) as i32
+        };
+        for (channels, height, width, stride, pad) in
+            [(64, 9, 11, 1, 1), (70, 7, 9, 2, 1), (3, 6, 5, 1, 0), (130, 8, 8, 2, 0), (17, 4, 2, 1, 1)]
+        {
+            let len = Pack::Panel16x4.len(channels as u32, 9).unwrap() as usize;
+            let mut data = vec![0i8; len];
+            for channel in 0..channels {
+                for tap in 0..9 {
+                    data[Pack::Panel16x4.index(9, channel, tap)] = (random() as i8).max(-127);
+                }
+            }
+            let x: Vec<i8> = (0..height * width * channels)
+                .map(|i| if i % 7 == 0 { i8::MIN } else { random() as i8 })
+                .collect();
+            let bias: Vec<i32> = (0..channels).map(|_| random() >> 16).collect();
+            let mantissa: Vec<i32> = (0..channels).map(|_| random() >> 1).collect();
+            let table: [i8; 256] = core::array::from_fn(|i| (i as u8).wrapping_mul(37) as i8);
+            for (least, table) in [(38, Some(&table)), (38, None), (30, None)] {
+                let shift: Vec<u8> = (0..channels).map(|_| least + (random() & 3) as u8).collect();
+                let (out_height, out_width) =
+                    ((height + 2 * pad - SIZE) / stride + 1, (width + 2 * pad - SIZE) / stride + 1);
+                let args = Conv2dArgs {
+                    in_height: height,
+                    in_width: width,
+                    in_channels: channels,
+                    kernel_h: SIZE,
+                    kernel_w: SIZE,
+                    stride_h: stride,
+                    stride_w: stride,
+                    pad_top: pad,
+                    pad_left: pad,
+                    out_width,
+                    groups: channels,
+                    weights: Weights { data: &data, pack: Pack::Panel16x4, n: channels, k: 9 },
+                    bias: &bias,
+                    requant: ChannelsRef { mantissa: &mantissa, shift: &shift },
+                    first: 1,
+                };
+                let count = (out_height * out_width - 1) * channels;
+                let (mut want, mut got) = (vec![0; count], vec![0; count]);
+                quant::Reference.conv2d(&args, &x, LinearOut::I8 { out: &mut want, table }).unwrap();
+                let mut set = Set::<Avx512Vnni>::default();
+                set.conv2d(&args, &x, LinearOut::I8 { out: &mut got, table }).unwrap();
+                assert!(got == want, "{channels} {height} {width} {stride} {pad} {least}");
+                assert!(want.iter().any(|&v| v != want[0]));
+            }
+        }
+    }
 }
