@@ -236,18 +236,25 @@ fn pack<const P: usize>(
     Ok(())
 }
 
-/// Writes `values` as column `lane` of a panel.
+/// Writes `values` as column `lane` of a panel; what is behind them in their last group is 0.
 #[inline(always)]
 fn pack_column(panel: &mut [Weights; DEPTH], lane: usize, values: &[i8]) {
-    for (group, values) in panel.iter_mut().zip(values.chunks(GROUP)) {
-        let place = &mut group[GROUP * lane..GROUP * lane + GROUP];
-        match <&[i8; GROUP]>::try_from(values) {
-            Ok(values) => place.copy_from_slice(values),
-            Err(_) => {
-                place.fill(0);
-                place[..values.len()].copy_from_slice(values);
-            }
-        }
+    let (groups, rest) = values.as_chunks::<GROUP>();
+    for (group, values) in panel.iter_mut().zip(groups) {
+        put(group, lane, *values);
+    }
+    if let (Some(group), false) = (panel.get_mut(groups.len()), rest.is_empty()) {
+        let mut values = [0; GROUP];
+        values[..rest.len()].copy_from_slice(rest);
+        put(group, lane, values);
+    }
+}
+
+/// Writes the inputs of column `lane` of a group.
+#[inline(always)]
+fn put(group: &mut Weights, lane: usize, values: [i8; GROUP]) {
+    if let Some(place) = group.as_chunks_mut().0.get_mut(lane) {
+        *place = values;
     }
 }
 

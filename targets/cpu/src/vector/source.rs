@@ -52,11 +52,42 @@ impl Source for Dense<'_> {
     }
 }
 
-/// Copies activations, each `^ flip`.
+/// Copies activations, each `^ flip`: whole words, the last of which may overlap the one before.
 #[inline(always)]
 pub(super) fn copy(x: &[i8], flip: u8, to: &mut [u8]) {
-    for (to, &from) in to.iter_mut().zip(x) {
-        *to = from as u8 ^ flip;
+    let len = x.len().min(to.len());
+    let (x, to): (&[u8], _) = (bytemuck::cast_slice(&x[..len]), &mut to[..len]);
+    if len >= 64 {
+        let each = |x: &[u8; 64], to: &mut [u8; 64]| {
+            for i in 0..64 {
+                to[i] = x[i] ^ flip;
+            }
+        };
+        words(x, to, each);
+    } else if len >= 16 {
+        let flip = u128::from_ne_bytes([flip; 16]);
+        words(x, to, |x, to| *to = (u128::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+    } else if len >= 8 {
+        let flip = u64::from_ne_bytes([flip; 8]);
+        words(x, to, |x, to| *to = (u64::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+    } else if len >= 4 {
+        let flip = u32::from_ne_bytes([flip; 4]);
+        words(x, to, |x, to| *to = (u32::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+    } else {
+        for (to, &x) in to.iter_mut().zip(x) {
+            *to = x ^ flip;
+        }
+    }
+}
+
+/// `each` word of `N` bytes, of as many bytes of both, and the last `N` bytes.
+#[inline(always)]
+fn words<const N: usize>(x: &[u8], to: &mut [u8], each: impl Fn(&[u8; N], &mut [u8; N])) {
+    for (x, to) in x.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+        each(x, to);
+    }
+    if let (Some(x), Some(to)) = (x.last_chunk(), to.last_chunk_mut()) {
+        each(x, to);
     }
 }
 
@@ -102,6 +133,9 @@ pub(super) struct Words<'a> {
     pub(super) stride: usize,
 }
 
+/// Inputs whose products sum to at most 2³⁰, so that no sum with a bias saturates.
+const FEW: usize = 256;
+
 /// The high bytes, signed.
 struct High<'a>(&'a Words<'a>);
 /// The low bytes, unsigned.
@@ -142,6 +176,15 @@ impl Input for Words<'_> {
             (high, products::<I, R, P, C>(&block.panels.unsigned(), block.k, &Low(self), at, staged)?)
         };
         let mut sums = [[0; C]; R];
+        if block.k <= FEW {
+            for (sums, (high, low)) in sums.iter_mut().zip(high.iter().zip(&low)) {
+                for c in 0..C {
+                    let high = high[c].wrapping_sub(block.bias[c]);
+                    sums[c] = high.wrapping_mul(256).wrapping_add(low[c]).wrapping_add(block.bias[c]);
+                }
+            }
+            return Ok(sums);
+        }
         for (sums, (high, low)) in sums.iter_mut().zip(high.iter().zip(&low)) {
             for c in 0..C {
                 let high = i64::from(high[c].wrapping_sub(block.bias[c]));
