@@ -61,8 +61,9 @@ const API: u32 = 24;
 /// out for smaller pages.
 pub const PAGE: u64 = 16384;
 
-/// What makes a library smaller: one body for functions that are the same, and packed relocations.
-const SMALLER: [&str; 2] = ["--icf=all", "--pack-dyn-relocs=android"];
+/// What makes a library smaller: one body for functions that are the same, packed relocations, the one
+/// table of names that every such Android reads, and strings that share their ends.
+const SMALLER: [&str; 4] = ["--icf=all", "--pack-dyn-relocs=android", "--hash-style=gnu", "-O2"];
 
 /// What links for Android.
 pub enum Linker {

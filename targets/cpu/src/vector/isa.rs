@@ -105,6 +105,17 @@ pub(super) unsafe trait Lookup {
     /// As the trait says.
     unsafe fn table(table: &[i8; 256], x: &mut [i8]);
 
+    /// The same for at most `C` bytes.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn short_table<const C: usize>(table: &[i8; 256], x: &mut [i8]) {
+        // SAFETY: as the caller vouches.
+        unsafe { Self::table(table, x) };
+    }
+
     /// The largest score; −128 where there is none.
     ///
     /// # Safety

@@ -215,7 +215,7 @@ pub(super) unsafe fn rows<I: Isa + Lookup + Requantize, const R: usize, const P:
             } else {
                 sums = input.sums::<I, R, P, C>(block, (row, rows), staged)?;
             }
-            store::<I, P, C>(block, &sums[..rows], row, out)?;
+            store::<I, P, C>(block, window(&sums, 0, rows)?, row, out)?;
         }
         row += rows;
     }
@@ -296,7 +296,7 @@ pub(super) unsafe fn put<I: Lookup + Requantize, const C: usize>(
     unsafe {
         I::store(&I::requantize(by, z), out);
         if let LinearOut::I8 { out, table: Some(table) } = out {
-            I::table(table, out);
+            I::short_table::<C>(table, out);
         }
     }
 }

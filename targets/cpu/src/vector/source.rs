@@ -12,8 +12,8 @@ pub(super) trait Source {
     fn stage(&self, row: usize, first: usize, flip: u8, to: &mut [u8]) -> Result<(), Fault>;
 
     /// Whether rows lie in memory: from the first element of row number `row` on, and elements from
-    /// one row to the next.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AMX reads rows where they lie"))]
+    /// one row to the next. Only AMX asks.
+    #[cfg(target_arch = "x86_64")]
     fn in_memory(&self, _row: usize) -> Option<(&[i8], usize)> {
         None
     }
@@ -25,6 +25,7 @@ impl<S: Source + ?Sized> Source for &S {
         S::stage(self, row, first, flip, to)
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn in_memory(&self, row: usize) -> Option<(&[i8], usize)> {
         S::in_memory(self, row)
@@ -46,6 +47,7 @@ impl Source for Dense<'_> {
         Ok(())
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn in_memory(&self, row: usize) -> Option<(&[i8], usize)> {
         Some((self.x.get(row * self.stride..)?, self.stride))

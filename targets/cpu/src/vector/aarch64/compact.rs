@@ -2,69 +2,123 @@
 //! one group share a loop, and all else is portable.
 
 use quant::ops::{self, LinearArgs, LinearOut};
-use quant::pack::Pack;
+use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
-use super::dotprod::DotProd;
+use super::dotprod::{DotProd, ROWS};
+#[cfg(not(target_os = "android"))]
 use super::is_detected;
 use crate::Portable;
 use crate::portable::loops;
-use crate::vector::compiled::Compiled;
 use crate::vector::conv2d::Windows;
-use crate::vector::isa::LANES;
-use crate::vector::linear::linear;
-use crate::vector::source::{Bytes, Source};
+use crate::vector::isa::{Isa, LANES, Staged};
+use crate::vector::linear::{Block, linear, products};
+use crate::vector::source::{Dense, Input, Source};
 
-/// Methods as the portable set has them.
-macro_rules! by_portable {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
-        unsafe fn $name($($arg: $type),*) -> Result<(), Fault> {
-            Portable.$name($($arg),*)
-        }
-    )*};
-}
-
-/// NEON with products of four bytes, for all that has the most products.
+/// NEON, with products of four bytes where the CPU has them, for all that has the most products.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Compact;
+pub(crate) struct Compact;
 
 /// Rows of `source` by the weights of `args`, as many as `out` takes.
 #[target_feature(enable = "neon,dotprod")]
 fn layer(args: &LinearArgs<'_>, source: &dyn Source, out: LinearOut<'_>) -> Result<(), Fault> {
     let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
     // SAFETY: this function is compiled for the instructions.
-    unsafe { linear::<DotProd<false>, 6, 1, LANES>(args, &Bytes(source), rows, out) }
+    unsafe { linear::<DotProd<false>, ROWS, 1, LANES>(args, &Tiles(source), rows, out) }
 }
 
-// SAFETY: the dot products, without which no function uses them, are looked for.
-unsafe impl Compiled for Compact {
-    const NAME: &'static str = "compact";
+/// int8 activations in whole tiles, also where there is one row: a loop for that is code, too.
+struct Tiles<'a>(&'a dyn Source);
 
-    fn is_available() -> bool {
-        is_detected!("dotprod")
-    }
-
-    unsafe fn linear(args: &LinearArgs<'_>, source: &impl Source, out: LinearOut<'_>) -> Result<(), Fault> {
+impl Input for Tiles<'_> {
+    #[inline(always)]
+    unsafe fn sums<I: Isa, const R: usize, const P: usize, const C: usize>(
+        &self,
+        block: &Block<'_, P, C>,
+        at: (usize, usize),
+        staged: &mut [Staged],
+    ) -> Result<[[i32; C]; R], Fault> {
         // SAFETY: as the caller vouches.
-        unsafe { layer(args, source, out) }
+        let sums = unsafe { tile::<I, P, C>(block, self.0, at, staged)? };
+        sums.first_chunk().copied().ok_or(Fault::Bounds)
+    }
+}
+
+/// The sums of a tile, of which as many rows are used as there are.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(never)]
+unsafe fn tile<I: Isa, const P: usize, const C: usize>(
+    block: &Block<'_, P, C>,
+    source: &dyn Source,
+    at: (usize, usize),
+    staged: &mut [Staged],
+) -> Result<[[i32; C]; ROWS], Fault> {
+    // SAFETY: as the caller vouches.
+    unsafe { products::<I, ROWS, P, C>(&block.panels, block.k, &source, at, staged) }
+}
+
+/// Whether the CPU has dot products.
+#[cfg(not(target_os = "android"))]
+fn has_dot_products() -> bool {
+    is_detected!("dotprod")
+}
+
+/// Whether the CPU has dot products. The standard library looks for all instructions, which takes 2 KB.
+#[cfg(target_os = "android")]
+fn has_dot_products() -> bool {
+    use core::ffi::c_ulong;
+
+    unsafe extern "C" {
+        safe fn getauxval(kind: c_ulong) -> c_ulong;
+    }
+    const HWCAP: c_ulong = 16;
+    const DOT_PRODUCTS: c_ulong = 1 << 20;
+    getauxval(HWCAP) & DOT_PRODUCTS != 0
+}
+
+/// Methods as the portable set has them.
+macro_rules! portable {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
+            Portable.$name($($arg),*)
+        }
+    )*};
+}
+
+impl Kernels for Compact {
+    fn name(&self) -> &'static str {
+        "compact"
     }
 
-    unsafe fn conv2d(args: &ops::Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+    fn preferred_packs(&self) -> Packs {
+        Portable.preferred_packs()
+    }
+
+    fn linear_i8(&mut self, args: &LinearArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
+        if args.weights.pack != Pack::Panel16x4 || !has_dot_products() {
+            return Portable.linear_i8(args, x, out);
+        }
+        // SAFETY: the instructions are there.
+        unsafe { layer(args, &Dense { x, stride: args.weights.k }, out) }
+    }
+
+    fn conv2d(&mut self, args: &ops::Conv2dArgs<'_>, x: &[i8], out: LinearOut<'_>) -> Result<(), Fault> {
         let ops::Conv2dArgs { weights, bias, requant, groups, .. } = *args;
-        if weights.pack != Pack::Panel16x4 || groups != 1 {
+        if weights.pack != Pack::Panel16x4 || groups != 1 || !has_dot_products() {
             return Portable.conv2d(args, x, out);
         }
-        // SAFETY: as the caller vouches.
-        unsafe { layer(&LinearArgs { weights, bias, requant }, &Windows { args, x, group: 0 }, out) }
+        let source = Windows { args, x, group: 0 };
+        // SAFETY: the instructions are there.
+        unsafe { layer(&LinearArgs { weights, bias, requant }, &source, out) }
     }
 
-    by_portable! {
-        linear_i16(args: &LinearArgs<'_>, x: &[i16], out: LinearOut<'_>);
-        matmul(args: &ops::MatMulArgs, a: ops::Tensor<'_>, b: &[i8], out: &mut ops::TensorMut<'_>);
+    portable! {
         attention(args: ops::AttentionArgs<'_>);
         shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
         shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
-        table(table: &[i8; 256], x: &mut [i8]);
     }
-    loops!(by_portable);
+    loops!(portable);
 }

@@ -55,7 +55,15 @@ impl Bytes {
     }
 }
 
-/// Byte `which` of the distances of `scores` from `max`, the low ones first.
+/// `x ← table[x + 128]`.
+#[inline(always)]
+fn one_by_one(table: &[i8; 256], x: &mut [i8]) {
+    for x in x {
+        *x = table[usize::from(*x as u8 ^ 0x80)];
+    }
+}
+
+/// Byte `WHICH` of the distances of `scores` from `max`, the low ones first.
 ///
 /// # Safety
 ///
@@ -96,9 +104,13 @@ unsafe impl<T: Tables> Lookup for T {
                 }
             }
         }
-        for x in rest {
-            *x = table[usize::from(*x as u8 ^ 0x80)];
-        }
+        one_by_one(table, rest);
+    }
+
+    #[inline(always)]
+    unsafe fn short_table<const C: usize>(table: &[i8; 256], x: &mut [i8]) {
+        // SAFETY: as the caller vouches.
+        if C < FEW { one_by_one(table, x) } else { unsafe { Self::table(table, x) } }
     }
 
     #[inline(always)]

@@ -10,6 +10,7 @@ mod every;
 mod lookup;
 mod requantize;
 
+#[cfg(any(feature = "every-set", not(target_os = "android")))]
 use std::arch::is_aarch64_feature_detected as is_detected;
 
 use compact::Compact;
@@ -18,7 +19,6 @@ pub(crate) use every::{KERNEL_SETS, PEAKS};
 use quant::KernelSet;
 
 use crate::Split;
-use crate::vector::set::Set;
 
 /// The row of the least code. Where the CPU has no dot products, it is the portable set.
-pub(crate) const COMPACT: KernelSet = KernelSet::of::<Split<Set<Compact>>>(|| true);
+pub(crate) const COMPACT: KernelSet = KernelSet::of::<Split<Compact>>(|| true);
