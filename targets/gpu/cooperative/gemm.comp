@@ -201,10 +201,21 @@ void store_four(uint at, uint column, ivec4 t) {
     }
 }
 
-// The word at byte `byte` of row `row` of all frames, where rows have `bytes` bytes.
-uint row_word(uint row, uint byte, uint bytes) {
-    uint in_frame = row / P.rows;
-    return in_frame * P.frame_words + (byte + (row - in_frame * P.rows) * bytes) / 4u;
+// A row of all frames: its frame, and its number there.
+struct Row {
+    uint frame;
+    uint number;
+};
+
+Row row_at(uint row) {
+    uint frame = row / P.rows;
+    return Row(frame, row - frame * P.rows);
+}
+
+// The word at byte `byte` of the frame's first row, and as far on as `row` is, where rows have `bytes`
+// bytes.
+uint row_word(Row row, uint byte, uint bytes) {
+    return row.frame * P.frame_words + (byte + row.number * bytes) / 4u;
 }
 
 // Piece number `piece` of the row that begins with word `row`. What lies behind a row's end meets
@@ -247,7 +258,7 @@ void main() {
     uvec4 b[LOADS_B];
     [[unroll]] for (uint i = 0; i < LOADS_A; ++i) {
         uint at = lane + i * THREADS;
-        row[i] = row_word(min(first_row + at / PIECES, rows - 1u), P.x, P.k);
+        row[i] = row_word(row_at(min(first_row + at / PIECES, rows - 1u)), P.x, P.k);
         a[i] = load_a(row[i], at % PIECES);
     }
     [[unroll]] for (uint i = 0; i < LOADS_B; ++i) {
@@ -316,6 +327,8 @@ void main() {
     [[unroll]] for (uint i = 0; i < 4; ++i) {
         records[i] = constants4[P.requant / 4u + min(from + i, P.n - 1u)];
     }
+    uint here = first_row + y * OWN_ROWS + gl_SubgroupInvocationID / FOURS;
+    Row result = row_at(here);
     [[unroll]] for (uint i = 0; i < MATRICES_DOWN; ++i) {
         [[unroll]] for (uint j = 0; j < MATRICES_ACROSS; ++j) {
             uint at = strip + j * (MATRIX_COLUMNS / 4u);
@@ -324,14 +337,20 @@ void main() {
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
         [[unroll]] for (uint down = 0; down < MATRIX_ROWS; down += ROWS_AT_ONCE) {
             uint in_strip = down + gl_SubgroupInvocationID / FOURS;
-            uint here = first_row + y * OWN_ROWS + i * MATRIX_ROWS + in_strip;
             if (here < rows && from < P.n) {
                 ivec4 z = ivec4(staged[strip + in_strip * FOURS_STRIDE + four]);
                 ivec4 t;
                 [[unroll]] for (int j = 0; j < 4; ++j) {
                     t[j] = finish(z[j], records[j]);
                 }
-                store_four(row_word(here, P.result + from * OUT_BYTES, P.n * OUT_BYTES), from, t);
+                store_four(row_word(result, P.result + from * OUT_BYTES, P.n * OUT_BYTES), from, t);
+            }
+            // Without a division, which takes as long as the requantization of a result.
+            here += ROWS_AT_ONCE;
+            result.number += ROWS_AT_ONCE;
+            while (result.number >= P.rows) {
+                result.number -= P.rows;
+                ++result.frame;
             }
         }
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);

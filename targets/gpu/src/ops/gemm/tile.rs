@@ -41,11 +41,9 @@ const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split:
 /// All tiles of cooperative matrices, which come before those in WGSL where a product may take both;
 /// likewise.
 pub(super) const MATRIX_TILES: &[Row<Block>] = &[
-    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), enough: 100 },
-    Row { name: "matrices 64x128", tile: block([64, 128, 128], [2, 4]), enough: 100 },
-    Row { name: "matrices 64x64", tile: block([64, 64, 128], [2, 2]), enough: 100 },
-    Row { name: "matrices 64x32", tile: block([64, 32, 128], [2, 2]), enough: 100 },
-    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), enough: 100 },
+    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), enough: 700 },
+    Row { name: "matrices 64x64", tile: block([64, 64, 128], [2, 2]), enough: 400 },
+    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), enough: 200 },
     Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), enough: 0 },
 ];
 
