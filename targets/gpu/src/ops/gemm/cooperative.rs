@@ -145,8 +145,17 @@ fn pieces(weights: &[i8], n: u32, k: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use quant::Op;
+    use quant::arith::Multiplier;
+    use quant::mem::{Blob, Slot};
+    use quant::ops::{Channels, Destination, PerChannel, Residual};
+    use quant::pack::Pack;
+
     use super::super::tile::MATRIX_TILES;
     use super::*;
+    use crate::ops::Tiles;
+    use crate::plan::Means;
+    use crate::source::Text;
 
     const SHAPE: MatrixShape = MatrixShape { rows: 16, columns: 16, depth: 32, subgroup: 32 };
 
@@ -156,6 +165,55 @@ mod tests {
         assert_eq!(words.len(), 8 * 2 * 4);
         assert_eq!(words[..5], [0x0403_0201, 0x0807_0605, 0x0c0b_0a09, 0x100f_0e0d, 0x1817_1615]);
         assert_eq!(words[8..14], [0x1413_1211, 0, 0, 0, 0x2827_2625, 0]);
+    }
+
+    /// 24 rows of `k` by 8 channels, whose constants are zeros, to `out` behind the input.
+    fn product(k: u32, out: Destination) -> Op {
+        let scale = Channels { mantissa: Blob::new(512, 8), shift: Blob::new(544, 8) };
+        Op::Linear(Linear {
+            rows: 24,
+            k,
+            n: 8,
+            x: Act::I8(Slot::new(0, 24 * k)),
+            weights: Blob::new(0, 8 * k),
+            pack: Pack::RowMajor,
+            requant: PerChannel { bias: Blob::new(480, 8), scale },
+            out,
+        })
+    }
+
+    /// Without a GPU this finds constants and parameters that the module does not have by the names
+    /// that are set.
+    #[test]
+    fn every_end_of_a_product_is_a_module_of_its_own() {
+        let (constants, at) = (vec![0u32; 256], 2048);
+        let residual = |shift| Multiplier { mantissa: 1 << 30, shift };
+        let residual = |shift| Residual { branch: residual(shift), stream: residual(shift) };
+        let ends = [
+            Destination::I8 { out: Slot::new(at, 192), table: None },
+            Destination::I8 { out: Slot::new(at, 192), table: Some(Blob::new(560, 256)) },
+            Destination::I16 { out: Slot::new(at, 192), residual: None },
+            Destination::I16 { out: Slot::new(at, 192), residual: Some(residual(30)) },
+            Destination::I16 { out: Slot::new(at, 192), residual: Some(residual(50)) },
+            Destination::I32 { out: Slot::new(at, 192) },
+        ];
+        let hardware = Hardware { workgroup_bytes: 48 << 10, matrices: Some(SHAPE) };
+        let mut planner = Planner::over(
+            bytemuck::cast_slice(&constants),
+            4096,
+            Means { tiles: Tiles::default(), hardware },
+        );
+        for end in ends {
+            for k in [40, 48] {
+                planner.steps(0, &product(k, end)).expect("a kernel");
+            }
+        }
+        let plan = planner.finish();
+        assert_eq!((plan.steps.len(), plan.kernels.len()), (12, 12));
+        for kernel in &plan.kernels {
+            assert_eq!(kernel.row, Some("matrices 32x32"));
+            assert!(matches!(kernel.text, Text::Spirv(_)));
+        }
     }
 
     #[test]

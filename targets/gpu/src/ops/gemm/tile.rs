@@ -38,8 +38,7 @@ const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split:
     Tile { rows, columns, words, down, across, split, wide }
 }
 
-/// All tiles of cooperative matrices, which come before those in WGSL where a product may take both;
-/// likewise.
+/// All tiles of cooperative matrices, likewise. A product that may take both kinds takes one of these.
 pub(super) const MATRIX_TILES: &[Row<Block>] = &[
     Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), enough: 700 },
     Row { name: "matrices 64x64", tile: block([64, 64, 128], [2, 2]), enough: 400 },
