@@ -1,158 +1,121 @@
-//! A binary layer of 1-bit activations against the int8 reference of the same shape.
+//! Binary layers against the int8 layer of the same shape, by every kernel set of this machine:
+//! `cargo bench -p shiftformer-cpu --bench binary_linear`.
 //!
-//! `cargo bench -p shiftformer-cpu --bench binary_linear` times every variant of a layer
-//! of 256 rows, 1536 channels and 384 inputs, then prints how much faster the portable
-//! W1A1 kernel is than the scalar int8 reference, both measured in turns.
+//! Layers of 256 rows, 1536 channels and 384 inputs run in turns on one thread; times are the least.
 
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-use quant::bits::{BitPack, BitWeights};
-use quant::ops::{BinaryLinearArgs, BinaryLinearOut, ChannelsRef, LinearArgs, LinearOut};
-use quant::pack::{Pack, Weights};
-use quant::{Kernels, Reference};
-use shiftformer_cpu::Portable;
+use quant::bits::BitPack;
+use quant::mem::{Blob, Element, Memory, Slot, Window};
+use quant::ops::{Act, BinaryLinear, BinaryOut, BitAct, Channels, Destination, Linear, PerChannel};
+use quant::pack::Pack;
+use quant::{KernelSet, Op, REFERENCE};
+use shiftformer_cpu::KERNEL_SETS;
 
-const ROWS: usize = 256;
-const N: usize = 1536;
-const K: usize = 384;
-const WORDS: usize = K / 32;
+const ROWS: u32 = 256;
+const N: u32 = 1536;
+const K: u32 = 384;
+const WORDS: u32 = K / 32;
 
-/// Random operands of one layer, in every width.
-struct Layer {
-    x8: Vec<i8>,
-    x16: Vec<i16>,
-    x: Vec<u32>,
-    nonzero: Vec<u32>,
-    weights8: Vec<i8>,
-    rows: Vec<u32>,
-    panels: Vec<u32>,
-    bias: Vec<i32>,
-    mantissa: Vec<i32>,
-    shift: Vec<u8>,
-    out: Vec<i8>,
+const ROUNDS: usize = 41;
+/// The reference takes a hundred times as long.
+const SLOW_ROUNDS: usize = 3;
+
+/// Random bytes, and constants of layers behind them.
+#[derive(Default)]
+struct Bytes {
+    /// Words, so that they are aligned.
+    words: Vec<u32>,
+    state: u64,
 }
 
-impl Layer {
+impl Bytes {
+    /// `len` elements of what `value` makes of random bits, in whole words.
+    fn push<T: Element + bytemuck::NoUninit>(&mut self, len: u32, value: impl Fn(u32) -> T) -> u32 {
+        let offset = 4 * self.words.len() as u32;
+        let values: Vec<T> = (0..len)
+            .map(|_| {
+                self.state = self.state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                value((self.state >> 32) as u32)
+            })
+            .collect();
+        let bytes: &[u8] = bytemuck::cast_slice(&values);
+        self.words.extend(
+            bytes.chunks_exact(4).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]])),
+        );
+        offset
+    }
+}
+
+/// Layers of one shape over one arena and its constants.
+struct Layers {
+    arena: Bytes,
+    blobs: Bytes,
+    /// Names, and what runs.
+    ops: Vec<(&'static str, Op)>,
+}
+
+impl Layers {
     fn new() -> Self {
-        let mut state = 1u64;
-        let mut bits = || {
-            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            (state >> 32) as u32
+        let (mut arena, mut blobs) = (Bytes::default(), Bytes::default());
+        let requant = PerChannel {
+            bias: Blob::new(blobs.push(N, |_| 1000i32), N),
+            scale: Channels {
+                mantissa: Blob::new(blobs.push(N, |_| 1i32 << 30), N),
+                shift: Blob::new(blobs.push(N, |_| 36u8), N),
+            },
         };
-        let rows: Vec<u32> = (0..N * WORDS).map(|_| bits()).collect();
-        let mut panels = vec![0; rows.len()];
-        for row in 0..N {
-            for word in 0..WORDS {
-                panels[BitPack::Panel16.index(WORDS, row, word)] = rows[row * WORDS + word];
+        let int8 = Blob::new(blobs.push(N * K, |bits| (bits as i8).max(-127)), N * K);
+        let bits = Blob::new(blobs.push(N * WORDS, |bits| bits), N * WORDS);
+        let out = Destination::I8 { out: Slot::new(arena.push(ROWS * N, |_| 0i8), ROWS * N), table: None };
+        let x8 = Slot::new(arena.push(ROWS * K, |bits| bits as i8), ROWS * K);
+        let x16 = Slot::new(arena.push(ROWS * K, |bits| bits as i16), ROWS * K);
+        let mut words = || Slot::new(arena.push(ROWS * WORDS, |bits| bits), ROWS * WORDS);
+        let (sign, nonzero) = (words(), words());
+        let pack = Pack::Panel16x4;
+        let linear = Linear { rows: ROWS, k: K, n: N, x: Act::I8(x8), weights: int8, pack, requant, out };
+        let binary = |x| {
+            let (out, pack) = (BinaryOut::Dense { requant, out }, BitPack::Panel16);
+            Op::BinaryLinear(BinaryLinear { rows: ROWS, k: K, n: N, group: K, x, weights: bits, pack, out })
+        };
+        let ops = vec![
+            ("int8", Op::Linear(linear)),
+            ("W1A1", binary(BitAct::Sign(sign))),
+            ("ternary", binary(BitAct::Ternary { sign, nonzero })),
+            ("W1A8", binary(BitAct::I8(x8))),
+            ("W1A16", binary(BitAct::I16(x16))),
+        ];
+        Self { arena, blobs, ops }
+    }
+
+    /// The least time of each layer by `set`.
+    fn times(&mut self, set: &KernelSet, rounds: usize) -> Vec<Duration> {
+        let mut least = vec![Duration::MAX; self.ops.len()];
+        for _ in 0..rounds {
+            for (least, (_, op)) in least.iter_mut().zip(&self.ops) {
+                let arena = bytemuck::cast_slice_mut(&mut self.arena.words);
+                let mut memory = Memory::new(arena, bytemuck::cast_slice(&self.blobs.words));
+                let start = Instant::now();
+                set.run(op, &mut memory, Window { start: 0, count: ROWS, total: ROWS })
+                    .expect("sound operands");
+                *least = start.elapsed().min(*least);
             }
         }
-        Self {
-            x8: (0..ROWS * K).map(|_| bits() as i8).collect(),
-            x16: (0..ROWS * K).map(|_| bits() as i16).collect(),
-            x: (0..ROWS * WORDS).map(|_| bits()).collect(),
-            nonzero: (0..ROWS * WORDS).map(|_| bits() | bits()).collect(),
-            weights8: (0..N * K).map(|_| (bits() as i8).max(-127)).collect(),
-            rows,
-            panels,
-            bias: vec![1000; N],
-            mantissa: vec![1 << 30; N],
-            shift: vec![36; N],
-            out: vec![0; ROWS * N],
-        }
+        least
     }
-
-    fn requant(&self) -> ChannelsRef<'_> {
-        ChannelsRef { mantissa: &self.mantissa, shift: &self.shift }
-    }
-
-    fn int8(&mut self, kernels: &mut impl Kernels) {
-        let mut out = std::mem::take(&mut self.out);
-        let weights = Weights { data: &self.weights8, pack: Pack::RowMajor, n: N, k: K };
-        let args = LinearArgs { weights, bias: &self.bias, requant: self.requant() };
-        kernels.linear_i8(&args, &self.x8, LinearOut::I8 { out: &mut out, table: None }).unwrap();
-        self.out = out;
-    }
-
-    fn binary(
-        &mut self,
-        pack: BitPack,
-        run: impl FnOnce(&Self, &BinaryLinearArgs<'_>, BinaryLinearOut<'_>) -> Result<(), quant::Fault>,
-    ) {
-        let mut out = std::mem::take(&mut self.out);
-        let data = match pack {
-            BitPack::Rows => &self.rows,
-            BitPack::Panel16 => &self.panels,
-        };
-        let args = BinaryLinearArgs { weights: BitWeights { data, pack, n: N, words: WORDS }, k: K };
-        let dense = BinaryLinearOut::Dense {
-            up: 0,
-            bias: &self.bias,
-            requant: self.requant(),
-            out: LinearOut::I8 { out: &mut out, table: None },
-            n: N,
-        };
-        run(self, &args, dense).unwrap();
-        self.out = out;
-    }
-
-    fn w1a1(&mut self, kernels: &mut impl Kernels, pack: BitPack) {
-        self.binary(pack, |layer, args, out| kernels.binary_linear_sign(args, &layer.x, out));
-    }
-
-    fn ternary(&mut self, kernels: &mut impl Kernels, pack: BitPack) {
-        self.binary(pack, |l, args, out| kernels.binary_linear_ternary(args, &l.x, &l.nonzero, out));
-    }
-
-    fn w1a8(&mut self, kernels: &mut impl Kernels, pack: BitPack) {
-        self.binary(pack, |layer, args, out| kernels.binary_linear_i8(args, &layer.x8, out));
-    }
-
-    fn w1a16(&mut self, kernels: &mut impl Kernels, pack: BitPack) {
-        self.binary(pack, |layer, args, out| kernels.binary_linear_i16(args, &layer.x16, out));
-    }
-}
-
-fn all(c: &mut Criterion) {
-    let layer = &mut Layer::new();
-    let mut group = c.benchmark_group("256x1536x384");
-    group.sample_size(10).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
-    group.bench_function("int8 reference", |b| b.iter(|| layer.int8(&mut Reference)));
-    group.bench_function("w1a8 reference", |b| b.iter(|| layer.w1a8(&mut Reference, BitPack::Rows)));
-    group.bench_function("w1a1 reference", |b| b.iter(|| layer.w1a1(&mut Reference, BitPack::Rows)));
-    for pack in BitPack::ALL {
-        let name = |width: &str| format!("{width} portable, {}", pack.name());
-        group.bench_function(name("w1a1"), |b| b.iter(|| layer.w1a1(&mut Portable, pack)));
-        group.bench_function(name("ternary"), |b| b.iter(|| layer.ternary(&mut Portable, pack)));
-        group.bench_function(name("w1a8"), |b| b.iter(|| layer.w1a8(&mut Portable, pack)));
-        group.bench_function(name("w1a16"), |b| b.iter(|| layer.w1a16(&mut Portable, pack)));
-    }
-    group.finish();
-}
-
-/// Median times of the int8 reference and of portable W1A1, in turns.
-fn ratio() -> f64 {
-    let layer = &mut Layer::new();
-    let timed = |run: &mut dyn FnMut()| {
-        let start = Instant::now();
-        run();
-        start.elapsed().as_secs_f64()
-    };
-    let (mut int8, mut w1a1) = (Vec::new(), Vec::new());
-    for _ in 0..21 {
-        int8.push(timed(&mut || layer.int8(&mut Reference)));
-        w1a1.push(timed(&mut || layer.w1a1(&mut Portable, BitPack::Panel16)));
-    }
-    let median = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    median(&mut int8) / median(&mut w1a1)
 }
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    all(&mut criterion);
-    criterion.final_summary();
-    println!("portable W1A1 against the int8 reference: {:.1} times as fast", ratio());
+    let mut layers = Layers::new();
+    println!("µs of {ROWS} x {N} x {K}, and how many times as fast as int8 by the same kernels:");
+    for set in KERNEL_SETS.iter().filter(|set| set.is_available()).chain([&REFERENCE]) {
+        let rounds = if set.name() == REFERENCE.name() { SLOW_ROUNDS } else { ROUNDS };
+        let times = layers.times(set, rounds);
+        print!("{:12}", set.name());
+        for ((name, _), time) in layers.ops.iter().zip(&times) {
+            let ratio = times[0].as_secs_f64() / time.as_secs_f64();
+            print!("  {name} {:.0} ({ratio:.2})", time.as_secs_f64() * 1e6);
+        }
+        println!();
+    }
 }

@@ -83,10 +83,19 @@ fn the_table_holds_the_reference_and_another_set() {
 /// offer them.
 fn instructions(set: &str) -> Option<&'static [&'static str]> {
     match set {
-        "amx" => {
-            Some(&["amx_tile", "amx_int8", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"])
+        "amx" => Some(&[
+            "amx_tile",
+            "amx_int8",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512_vnni",
+            "avx512vbmi",
+            "avx512_vpopcntdq",
+        ]),
+        "avx512vnni" => {
+            Some(&["avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi", "avx512_vpopcntdq"])
         }
-        "avx512vnni" => Some(&["avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512vbmi"]),
         "avxvnni" => Some(&["avx2", "avx_vnni"]),
         "avx2" => Some(&["avx2"]),
         _ => None,

@@ -59,6 +59,16 @@ macro_rules! loops {
             mean_tokens(args: &ops::MeanTokensArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             permute(args: &ops::PermuteArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             bit_transpose(args: &ops::BitTransposeArgs, x: &[u32], out: &mut [u32]);
+            binary_attention(args: ops::BinaryAttentionArgs<'_>);
+        }
+    };
+}
+
+/// The same for binary layers, for which instruction sets may have more than these loops.
+macro_rules! binary_layers {
+    ($callback:ident $($context:literal)?) => {
+        $callback! {
+            $($context)?
             binary_linear_sign(args: &ops::BinaryLinearArgs<'_>, x: &[u32], out: ops::BinaryLinearOut<'_>);
             binary_linear_ternary(
                 args: &ops::BinaryLinearArgs<'_>,
@@ -68,7 +78,6 @@ macro_rules! loops {
             );
             binary_linear_i8(args: &ops::BinaryLinearArgs<'_>, x: &[i8], out: ops::BinaryLinearOut<'_>);
             binary_linear_i16(args: &ops::BinaryLinearArgs<'_>, x: &[i16], out: ops::BinaryLinearOut<'_>);
-            binary_attention(args: ops::BinaryAttentionArgs<'_>);
         }
     };
 }
@@ -77,9 +86,9 @@ macro_rules! loops {
     target_arch = "x86_64",
     all(target_arch = "wasm32", target_feature = "simd128")
 ))]
-pub(crate) use loops;
+pub(crate) use {binary_layers, loops};
 
-/// The methods of [`loops`] as functions of this module.
+/// The methods of [`loops`] and [`binary_layers`] as functions of this module.
 macro_rules! methods {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
@@ -152,4 +161,5 @@ impl Kernels for Portable {
     }
 
     loops!(methods);
+    binary_layers!(methods);
 }

@@ -3,7 +3,7 @@
 use quant::Fault;
 use quant::ops::{self, LinearArgs, LinearOut};
 
-use crate::portable::loops;
+use crate::portable::{binary_layers, loops};
 
 use super::source::Source;
 
@@ -56,6 +56,65 @@ macro_rules! compiled_loops {
     )*};
 }
 
+/// Binary layers over the products of a set.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled_binary {
+    (
+        $features:literal
+        $linear:ty, $rows:literal x $panels:literal,
+        $unsigned:ty, $queries:literal x $blocks:literal
+    ) => {
+        #[target_feature(enable = $features)]
+        unsafe fn binary_linear_sign(
+            args: &ops::BinaryLinearArgs<'_>,
+            x: &[u32],
+            out: ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { binary::signs::<$linear, $panels, { $panels * LANES }>(args, x, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn binary_linear_ternary(
+            args: &ops::BinaryLinearArgs<'_>,
+            sign: &[u32],
+            nonzero: &[u32],
+            out: ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { binary::ternary::<$linear, $panels, { $panels * LANES }>(args, sign, nonzero, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn binary_linear_i8(
+            args: &ops::BinaryLinearArgs<'_>,
+            x: &[i8],
+            out: ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { binary::bytes::<$linear, $rows, $panels, { $panels * LANES }>(args, x, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn binary_linear_i16(
+            args: &ops::BinaryLinearArgs<'_>,
+            x: &[i16],
+            out: ops::BinaryLinearOut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { binary::words::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, x, out) }
+        }
+    };
+}
+
+/// Binary layers are the portable loops.
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! compiled_binary {
+    ($features:literal $($products:tt)*) => {
+        binary_layers!(compiled_loops $features);
+    };
+}
+
 /// Kernels that are compiled for one instruction set.
 ///
 /// # Safety
@@ -85,6 +144,7 @@ pub(super) unsafe trait Compiled: Copy + Default {
 
     own!(declared);
     loops!(declared);
+    binary_layers!(declared);
 }
 
 /// A [`Compiled`]: its name, the instructions as the compiler and as the detection take them, and its
@@ -107,9 +167,13 @@ macro_rules! compiled {
             use quant::Fault;
             use quant::ops::{self, LinearArgs, LinearOut};
 
+            #[cfg(not(target_arch = "x86_64"))]
+            use crate::portable::binary_layers;
             use crate::portable::{self, loops};
             use crate::vector::isa::{LANES, Lookup};
             use crate::vector::conv2d::conv2d;
+            #[cfg(target_arch = "x86_64")]
+            use crate::vector::x86::binary;
             use crate::vector::linear::linear;
             use crate::vector::matmul::matmul;
             use crate::vector::shiftmax::shiftmax;
@@ -204,6 +268,7 @@ macro_rules! compiled {
                 }
 
                 loops!(compiled_loops $features);
+                compiled_binary!($features $linear, $rows x $panels, $unsigned, $queries x $blocks);
             }
         };
     };

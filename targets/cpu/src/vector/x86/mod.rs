@@ -5,6 +5,7 @@
 mod amx;
 mod avx2;
 mod avx512;
+pub(super) mod binary;
 mod peak;
 
 use std::is_x86_feature_detected as is_detected;
@@ -26,10 +27,10 @@ pub(crate) const KERNEL_SETS: [KernelSet; 4] = [
 ];
 
 compiled! {
-    /// AVX-512 with VNNI and VBMI: Intel since Ice Lake, AMD since Zen 4.
+    /// AVX-512 with VNNI, VBMI and VPOPCNTDQ, which come together: Intel since Ice Lake, AMD since Zen 4.
     Avx512Vnni "avx512vnni",
-    for "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi",
-    where ["avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512vbmi"],
+    for "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx512vpopcntdq",
+    where ["avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512vbmi" "avx512vpopcntdq"],
     linear: avx512::Avx512, 6 x 4,
     unsigned: avx512::Avx512, 6 x 4
 }
