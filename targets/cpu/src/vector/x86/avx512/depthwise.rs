@@ -252,9 +252,9 @@ mod tests {
     use quant::Kernels;
     use quant::pack::{Pack, Weights};
 
-    use crate::x86::{Avx512Vnni, set::Set};
-
     use super::*;
+    use crate::vector::set::Set;
+    use crate::vector::x86::Avx512Vnni;
 
     /// Channels of whole and ragged blocks, strides, padding on all sides, an image narrower than the
     /// kernel, from a later pixel on, with multipliers of both kinds.
