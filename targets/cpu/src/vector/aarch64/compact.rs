@@ -9,7 +9,7 @@ use super::dotprod::{DotProd, ROWS};
 #[cfg(not(target_os = "android"))]
 use super::is_detected;
 use crate::Portable;
-use crate::portable::loops;
+use crate::portable::{binary_layers, loops};
 use crate::vector::conv2d::Windows;
 use crate::vector::isa::{Isa, LANES, Staged};
 use crate::vector::linear::{Block, linear, products};
@@ -121,4 +121,5 @@ impl Kernels for Compact {
         shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
     }
     loops!(portable);
+    binary_layers!(portable);
 }
