@@ -10,6 +10,7 @@ const HELD: usize = 256;
 /// Elements of a word.
 const WORD: usize = 32;
 
+#[inline(always)]
 pub(crate) fn binary_attention(args: BinaryAttentionArgs<'_>) -> Result<(), Fault> {
     let BinaryAttentionArgs { queries, keys, heads, head_dim, q, q_stride, k, k_stride, v, .. } = args;
     let words = head_dim.div_ceil(WORD);
@@ -53,6 +54,7 @@ struct Keys<'a> {
 
 impl Keys<'_> {
     /// The bits in which `q` differs from each of the keys from `first` on.
+    #[inline(always)]
     fn differ<'a>(&'a self, q: &'a [u32], first: usize) -> impl Iterator<Item = Result<u32, Fault>> + 'a {
         (first..self.keys).map(move |j| {
             let k = window(self.k, j * self.stride, q.len())?;
@@ -63,6 +65,7 @@ impl Keys<'_> {
 
 /// Sets the bits of the keys whose score is within `distance` of the largest. A score falls
 /// by 2 with each bit that differs.
+#[inline(always)]
 fn select(q: &[u32], keys: &Keys<'_>, distance: u32, selected: &mut [u32]) -> Result<(), Fault> {
     let mut held = [0u32; HELD];
     let mut least = u32::MAX;
@@ -88,6 +91,7 @@ fn select(q: &[u32], keys: &Keys<'_>, distance: u32, selected: &mut [u32]) -> Re
 }
 
 /// Signs of the sums of one head, and which are not 0.
+#[inline(always)]
 fn ternary(mut sums: impl Iterator<Item = i32>, sign: &mut [u32], nonzero: &mut [u32]) {
     for (sign, nonzero) in sign.iter_mut().zip(nonzero) {
         (*sign, *nonzero) = (0, 0);

@@ -10,6 +10,7 @@ use quant::slice::{chunks, rows, window};
 use super::LANES;
 
 /// ±1 activations.
+#[inline(always)]
 pub(crate) fn binary_linear_sign(
     args: &BinaryLinearArgs<'_>,
     x: &[u32],
@@ -23,6 +24,7 @@ pub(crate) fn binary_linear_sign(
 }
 
 /// Ternary activations.
+#[inline(always)]
 pub(crate) fn binary_linear_ternary(
     args: &BinaryLinearArgs<'_>,
     sign: &[u32],
@@ -109,6 +111,7 @@ fn against_row(mut pairs: impl Iterator<Item = (u32, u32)>, row: &[u32]) -> u32 
     count
 }
 
+#[inline(always)]
 fn wide(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }

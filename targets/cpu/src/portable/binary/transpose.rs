@@ -6,6 +6,7 @@ use quant::slice::at;
 
 const WORD: usize = 32;
 
+#[inline(always)]
 pub(crate) fn bit_transpose(args: &BitTransposeArgs, x: &[u32], out: &mut [u32]) -> Result<(), Fault> {
     let BitTransposeArgs { rows, width, group, stride } = *args;
     let out_words = rows.div_ceil(WORD);
@@ -30,6 +31,7 @@ pub(crate) fn bit_transpose(args: &BitTransposeArgs, x: &[u32], out: &mut [u32])
 }
 
 /// Bit `c` of word `r` becomes bit `r` of word `c`: quarters are swapped, then theirs.
+#[inline(always)]
 fn square(bits: &mut [u32; WORD]) {
     let mut half = WORD / 2;
     let mut mask = u32::MAX >> half;
