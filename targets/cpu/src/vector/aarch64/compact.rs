@@ -1,5 +1,5 @@
 //! Dot products in little code, for libraries that have to be small: linear layers and convolutions of
-//! one group share a loop, and all else is portable.
+//! one group share a loop, most else is portable, and what few models have is the reference's.
 
 use quant::ops::{self, LinearArgs, LinearOut};
 use quant::pack::{Pack, Packs};
@@ -9,7 +9,7 @@ use super::dotprod::{DotProd, ROWS};
 #[cfg(not(target_os = "android"))]
 use super::is_detected;
 use crate::Portable;
-use crate::portable::{binary_layers, loops};
+use crate::portable::binary_layers;
 use crate::vector::conv2d::Windows;
 use crate::vector::isa::{Isa, LANES, Staged};
 use crate::vector::linear::{Block, linear, products};
@@ -119,7 +119,16 @@ impl Kernels for Compact {
         attention(args: ops::AttentionArgs<'_>);
         shiftmax(args: &ops::ShiftmaxArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
         shift_gelu(args: &ops::ShiftGeluArgs<'_>, x: &mut [i8]);
+        interpolate(table: &[i16; ops::KNOTS], x: &mut [i16]);
+        layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+        rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+        rotary(args: &ops::RotaryArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+        add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
+        mul(args: &ops::MulArgs, x: Option<ops::Tensor<'_>>, y: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+        requantize(args: &ops::RequantizeArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+        permute(args: &ops::PermuteArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
+        bit_transpose(args: &ops::BitTransposeArgs, x: &[u32], out: &mut [u32]);
+        binary_attention(args: ops::BinaryAttentionArgs<'_>);
     }
-    loops!(portable);
     binary_layers!(portable);
 }
