@@ -48,8 +48,6 @@ macro_rules! loops {
         $callback! {
             $($context)?
             interpolate(table: &[i16; ops::KNOTS], x: &mut [i16]);
-            layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
-            rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             group_norm(args: &ops::GroupNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             rotary(args: &ops::RotaryArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
@@ -64,7 +62,18 @@ macro_rules! loops {
     };
 }
 
-/// The same for binary layers, for which instruction sets may have more than these loops.
+/// The same for norms of rows, for which instruction sets may have more than these loops.
+macro_rules! row_norms {
+    ($callback:ident $($context:literal)?) => {
+        $callback! {
+            $($context)?
+            layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+            rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+        }
+    };
+}
+
+/// The same for binary layers, for which instruction sets may have more, too.
 macro_rules! binary_layers {
     ($callback:ident $($context:literal)?) => {
         $callback! {
@@ -86,9 +95,9 @@ macro_rules! binary_layers {
     target_arch = "x86_64",
     all(target_arch = "wasm32", target_feature = "simd128")
 ))]
-pub(crate) use {binary_layers, loops};
+pub(crate) use {binary_layers, loops, row_norms};
 
-/// The methods of [`loops`] and [`binary_layers`] as functions of this module.
+/// The methods of [`loops`], [`row_norms`] and [`binary_layers`] as functions of this module.
 macro_rules! methods {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
@@ -161,5 +170,6 @@ impl Kernels for Portable {
     }
 
     loops!(methods);
+    row_norms!(methods);
     binary_layers!(methods);
 }

@@ -3,7 +3,7 @@
 use quant::Fault;
 use quant::ops::{self, LinearArgs, LinearOut};
 
-use crate::portable::{binary_layers, loops};
+use crate::portable::{binary_layers, loops, row_norms};
 
 use super::source::Source;
 
@@ -54,6 +54,40 @@ macro_rules! compiled_loops {
             quant::Kernels::$name(&mut crate::Portable, $($arg),*)
         }
     )*};
+}
+
+/// Norms of rows as a set has them.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled_norms {
+    ($features:literal $set:ty) => {
+        #[target_feature(enable = $features)]
+        unsafe fn layer_norm(
+            args: &ops::LayerNormArgs<'_>,
+            x: &[i16],
+            out: &mut ops::TensorMut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { <$set as Norms>::layer_norm(args, x, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn rms_norm(
+            args: &ops::LayerNormArgs<'_>,
+            x: &[i16],
+            out: &mut ops::TensorMut<'_>,
+        ) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { <$set as Norms>::rms_norm(args, x, out) }
+        }
+    };
+}
+
+/// Norms of rows are the portable loops.
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! compiled_norms {
+    ($features:literal $set:ty) => {
+        row_norms!(compiled_loops $features);
+    };
 }
 
 /// Binary layers over the products of a set.
@@ -144,6 +178,7 @@ pub(super) unsafe trait Compiled: Copy + Default {
 
     own!(declared);
     loops!(declared);
+    row_norms!(declared);
     binary_layers!(declared);
 }
 
@@ -168,12 +203,12 @@ macro_rules! compiled {
             use quant::ops::{self, LinearArgs, LinearOut};
 
             #[cfg(not(target_arch = "x86_64"))]
-            use crate::portable::binary_layers;
+            use crate::portable::{binary_layers, row_norms};
             use crate::portable::{self, loops};
             use crate::vector::isa::{LANES, Lookup};
             use crate::vector::conv2d::conv2d;
             #[cfg(target_arch = "x86_64")]
-            use crate::vector::x86::binary;
+            use crate::vector::x86::{binary, norms::Norms};
             use crate::vector::linear::linear;
             use crate::vector::matmul::matmul;
             use crate::vector::shiftmax::shiftmax;
@@ -268,6 +303,7 @@ macro_rules! compiled {
                 }
 
                 loops!(compiled_loops $features);
+                compiled_norms!($features $linear);
                 compiled_binary!($features $linear, $rows x $panels, $unsigned, $queries x $blocks);
             }
         };

@@ -11,6 +11,7 @@ use core::arch::x86_64::{
 use quant::slice::chunks_mut;
 
 use crate::vector::isa::{Depthwise, Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use crate::vector::x86::norms::Norms;
 
 /// 256 bits.
 #[derive(Clone, Copy)]
@@ -194,6 +195,9 @@ macro_rules! lookup {
 
         // SAFETY: safe code.
         unsafe impl Depthwise for $isa {}
+
+        // SAFETY: safe code.
+        unsafe impl Norms for $isa {}
 
         // SAFETY: every instruction is one of AVX2, and every access is to a whole array.
         unsafe impl Lookup for $isa {

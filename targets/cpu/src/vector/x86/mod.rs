@@ -6,6 +6,7 @@ mod amx;
 mod avx2;
 mod avx512;
 pub(super) mod binary;
+pub(super) mod norms;
 mod peak;
 
 use std::is_x86_feature_detected as is_detected;

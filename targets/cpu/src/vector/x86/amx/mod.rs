@@ -12,7 +12,7 @@ use quant::ops::{self, LinearArgs, LinearOut};
 use quant::pack::Pack;
 
 use super::Avx512Vnni;
-use crate::portable::{binary_layers, loops};
+use crate::portable::{binary_layers, loops, row_norms};
 use crate::vector::compiled::Compiled;
 use crate::vector::conv2d::Windows;
 use crate::vector::source::Source;
@@ -87,6 +87,7 @@ unsafe impl Compiled for Amx {
         table(table: &[i8; 256], x: &mut [i8]);
     }
     loops!(by_avx512);
+    row_norms!(by_avx512);
     binary_layers!(by_avx512);
 }
 

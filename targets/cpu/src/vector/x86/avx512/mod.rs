@@ -2,6 +2,7 @@
 
 mod depthwise;
 mod lookup;
+mod norms;
 mod output;
 mod requantize;
 mod shiftmax;

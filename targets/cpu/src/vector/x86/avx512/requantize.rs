@@ -54,11 +54,19 @@ impl HighHalf {
     #[inline(always)]
     pub(in crate::vector::x86) unsafe fn of<const C: usize>(by: &Multipliers<C>, at: usize) -> Self {
         // SAFETY: as the caller vouches.
-        unsafe {
-            let mantissa = load(&by.mantissa, at);
-            let odd = _mm512_srli_epi64::<32>(mantissa);
-            Self { mantissa, odd, half: load(&by.half, at), shift: load(&by.right, at) }
-        }
+        unsafe { Self::new(load(&by.mantissa, at), load(&by.half, at), load(&by.right, at)) }
+    }
+
+    /// Those of `mantissa` and `shift`; `half` is added to the high halves of products.
+    ///
+    /// # Safety
+    ///
+    /// Where AVX-512 F is.
+    #[inline(always)]
+    pub(super) unsafe fn new(mantissa: __m512i, half: __m512i, shift: __m512i) -> Self {
+        // SAFETY: as the caller vouches.
+        let odd = unsafe { _mm512_srli_epi64::<32>(mantissa) };
+        Self { mantissa, odd, half, shift }
     }
 
     /// `round(z · mantissa / 2^(32 + shift))`.
