@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
-use core::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
 
 use crate::vector::isa::{LANES, Weights};
 
@@ -39,8 +39,15 @@ impl<'a> Rows<'a> {
 /// Weights of one panel that one tile holds.
 pub(super) type Tile = [Weights; GROUPS];
 
-/// Whether the CPU has tiles of int8 and the system saves them. Asks the system for nothing.
+/// Whether the CPU has tiles of int8 and the system saves them. Asks the system for nothing, and the CPU
+/// the first time alone: in a virtual machine each CPUID takes microseconds.
 pub(super) fn is_offered() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(detect)
+}
+
+/// [`is_offered`], by asking the CPU.
+fn detect() -> bool {
     const TILES: u64 = 3 << 17;
     if !cfg!(target_os = "linux") || !std::is_x86_feature_detected!("xsave") || __cpuid(0).eax < 7 {
         return false;
@@ -65,18 +72,8 @@ unsafe fn saved_state() -> u64 {
 /// Whether this process may use the tiles: asks the system the first time. The answer holds for
 /// every thread.
 pub(super) fn is_permitted() -> bool {
-    static ANSWER: AtomicU8 = AtomicU8::new(UNASKED);
-    const UNASKED: u8 = 0;
-    const GRANTED: u8 = 1;
-    const REFUSED: u8 = 2;
-    match ANSWER.load(Ordering::Relaxed) {
-        UNASKED => {
-            let is_granted = is_offered() && request();
-            ANSWER.store(if is_granted { GRANTED } else { REFUSED }, Ordering::Relaxed);
-            is_granted
-        }
-        answer => answer == GRANTED,
-    }
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| is_offered() && request())
 }
 
 /// Asks Linux for the state of the tiles: `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`.
