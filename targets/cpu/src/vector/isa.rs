@@ -92,7 +92,21 @@ pub(super) fn groups<const P: usize>(w: &[&[Weights]; P]) -> usize {
     w.iter().map(|panel| panel.len()).min().unwrap_or(0).min(STAGE / GROUP)
 }
 
-/// Tables of 256 bytes.
+/// `x ← table[x + 128]`.
+#[inline(always)]
+pub(super) fn one_by_one(table: &[i8; 256], x: &mut [i8]) {
+    for x in x {
+        *x = table[usize::from(*x as u8 ^ 0x80)];
+    }
+}
+
+/// `max − score`, which is not negative.
+#[inline(always)]
+pub(super) fn distance(max: i8, score: i8) -> usize {
+    usize::from(max.wrapping_sub(score) as u8)
+}
+
+/// Tables of 256 entries. What an instruction set does not override looks them up one by one.
 ///
 /// # Safety
 ///
@@ -103,7 +117,10 @@ pub(super) unsafe trait Lookup {
     /// # Safety
     ///
     /// As the trait says.
-    unsafe fn table(table: &[i8; 256], x: &mut [i8]);
+    #[inline(always)]
+    unsafe fn table(table: &[i8; 256], x: &mut [i8]) {
+        one_by_one(table, x);
+    }
 
     /// The same for at most `C` bytes.
     ///
@@ -131,7 +148,10 @@ pub(super) unsafe trait Lookup {
     /// # Safety
     ///
     /// As the trait says.
-    unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32;
+    #[inline(always)]
+    unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32 {
+        scores.iter().fold(0u32, |sum, &score| sum.wrapping_add(exp.values[distance(max, score)]))
+    }
 
     /// `exp[max − score]` of each score, and 0 behind the last one.
     ///
@@ -142,7 +162,7 @@ pub(super) unsafe trait Lookup {
     unsafe fn exponentials(exp: &Exponentials<'_>, max: i8, scores: &[i8], to: &mut [u32; SCORES]) {
         let (found, rest) = to.split_at_mut(scores.len().min(SCORES));
         for (to, &score) in found.iter_mut().zip(scores) {
-            *to = exp.values[usize::from(max.wrapping_sub(score) as u8)];
+            *to = exp.values[distance(max, score)];
         }
         rest.fill(0);
     }
@@ -152,7 +172,12 @@ pub(super) unsafe trait Lookup {
     /// # Safety
     ///
     /// As the trait says.
-    unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]);
+    #[inline(always)]
+    unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]) {
+        for ((high, low), &score) in high.iter_mut().zip(low).zip(scores) {
+            [*low, *high] = table[distance(max, score)].to_le_bytes();
+        }
+    }
 
     /// Shiftmax of one row: the high bytes of all probabilities, and the low ones.
     ///

@@ -6,7 +6,7 @@ use core::arch::aarch64::{
 
 use quant::slice::{chunks, chunks_mut};
 
-use crate::vector::isa::{Exponentials, Lookup};
+use crate::vector::isa::{Lookup, distance, one_by_one};
 
 /// What has its tables in NEON's registers.
 pub(super) trait Tables {}
@@ -55,14 +55,6 @@ impl Bytes {
     }
 }
 
-/// `x ← table[x + 128]`.
-#[inline(always)]
-fn one_by_one(table: &[i8; 256], x: &mut [i8]) {
-    for x in x {
-        *x = table[usize::from(*x as u8 ^ 0x80)];
-    }
-}
-
 /// Byte `WHICH` of the distances of `scores` from `max`, the low ones first.
 ///
 /// # Safety
@@ -84,7 +76,7 @@ unsafe fn bytes_of<const WHICH: usize>(table: &[u16; 256], max: i8, scores: &[i8
     }
     let done = whole.len() * WIDTH;
     for (found, &score) in found.iter_mut().zip(scores).skip(done) {
-        *found = table[usize::from(max.wrapping_sub(score) as u8)].to_le_bytes()[WHICH];
+        *found = table[distance(max, score)].to_le_bytes()[WHICH];
     }
 }
 
@@ -111,12 +103,6 @@ unsafe impl<T: Tables> Lookup for T {
     unsafe fn short_table<const C: usize>(table: &[i8; 256], x: &mut [i8]) {
         // SAFETY: as the caller vouches.
         if C < FEW { one_by_one(table, x) } else { unsafe { Self::table(table, x) } }
-    }
-
-    #[inline(always)]
-    unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32 {
-        let distance = |score: i8| usize::from(max.wrapping_sub(score) as u8);
-        scores.iter().fold(0u32, |sum, &score| sum.wrapping_add(exp.values[distance(score)]))
     }
 
     #[inline(always)]

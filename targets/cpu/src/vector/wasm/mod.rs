@@ -2,7 +2,6 @@
 //! for an engine refuses a module with an instruction that it does not know: they are compiled where the
 //! whole program is compiled for them. None is a relaxed one, whose bits the engine would choose.
 
-mod lookup;
 mod requantize;
 
 use core::arch::wasm32::{
@@ -14,7 +13,7 @@ use quant::KernelSet;
 
 use crate::Split;
 use crate::vector::compiled::Compiled;
-use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Weights};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Lookup, Weights};
 use crate::vector::set::Set;
 
 /// The row of this architecture.
@@ -78,6 +77,9 @@ unsafe impl Isa for Vectors {
         sums
     }
 }
+
+// SAFETY: nothing is overridden: there are no instructions for tables of more than 16 bytes.
+unsafe impl Lookup for Vectors {}
 
 // SAFETY: nothing is overridden.
 unsafe impl Depthwise for Vectors {}

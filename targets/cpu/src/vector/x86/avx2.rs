@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 
 use quant::slice::chunks_mut;
 
-use crate::vector::isa::{Depthwise, Exponentials, GROUP, Isa, LANES, Lookup, Requantize, Weights};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Lookup, Requantize, Weights, one_by_one};
 use crate::vector::x86::norms::Norms;
 
 /// 256 bits.
@@ -217,23 +217,7 @@ macro_rules! lookup {
                         }
                     }
                 }
-                for x in rest {
-                    *x = table[usize::from(*x as u8 ^ 0x80)];
-                }
-            }
-
-            #[inline(always)]
-            unsafe fn sum(exp: &Exponentials<'_>, max: i8, scores: &[i8]) -> u32 {
-                let distance = |score: i8| usize::from(max.wrapping_sub(score) as u8);
-                scores.iter().fold(0u32, |sum, &score| sum.wrapping_add(exp.values[distance(score)]))
-            }
-
-            #[inline(always)]
-            unsafe fn distances(table: &[u16; 256], max: i8, scores: &[i8], high: &mut [u8], low: &mut [u8]) {
-                for ((high, low), &score) in high.iter_mut().zip(low).zip(scores) {
-                    let value = table[usize::from(max.wrapping_sub(score) as u8)];
-                    (*high, *low) = ((value >> 8) as u8, value as u8);
-                }
+                one_by_one(table, rest);
             }
         }
     };
