@@ -7,7 +7,6 @@ use std::path::Path;
 use quant::{KernelSet, REFERENCE};
 use runtime::Model;
 
-use crate::kernels::kernel_sets;
 use crate::memory::Aligned;
 use crate::run::{outputs, trace};
 
@@ -44,17 +43,17 @@ impl Case {
         case
     }
 
-    /// Compares every kernel set with what is expected.
+    /// Compares each of `sets` with what is expected.
     ///
     /// # Errors
     ///
     /// The kernel set and the first value that differs.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, sets: &[&KernelSet]) -> Result<(), String> {
         let threads = match self.compared {
             Compared::Outputs => THREADS,
             Compared::Trace => &THREADS[..1],
         };
-        for kernels in kernel_sets() {
+        for kernels in sets {
             for &threads in threads {
                 let found = self.values(kernels, threads);
                 if found != self.expected {

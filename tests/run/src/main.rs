@@ -1,26 +1,32 @@
 //! Checks the cases in a folder with every kernel set: `shiftformer-test-run FOLDER FASTEST`. Built for
 //! another architecture and run there or in an emulator, it shows that the bytes are the same. `FASTEST`
-//! is the first kernel set that has to run there.
+//! is the first kernel set that has to run there; with `alone` behind it the others are left to a run on
+//! another processor.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use quant::KernelSet;
 use shiftformer_test_run::cases::Case;
 use shiftformer_test_run::kernels::{fastest, kernel_sets};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, first] = args.as_slice() else {
-        eprintln!("usage: shiftformer-test-run FOLDER FASTEST");
-        return ExitCode::from(2);
+    let (folder, first, sets) = match args.as_slice() {
+        [folder, first] => (folder, first, kernel_sets().collect::<Vec<_>>()),
+        [folder, first, alone] if alone == "alone" => (folder, first, vec![fastest()]),
+        _ => {
+            eprintln!("usage: shiftformer-test-run FOLDER FASTEST [alone]");
+            return ExitCode::from(2);
+        }
     };
     if fastest().name() != first {
         eprintln!("the fastest kernel set that runs is {}, and should be {first}", fastest().name());
         return ExitCode::FAILURE;
     }
-    match check(Path::new(folder)) {
+    match check(Path::new(folder), &sets) {
         Ok(cases) => {
-            let sets: Vec<&str> = kernel_sets().map(|set| set.name()).collect();
+            let sets: Vec<&str> = sets.iter().map(|set| set.name()).collect();
             println!("    {cases} containers, {}: the same bytes as on the host", sets.join(", "));
             ExitCode::SUCCESS
         }
@@ -31,14 +37,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Checks every file in `folder` and returns their number.
-fn check(folder: &Path) -> Result<usize, String> {
+/// Checks every file in `folder` with `sets` and returns their number.
+fn check(folder: &Path, sets: &[&KernelSet]) -> Result<usize, String> {
     let named = |error| format!("{}: {error}", folder.display());
     let mut cases = 0;
     for entry in folder.read_dir().map_err(named)? {
         let path = entry.map_err(named)?.path();
         let case = Case::load(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        case.check().map_err(|error| format!("{}: {error}", path.display()))?;
+        case.check(sets).map_err(|error| format!("{}: {error}", path.display()))?;
         cases += 1;
     }
     if cases == 0 { Err(format!("{} holds no cases", folder.display())) } else { Ok(cases) }

@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 use shiftformer_test_convert::containers;
 use shiftformer_test_run::cases::{Case, Compared};
+use shiftformer_test_run::kernels::kernel_sets;
 use shiftformer_tests::elsewhere;
 
 /// SHA-256 of the logits (i32, little-endian) of the first 50 bundled images.
@@ -21,18 +22,20 @@ fn digest(values: &[i32]) -> String {
 
 #[test]
 fn results_are_pinned_for_every_kernel_set_layout_tile_and_number_of_threads() {
+    let sets: Vec<_> = kernel_sets().collect();
     for (name, case) in elsewhere::cases(IMAGES, 0) {
         let pinned = match case.compared {
             Compared::Outputs => PINNED,
             Compared::Trace => PINNED_BINARY,
         };
         assert_eq!(digest(&case.expected), pinned, "{name}");
-        case.check().unwrap_or_else(|error| panic!("{name}: {error}"));
+        case.check(&sets).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 
 #[test]
 fn cases_pass_through_files_and_differences_are_found() {
+    let sets: Vec<_> = kernel_sets().collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case");
     for (name, case) in elsewhere::cases(1, 0) {
@@ -40,7 +43,7 @@ fn cases_pass_through_files_and_differences_are_found() {
         let mut read = Case::load(&path).unwrap();
         assert_eq!(read, case, "{name}");
         *read.expected.last_mut().unwrap() ^= 1;
-        assert!(read.check().unwrap_err().starts_with("reference, 1 threads"), "{name}");
+        assert!(read.check(&sets).unwrap_err().starts_with("reference, 1 threads"), "{name}");
     }
     std::fs::write(&path, [0, 9, 0, 0, 0]).unwrap();
     assert!(Case::load(&path).is_err());
