@@ -76,6 +76,11 @@ pub trait Run: Send {
         Vec::new()
     }
 
+    /// What the engine does without, and people should know of: files of a cache that are damaged.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Nanoseconds that the engine spent on the last submission that was waited for, transfers left
     /// out, by a clock of its own; `None` where it has none.
     fn device_nanoseconds(&self) -> Option<u64> {

@@ -78,6 +78,12 @@ impl Session {
         self.run.disabled()
     }
 
+    /// What the engine does without, and people should know of: files of a cache that are damaged or
+    /// cannot be written.
+    pub fn remarks(&self) -> Vec<String> {
+        self.run.remarks()
+    }
+
     /// The kernels in use.
     pub fn kernels(&self) -> &str {
         self.run.kernels()

@@ -11,7 +11,9 @@ use crate::blocking::block_on;
 use crate::error::PrepareError;
 use crate::model::Model;
 pub use fallback::GpuOrCpu;
-pub use gpu::{Adapter, AdapterKind, MatrixShape, OpenError as GpuError};
+pub use gpu::{
+    Adapter, AdapterKind, Cache as GpuCache, MatrixShape, OpenError as GpuError, Remark as GpuRemark,
+};
 use run::GpuRun;
 
 /// A GPU, through Vulkan, Metal, Direct3D 12 or, in a web page, WebGPU.
@@ -37,7 +39,8 @@ pub struct Gpu(gpu::Gpu);
 
 impl Gpu {
     /// Opens the GPU that `asked` names: its number in the list of [`adapters`](Self::adapters),
-    /// or a part of its name; the best one where it is `None`. Waits for the driver.
+    /// or a part of its name; the best one where it is `None`. Waits for the driver. Nothing of what
+    /// it compiles is kept for other processes.
     ///
     /// # Errors
     ///
@@ -55,6 +58,16 @@ impl Gpu {
         Ok(Self(gpu::Gpu::open(asked).await?))
     }
 
+    /// As [`open`](Self::open), with what earlier processes kept in `cache`, such as
+    /// [`GpuCache::of_user`]: shaders that were compiled there are not compiled again.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open). What is wrong with files is none: see [`remarks`](Self::remarks).
+    pub fn open_with(asked: Option<&str>, cache: &GpuCache) -> Result<Self, GpuError> {
+        Ok(Self(block_on(gpu::Gpu::open_with(asked, cache))?))
+    }
+
     /// The GPUs of this system, the one that is taken by default first.
     pub fn adapters() -> Vec<Adapter> {
         block_on(gpu::adapters())
@@ -63,6 +76,11 @@ impl Gpu {
     /// This one.
     pub fn adapter(&self) -> &Adapter {
         self.0.adapter()
+    }
+
+    /// What was wrong with files of its [`GpuCache`] so far; it does without them.
+    pub fn remarks(&self) -> Vec<GpuRemark> {
+        self.0.remarks()
     }
 
     /// The same GPU as if its workgroups shared at most `bytes` of memory, of which WebGPU guarantees

@@ -108,6 +108,10 @@ impl Run for GpuRun {
         self.program.gpu().disabled()
     }
 
+    fn remarks(&self) -> Vec<String> {
+        self.program.gpu().remarks().iter().map(ToString::to_string).collect()
+    }
+
     fn device_nanoseconds(&self) -> Option<u64> {
         self.nanoseconds
     }

@@ -2,6 +2,7 @@
 
 use crate::device::Gpu;
 use crate::error::OpenError;
+use crate::kept::Cache;
 use crate::matrices::{self, MatrixShape};
 
 /// A GPU, or a processor that does a GPU's work, as the system lists it.
@@ -119,12 +120,22 @@ async fn found() -> Vec<(wgpu::Adapter, Adapter)> {
 
 impl Gpu {
     /// Opens the GPU that `asked` names: by its number in the list of [`adapters`], or by a part
-    /// of its name in capital or small letters; the first of the list where it is `None`.
+    /// of its name in capital or small letters; the first of the list where it is `None`. Nothing of
+    /// what it compiles is kept for other processes.
     ///
     /// # Errors
     ///
     /// [`OpenError`], which lists those that there are.
     pub async fn open(asked: Option<&str>) -> Result<Self, OpenError> {
+        Self::open_with(asked, &Cache::off()).await
+    }
+
+    /// The same, with what is kept in `cache`: what it compiled there is not compiled again.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open). What is wrong with files is none: see [`remarks`](Self::remarks).
+    pub async fn open_with(asked: Option<&str>, cache: &Cache) -> Result<Self, OpenError> {
         let found = found().await;
         if found.is_empty() {
             return Err(OpenError::NoAdapter);
@@ -140,7 +151,7 @@ impl Gpu {
             }
         };
         let (adapter, about) = &found[at];
-        Gpu::on(adapter, about.clone()).await
+        Gpu::on(adapter, about.clone(), cache).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::RunError;
+use crate::kept::{Kept, Pipelines};
 use crate::plan::Kernel;
 use crate::source::Text;
 use crate::{matrices, spirv};
@@ -13,6 +14,8 @@ use crate::{matrices, spirv};
 /// What was compiled, by its text: equal kernels of all programs are one.
 pub(crate) struct Compiled {
     layout: wgpu::PipelineLayout,
+    /// Those that the driver compiled for earlier processes.
+    earlier: Pipelines,
     pipelines: Mutex<HashMap<Text, wgpu::ComputePipeline>>,
     /// Kernels and rows of tiles that are compiled from a wrong text.
     spoiled: Mutex<Vec<String>>,
@@ -20,13 +23,13 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// Nothing yet, for kernels with `bindings`.
-    pub(crate) fn new(device: &wgpu::Device, bindings: &wgpu::BindGroupLayout) -> Self {
+    pub(crate) fn new(device: &wgpu::Device, bindings: &wgpu::BindGroupLayout, earlier: Pipelines) -> Self {
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,
             bind_group_layouts: &[Some(bindings)],
             immediate_size: 0,
         });
-        Self { layout, pipelines: Mutex::default(), spoiled: Mutex::default() }
+        Self { layout, earlier, pipelines: Mutex::default(), spoiled: Mutex::default() }
     }
 
     /// Compiles `kernels`, several at once where there are threads: drivers take a tenth of a second
@@ -89,13 +92,18 @@ impl Compiled {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache: self.earlier.cache(),
         });
         if is_refused(scope) {
             return Err(RunError::Shader { kernel: kernel.name });
         }
         cache().insert(kernel.text.clone(), pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// Keeps what `kernels` were compiled to in `files`, for later processes.
+    pub(crate) fn keep(&self, kernels: &[&Kernel], files: &Kept) {
+        self.earlier.keep(kernels.iter().map(|kernel| &kernel.text), files);
     }
 
     /// See [`Gpu::spoil`](crate::Gpu::spoil).

@@ -7,6 +7,7 @@ use crate::adapter::Adapter;
 use crate::attendant::Attendant;
 use crate::compile::Compiled;
 use crate::error::OpenError;
+use crate::kept::{Cache, Kept, Pipelines, Remark};
 use crate::matrices::{self, MatrixShape};
 use crate::ops::Tiles;
 use crate::plan::{Hardware, Means};
@@ -34,19 +35,27 @@ struct Inner {
     /// Set by the first error that nobody waits for; results are worth nothing from then on.
     failed: Arc<AtomicBool>,
     compiled: Compiled,
+    kept: Kept,
     attendant: Attendant,
     verdicts: Verdicts,
 }
 
 impl Gpu {
-    pub(crate) async fn on(adapter: &wgpu::Adapter, about: Adapter) -> Result<Self, OpenError> {
+    pub(crate) async fn on(
+        adapter: &wgpu::Adapter,
+        about: Adapter,
+        cache: &Cache,
+    ) -> Result<Self, OpenError> {
         let refused = |error: wgpu::RequestDeviceError| OpenError::Refused {
             adapter: about.name.clone(),
             reason: error.to_string(),
         };
+        let kept = Kept::new(cache, &about);
+        let mut features = wgpu::Features::TIMESTAMP_QUERY;
+        features.set(wgpu::Features::PIPELINE_CACHE, kept.is_kept());
         let mut asked = wgpu::DeviceDescriptor {
             label: Some("shiftformer"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & features,
             required_limits: adapter.limits(),
             ..Default::default()
         };
@@ -70,7 +79,7 @@ impl Gpu {
                 entry(2, wgpu::BufferBindingType::Uniform),
             ],
         });
-        let compiled = Compiled::new(&device, &bindings);
+        let compiled = Compiled::new(&device, &bindings, Pipelines::open(&device, &kept));
         let failed = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&failed);
         device.on_uncaptured_error(Arc::new(move |_| told.store(true, Ordering::Release)));
@@ -80,9 +89,9 @@ impl Gpu {
         let hardware =
             Hardware { workgroup_bytes: about.workgroup_bytes, matrices: about.matrices.first().copied() };
         let (attendant, verdicts) = (Attendant::default(), Verdicts::default());
-        let inner = Inner { adapter: about, device, queue, bindings, failed, compiled, attendant, verdicts };
-        let inner = Arc::new(inner);
-        Ok(Self { inner, binding_bytes, buffer_bytes, hardware, only: None })
+        let adapter = about;
+        let inner = Inner { adapter, device, queue, bindings, failed, compiled, kept, attendant, verdicts };
+        Ok(Self { inner: Arc::new(inner), binding_bytes, buffer_bytes, hardware, only: None })
     }
 
     /// The adapter.
@@ -146,6 +155,11 @@ impl Gpu {
         self.verdicts().disabled()
     }
 
+    /// What was wrong with files of its [`Cache`] so far.
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.inner.kept.remarks()
+    }
+
     /// From now on compiles a wrong text of every kernel that [`shaders`](crate::shaders) calls `name`
     /// or that takes the row `name` of the table of tiles: where it saturates to int8 or int16, the
     /// greatest result is one too small. For tests, as if the driver miscompiled it. What was compiled
@@ -183,6 +197,10 @@ impl Gpu {
 
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.inner.compiled
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.inner.kept
     }
 
     pub(crate) fn bindings(&self) -> &wgpu::BindGroupLayout {

@@ -139,6 +139,7 @@ impl Program {
         }
         let sources: Vec<&Kernel> = missing.iter().map(|&kernel| &all[kernel]).collect();
         let compiled = self.gpu.compiled().all(self.gpu.device(), &sources)?;
+        self.gpu.compiled().keep(&sources, self.gpu.kept());
         let verdict = |kernel: usize| self.gpu.verdicts().of(&all[kernel]);
         let untested = missing.iter().filter(|&&kernel| verdict(kernel).is_none());
         let cases: Vec<&Case> = untested.filter_map(|&kernel| self.cases[kernel].as_ref()).collect();

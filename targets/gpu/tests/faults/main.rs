@@ -1,6 +1,8 @@
 //! What goes wrong with a GPU, each a test of its own: a typed error, never a panic, a hang or
 //! another result.
 
+mod cache;
+
 use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
