@@ -205,7 +205,7 @@ macro_rules! compiled {
             #[cfg(not(target_arch = "x86_64"))]
             use crate::portable::{binary_layers, row_norms};
             use crate::portable::{self, loops};
-            use crate::vector::isa::{LANES, Lookup};
+            use crate::vector::isa::{Isa, LANES, Lookup};
             use crate::vector::conv2d::conv2d;
             #[cfg(target_arch = "x86_64")]
             use crate::vector::x86::{binary, norms::Norms};
@@ -227,11 +227,16 @@ macro_rules! compiled {
                 unsafe fn linear(
                     args: &LinearArgs<'_>,
                     source: &impl Source,
-                    out: LinearOut<'_>,
+                    mut out: LinearOut<'_>,
                 ) -> Result<(), Fault> {
                     let (rows, input) = (out.len().checked_div(args.weights.n).unwrap_or(0), Bytes(source));
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe { linear::<$linear, $rows, $panels, { $panels * LANES }>(args, &input, rows, out) }
+                    unsafe {
+                        if <$linear as Isa>::linear(args, source, &mut out)? {
+                            return Ok(());
+                        }
+                        linear::<$linear, $rows, $panels, { $panels * LANES }>(args, &input, rows, out)
+                    }
                 }
 
                 #[target_feature(enable = $features)]
@@ -264,7 +269,11 @@ macro_rules! compiled {
                 }
 
                 #[target_feature(enable = $features)]
-                unsafe fn attention(args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
+                unsafe fn attention(mut args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
+                    // SAFETY: this function is compiled for the instructions.
+                    if unsafe { <$linear as Isa>::attention(&mut args)? } {
+                        return Ok(());
+                    }
                     if args.head_dim > MAX_HEAD_DIM {
                         return portable::attention::attention(args);
                     }

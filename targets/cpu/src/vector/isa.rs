@@ -1,9 +1,10 @@
 //! What the products of one instruction set are made of.
 
 use quant::Fault;
-use quant::ops::{Conv2dArgs, LinearOut};
+use quant::ops::{AttentionArgs, Conv2dArgs, LinearArgs, LinearOut};
 
 use super::shiftmax::probabilities;
+use super::source::Source;
 use crate::portable::epilogue;
 use crate::portable::requantize::Multipliers;
 
@@ -83,6 +84,31 @@ pub(super) unsafe trait Isa: Copy {
             }
         }
         *sums = local;
+    }
+
+    /// As many rows of `source` by the weights of `args` as `out` takes, where there are instructions for
+    /// such layers: says whether there are.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn linear(
+        _args: &LinearArgs<'_>,
+        _source: &impl Source,
+        _out: &mut LinearOut<'_>,
+    ) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Attention, where there are instructions for such heads: says whether there are.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn attention(_args: &mut AttentionArgs<'_>) -> Result<bool, Fault> {
+        Ok(false)
     }
 }
 
