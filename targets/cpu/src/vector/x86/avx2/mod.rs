@@ -1,17 +1,27 @@
 //! AVX2, with VNNI where there is AVX-VNNI: a panel's sums are two registers.
 
+mod attention;
+mod linear;
+mod lookup;
+mod output;
+mod requantize;
+#[cfg(test)]
+mod tests;
+mod tile;
+
 use core::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm_setzero_si128, _mm_xor_si128, _mm256_abs_epi8, _mm256_add_epi32,
-    _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_dpbusd_avx_epi32, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sign_epi8, _mm256_storeu_si256, _mm256_subs_epi8,
-    _mm256_xor_si256,
+    __m256i, _mm256_abs_epi8, _mm256_add_epi32, _mm256_and_si256, _mm256_dpbusd_avx_epi32,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
-use quant::slice::chunks_mut;
+use quant::Fault;
+use quant::ops::{AttentionArgs, LinearArgs, LinearOut};
 
-use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Lookup, Requantize, Weights, one_by_one};
+use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Requantize, Weights};
+use crate::vector::source::Source;
 use crate::vector::x86::norms::Norms;
+use tile::{Fours, FusedPairs, Pairs};
 
 /// 256 bits.
 #[derive(Clone, Copy)]
@@ -54,6 +64,27 @@ unsafe fn stored([low, high]: [__m256i; 2]) -> [i32; LANES] {
     values
 }
 
+/// Linear layers and attention.
+macro_rules! whole {
+    ($layout:ty, $pairs:ty, $rows:literal) => {
+        #[inline(always)]
+        unsafe fn linear(
+            args: &LinearArgs<'_>,
+            source: &impl Source,
+            out: &mut LinearOut<'_>,
+        ) -> Result<bool, Fault> {
+            // SAFETY: as the caller vouches.
+            unsafe { linear::linear::<$layout, $rows>(args, source, out) }
+        }
+
+        #[inline(always)]
+        unsafe fn attention(args: &mut AttentionArgs<'_>) -> Result<bool, Fault> {
+            // SAFETY: as the caller vouches.
+            unsafe { attention::attention::<$pairs, $rows>(args) }
+        }
+    };
+}
+
 /// Sums in two registers.
 macro_rules! two_registers {
     () => {
@@ -78,6 +109,7 @@ unsafe impl Isa for Avx2 {
     const FLIP: u8 = 0;
     const TAKES_UNSIGNED: bool = false;
     two_registers!();
+    whole!(Pairs, Pairs, 2);
 
     /// `|x| · (w with the sign of x)`: two products stay within 2 · 128 · 127 < 2¹⁵, for weights
     /// exclude −128.
@@ -123,6 +155,7 @@ unsafe impl Isa for AvxVnni {
     const FLIP: u8 = 0x80;
     const TAKES_UNSIGNED: bool = true;
     two_registers!();
+    whole!(Fours, FusedPairs, 3);
 
     #[inline(always)]
     unsafe fn dot(sums: [__m256i; 2], x: [u8; GROUP], w: &Weights) -> [__m256i; 2] {
@@ -134,61 +167,8 @@ unsafe impl Isa for AvxVnni {
     }
 }
 
-/// Bytes of a register.
-const WIDTH: usize = 32;
-/// Entries of a table that one look-up chooses from.
-const ROW: usize = 16;
-/// Look-ups of less are faster one by one.
-const FEW: usize = 2 * WIDTH;
-
-/// A table of 256 bytes in rows of 16, each in both halves of a register. All but the first of the
-/// lower and of the upper half of the table are `^` the row before: of the rows up to that of an index
-/// the entries in its column make up its own.
-struct Bytes([__m256i; 256 / ROW]);
-
-impl Bytes {
-    /// # Safety
-    ///
-    /// Where AVX2 is.
-    #[inline(always)]
-    unsafe fn new(bytes: &[u8; 256]) -> Self {
-        // SAFETY: 16 bytes are read from a multiple of 16 on, of an array of 256.
-        unsafe {
-            let row = |row: usize| _mm_loadu_si128(bytes.as_ptr().add(ROW * row).cast());
-            Self(core::array::from_fn(|r| {
-                let before = if r % 8 == 0 { _mm_setzero_si128() } else { row(r - 1) };
-                _mm256_broadcastsi128_si256(_mm_xor_si128(row(r), before))
-            }))
-        }
-    }
-
-    /// That of each byte of `index`.
-    ///
-    /// # Safety
-    ///
-    /// Where AVX2 is.
-    #[inline(always)]
-    unsafe fn get(&self, index: __m256i) -> __m256i {
-        let (lower, upper) = self.0.split_at(8);
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let other = _mm256_xor_si256(index, _mm256_set1_epi8(i8::MIN));
-            let mut found = _mm256_setzero_si256();
-            for (rows, mut index) in [(lower, index), (upper, other)] {
-                for &row in rows {
-                    // An index below the row, or of the other half, is negative and finds 0.
-                    found = _mm256_xor_si256(found, _mm256_shuffle_epi8(row, index));
-                    index = _mm256_subs_epi8(index, _mm256_set1_epi8(ROW as i8));
-                }
-            }
-            found
-        }
-    }
-}
-
-/// Bytes by rows of a table. Those of scores one by one: laying out the tables of a row of scores takes
-/// longer than its look-ups.
-macro_rules! lookup {
+/// What is portable.
+macro_rules! portable {
     ($isa:ty) => {
         // SAFETY: safe code.
         unsafe impl Requantize for $isa {}
@@ -198,31 +178,9 @@ macro_rules! lookup {
 
         // SAFETY: safe code.
         unsafe impl Norms for $isa {}
-
-        // SAFETY: every instruction is one of AVX2, and every access is to a whole array.
-        unsafe impl Lookup for $isa {
-            #[inline(always)]
-            unsafe fn table(table: &[i8; 256], x: &mut [i8]) {
-                let whole = if x.len() < FEW { 0 } else { x.len() / WIDTH * WIDTH };
-                let (whole, rest) = x.split_at_mut(whole);
-                if !whole.is_empty() {
-                    // SAFETY: an array of i8 has the bytes of one of u8.
-                    unsafe {
-                        let bytes = Bytes::new(&*table.as_ptr().cast());
-                        for chunk in chunks_mut::<WIDTH, _>(whole).0 {
-                            let place = chunk.as_mut_ptr().cast();
-                            let index =
-                                _mm256_xor_si256(_mm256_loadu_si256(place), _mm256_set1_epi8(i8::MIN));
-                            _mm256_storeu_si256(place, bytes.get(index));
-                        }
-                    }
-                }
-                one_by_one(table, rest);
-            }
-        }
     };
 }
 
-lookup!(Avx2);
-lookup!(Avx2Unsigned);
-lookup!(AvxVnni);
+portable!(Avx2);
+portable!(Avx2Unsigned);
+portable!(AvxVnni);

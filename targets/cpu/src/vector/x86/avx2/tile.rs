@@ -1,0 +1,105 @@
+//! Tiles of products: some rows by 32 channels, whose sums stay in registers.
+
+use core::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_madd_epi16,
+    _mm256_set1_epi32, _mm256_setzero_si256,
+};
+
+use super::halves;
+use crate::vector::isa::Weights;
+
+/// Values of 32 channels of a row, in order.
+pub(super) type Row = [__m256i; 4];
+
+/// Tiles of `R` rows, as many as leave registers to the factors.
+///
+/// # Safety
+///
+/// The functions may run only where the instructions are.
+pub(super) unsafe trait Tile<const R: usize>: Copy {
+    /// `sums[r] += Σ x[r] · w`, modulo 2³², over the steps that all of them have: a row has 32 bits in each,
+    /// and a panel 32 of each of its sixteen channels.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    unsafe fn tile(sums: &mut [Row; R], x: [&[u32]; R], w: [&[Weights]; 2]);
+}
+
+/// Four unsigned bytes by four signed ones, by AVX-VNNI.
+#[derive(Clone, Copy)]
+pub(super) struct Fours;
+
+/// Two words by two, by AVX-VNNI.
+#[derive(Clone, Copy)]
+pub(super) struct FusedPairs;
+
+/// Two words by two, by AVX2.
+#[derive(Clone, Copy)]
+pub(super) struct Pairs;
+
+/// `sums + Σ x · w`, modulo 2³².
+///
+/// # Safety
+///
+/// Where AVX2 is.
+#[inline(always)]
+unsafe fn add_pairs(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+    // SAFETY: as the caller vouches.
+    unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(x, w)) }
+}
+
+/// A function for each tile, of pointers and a number of steps: its loop has nothing else to compute.
+macro_rules! tile {
+    ($tile:ident, $function:ident, $rows:literal, $features:literal, $add:path) => {
+        // SAFETY: the instructions are those that the function is compiled for.
+        unsafe impl Tile<$rows> for $tile {
+            #[inline(always)]
+            unsafe fn tile(sums: &mut [Row; $rows], x: [&[u32]; $rows], w: [&[Weights]; 2]) {
+                let mut steps = w[0].len().min(w[1].len());
+                for row in x {
+                    steps = steps.min(row.len());
+                }
+                // SAFETY: all have so many steps; and as the caller vouches.
+                unsafe { $function(sums, &x.map(<[u32]>::as_ptr), w.map(<[Weights]>::as_ptr), steps) }
+            }
+        }
+
+        /// # Safety
+        ///
+        /// Rows and panels have so many steps; where the instructions are.
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        unsafe fn $function(
+            sums: &mut [Row; $rows],
+            x: &[*const u32; $rows],
+            w: [*const Weights; 2],
+            steps: usize,
+        ) {
+            let (x, mut local) = (*x, *sums);
+            for step in 0..steps {
+                // SAFETY: all have more steps than `step`.
+                unsafe {
+                    let mut of_rows = [_mm256_setzero_si256(); $rows];
+                    for r in 0..$rows {
+                        of_rows[r] = _mm256_set1_epi32(*x[r].add(step) as i32);
+                    }
+                    for panel in 0..2 {
+                        let of_panel = halves(w[panel].add(step));
+                        for half in 0..2 {
+                            for r in 0..$rows {
+                                let sum = &mut local[r][2 * panel + half];
+                                *sum = $add(*sum, of_rows[r], of_panel[half]);
+                            }
+                        }
+                    }
+                }
+            }
+            *sums = local;
+        }
+    };
+}
+
+tile!(Fours, fours, 3, "avx2,avxvnni", _mm256_dpbusd_avx_epi32);
+tile!(FusedPairs, fused_pairs, 3, "avx2,avxvnni", _mm256_dpwssd_avx_epi32);
+tile!(Pairs, pairs, 2, "avx2", add_pairs);
