@@ -57,7 +57,6 @@ macro_rules! loops {
             mean_tokens(args: &ops::MeanTokensArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             permute(args: &ops::PermuteArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             bit_transpose(args: &ops::BitTransposeArgs, x: &[u32], out: &mut [u32]);
-            binary_attention(args: ops::BinaryAttentionArgs<'_>);
         }
     };
 }
@@ -73,8 +72,8 @@ macro_rules! row_norms {
     };
 }
 
-/// The same for binary layers, for which instruction sets may have more, too.
-macro_rules! binary_layers {
+/// The same for binary layers and attention, for which instruction sets may have more, too.
+macro_rules! binary_ops {
     ($callback:ident $($context:literal)?) => {
         $callback! {
             $($context)?
@@ -87,6 +86,7 @@ macro_rules! binary_layers {
             );
             binary_linear_i8(args: &ops::BinaryLinearArgs<'_>, x: &[i8], out: ops::BinaryLinearOut<'_>);
             binary_linear_i16(args: &ops::BinaryLinearArgs<'_>, x: &[i16], out: ops::BinaryLinearOut<'_>);
+            binary_attention(args: ops::BinaryAttentionArgs<'_>);
         }
     };
 }
@@ -95,9 +95,9 @@ macro_rules! binary_layers {
     target_arch = "x86_64",
     all(target_arch = "wasm32", target_feature = "simd128")
 ))]
-pub(crate) use {binary_layers, loops, row_norms};
+pub(crate) use {binary_ops, loops, row_norms};
 
-/// The methods of [`loops`], [`row_norms`] and [`binary_layers`] as functions of this module.
+/// The methods of [`loops`], [`row_norms`] and [`binary_ops`] as functions of this module.
 macro_rules! methods {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
         fn $name(&mut self, $($arg: $type),*) -> Result<(), Fault> {
@@ -171,5 +171,5 @@ impl Kernels for Portable {
 
     loops!(methods);
     row_norms!(methods);
-    binary_layers!(methods);
+    binary_ops!(methods);
 }

@@ -3,7 +3,7 @@
 use quant::Fault;
 use quant::ops::{self, LinearArgs, LinearOut};
 
-use crate::portable::{binary_layers, loops, row_norms};
+use crate::portable::{binary_ops, loops, row_norms};
 
 use super::source::Source;
 
@@ -90,8 +90,7 @@ macro_rules! compiled_norms {
     };
 }
 
-/// Binary layers over the products of a set.
-#[cfg(target_arch = "x86_64")]
+/// Binary layers and attention over the counts and the products of a set.
 macro_rules! compiled_binary {
     (
         $features:literal
@@ -138,14 +137,12 @@ macro_rules! compiled_binary {
             // SAFETY: this function is compiled for the instructions.
             unsafe { binary::words::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args, x, out) }
         }
-    };
-}
 
-/// Binary layers are the portable loops.
-#[cfg(not(target_arch = "x86_64"))]
-macro_rules! compiled_binary {
-    ($features:literal $($products:tt)*) => {
-        binary_layers!(compiled_loops $features);
+        #[target_feature(enable = $features)]
+        unsafe fn binary_attention(args: ops::BinaryAttentionArgs<'_>) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { binary::attention::<$linear>(args) }
+        }
     };
 }
 
@@ -179,7 +176,7 @@ pub(super) unsafe trait Compiled: Copy + Default {
     own!(declared);
     loops!(declared);
     row_norms!(declared);
-    binary_layers!(declared);
+    binary_ops!(declared);
 }
 
 /// A [`Compiled`]: its name, the instructions as the compiler and as the detection take them, and its
@@ -203,12 +200,13 @@ macro_rules! compiled {
             use quant::ops::{self, LinearArgs, LinearOut};
 
             #[cfg(not(target_arch = "x86_64"))]
-            use crate::portable::{binary_layers, row_norms};
+            use crate::portable::row_norms;
             use crate::portable::{self, loops};
+            use crate::vector::binary;
             use crate::vector::isa::{Isa, LANES, Lookup};
             use crate::vector::conv2d::conv2d;
             #[cfg(target_arch = "x86_64")]
-            use crate::vector::x86::{binary, norms::Norms};
+            use crate::vector::x86::norms::Norms;
             use crate::vector::linear::linear;
             use crate::vector::matmul::matmul;
             use crate::vector::shiftmax::shiftmax;

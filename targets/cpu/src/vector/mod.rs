@@ -15,6 +15,8 @@ mod compiled;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod attention;
+#[cfg(any(not(target_arch = "aarch64"), feature = "every-set"))]
+mod binary;
 mod conv2d;
 mod isa;
 mod linear;

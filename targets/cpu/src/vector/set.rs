@@ -7,7 +7,7 @@ use quant::{Fault, Kernels};
 use super::compiled::Compiled;
 use super::source::Dense;
 use crate::Portable;
-use crate::portable::{binary_layers, loops, row_norms};
+use crate::portable::{binary_ops, loops, row_norms};
 
 /// Methods by what is compiled for the instructions of `C`, where they are available.
 macro_rules! methods {
@@ -55,5 +55,5 @@ impl<C: Compiled> Kernels for Set<C> {
     own!(methods);
     loops!(methods);
     row_norms!(methods);
-    binary_layers!(methods);
+    binary_ops!(methods);
 }

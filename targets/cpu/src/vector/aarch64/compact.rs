@@ -9,7 +9,7 @@ use super::dotprod::{DotProd, ROWS};
 #[cfg(not(target_os = "android"))]
 use super::is_detected;
 use crate::Portable;
-use crate::portable::binary_layers;
+use crate::portable::binary_ops;
 use crate::vector::conv2d::Windows;
 use crate::vector::isa::{Isa, LANES, Staged};
 use crate::vector::linear::{Block, linear, products};
@@ -128,7 +128,6 @@ impl Kernels for Compact {
         requantize(args: &ops::RequantizeArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
         permute(args: &ops::PermuteArgs, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
         bit_transpose(args: &ops::BitTransposeArgs, x: &[u32], out: &mut [u32]);
-        binary_attention(args: ops::BinaryAttentionArgs<'_>);
     }
-    binary_layers!(portable);
+    binary_ops!(portable);
 }

@@ -2,6 +2,7 @@
 //! for an engine refuses a module with an instruction that it does not know: they are compiled where the
 //! whole program is compiled for them. None is a relaxed one, whose bits the engine would choose.
 
+mod count;
 mod requantize;
 
 use core::arch::wasm32::{

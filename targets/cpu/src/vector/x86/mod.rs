@@ -5,7 +5,7 @@
 mod amx;
 mod avx2;
 mod avx512;
-pub(super) mod binary;
+mod count;
 pub(super) mod norms;
 mod peak;
 
@@ -30,8 +30,8 @@ pub(crate) const KERNEL_SETS: [KernelSet; 4] = [
 compiled! {
     /// AVX-512 with VNNI, VBMI and VPOPCNTDQ, which come together: Intel since Ice Lake, AMD since Zen 4.
     Avx512Vnni "avx512vnni",
-    for "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx512vpopcntdq",
-    where ["avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512vbmi" "avx512vpopcntdq"],
+    for "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx512vpopcntdq,popcnt",
+    where ["avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512vbmi" "avx512vpopcntdq" "popcnt"],
     linear: avx512::Avx512, 6 x 4,
     unsigned: avx512::Avx512, 6 x 4
 }
@@ -39,8 +39,8 @@ compiled! {
 compiled! {
     /// AVX2 with AVX-VNNI: Intel since Alder Lake, AMD since Zen 5.
     AvxVnni "avxvnni",
-    for "avx2,avxvnni",
-    where ["avx2" "avxvnni"],
+    for "avx2,popcnt,avxvnni",
+    where ["avx2" "popcnt" "avxvnni"],
     linear: avx2::AvxVnni, 6 x 1,
     unsigned: avx2::AvxVnni, 6 x 1
 }
@@ -48,8 +48,8 @@ compiled! {
 compiled! {
     /// AVX2: Intel since Haswell, AMD since Excavator.
     Avx2 "avx2",
-    for "avx2",
-    where ["avx2"],
+    for "avx2,popcnt",
+    where ["avx2" "popcnt"],
     linear: avx2::Avx2, 4 x 1,
     unsigned: avx2::Avx2Unsigned, 4 x 1
 }

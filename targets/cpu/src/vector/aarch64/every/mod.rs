@@ -1,5 +1,6 @@
 //! A kernel set for each instruction set, in as much code as is fast.
 
+mod count;
 mod i8mm;
 mod neon;
 mod peak;

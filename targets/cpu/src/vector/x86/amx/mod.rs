@@ -12,7 +12,7 @@ use quant::ops::{self, LinearArgs, LinearOut};
 use quant::pack::Pack;
 
 use super::Avx512Vnni;
-use crate::portable::{binary_layers, loops, row_norms};
+use crate::portable::{binary_ops, loops, row_norms};
 use crate::vector::compiled::Compiled;
 use crate::vector::conv2d::Windows;
 use crate::vector::source::Source;
@@ -88,7 +88,7 @@ unsafe impl Compiled for Amx {
     }
     loops!(by_avx512);
     row_norms!(by_avx512);
-    binary_layers!(by_avx512);
+    binary_ops!(by_avx512);
 }
 
 /// Rounds of four products of tiles; 0 where the system does not permit them.

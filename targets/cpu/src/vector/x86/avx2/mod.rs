@@ -41,7 +41,7 @@ pub(super) struct AvxVnni;
 ///
 /// Where AVX2 is.
 #[inline(always)]
-unsafe fn halves<T>(bytes: *const T) -> [__m256i; 2] {
+pub(super) unsafe fn halves<T>(bytes: *const T) -> [__m256i; 2] {
     let halves = bytes.cast::<__m256i>();
     // SAFETY: the callers give the address of 64 bytes.
     unsafe { [_mm256_loadu_si256(halves), _mm256_loadu_si256(halves.add(1))] }

@@ -1,13 +1,17 @@
-//! Binary layers against the int8 layer of the same shape, by every kernel set of this machine:
-//! `cargo bench -p shiftformer-cpu --bench binary_linear`.
+//! Binary layers against the int8 layer of the same shape, and binary attention, by every kernel set of
+//! this machine: `cargo bench -p shiftformer-cpu --bench binary`.
 //!
-//! Layers of 256 rows, 1536 channels and 384 inputs run in turns on one thread; times are the least.
+//! Layers of 256 rows, 1536 channels and 384 inputs, and attention of six heads over as many rows and
+//! inputs, run in turns on one thread; times are the least.
 
 use std::time::{Duration, Instant};
 
 use quant::bits::BitPack;
 use quant::mem::{Blob, Element, Memory, Slot, Window};
-use quant::ops::{Act, BinaryLinear, BinaryOut, BitAct, Channels, Destination, Linear, PerChannel};
+use quant::ops::{
+    Act, BinaryAttention, BinaryAttentionDestination, BinaryLinear, BinaryOut, BitAct, Channels, Destination,
+    Linear, PerChannel,
+};
 use quant::pack::Pack;
 use quant::{KernelSet, Op, REFERENCE};
 use shiftformer_cpu::KERNEL_SETS;
@@ -16,6 +20,7 @@ const ROWS: u32 = 256;
 const N: u32 = 1536;
 const K: u32 = 384;
 const WORDS: u32 = K / 32;
+const HEADS: u32 = 6;
 
 const ROUNDS: usize = 41;
 /// The reference takes a hundred times as long.
@@ -47,15 +52,15 @@ impl Bytes {
     }
 }
 
-/// Layers of one shape over one arena and its constants.
-struct Layers {
+/// Ops of one shape over one arena and its constants.
+struct Ops {
     arena: Bytes,
     blobs: Bytes,
     /// Names, and what runs.
     ops: Vec<(&'static str, Op)>,
 }
 
-impl Layers {
+impl Ops {
     fn new() -> Self {
         let (mut arena, mut blobs) = (Bytes::default(), Bytes::default());
         let requant = PerChannel {
@@ -72,6 +77,20 @@ impl Layers {
         let x16 = Slot::new(arena.push(ROWS * K, |bits| bits as i16), ROWS * K);
         let mut words = || Slot::new(arena.push(ROWS * WORDS, |bits| bits), ROWS * WORDS);
         let (sign, nonzero) = (words(), words());
+        let attention = BinaryAttention {
+            queries: ROWS,
+            keys: ROWS,
+            heads: HEADS,
+            head_dim: K / HEADS,
+            q: sign,
+            q_stride: WORDS,
+            k: nonzero,
+            k_stride: WORDS,
+            v: words(),
+            distance: Blob::new(blobs.push(HEADS, |_| 16u32), HEADS),
+            out: BinaryAttentionDestination::I16(Slot::new(arena.push(ROWS * K, |_| 0i16), ROWS * K)),
+            selected: Slot::new(arena.push(ROWS / 32, |_| 0u32), ROWS / 32),
+        };
         let pack = Pack::Panel16x4;
         let linear = Linear { rows: ROWS, k: K, n: N, x: Act::I8(x8), weights: int8, pack, requant, out };
         let binary = |x| {
@@ -84,11 +103,12 @@ impl Layers {
             ("ternary", binary(BitAct::Ternary { sign, nonzero })),
             ("W1A8", binary(BitAct::I8(x8))),
             ("W1A16", binary(BitAct::I16(x16))),
+            ("attention", Op::BinaryAttention(attention)),
         ];
         Self { arena, blobs, ops }
     }
 
-    /// The least time of each layer by `set`.
+    /// The least time of each op by `set`.
     fn times(&mut self, set: &KernelSet, rounds: usize) -> Vec<Duration> {
         let mut least = vec![Duration::MAX; self.ops.len()];
         for _ in 0..rounds {
@@ -106,13 +126,13 @@ impl Layers {
 }
 
 fn main() {
-    let mut layers = Layers::new();
+    let mut ops = Ops::new();
     println!("µs of {ROWS} x {N} x {K}, and how many times as fast as int8 by the same kernels:");
     for set in KERNEL_SETS.iter().filter(|set| set.is_available()).chain([&REFERENCE]) {
         let rounds = if set.name() == REFERENCE.name() { SLOW_ROUNDS } else { ROUNDS };
-        let times = layers.times(set, rounds);
+        let times = ops.times(set, rounds);
         print!("{:12}", set.name());
-        for ((name, _), time) in layers.ops.iter().zip(&times) {
+        for ((name, _), time) in ops.ops.iter().zip(&times) {
             let ratio = times[0].as_secs_f64() / time.as_secs_f64();
             print!("  {name} {:.0} ({ratio:.2})", time.as_secs_f64() * 1e6);
         }

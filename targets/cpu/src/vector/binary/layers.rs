@@ -12,14 +12,13 @@ use quant::bits::BitPack;
 use quant::ops::{BinaryLinearArgs, BinaryLinearOut, ChannelsRef, LinearOut};
 use quant::slice::{chunks, rows, window};
 
+use super::{Count, Panel, WORD, counted};
 use crate::portable;
 use crate::portable::requantize::Multipliers;
 use crate::vector::isa::{GROUP, Isa, LANES, Lookup, Requantize, STAGE, Weights};
 use crate::vector::linear::{self, Block, Panels};
 use crate::vector::source::{Bytes, Dense, Input, Words};
 
-/// Inputs of a word.
-const WORD: usize = 32;
 /// Groups of the panels of short rows, and of long ones.
 const SHORT: usize = 64;
 const LONG: usize = STAGE / GROUP;
@@ -39,9 +38,9 @@ struct Finish<'a> {
 ///
 /// # Safety
 ///
-/// As [`Isa`] says.
+/// As [`Count`] says.
 #[inline(always)]
-pub(in crate::vector) unsafe fn signs<I: Lookup + Requantize, const P: usize, const C: usize>(
+pub(in crate::vector) unsafe fn signs<I: Count + Lookup + Requantize, const P: usize, const C: usize>(
     args: &BinaryLinearArgs<'_>,
     x: &[u32],
     out: BinaryLinearOut<'_>,
@@ -53,7 +52,7 @@ pub(in crate::vector) unsafe fn signs<I: Lookup + Requantize, const P: usize, co
                 |r| Ok((window(x, r * words, words)?.iter().copied().zip(repeat(u32::MAX)), args.k as i32));
             let finish = Finish { up, bias, requant, n };
             // SAFETY: as the caller vouches.
-            unsafe { counted::<I, _, P, C>(args, &finish, rows(x, words).count(), row, out) }
+            unsafe { layer::<I, _, P, C>(args, &finish, rows(x, words).count(), row, out) }
         }
         out => portable::binary_linear_sign(args, x, out),
     }
@@ -63,9 +62,9 @@ pub(in crate::vector) unsafe fn signs<I: Lookup + Requantize, const P: usize, co
 ///
 /// # Safety
 ///
-/// As [`Isa`] says.
+/// As [`Count`] says.
 #[inline(always)]
-pub(in crate::vector) unsafe fn ternary<I: Lookup + Requantize, const P: usize, const C: usize>(
+pub(in crate::vector) unsafe fn ternary<I: Count + Lookup + Requantize, const P: usize, const C: usize>(
     args: &BinaryLinearArgs<'_>,
     sign: &[u32],
     nonzero: &[u32],
@@ -81,7 +80,7 @@ pub(in crate::vector) unsafe fn ternary<I: Lookup + Requantize, const P: usize, 
             };
             let finish = Finish { up, bias, requant, n };
             // SAFETY: as the caller vouches.
-            unsafe { counted::<I, _, P, C>(args, &finish, rows(sign, words).count(), row, out) }
+            unsafe { layer::<I, _, P, C>(args, &finish, rows(sign, words).count(), row, out) }
         }
         out => portable::binary_linear_ternary(args, sign, nonzero, out),
     }
@@ -92,9 +91,14 @@ pub(in crate::vector) unsafe fn ternary<I: Lookup + Requantize, const P: usize, 
 ///
 /// # Safety
 ///
-/// As [`Isa`] says.
+/// As [`Count`] says.
 #[inline(always)]
-unsafe fn counted<I: Lookup + Requantize, X: Iterator<Item = (u32, u32)>, const P: usize, const C: usize>(
+unsafe fn layer<
+    I: Count + Lookup + Requantize,
+    X: Iterator<Item = (u32, u32)>,
+    const P: usize,
+    const C: usize,
+>(
     args: &BinaryLinearArgs<'_>,
     finish: &Finish<'_>,
     count: usize,
@@ -106,7 +110,7 @@ unsafe fn counted<I: Lookup + Requantize, X: Iterator<Item = (u32, u32)>, const 
     for first in (0..weights.n).step_by(C) {
         let used = (weights.n - first).min(C);
         // The last panel stands for those that there are not.
-        let panels: [&[[u32; LANES]]; P] = array::from_fn(|p| {
+        let panels: [&[Panel]; P] = array::from_fn(|p| {
             let panel = first / LANES + p.min(used.div_ceil(LANES) - 1);
             words.get(panel * weights.words..(panel + 1) * weights.words).unwrap_or(&[])
         });
@@ -115,8 +119,9 @@ unsafe fn counted<I: Lookup + Requantize, X: Iterator<Item = (u32, u32)>, const 
         bias[..used].copy_from_slice(window(finish.bias, first, used)?);
         for r in 0..count {
             let (pairs, base) = row(r)?;
-            let differ = against(pairs, &panels);
             let mut z = [0; C];
+            // SAFETY: as the caller vouches.
+            let differ = unsafe { counted::<I, P>(pairs, &panels) };
             for (z, (&differ, &bias)) in z.iter_mut().zip(differ.as_flattened().iter().zip(&bias)) {
                 *z = ((base - 2 * differ as i32) << (finish.up & 31)) + bias;
             }
@@ -131,24 +136,6 @@ unsafe fn counted<I: Lookup + Requantize, X: Iterator<Item = (u32, u32)>, const 
         }
     }
     Ok(())
-}
-
-/// Bits that differ in each channel of some panels.
-#[inline(always)]
-fn against<const P: usize>(
-    pairs: impl Iterator<Item = (u32, u32)>,
-    panels: &[&[[u32; LANES]]; P],
-) -> [[u32; LANES]; P] {
-    let mut differ = [[0; LANES]; P];
-    for (word, (x, m)) in pairs.enumerate() {
-        for (differ, panel) in differ.iter_mut().zip(panels) {
-            let Some(panel) = panel.get(word) else { break };
-            for (count, w) in differ.iter_mut().zip(panel) {
-                *count += ((x ^ w) & m).count_ones();
-            }
-        }
-    }
-    differ
 }
 
 /// int8 activations, `R` rows by `P` panels at a time; `C` is `16 · P`.
