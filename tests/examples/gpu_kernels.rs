@@ -1,8 +1,10 @@
-//! Times kernels of a GPU by its own clock: `gpu_kernels [--tiles] [--quick] [--json]`.
+//! Times kernels of a GPU by its own clock: `gpu_kernels [--tiles] [--quick] [--json] [NAME]`, those
+//! whose name begins with NAME.
 //!
 //! Every row is a program of one instruction over many frames at once, so that the time of a pass
 //! without work does not matter. Before it is timed, rows of its first and last frame are compared
-//! with the processor's. `--tiles` times the products of DeiT-S with every tile. `--quick` takes small shapes, for software that imitates a GPU.
+//! with the processor's. `--tiles` times the products of DeiT-S with every tile, and attention in every
+//! way. `--quick` takes small shapes, for software that imitates a GPU.
 
 use std::env::args;
 use std::error::Error;
@@ -31,12 +33,13 @@ const COMPARED: u32 = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = args().skip(1).collect();
-    if let Some(unknown) = args.iter().find(|arg| !["--tiles", "--quick", "--json"].contains(&arg.as_str())) {
-        return Err(
-            format!("no argument `{unknown}`; usage: gpu_kernels [--tiles] [--quick] [--json]").into()
-        );
+    let (flags, names): (Vec<String>, Vec<String>) = args.into_iter().partition(|arg| arg.starts_with('-'));
+    let unknown = flags.iter().find(|flag| !["--tiles", "--quick", "--json"].contains(&flag.as_str()));
+    if let Some(unknown) = unknown.or(names.get(1)) {
+        let usage = "usage: gpu_kernels [--tiles] [--quick] [--json] [NAME]";
+        return Err(format!("no argument `{unknown}`; {usage}").into());
     }
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let has = |flag: &str| flags.iter().any(|arg| arg == flag);
     let (quick, json) = (has("--quick"), has("--json"));
     let gpu = Gpu::open(None)?;
     let about = gpu.adapter();
@@ -50,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut base = 0.0;
     let mut heater = if quick { None } else { Some(Heater::new(&gpu)?) };
     let rows = if has("--tiles") { tiles(&gpu) } else { rows(quick) };
-    for row in rows {
+    let name = names.first().map_or("", String::as_str);
+    for row in rows.into_iter().filter(|row| row.name.starts_with(name)) {
         let timed =
             row.time(&row.tile.map_or(gpu.clone(), |tile| gpu.clone().with_tile(tile)), heater.as_mut())?;
         if row.is_base {
@@ -102,6 +106,10 @@ enum Shape {
     Attention { keys: u32, heads: u32, head_dim: u32 },
 }
 
+/// Channels of a head, keys and frames of attentions.
+const ATTENTIONS: [(u32, u32, usize); 6] =
+    [(64, 197, 64), (32, 197, 64), (80, 197, 64), (64, 257, 64), (64, 577, 32), (64, 1025, 16)];
+
 /// What is timed, in the order of the report: the base of a kind before what is compared with it.
 fn rows(quick: bool) -> Vec<Row> {
     // Dimensions that are divided where it is to be quick.
@@ -119,9 +127,7 @@ fn rows(quick: bool) -> Vec<Row> {
     linear("to int8", [few, 200, 1536], Epilogue::I8, frames, false);
     linear("to int8", [some(4096, 16); 3], Epilogue::I8, 1, false);
     let heads = some(6, 6);
-    for (head_dim, keys, frames) in
-        [(64, 197, 64), (32, 197, 64), (80, 197, 64), (64, 257, 64), (64, 577, 32), (64, 1025, 16)]
-    {
+    for (head_dim, keys, frames) in ATTENTIONS {
         let name = format!("attention of {heads} x {head_dim} channels, {keys} keys");
         let shape = Shape::Attention { keys, heads, head_dim };
         let frames = if quick { 1 } else { frames };
@@ -130,7 +136,8 @@ fn rows(quick: bool) -> Vec<Row> {
     rows
 }
 
-/// The products of a block of DeiT-S with every tile, those that it takes of itself first.
+/// The products of a block of DeiT-S with every tile, and attention in every way, what they take of
+/// themselves first.
 fn tiles(gpu: &Gpu) -> Vec<Row> {
     let products = [
         ("qkv", 384, 1152, Epilogue::I8),
@@ -146,6 +153,16 @@ fn tiles(gpu: &Gpu) -> Vec<Row> {
                 let shape = Shape::Linear { rows: 197, k, n, epilogue };
                 rows.push(Row { name, shape, frames, is_base: tile.is_none(), tile });
             }
+        }
+    }
+    for (head_dim, keys, frames) in ATTENTIONS.into_iter().chain([(64, 197, 1), (64, 197, 8)]) {
+        let words = gpu.clone().with_matrices(None).tiles();
+        // Where products alone have tiles, attention takes packed dot products.
+        let ways = gpu.attention_tiles().into_iter().chain(words.into_iter().take(1));
+        for tile in [None].into_iter().chain(ways.map(Some)) {
+            let name = format!("attention of {keys} x {head_dim}, {}", tile.unwrap_or("of itself"));
+            let shape = Shape::Attention { keys, heads: 6, head_dim };
+            rows.push(Row { name, shape, frames, is_base: tile.is_none(), tile });
         }
     }
     rows

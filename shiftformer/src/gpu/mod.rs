@@ -100,8 +100,14 @@ impl Gpu {
         self.0.tiles()
     }
 
-    /// The same GPU as if there were this [tile](Self::tiles) alone: to measure and to test each. A
-    /// product that cannot take it takes none. Results are the same.
+    /// Names of the ways in which attention may take cooperative matrices here, likewise.
+    pub fn attention_tiles(&self) -> Vec<&'static str> {
+        self.0.attention_tiles()
+    }
+
+    /// The same GPU as if there were this tile alone, one of [products](Self::tiles) or one of
+    /// [attention](Self::attention_tiles): to measure and to test each. What cannot take it takes
+    /// none. Results are the same.
     pub fn with_tile(self, name: &'static str) -> Self {
         Self(self.0.with_tile(name))
     }

@@ -7,48 +7,20 @@
 // results. Its subgroups share the operands of the tile, of which they hold DEPTH bytes of each row
 // and column at a time, and each makes a part of the tile of its own.
 
-#pragma use_vulkan_memory_model
-#extension GL_KHR_cooperative_matrix : require
-#extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_EXT_shader_explicit_arithmetic_types : require
-#extension GL_EXT_control_flow_attributes : require
+#include "common.glsl"
 
-// Of the adapter: rows and columns of a matrix of sums, the length of its sums, a multiple of 16, and
-// invocations of a subgroup.
-layout(constant_id = 0) const uint MATRIX_ROWS = 16;
-layout(constant_id = 1) const uint MATRIX_COLUMNS = 16;
-layout(constant_id = 2) const uint MATRIX_DEPTH = 32;
-layout(constant_id = 3) const uint SUBGROUP = 32;
+// Of the tile: its sides, and subgroups from top to bottom and from left to right.
+layout(constant_id = 16) const uint ROWS = 128;
+layout(constant_id = 17) const uint COLUMNS = 128;
+layout(constant_id = 18) const uint DEPTH = 128;
+layout(constant_id = 19) const uint DOWN = 2;
+layout(constant_id = 20) const uint ACROSS = 4;
 
-// Of the tile: its sides, subgroups from top to bottom and from left to right, and what follows from
-// these: invocations, and the memory that they share in units of 16 bytes.
-layout(constant_id = 4) const uint ROWS = 128;
-layout(constant_id = 5) const uint COLUMNS = 128;
-layout(constant_id = 6) const uint DEPTH = 128;
-layout(constant_id = 7) const uint DOWN = 2;
-layout(constant_id = 8) const uint ACROSS = 4;
-layout(constant_id = 9) const uint THREADS = 256;
-layout(constant_id = 10) const uint SHARED = 2304;
+// Of the epilogue, see shaders/epilogue.wgsl.
+layout(constant_id = 21) const uint OUT_BYTES = 1;
+layout(constant_id = 22) const uint TABLE = 0;
+layout(constant_id = 23) const uint RESIDUAL = 0;
 
-// Of the instruction: 1 where rows of activations begin at multiples of 16 bytes, and the epilogue's,
-// see shaders/epilogue.wgsl.
-layout(constant_id = 11) const uint A_ALIGNED = 1;
-layout(constant_id = 12) const uint OUT_BYTES = 1;
-layout(constant_id = 13) const uint HIGH_SHIFTS = 1;
-layout(constant_id = 14) const uint TABLE = 0;
-layout(constant_id = 15) const uint RESIDUAL = 0;
-
-// The greatest results of both widths; a test of the tests sets smaller ones.
-layout(constant_id = 16) const int GREATEST_I8 = 127;
-layout(constant_id = 17) const int GREATEST_I16 = 32767;
-
-layout(local_size_x_id = 9, local_size_y = 1, local_size_z = 1) in;
-
-// The arenas of all frames by words, and by fours of them. What is read by fours is never written.
-layout(set = 0, binding = 0, std430) buffer Arena { uint arena[]; };
-layout(set = 0, binding = 0, std430) readonly buffer Arena4 { uvec4 arena4[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Constants { uvec4 constants4[]; };
 layout(set = 0, binding = 2, std140) uniform Params {
     uint frame_words;
     uint result;
@@ -82,67 +54,7 @@ const uint FOURS = OWN_COLUMNS / 4;
 const uint FOURS_STRIDE = FOURS + 1;
 const uint ROWS_AT_ONCE = SUBGROUP / FOURS;
 
-shared uvec4 staged[SHARED];
 shared uint table[64];
-
-// 64-bit integers are (low, high) words.
-
-uvec2 add_64(uvec2 a, uvec2 b) {
-    uint carry;
-    uint low = uaddCarry(a.x, b.x, carry);
-    return uvec2(low, a.y + b.y + carry);
-}
-
-// 2^by, for exponents below 64.
-uvec2 power_64(uint by) {
-    return by < 32u ? uvec2(1u << by, 0u) : uvec2(0u, 1u << (by - 32u));
-}
-
-// An arithmetic shift by 1 to 63.
-uvec2 shift_right_64(uvec2 a, uint by) {
-    int high = int(a.y);
-    if (by >= 32u) {
-        return uvec2(uint(high >> (by - 32u)), uint(high >> 31));
-    }
-    return uvec2((a.x >> by) | (a.y << (32u - by)), uint(high >> by));
-}
-
-int saturate_i32(uvec2 a) {
-    int high = int(a.y);
-    if (high == (int(a.x) >> 31)) {
-        return int(a.x);
-    }
-    return high < 0 ? -2147483647 - 1 : 2147483647;
-}
-
-// floor(z · mantissa / 2^shift + 1/2), for shifts from 1 to 62.
-uvec2 requantize_64(int z, int mantissa, uint shift) {
-    int high, low;
-    imulExtended(z, mantissa, high, low);
-    return shift_right_64(add_64(uvec2(uint(low), uint(high)), power_64(shift - 1u)), shift);
-}
-
-// The same for shifts of 33 and more: the rounding term has no low word then.
-int requantize_high(int z, int mantissa, uint shift) {
-    int high, low;
-    imulExtended(z, mantissa, high, low);
-    return (high + int(1u << (shift - 33u))) >> (shift - 32u);
-}
-
-int requantize(int z, int mantissa, uint shift) {
-    if (HIGH_SHIFTS == 1u || shift >= 33u) {
-        return requantize_high(z, mantissa, shift);
-    }
-    return saturate_i32(requantize_64(z, mantissa, shift));
-}
-
-int saturate_i8(int z) {
-    return clamp(z, -128, GREATEST_I8);
-}
-
-int saturate_i16(int z) {
-    return clamp(z, -32768, GREATEST_I16);
-}
 
 int through_table(int t) {
     if (TABLE == 0u) {
@@ -221,11 +133,7 @@ uint row_word(Row row, uint byte, uint bytes) {
 // Piece number `piece` of the row that begins with word `row`. What lies behind a row's end meets
 // weights of 0.
 uvec4 load_a(uint row, uint piece) {
-    uint at = row + min(piece, (P.k - 1u) / 16u) * 4u;
-    if (A_ALIGNED == 1u) {
-        return arena4[at / 4u];
-    }
-    return uvec4(arena[at], arena[at + 1u], arena[at + 2u], arena[at + 3u]);
+    return piece_at(row + min(piece, (P.k - 1u) / 16u) * 4u);
 }
 
 // Piece number `piece` of the weights of channel `column`.
@@ -334,7 +242,7 @@ void main() {
             uint at = strip + j * (MATRIX_COLUMNS / 4u);
             coopMatStore(sums[i][j], staged, at, FOURS_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         }
-        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        subgroup_barrier();
         [[unroll]] for (uint down = 0; down < MATRIX_ROWS; down += ROWS_AT_ONCE) {
             uint in_strip = down + gl_SubgroupInvocationID / FOURS;
             if (here < rows && from < P.n) {
@@ -353,6 +261,6 @@ void main() {
                 ++result.frame;
             }
         }
-        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        subgroup_barrier();
     }
 }

@@ -2,7 +2,7 @@
 // the scores outside the workgroup's own memory. Rows of queries, keys, values and results begin at
 // words, and a head has WORDS words of 4 channels, the last filled with zeros.
 //
-// Parameters: `q`, `k`, `v`, `out`, first words; `q_stride`, `kv_stride`, `out_stride`, words from
+// Parameters: `q`, `k`, `v`, `result`, first words; `q_stride`, `kv_stride`, `out_stride`, words from
 // row to row; `queries`, `keys`, `heads`; `exp`, the exponentials; `requant`, of each head the
 // multiplier of scores and that of results.
 // Constants: QUERIES; WORDS; COLUMNS, pieces of 4 words of a head; CHUNK, columns of keys in
@@ -301,7 +301,7 @@ fn stage_values(turner: u32) -> vec4<i32> {
 
 fn store(query: u32, word: u32, z: vec4<i32>) {
     if (query < P.queries) {
-        arena[frame + P.out + query * P.out_stride + head * WORDS + word] =
+        arena[frame + P.result + query * P.out_stride + head * WORDS + word] =
             requantized(z, P.requant + head * 4u + 2u);
     }
 }

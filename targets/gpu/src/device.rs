@@ -129,8 +129,14 @@ impl Gpu {
         Tiles::default().names(&self.hardware)
     }
 
-    /// The same GPU as if the table of tiles had this [row](Self::tiles) alone: to measure and to test
-    /// each. A product that cannot take it takes a kernel without a tile.
+    /// Ways in which attention may take cooperative matrices here, likewise.
+    pub fn attention_tiles(&self) -> Vec<&'static str> {
+        Tiles::default().attention_names(&self.hardware)
+    }
+
+    /// The same GPU as if the tables of tiles had this row alone, one of [products](Self::tiles) or one
+    /// of [attention](Self::attention_tiles): to measure and to test each. A product that cannot take
+    /// it takes a kernel without a tile.
     pub fn with_tile(mut self, row: &'static str) -> Self {
         self.only = Some(row);
         self

@@ -9,7 +9,11 @@ use crate::outcome::Outcome;
 use crate::process::{self, cargo, root};
 
 /// Their sources, beside which the modules lie.
-const SOURCES: &[&str] = &["targets/gpu/cooperative/gemm.comp"];
+const SOURCES: &[&str] = &["targets/gpu/cooperative/attention.comp", "targets/gpu/cooperative/gemm.comp"];
+
+/// What they share, and the line that stands for it in each.
+const SHARED: &str = "targets/gpu/cooperative/common.glsl";
+const INCLUDE: &str = "#include \"common.glsl\"\n";
 
 /// Writes the modules, or compares them instead. Where this program was built without the compiler of
 /// GLSL, which takes minutes to build, it runs itself with it.
@@ -44,8 +48,11 @@ fn module_path(source: &str) -> String {
 
 /// What `source` compiles to.
 fn module(source: &str) -> Result<Vec<u8>, String> {
-    let text =
-        fs::read_to_string(root().join(source)).map_err(|error| format!("cannot read {source}: {error}"))?;
+    let text = text(source)?.replace(INCLUDE, &text(SHARED)?);
     let words = compiler::compile(text).map_err(|error| format!("{source}: {error}"))?;
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
+}
+
+fn text(path: &str) -> Result<String, String> {
+    fs::read_to_string(root().join(path)).map_err(|error| format!("cannot read {path}: {error}"))
 }

@@ -17,6 +17,29 @@ pub struct MatrixShape {
     pub subgroup: u32,
 }
 
+impl MatrixShape {
+    /// Its constants in kernels.
+    pub(crate) const fn settings(self) -> [(&'static str, u32); 4] {
+        [
+            ("MATRIX_ROWS", self.rows),
+            ("MATRIX_COLUMNS", self.columns),
+            ("MATRIX_DEPTH", self.depth),
+            ("SUBGROUP", self.subgroup),
+        ]
+    }
+}
+
+/// Bytes that kernels load at once.
+pub(crate) const PIECE: u32 = 16;
+
+/// Invocations of a workgroup that every GPU has.
+pub(crate) const MOST_THREADS: u32 = 256;
+
+/// Whether `b` divides `a`, and both are something.
+pub(crate) fn whole(a: u32, b: u32) -> bool {
+    a > 0 && b > 0 && a.is_multiple_of(b)
+}
+
 /// What a device has to be asked for before a kernel may use them.
 pub(crate) const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::PASSTHROUGH_SHADERS)

@@ -5,7 +5,7 @@ use quant::ops::{Act, Linear};
 
 use super::tile::{Cut, Row, Shape, spread};
 use super::{set, whole_words, with};
-use crate::matrices::MatrixShape;
+use crate::matrices::{MOST_THREADS, MatrixShape, PIECE, whole};
 use crate::ops::epilogue;
 use crate::ops::pack::bytes;
 use crate::plan::{Dispatch, Hardware, Planner};
@@ -32,12 +32,6 @@ pub(super) struct Block {
 /// Weights of a channel are filled with zeros to a multiple of this many bytes.
 const DEEPEST: usize = 128;
 
-/// Bytes that a kernel loads at once.
-const PIECE: u32 = 16;
-
-/// Invocations of a workgroup that every GPU has.
-const MOST_THREADS: u32 = 256;
-
 /// Bytes of the memory of a workgroup that a table takes.
 const TABLE_BYTES: u32 = 256;
 
@@ -51,7 +45,6 @@ impl Block {
     /// Whether `hardware` has matrices of which the part of each subgroup is made, and the memory.
     pub(super) fn fits(self, hardware: &Hardware) -> bool {
         let Some(shape) = hardware.matrices else { return false };
-        let whole = |a: u32, b: u32| a > 0 && b > 0 && a.is_multiple_of(b);
         let (rows, columns) = (self.rows / self.down, self.columns / self.across);
         let fours = columns / 4;
         whole(rows, shape.rows)
@@ -84,12 +77,8 @@ impl Block {
         operands.max(sums)
     }
 
-    fn settings(self, shape: MatrixShape) -> [(&'static str, u32); 11] {
+    fn settings(self, shape: MatrixShape) -> [(&'static str, u32); 7] {
         [
-            ("MATRIX_ROWS", shape.rows),
-            ("MATRIX_COLUMNS", shape.columns),
-            ("MATRIX_DEPTH", shape.depth),
-            ("SUBGROUP", shape.subgroup),
             ("ROWS", self.rows),
             ("COLUMNS", self.columns),
             ("DEPTH", self.depth),
@@ -114,7 +103,8 @@ pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
     }
     let mut dispatch = Dispatch::new("linear", Source::of_module(GEMM).with("OUT_BYTES", out.bytes()));
     let aligned = x.offset.is_multiple_of(PIECE) && op.k.is_multiple_of(PIECE);
-    with(&mut dispatch, &[("A_ALIGNED", aligned.into())]);
+    with(&mut dispatch, &[("ALIGNED", aligned.into())]);
+    with(&mut dispatch, &shape.settings());
     set(
         &mut dispatch,
         &[("result", out.offset), ("x", x.offset), ("rows", op.rows), ("n", op.n), ("k", op.k)],

@@ -19,6 +19,7 @@ pub(super) use self::conv2d::conv2d;
 pub(super) use self::linear::linear;
 pub(super) use self::matmul::matmul;
 pub(crate) use self::tile::Tiles;
+pub(super) use self::tile::{Cut, Row, Shape, spread};
 use self::weights::Panel;
 use super::element::{Place, element};
 use super::epilogue::{BY_WORD, EPILOGUE};

@@ -2,13 +2,14 @@
 
 use super::cooperative::Block;
 use super::generate::{Tile, Variant};
+use crate::ops::attention::{FORMS, Form};
 use crate::plan::{Dispatch, Hardware, Larger};
 use crate::selftest::Sides;
 use crate::source::Source;
 
 /// A tile that products may take.
 #[derive(Debug)]
-pub(super) struct Row<T> {
+pub(in crate::ops) struct Row<T> {
     /// Its name.
     pub name: &'static str,
     /// Its sizes.
@@ -18,7 +19,7 @@ pub(super) struct Row<T> {
 }
 
 /// A way to cut results into tiles.
-pub(super) trait Cut {
+pub(in crate::ops) trait Cut {
     /// Rows and columns of a tile, and words of each that are multiplied at a time.
     fn sides(&self) -> [u32; 3];
 }
@@ -50,11 +51,12 @@ const fn block([rows, columns, depth]: [u32; 3], [down, across]: [u32; 2]) -> Bl
     Block { rows, columns, depth, down, across }
 }
 
-/// The rows of both tables that products may take.
+/// The rows of both tables that products may take, and of the table for attention.
 #[derive(Clone, Debug)]
 pub(crate) struct Tiles {
     words: Vec<&'static Row<Tile>>,
     matrices: Vec<&'static Row<Block>>,
+    attention: Vec<&'static Row<Form>>,
 }
 
 impl Default for Tiles {
@@ -69,6 +71,7 @@ impl Tiles {
         Self {
             words: TILES.iter().filter(|row| keeps(row.name)).collect(),
             matrices: MATRIX_TILES.iter().filter(|row| keeps(row.name)).collect(),
+            attention: FORMS.iter().filter(|row| keeps(row.name)).collect(),
         }
     }
 
@@ -79,7 +82,7 @@ impl Tiles {
 
     /// None, which leaves general kernels.
     pub(crate) const fn none() -> Self {
-        Self { words: Vec::new(), matrices: Vec::new() }
+        Self { words: Vec::new(), matrices: Vec::new(), attention: Vec::new() }
     }
 
     /// Their names, those of cooperative matrices that `hardware` has first.
@@ -109,6 +112,16 @@ impl Tiles {
     pub(super) fn of_matrices(&self, hardware: &Hardware) -> Vec<&'static Row<Block>> {
         self.matrices.iter().copied().filter(|row| row.tile.fits(hardware)).collect()
     }
+
+    /// Those of attention that `fits` admits.
+    pub(in crate::ops) fn of_attention(&self, fits: impl Fn(Form) -> bool) -> Vec<&'static Row<Form>> {
+        self.attention.iter().copied().filter(|row| fits(row.tile)).collect()
+    }
+
+    /// Names of those of attention for which `hardware` has the matrices and the memory.
+    pub(crate) fn attention_names(&self, hardware: &Hardware) -> Vec<&'static str> {
+        self.of_attention(|form| form.fits(hardware)).iter().map(|row| row.name).collect()
+    }
 }
 
 /// Submissions for which a product takes a tile of its own, in frames.
@@ -116,7 +129,7 @@ const FRAMES: [u32; 3] = [1, 8, 64];
 
 /// Results of one frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(in crate::ops) struct Shape {
     /// Products, each with rows of its own.
     pub products: u32,
     /// Whether the rows of all frames are one matrix; there is one product then.
@@ -147,7 +160,7 @@ impl Shape {
 
 /// Completes `dispatch`, whose source lacks the tile, with one of `rows`, of which there are some, for
 /// each number of frames; `complete` adds it to the source.
-pub(super) fn spread<T: Cut + 'static>(
+pub(in crate::ops) fn spread<T: Cut + 'static>(
     mut dispatch: Dispatch,
     rows: &[&'static Row<T>],
     shape: Shape,

@@ -1,7 +1,10 @@
 //! Attention, without the scores in memory.
 
+mod cooperative;
+
 use quant::ops::{Attention, Channels};
 
+pub(in crate::ops) use self::cooperative::{FORMS, Form};
 use super::Reason;
 use super::element::{element, slot};
 use crate::plan::{Dispatch, Larger, Planner, WORKGROUP_BYTES, grid};
@@ -35,10 +38,12 @@ impl Rows {
         }
     }
 
-    /// Whether every head of every row begins with a word.
-    fn aligned(self) -> bool {
+    /// Whether every head of every row begins at a multiple of `unit` bytes.
+    fn begin_at(self, unit: u32) -> bool {
         let Self { q, k, v, out, q_stride, kv_stride, out_stride, head_dim } = self;
-        [q, k, v, out, q_stride, kv_stride, out_stride, head_dim].iter().all(|bytes| bytes.is_multiple_of(4))
+        [q, k, v, out, q_stride, kv_stride, out_stride, head_dim]
+            .iter()
+            .all(|bytes| bytes.is_multiple_of(unit))
     }
 }
 
@@ -46,7 +51,7 @@ impl Rows {
 /// which they do not.
 pub(super) fn attention(op: &Attention, planner: &mut Planner<'_>) -> Result<(), Reason> {
     let rows = Rows::of(op);
-    if rows.aligned() {
+    if rows.begin_at(4) {
         planner.push(exact(op, planner, rows));
         return Ok(());
     }
@@ -126,7 +131,7 @@ fn element(index: u32) -> i32 {
 ";
 
 const PARTS: &[&str] =
-    &[include_str!("../../shaders/gemm.wgsl"), include_str!("../../shaders/attention.wgsl")];
+    &[include_str!("../../../shaders/gemm.wgsl"), include_str!("../../../shaders/attention.wgsl")];
 
 /// Workgroups from which on each of them had better be small: about two for each processor of a
 /// large GPU.
@@ -134,6 +139,11 @@ const MANY: u32 = 256;
 
 /// The attention itself over aligned rows.
 fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
+    cooperative::attention(op, planner, rows).unwrap_or_else(|| by_words(op, planner, rows))
+}
+
+/// The same with packed dot products.
+fn by_words(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
     let words = rows.head_dim / 4;
     let tiles = |many| Tiles::of(words, (op.queries, op.keys), many, planner.workgroup_bytes());
     // At most a byte of the arena each.
@@ -141,17 +151,23 @@ fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
     let (few, many) = (tiles(false), tiles(true));
     let enough = MANY.div_ceil(workgroups(many));
     let first = if enough > 1 { few } else { many };
-    let mut dispatch = Dispatch::new("attention", source(op, planner, words, first));
+    let mut dispatch = operands(op, planner, rows, source(words, first));
     dispatch.workgroups(workgroups(first));
     if first != many {
-        let (source, grid) = (source(op, planner, words, many), grid(workgroups(many)));
-        dispatch.larger.push(Larger { frames: enough, source, grid });
+        let source = variant(op, planner, source(words, many));
+        dispatch.larger.push(Larger { frames: enough, source, grid: grid(workgroups(many)) });
     }
+    dispatch
+}
+
+/// A dispatch of the kernel `source` with parameters and constants, which lacks its workgroups.
+fn operands(op: &Attention, planner: &Planner<'_>, rows: Rows, source: Source) -> Dispatch {
+    let mut dispatch = Dispatch::new("attention", variant(op, planner, source));
     for (name, value) in [
         ("q", rows.q / 4),
         ("k", rows.k / 4),
         ("v", rows.v / 4),
-        ("out", rows.out / 4),
+        ("result", rows.out / 4),
         ("q_stride", rows.q_stride / 4),
         ("kv_stride", rows.kv_stride / 4),
         ("out_stride", rows.out_stride / 4),
@@ -171,10 +187,15 @@ fn exact(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Dispatch {
     dispatch
 }
 
-/// The kernel of `tiles` for heads of `words` words.
-fn source(op: &Attention, planner: &Planner<'_>, words: u32, tiles: Tiles) -> Source {
+/// `source` for the shifts of `op`.
+fn variant(op: &Attention, planner: &Planner<'_>, source: Source) -> Source {
     let high =
         [op.score, op.requant].iter().all(|of| planner.blob(of.shift).iter().all(|&shift| shift >= 33));
+    source.with("HIGH_SHIFTS", high.into())
+}
+
+/// The kernel of `tiles` for heads of `words` words.
+fn source(words: u32, tiles: Tiles) -> Source {
     Source::of(PARTS)
         .with("QUERIES", tiles.queries)
         .with("WORDS", words)
@@ -187,7 +208,6 @@ fn source(op: &Attention, planner: &Planner<'_>, words: u32, tiles: Tiles) -> So
         .with("SPLIT", tiles.split)
         .with("THREADS", tiles.threads())
         .with("REGION", tiles.region())
-        .with("HIGH_SHIFTS", high.into())
 }
 
 /// How one workgroup goes about its queries; see the shader.

@@ -1,0 +1,165 @@
+//! Attention by cooperative matrices: forms of `cooperative/attention.comp`.
+
+use quant::ops::Attention;
+
+use super::{Rows, operands};
+use crate::matrices::{MOST_THREADS, MatrixShape, PIECE, whole};
+use crate::ops::gemm::{Cut, Row, Shape, spread};
+use crate::plan::{Dispatch, Hardware, Planner};
+use crate::source::Source;
+
+/// The kernel; `cargo xtask shaders` writes it.
+const ATTENTION: &[u8] = include_bytes!("../../../cooperative/attention.spv");
+
+/// How queries are divided among workgroups and their subgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Queries of a workgroup.
+    pub queries: u32,
+    /// Subgroups that share each matrix of them.
+    pub across: u32,
+}
+
+/// All forms; an attention takes the first of which there are enough workgroups.
+pub(in crate::ops) const FORMS: &[Row<Form>] = &[
+    Row { name: "attention 32", tile: Form { queries: 32, across: 4 }, enough: 200 },
+    Row { name: "attention 16", tile: Form { queries: 16, across: 4 }, enough: 0 },
+];
+
+/// Channels of the widest heads, whose results find room in registers.
+const MOST_CHANNELS: u32 = 256;
+
+/// Fours of scores that an invocation may have for itself.
+const MOST_FOURS: u32 = 16;
+
+/// Most keys whose scores are kept; sizes of more may exceed a word.
+const MOST_KEPT: u32 = 1 << 16;
+
+impl Cut for Form {
+    fn sides(&self) -> [u32; 3] {
+        [self.queries, 1, 1]
+    }
+}
+
+impl Form {
+    /// Whether `hardware` has matrices for it, and the memory for the smallest heads.
+    pub(in crate::ops) fn fits(self, hardware: &Hardware) -> bool {
+        let channels = hardware.matrices.map_or(0, |shape| shape.columns.next_multiple_of(PIECE));
+        self.layout(hardware, channels, 1).is_some()
+    }
+
+    /// Invocations of a workgroup, and of each row of its scores.
+    const fn threads(self, shape: MatrixShape) -> u32 {
+        self.queries / shape.rows * self.across * shape.subgroup
+    }
+
+    const fn lanes(self, shape: MatrixShape) -> u32 {
+        self.threads(shape) / self.queries
+    }
+
+    /// Whether it can be made of matrices of `shape`, with heads of `channels` channels.
+    fn admits(self, shape: MatrixShape, channels: u32) -> bool {
+        let lanes = self.lanes(shape);
+        whole(self.queries, shape.rows)
+            && whole(shape.columns, 4)
+            && whole(shape.depth, PIECE)
+            && whole(shape.depth, shape.columns)
+            && shape.depth.is_power_of_two()
+            && whole(self.across * shape.subgroup, shape.rows)
+            && lanes.is_power_of_two()
+            && whole(shape.subgroup, lanes)
+            && self.threads(shape) <= MOST_THREADS
+            && whole(channels, PIECE)
+            && whole(channels, shape.columns)
+            && channels <= MOST_CHANNELS
+    }
+
+    /// How heads of `channels` channels over `keys` keys find room, if they do: all keys in one turn,
+    /// otherwise with scores that are kept, otherwise with scores that are computed anew.
+    fn layout(self, hardware: &Hardware, channels: u32, keys: u32) -> Option<Layout> {
+        let shape = hardware.matrices.filter(|&shape| self.admits(shape, channels))?;
+        let lanes = self.lanes(shape);
+        let of = |turn, whole, kept| {
+            let sure = if whole { keys } else { 0 };
+            Layout { form: self, shape, channels, keys: turn, whole, kept, sure }
+        };
+        let all = (keys <= MOST_FOURS * 4 * lanes)
+            .then(|| of(keys.next_multiple_of(shape.columns).max(shape.depth), true, 0));
+        let turns = [4, 2, 1].map(|times| times * shape.depth.max(4 * lanes));
+        let some = turns.into_iter().filter(|_| keys <= MOST_KEPT);
+        let kept = some.map(|turn| of(turn, false, keys.next_multiple_of(turn) / 4));
+        let anew = turns.into_iter().map(|turn| of(turn, false, 0));
+        all.into_iter().chain(kept).chain(anew).find(|layout| layout.bytes() <= hardware.workgroup_bytes)
+    }
+}
+
+/// What a workgroup holds at a time; see the shader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    form: Form,
+    shape: MatrixShape,
+    channels: u32,
+    /// Keys of a turn.
+    keys: u32,
+    /// Whether there is one turn.
+    whole: bool,
+    /// Words of scores of each row that are kept.
+    kept: u32,
+    /// Keys that every turn has.
+    sure: u32,
+}
+
+impl Layout {
+    /// Where scores begin, in pieces: behind queries, and keys or values.
+    fn scores_at(self) -> u32 {
+        let stride = |bytes: u32| (bytes.next_multiple_of(self.shape.depth) / PIECE) | 1;
+        let keys = self.keys * stride(self.channels);
+        self.form.queries * stride(self.channels) + keys.max(self.channels * stride(self.keys))
+    }
+
+    /// Pieces of shared memory.
+    fn shared(self) -> u32 {
+        let subgroups = self.form.threads(self.shape) / self.shape.subgroup;
+        let results = subgroups * self.shape.rows * ((self.shape.columns / 4) | 1);
+        self.scores_at() + results.max(self.form.queries * ((self.keys / 4) | 1))
+    }
+
+    fn bytes(self) -> u32 {
+        self.shared() * PIECE + 4 * (256 + self.form.queries * self.kept + 1)
+    }
+
+    fn settings(self) -> [(&'static str, u32); 10] {
+        [
+            ("QUERIES", self.form.queries),
+            ("ACROSS", self.form.across),
+            ("THREADS", self.form.threads(self.shape)),
+            ("HEAD", self.channels),
+            ("KEYS", self.keys),
+            ("WHOLE", self.whole.into()),
+            ("KEPT", self.kept),
+            ("SCORES_AT", self.scores_at()),
+            ("SURE", self.sure),
+            ("SHARED", self.shared()),
+        ]
+    }
+}
+
+/// The attention over `rows`, where there are matrices for it.
+pub(super) fn attention(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Option<Dispatch> {
+    let hardware = planner.means.hardware;
+    let shape = hardware.matrices?;
+    let layout = |form: Form| form.layout(&hardware, rows.head_dim, op.keys);
+    let forms = planner.means.tiles.of_attention(|form| layout(form).is_some());
+    if forms.is_empty() {
+        return None;
+    }
+    let mut source = Source::of_module(ATTENTION).with("ALIGNED", rows.begin_at(PIECE).into());
+    for (name, value) in shape.settings() {
+        source = source.with(name, value);
+    }
+    let results = Shape { products: op.heads, joined: false, rows: op.queries, columns: 1 };
+    let complete = |source: Source, row: &Row<Form>| {
+        source.for_row(row.name, &layout(row.tile).expect("a form that fits").settings())
+    };
+    Some(spread(operands(op, planner, rows, source), &forms, results, complete))
+}
