@@ -67,7 +67,7 @@ impl AttentionShape {
 
 /// Few and many keys, one and several heads.
 pub fn attention_shape() -> BoxedStrategy<AttentionShape> {
-    let rows = prop_oneof![8 => (size(), size()), 1 => (1u32..3, 300u32..700)];
+    let rows = prop_oneof![7 => (size(), size()), 1 => (5u32..14, 60u32..140), 1 => (1u32..3, 300u32..700)];
     let heads =
         prop_oneof![4 => (1u32..=4, 1u32..=9), 1 => (1u32..=2, 15u32..=33), 1 => (Just(1), 250u32..260)];
     (rows, heads, 0u32..3, 1u32..=5, any::<bool>())

@@ -38,13 +38,14 @@ impl LinearShape {
     }
 }
 
-/// Ragged, long and deep layers.
+/// Ragged, long and deep layers, and some that are all of it a little.
 pub fn linear_shape() -> BoxedStrategy<LinearShape> {
     let deepest = prop_oneof![Just(MAX_K), Just(MAX_K - 1)];
     let dims = prop_oneof![
         10 => (size(), size(), size()),
         1 => (1u32..=2, 1u32..=2, deepest),
         1 => (150u32..300, 1u32..3, 1u32..9),
+        1 => (66u32..80, 30u32..70, 445u32..460),
     ];
     (dims, any::<bool>()).prop_map(|((rows, n, k), wide)| LinearShape { rows, n, k, wide }).boxed()
 }

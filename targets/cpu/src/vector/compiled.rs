@@ -225,16 +225,11 @@ macro_rules! compiled {
                 unsafe fn linear(
                     args: &LinearArgs<'_>,
                     source: &impl Source,
-                    mut out: LinearOut<'_>,
+                    out: LinearOut<'_>,
                 ) -> Result<(), Fault> {
                     let (rows, input) = (out.len().checked_div(args.weights.n).unwrap_or(0), Bytes(source));
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe {
-                        if <$linear as Isa>::linear(args, source, &mut out)? {
-                            return Ok(());
-                        }
-                        linear::<$linear, $rows, $panels, { $panels * LANES }>(args, &input, rows, out)
-                    }
+                    unsafe { linear::<$linear, $rows, $panels, { $panels * LANES }>(args, &input, rows, out) }
                 }
 
                 #[target_feature(enable = $features)]

@@ -1,5 +1,7 @@
 //! What the products of one instruction set are made of.
 
+use core::ops::Range;
+
 use quant::Fault;
 use quant::ops::{AttentionArgs, Conv2dArgs, LinearArgs, LinearOut};
 
@@ -86,22 +88,24 @@ pub(super) unsafe trait Isa: Copy {
         *sums = local;
     }
 
-    /// As many rows of `source` by the weights of `args` as `out` takes, where there are instructions for
-    /// such layers: says whether there are.
+    /// `count` rows of `source` by `channels` of `args`, where there are products of their own for them:
+    /// says whether there are.
     ///
     /// # Safety
     ///
     /// As the trait says.
     #[inline(always)]
-    unsafe fn linear(
+    unsafe fn channels(
         _args: &LinearArgs<'_>,
+        _channels: Range<usize>,
         _source: &impl Source,
+        _count: usize,
         _out: &mut LinearOut<'_>,
     ) -> Result<bool, Fault> {
         Ok(false)
     }
 
-    /// Attention, where there are instructions for such heads: says whether there are.
+    /// Attention, where there are products of their own for it: says whether there are.
     ///
     /// # Safety
     ///

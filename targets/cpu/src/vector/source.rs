@@ -1,6 +1,9 @@
 //! Rows of activations, as products take them.
 
+use core::ops::Range;
+
 use quant::Fault;
+use quant::ops::{LinearArgs, LinearOut};
 use quant::slice::window;
 
 use super::isa::{Isa, Staged};
@@ -106,6 +109,22 @@ pub(super) trait Input {
         at: (usize, usize),
         staged: &mut [Staged],
     ) -> Result<[[i32; C]; R], Fault>;
+
+    /// `count` rows by `channels` of `args`, as [`Isa::channels`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Isa`] says.
+    #[inline(always)]
+    unsafe fn channels<I: Isa>(
+        &self,
+        _args: &LinearArgs<'_>,
+        _channels: Range<usize>,
+        _count: usize,
+        _out: &mut LinearOut<'_>,
+    ) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }
 
 /// int8 activations.
@@ -121,6 +140,18 @@ impl<S: Source> Input for Bytes<S> {
     ) -> Result<[[i32; C]; R], Fault> {
         // SAFETY: as the caller vouches.
         unsafe { products::<I, R, P, C>(&block.panels, block.k, &self.0, at, staged) }
+    }
+
+    #[inline(always)]
+    unsafe fn channels<I: Isa>(
+        &self,
+        args: &LinearArgs<'_>,
+        channels: Range<usize>,
+        count: usize,
+        out: &mut LinearOut<'_>,
+    ) -> Result<bool, Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { I::channels(args, channels, &self.0, count, out) }
     }
 }
 

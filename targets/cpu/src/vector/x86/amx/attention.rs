@@ -12,10 +12,9 @@ use quant::Fault;
 use quant::ops::{AttentionArgs, ChannelsRef};
 use quant::slice::{window, window_mut};
 
-use super::pack::{pack_keys, pack_values};
 use super::tiles::{BYTES, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
 use crate::vector::isa::{Exponentials, GROUP, LANES, Lookup};
-use crate::vector::x86::avx512::{Avx512, HighHalf, first, narrow};
+use crate::vector::x86::avx512::{Avx512, HighHalf, first, narrow, pack_keys, pack_values};
 
 /// Most keys.
 const MAX_KEYS: usize = 640;
@@ -33,10 +32,7 @@ pub(super) fn takes(args: &AttentionArgs<'_>) -> bool {
 /// What one head is laid out to, and what sixteen queries are made of on the way.
 #[repr(C, align(64))]
 struct Scratch {
-    /// Of 64 keys, key `16·l + 4·t + i` in column `4·l + i` of tile `t`: so that [`narrow`] puts them
-    /// in order.
     keys: [[Tile; 4]; MAX_KEYS / BYTES],
-    /// Of 64 keys, channel `16·l + 4·t + i` likewise.
     values: [[Tile; 4]; MAX_KEYS / BYTES],
     queries: [[u8; BYTES]; ROWS],
     /// Of four tiles of keys or channels: by the high bytes of probabilities, and by the low ones.

@@ -3,7 +3,6 @@
 mod attention;
 mod epilogue;
 mod linear;
-mod pack;
 mod products;
 mod tiles;
 

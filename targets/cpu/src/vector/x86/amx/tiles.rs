@@ -7,14 +7,13 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use std::sync::OnceLock;
 
-use crate::vector::isa::{LANES, Weights};
+use crate::vector::isa::LANES;
+pub(super) use crate::vector::x86::avx512::{GROUPS, Tile};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 16;
 /// Bytes of a row of a tile.
 pub(super) const BYTES: usize = 64;
-/// Groups of a panel that one tile holds.
-pub(super) const GROUPS: usize = 16;
 
 /// The sums of one tile: sixteen rows of the channels of one panel.
 pub(super) type Sums = [[i32; LANES]; ROWS];
@@ -35,9 +34,6 @@ impl<'a> Rows<'a> {
         (x.len() >= len).then_some(Self { x, stride })
     }
 }
-
-/// Weights of one panel that one tile holds.
-pub(super) type Tile = [Weights; GROUPS];
 
 /// Whether the CPU has tiles of int8 and the system saves them. Asks the system for nothing, and the CPU
 /// the first time alone: in a virtual machine each CPUID takes microseconds.

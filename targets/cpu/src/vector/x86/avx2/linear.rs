@@ -211,8 +211,8 @@ unsafe fn words_of(x: __m256i, byte: i8) -> __m256i {
     }
 }
 
-/// As many rows of `source` by all channels of `args` as `out` takes, where they are a tile at least, of
-/// at most [`STAGE`] inputs, and the epilogue is one of these: says whether they are.
+/// `rows` rows of `source` by `channels` of `args`, where they are all channels, and the rows a tile at
+/// least, of at most [`STAGE`] inputs, and the epilogue is one of these: says whether they are.
 ///
 /// # Safety
 ///
@@ -220,13 +220,17 @@ unsafe fn words_of(x: __m256i, byte: i8) -> __m256i {
 #[inline(always)]
 pub(super) unsafe fn linear<T: Layout<R>, const R: usize>(
     args: &LinearArgs<'_>,
+    channels: Range<usize>,
     source: &impl Source,
+    rows: usize,
     out: &mut LinearOut<'_>,
 ) -> Result<bool, Fault> {
     const { assert!(ROWS.is_multiple_of(R)) };
-    let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
-    if rows < R || args.weights.k > STAGE {
+    if channels != (0..args.weights.n) || rows < R || args.weights.k > STAGE {
         return Ok(false);
+    }
+    if out.len() < rows.saturating_mul(args.weights.n) {
+        return Err(Fault::Bounds);
     }
     // SAFETY: as the caller vouches.
     unsafe {

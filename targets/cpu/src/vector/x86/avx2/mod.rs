@@ -14,6 +14,7 @@ use core::arch::x86_64::{
     _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16,
     _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
+use core::ops::Range;
 
 use quant::Fault;
 use quant::ops::{AttentionArgs, LinearArgs, LinearOut};
@@ -68,13 +69,15 @@ unsafe fn stored([low, high]: [__m256i; 2]) -> [i32; LANES] {
 macro_rules! whole {
     ($layout:ty, $pairs:ty, $rows:literal) => {
         #[inline(always)]
-        unsafe fn linear(
+        unsafe fn channels(
             args: &LinearArgs<'_>,
+            channels: Range<usize>,
             source: &impl Source,
+            count: usize,
             out: &mut LinearOut<'_>,
         ) -> Result<bool, Fault> {
             // SAFETY: as the caller vouches.
-            unsafe { linear::linear::<$layout, $rows>(args, source, out) }
+            unsafe { linear::linear::<$layout, $rows>(args, channels, source, count, out) }
         }
 
         #[inline(always)]

@@ -1,9 +1,13 @@
 //! AVX-512 with VNNI and VBMI: a panel's sums are one register.
 
+mod attention;
 mod depthwise;
+mod linear;
 mod lookup;
 mod norms;
 mod output;
+mod pack;
+mod products;
 mod requantize;
 mod shiftmax;
 
@@ -11,9 +15,15 @@ use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
     _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
 };
+use core::ops::Range;
+
+use quant::Fault;
+use quant::ops::{AttentionArgs, LinearArgs, LinearOut};
 
 use crate::vector::isa::{GROUP, Isa, LANES, Weights};
+use crate::vector::source::Source;
 pub(super) use output::{Added, Int8, Int16, Int32, Looked, Output};
+pub(super) use pack::{GROUPS, Tile, pack_keys, pack_values};
 pub(super) use requantize::{HighHalf, narrow};
 
 /// Bytes of a register.
@@ -77,5 +87,23 @@ unsafe impl Isa for Avx512 {
             let w = _mm512_loadu_si512(w.as_ptr().cast());
             _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(i32::from_le_bytes(x)), w)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn channels(
+        args: &LinearArgs<'_>,
+        channels: Range<usize>,
+        source: &impl Source,
+        count: usize,
+        out: &mut LinearOut<'_>,
+    ) -> Result<bool, Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { linear::linear(args, channels, source, count, out) }
+    }
+
+    #[inline(always)]
+    unsafe fn attention(args: &mut AttentionArgs<'_>) -> Result<bool, Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { attention::attention(args) }
     }
 }

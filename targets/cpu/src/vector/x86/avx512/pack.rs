@@ -1,4 +1,6 @@
-//! Keys and values of a head, laid out in tiles.
+//! Keys and values of a head, laid out in tiles: of 64 keys, key `16·l + 4·t + i` in column `4·l + i` of
+//! tile `t`, so that [`narrow`](super::narrow) puts them in order; of their values channel
+//! `16·l + 4·t + i` likewise.
 
 use core::arch::x86_64::{
     __m512i, _mm512_maskz_loadu_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
@@ -9,9 +11,14 @@ use core::arch::x86_64::{
 use quant::Fault;
 use quant::slice::window;
 
-use super::tiles::{BYTES, GROUPS, Tile};
-use crate::vector::isa::{GROUP, LANES};
-use crate::vector::x86::avx512::first as channels;
+use super::{WIDTH, first as channels};
+use crate::vector::isa::{GROUP, LANES, Weights};
+
+/// Groups of a tile.
+pub(in crate::vector::x86) const GROUPS: usize = 16;
+
+/// The weights of 64 inputs for sixteen channels.
+pub(in crate::vector::x86) type Tile = [Weights; GROUPS];
 
 /// Lays keys out: each is a column of a tile. Tiles without a key stay as they are.
 ///
@@ -19,7 +26,7 @@ use crate::vector::x86::avx512::first as channels;
 ///
 /// Where AVX-512 BW is.
 #[inline(always)]
-pub(super) unsafe fn pack_keys(
+pub(in crate::vector::x86) unsafe fn pack_keys(
     tiles: &mut [[Tile; 4]],
     k: &[i8],
     stride: usize,
@@ -27,7 +34,7 @@ pub(super) unsafe fn pack_keys(
 ) -> Result<(), Fault> {
     for (first, tile) in (0..).step_by(GROUP).zip(tiles.as_flattened_mut()) {
         // The first key of a tile: those of the three tiles behind it follow, then it goes on.
-        let first = first / LANES * BYTES + first % LANES;
+        let first = first / LANES * WIDTH + first % LANES;
         if first >= keys {
             continue;
         }
@@ -126,13 +133,13 @@ unsafe fn joined([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
 ///
 /// Where AVX-512 BW is.
 #[inline(always)]
-pub(super) unsafe fn pack_values(
+pub(in crate::vector::x86) unsafe fn pack_values(
     tiles: &mut [[Tile; 4]],
     v: &[i8],
     stride: usize,
     (keys, head_dim): (usize, usize),
 ) -> Result<(), Fault> {
-    for group in 0..keys.div_ceil(BYTES) * GROUPS {
+    for group in 0..keys.div_ceil(WIDTH) * GROUPS {
         let tiles = tiles.get_mut(group / GROUPS).ok_or(Fault::Bounds)?;
         // SAFETY: 64 bytes are written, to an array of as many.
         unsafe {
