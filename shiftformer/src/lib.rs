@@ -47,7 +47,7 @@ pub use cpu::Cpu;
 pub use error::{NotInThisBuild, OpenError, OpenProblem, PictureError, PrepareError, RunError};
 pub use event::{Event, Observe};
 #[cfg(feature = "gpu")]
-pub use gpu::{Adapter, AdapterKind, Gpu, GpuCache, GpuError, GpuOrCpu, GpuRemark};
+pub use gpu::{Adapter, AdapterKind, Gpu, GpuCache, GpuError, GpuOrCpu, GpuRemark, Tuned};
 pub use logits::{Logits, Ranked, chance, labels, probabilities, top_k};
 pub use model::{MAX_FILE_BYTES, Model};
 pub use picture::{Fitter, Picture};

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn the_processor_takes_over_where_a_shader_is_miscompiled() {
         let (model, gpu) = (bundled(), open());
-        gpu.0.spoil("layer_norm");
+        gpu.gpu.spoil("layer_norm");
         let adapter = gpu.adapter().name.clone();
         let backend = gpu.or_cpu(Cpu::best());
         let session = model.session_on(&backend).expect("a session");
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_tile_that_is_miscompiled_is_told() {
         let (model, gpu) = (bundled(), open());
-        gpu.0.spoil("16x32");
+        gpu.gpu.spoil("16x32");
         let backend = gpu.or_cpu(Cpu::best());
         let session = model.session_on(&backend).expect("a session");
         assert_eq!((session.fallback(), session.disabled()), (None, vec!["16x32"]));

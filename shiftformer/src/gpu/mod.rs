@@ -3,7 +3,7 @@
 mod fallback;
 mod run;
 
-use gpu::Program;
+use gpu::{PlanError, Program};
 use quant::pack::Packs;
 
 use crate::backend::{Backend, Limits, Preparing, Run};
@@ -12,7 +12,7 @@ use crate::error::PrepareError;
 use crate::model::Model;
 pub use fallback::GpuOrCpu;
 pub use gpu::{
-    Adapter, AdapterKind, Cache as GpuCache, MatrixShape, OpenError as GpuError, Remark as GpuRemark,
+    Adapter, AdapterKind, Cache as GpuCache, MatrixShape, OpenError as GpuError, Remark as GpuRemark, Tuned,
 };
 use run::GpuRun;
 
@@ -35,7 +35,11 @@ use run::GpuRun;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Gpu(gpu::Gpu);
+pub struct Gpu {
+    gpu: gpu::Gpu,
+    /// Whether models are measured before they run.
+    tunes: bool,
+}
 
 impl Gpu {
     /// Opens the GPU that `asked` names: its number in the list of [`adapters`](Self::adapters),
@@ -55,7 +59,7 @@ impl Gpu {
     ///
     /// As [`open`](Self::open).
     pub async fn open_async(asked: Option<&str>) -> Result<Self, GpuError> {
-        Ok(Self(gpu::Gpu::open(asked).await?))
+        Ok(Self { gpu: gpu::Gpu::open(asked).await?, tunes: false })
     }
 
     /// As [`open`](Self::open), with what earlier processes kept in `cache`, such as
@@ -65,7 +69,7 @@ impl Gpu {
     ///
     /// As [`open`](Self::open). What is wrong with files is none: see [`remarks`](Self::remarks).
     pub fn open_with(asked: Option<&str>, cache: &GpuCache) -> Result<Self, GpuError> {
-        Ok(Self(block_on(gpu::Gpu::open_with(asked, cache))?))
+        Ok(Self { gpu: block_on(gpu::Gpu::open_with(asked, cache))?, tunes: false })
     }
 
     /// The GPUs of this system, the one that is taken by default first.
@@ -75,46 +79,83 @@ impl Gpu {
 
     /// This one.
     pub fn adapter(&self) -> &Adapter {
-        self.0.adapter()
+        self.gpu.adapter()
     }
 
     /// What was wrong with files of its [`GpuCache`] so far; it does without them.
     pub fn remarks(&self) -> Vec<GpuRemark> {
-        self.0.remarks()
+        self.gpu.remarks()
     }
 
     /// The same GPU as if its workgroups shared at most `bytes` of memory, of which WebGPU guarantees
     /// 16 KiB: to try what others do. Results are the same.
     pub fn with_workgroup_bytes(self, bytes: u32) -> Self {
-        Self(self.0.with_workgroup_bytes(bytes))
+        Self { gpu: self.gpu.with_workgroup_bytes(bytes), ..self }
     }
 
     /// The same GPU as if it had cooperative matrices of this shape alone, or none: to try what others
     /// do. Nothing that it does not [list](Adapter::matrices). Results are the same.
     pub fn with_matrices(self, shape: Option<MatrixShape>) -> Self {
-        Self(self.0.with_matrices(shape))
+        Self { gpu: self.gpu.with_matrices(shape), ..self }
     }
 
     /// Names of the tiles into which matrix products may be cut here, the largest of a kind first.
     pub fn tiles(&self) -> Vec<&'static str> {
-        self.0.tiles()
+        self.gpu.tiles()
     }
 
     /// Names of the ways in which attention may take cooperative matrices here, likewise.
     pub fn attention_tiles(&self) -> Vec<&'static str> {
-        self.0.attention_tiles()
+        self.gpu.attention_tiles()
     }
 
     /// The same GPU as if there were this tile alone, one of [products](Self::tiles) or one of
     /// [attention](Self::attention_tiles): to measure and to test each. What cannot take it takes
     /// none. Results are the same.
     pub fn with_tile(self, name: &'static str) -> Self {
-        Self(self.0.with_tile(name))
+        Self { gpu: self.gpu.with_tile(name), ..self }
+    }
+
+    /// The same GPU as if the fastest tile of a product were any, which the `seed` tells: for tests.
+    /// Results are the same.
+    pub fn with_any_tiles(self, seed: u64) -> Self {
+        Self { gpu: self.gpu.with_any_tiles(seed), ..self }
+    }
+
+    /// The same GPU, which [tunes](Self::tune) each model before it runs, but for products that were
+    /// measured before; one that does not tell the time runs it as it is.
+    pub fn tuning(self) -> Self {
+        Self { tunes: true, ..self }
+    }
+
+    /// Measures the matrix products of `model` with every [tile](Self::tiles), for 1, 8 and 64 frames
+    /// at once. Sessions that are made from now on take the fastest ones; so do those of later
+    /// processes where the GPU was [opened with](Self::open_with) a cache. Takes from a second on a
+    /// card to minutes on software. `progress` is told how many of how many measurements are done.
+    /// Results stay the same.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError`]: as making a session does, and where the GPU does not tell the time.
+    pub fn tune(
+        &self,
+        model: &Model,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Tuned>, PrepareError> {
+        let planned = model.for_host(Packs::CANONICAL)?;
+        Ok(block_on(self.gpu.tune(&planned.container(), true, progress))?)
     }
 
     async fn run(&self, model: &Model) -> Result<GpuRun, PrepareError> {
         let planned = model.for_host(Packs::CANONICAL)?;
-        let program = Program::load(&self.0, &planned.container()).await?;
+        if self.tunes {
+            match self.gpu.tune(&planned.container(), false, &mut |_, _| {}).await {
+                // Nothing can be measured there, and it runs as it is.
+                Ok(_) | Err(PlanError::NoClock) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let program = Program::load(&self.gpu, &planned.container()).await?;
         Ok(GpuRun::new(program, model.frame_len()))
     }
 }

@@ -1,15 +1,15 @@
 //! An open GPU.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapter::Adapter;
 use crate::attendant::Attendant;
 use crate::compile::Compiled;
 use crate::error::OpenError;
-use crate::kept::{Cache, Kept, Pipelines, Remark};
+use crate::kept::{Cache, Kept, Kind, Pipelines, Remark};
 use crate::matrices::{self, MatrixShape};
-use crate::ops::Tiles;
+use crate::ops::{Choice, Choices, Tiles};
 use crate::plan::{Hardware, Means};
 use crate::selftest::Verdicts;
 
@@ -25,6 +25,8 @@ pub struct Gpu {
     pub(crate) hardware: Hardware,
     /// The only row of the table of tiles that products may take, if there is one.
     only: Option<&'static str>,
+    /// The seed by which products take any tile.
+    any: Option<u64>,
 }
 
 struct Inner {
@@ -38,6 +40,8 @@ struct Inner {
     kept: Kept,
     attendant: Attendant,
     verdicts: Verdicts,
+    /// What was measured, here and by earlier processes.
+    choices: Mutex<Arc<Choices>>,
 }
 
 impl Gpu {
@@ -88,10 +92,20 @@ impl Gpu {
         let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
         let hardware =
             Hardware { workgroup_bytes: about.workgroup_bytes, matrices: about.matrices.first().copied() };
-        let (attendant, verdicts) = (Attendant::default(), Verdicts::default());
-        let adapter = about;
-        let inner = Inner { adapter, device, queue, bindings, failed, compiled, kept, attendant, verdicts };
-        Ok(Self { inner: Arc::new(inner), binding_bytes, buffer_bytes, hardware, only: None })
+        let choices = kept.read(Kind::Tiles, Choices::read).unwrap_or_default();
+        let inner = Inner {
+            adapter: about,
+            device,
+            queue,
+            bindings,
+            failed,
+            compiled,
+            kept,
+            attendant: Attendant::default(),
+            verdicts: Verdicts::default(),
+            choices: Mutex::new(Arc::new(choices)),
+        };
+        Ok(Self { inner: Arc::new(inner), binding_bytes, buffer_bytes, hardware, only: None, any: None })
     }
 
     /// The adapter.
@@ -142,11 +156,38 @@ impl Gpu {
         self
     }
 
+    /// The same GPU as if the fastest tile of a product for some number of frames were any, which the
+    /// `seed` tells: for tests. Results are the same.
+    pub fn with_any_tiles(mut self, seed: u64) -> Self {
+        self.any = Some(seed);
+        self
+    }
+
     /// What kernels may take of it.
     pub(crate) fn means(&self) -> Means {
+        let choice = self.any.map_or_else(|| Choice::Measured(self.choices()), Choice::Any);
+        Means { tiles: self.tiles_that_hold().chosen_by(choice), hardware: self.hardware }
+    }
+
+    /// Tiles with which no test has failed.
+    pub(crate) fn tiles_that_hold(&self) -> Tiles {
         let disabled = self.disabled();
-        let keeps = |row: &str| self.only.is_none_or(|only| only == row) && !disabled.contains(&row);
-        Means { tiles: Tiles::filtered(keeps), hardware: self.hardware }
+        Tiles::filtered(|row| self.only.is_none_or(|only| only == row) && !disabled.contains(&row))
+    }
+
+    /// What was measured so far.
+    pub(crate) fn choices(&self) -> Arc<Choices> {
+        Arc::clone(&self.inner.choices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds what was measured, also to what other processes have kept in the meantime.
+    pub(crate) fn add_choices(&self, newer: &Choices) {
+        let kept = self.kept().read(Kind::Tiles, Choices::read).unwrap_or_default();
+        let mut choices = self.inner.choices.lock().unwrap_or_else(PoisonError::into_inner);
+        for more in [&kept, newer] {
+            Arc::make_mut(&mut choices).extend(more);
+        }
+        self.kept().write(Kind::Tiles, choices.text().as_bytes());
     }
 
     /// The same GPU with all the memory that it has.

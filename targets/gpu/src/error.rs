@@ -65,6 +65,9 @@ pub enum PlanError {
         /// The adapter's name.
         adapter: String,
     },
+    /// Nothing can be measured on it.
+    #[error("this GPU does not tell the time, so that tiles cannot be compared")]
+    NoClock,
     /// There is no memory for it, or the driver refuses a shader.
     #[error("{0}")]
     Device(#[from] RunError),

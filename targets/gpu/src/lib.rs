@@ -31,12 +31,16 @@ mod source;
 mod spirv;
 mod submission;
 mod transfer;
+mod tune;
 
 pub use adapter::{Adapter, AdapterKind, adapters};
 pub use device::Gpu;
 pub use error::{OpenError, PlanError, RunError};
+#[doc(hidden)]
+pub use kept::read_any;
 pub use kept::{Cache, Remark, Unusable};
 pub use matrices::MatrixShape;
 pub use plan::shaders;
 pub use program::Program;
 pub use submission::{Observed, Submission};
+pub use tune::Tuned;

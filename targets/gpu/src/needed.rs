@@ -8,11 +8,23 @@ use quant::ops::{
     Add, Attention, Binarize, BinaryLinear, Div, Interpolate, LayerNorm, Linear, Mul, Relu, Requantize,
     RmsNorm, ShiftGelu, Shiftmax, Table,
 };
+use runtime::Model;
+
+/// Of every instruction of `model`, which runs without tiles, what the outputs depend on.
+pub(crate) fn ops(model: &Model<'_>) -> Vec<Op> {
+    let all: Vec<Op> = model.instructions().map(|instruction| instruction.op).collect();
+    let Ok(flow) = Dataflow::of(model) else { return all };
+    let fewer = all.iter().zip(rows(&all, &flow)).map(|(op, rows)| {
+        let op_of_fewer = if rows < op.rows() { with_rows(op, rows) } else { None };
+        op_of_fewer.unwrap_or(*op)
+    });
+    fewer.collect()
+}
 
 /// For each instruction of a program without tiles the rows that it must compute, counted from the
 /// first, so that the outputs are right. Instructions whose results are needed whole, or are not
 /// rows, have all of theirs.
-pub(crate) fn rows(ops: &[Op], flow: &Dataflow) -> Vec<u32> {
+fn rows(ops: &[Op], flow: &Dataflow) -> Vec<u32> {
     let mut rows: Vec<u32> = ops.iter().map(Op::rows).collect();
     // Of every value the rows that are read, by instructions that were looked at before.
     let mut read = vec![0; flow.values.len()];

@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
-use program::Dataflow;
 use quant::Op;
 use quant::mem::{Blob, Element, read_blob};
 use runtime::{Model, Written};
@@ -19,6 +18,8 @@ use crate::source::{PARAMS, Params, Source, Text};
 /// One dispatch.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
+    /// The kind of product that it computes, where that may take several tiles.
+    pub product: Option<Arc<str>>,
     /// What runs.
     pub launch: Launch,
     /// What runs instead from a number of frames on, the smallest first.
@@ -120,12 +121,11 @@ impl Plan {
     /// The dispatches of `model`, whose instructions run without tiles, with `means`.
     pub(crate) fn of(model: &Model<'_>, means: Means) -> Result<Self, PlanError> {
         let mut planner = Planner::new(model, means);
-        let ops: Vec<Op> = model.instructions().map(|instruction| instruction.op).collect();
-        let rows = Dataflow::of(model).map(|flow| needed::rows(&ops, &flow));
+        let needed = needed::ops(model);
         for step in model.schedule() {
             let step = step.expect("the schedule of a checked model");
-            let rows = rows.as_ref().map_or(step.op.rows(), |rows| rows[step.instruction as usize]);
-            planner.instruction(step.instruction, (&step.op, rows), step.written())?;
+            let needed = &needed[step.instruction as usize];
+            planner.instruction(step.instruction, (&step.op, needed), step.written())?;
         }
         Ok(planner.finish())
     }
@@ -135,6 +135,8 @@ impl Plan {
 pub(crate) struct Dispatch {
     /// Its kernel's name.
     pub name: &'static str,
+    /// The kind of product that it computes, where that may take several tiles.
+    pub product: Option<String>,
     /// Its kernel.
     pub source: Source,
     /// Its parameters.
@@ -163,6 +165,7 @@ impl Dispatch {
     pub(crate) fn new(name: &'static str, source: Source) -> Self {
         Self {
             name,
+            product: None,
             source,
             params: Params::default(),
             constants: Vec::new(),
@@ -245,16 +248,15 @@ impl<'m> Planner<'m> {
         Self { blobs, arena_bytes: arena_bytes.next_multiple_of(16), means, ..Self::default() }
     }
 
-    /// Plans `op` as a whole, and again for its first `rows` rows where these are all that is needed.
+    /// Plans `op` as a whole, and again for its first rows where these are all that is `needed`.
     fn instruction(
         &mut self,
         index: u32,
-        (op, rows): (&Op, u32),
+        (op, needed): (&Op, &Op),
         written: [Option<Written>; 2],
     ) -> Result<(), PlanError> {
         let steps = self.steps(index, op)?;
-        let fewer = (rows < op.rows()).then(|| needed::with_rows(op, rows)).flatten();
-        let needed = fewer.map_or(Ok(steps.clone()), |op| self.steps(index, &op))?;
+        let needed = if needed.rows() < op.rows() { self.steps(index, needed)? } else { steps.clone() };
         self.plan.instructions.push(Instruction { index, steps, needed, written });
         Ok(())
     }
@@ -272,6 +274,11 @@ impl<'m> Planner<'m> {
         self.most_scratch = self.most_scratch.max(self.scratch);
         self.plan.users.resize(self.plan.kernels.len(), *op);
         Ok(first..self.plan.steps.len())
+    }
+
+    /// The kind of product that `steps` compute, where that may take several tiles.
+    pub(crate) fn product(&self, steps: Range<usize>) -> Option<Arc<str>> {
+        self.plan.steps[steps].iter().find_map(|step| step.product.clone())
     }
 
     /// Bytes of memory that a workgroup may share, [`WORKGROUP_BYTES`] or twice as many.
@@ -307,7 +314,8 @@ impl<'m> Planner<'m> {
         let one = |larger: &Larger| (larger.frames, self.launch(&dispatch, &larger.source, larger.grid));
         let larger = dispatch.larger.iter().map(one).collect();
         let constants = self.constants(&dispatch.constants);
-        self.plan.steps.push(Step { launch, larger, params: [0; PARAMS], constants });
+        let product = dispatch.product.map(Arc::from);
+        self.plan.steps.push(Step { product, launch, larger, params: [0; PARAMS], constants });
         self.params.push(dispatch.params);
     }
 

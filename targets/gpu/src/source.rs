@@ -115,6 +115,11 @@ impl Source {
         self
     }
 
+    /// The constants that are set so far.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.settings.iter().copied()
+    }
+
     /// The whole text.
     pub(crate) fn text(&self, params: &Params) -> Text {
         match self.module {

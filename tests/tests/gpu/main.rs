@@ -8,6 +8,7 @@ mod models;
 mod products;
 mod skewed;
 mod translation;
+mod tuning;
 
 use std::sync::OnceLock;
 
@@ -27,9 +28,10 @@ macro_rules! every_op {
         mod op {
             use super::{OpKind, backend, gpu};
             $(
+                /// With tiles drawn at random for each shape.
                 #[test]
                 fn $op() {
-                    backend::check_op(gpu(), OpKind::$op, 16);
+                    backend::check_op(&gpu().clone().with_any_tiles(OpKind::$op as u64), OpKind::$op, 16);
                 }
             )*
         }

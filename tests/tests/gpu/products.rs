@@ -43,7 +43,7 @@ fn outputs(session: &mut Session, frames: &[Vec<u8>]) -> Vec<Vec<i32>> {
 }
 
 /// Activations that take all values.
-fn input(b: &mut Builder, wide: bool, len: u32) -> Act {
+pub(super) fn input(b: &mut Builder, wide: bool, len: u32) -> Act {
     if wide {
         Act::I16(b.input(&(0..len).map(|at| mix(at, 1) as i16).collect::<Vec<_>>()))
     } else {
@@ -113,7 +113,13 @@ fn rows_of_bytes_take_every_tile_of_matrices() {
     }
 }
 
-fn linear_op(b: &mut Builder, x: Act, epilogue: Epilogue, [rows, n, k]: [u32; 3], scales: bool) -> Op {
+pub(super) fn linear_op(
+    b: &mut Builder,
+    x: Act,
+    epilogue: Epilogue,
+    [rows, n, k]: [u32; 3],
+    scales: bool,
+) -> Op {
     let mut s = Source::new(u64::from(k));
     Op::Linear(Linear {
         rows,

@@ -16,6 +16,8 @@ use crate::adapter::Adapter;
 pub(crate) enum Kind {
     /// Pipelines, as the driver gives them.
     Pipelines,
+    /// Tiles that were measured.
+    Tiles,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
     const fn extension(self) -> &'static str {
         match self {
             Kind::Pipelines => "pipelines",
+            Kind::Tiles => "tiles",
         }
     }
 
@@ -30,6 +33,7 @@ impl Kind {
     const fn magic(self) -> &'static [u8; 8] {
         match self {
             Kind::Pipelines => b"SHF PSO\x01",
+            Kind::Tiles => b"SHF TIL\x01",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is kept on disk between processes: compiled pipelines, one file for each adapter.
+//! What is kept on disk between processes: for each adapter a file of compiled
+//! pipelines and one of tiles that were measured.
 //!
 //! A file begins with a header of our own, which names the adapter, its driver and who wrote it, and
 //! holds a hash of the rest. Whatever is damaged, unfinished or another's is as good as no file: it
@@ -20,6 +21,7 @@ use self::file::Name;
 pub use self::folder::Cache;
 pub(crate) use self::pipelines::Pipelines;
 use crate::adapter::Adapter;
+use crate::ops::Choices;
 
 /// Why a file is worth nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -106,6 +108,20 @@ impl Kept {
     }
 }
 
+/// Reads `bytes` as files of every kind and as what these hold: for fuzzing. What is read as tiles is
+/// written as the same tiles.
+#[doc(hidden)]
+pub fn read_any(bytes: &[u8]) {
+    for kind in [Kind::Pipelines, Kind::Tiles] {
+        let _ = file::opened(kind, "", bytes);
+        assert_eq!(file::opened(kind, "", &file::sealed(kind, "", bytes)), Ok(bytes));
+    }
+    let _ = pipelines::parsed(bytes);
+    if let Ok(choices) = Choices::read(bytes) {
+        assert_eq!(Choices::read(choices.text().as_bytes()), Ok(choices));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -148,6 +164,19 @@ mod tests {
         new.write(Kind::Pipelines, b"new");
         assert_eq!(new.read(Kind::Pipelines, whole).as_deref(), Some(&b"new"[..]));
         assert_eq!(old.read(Kind::Pipelines, whole), None);
+    }
+
+    #[test]
+    fn files_of_any_bytes_are_read() {
+        let files = [
+            &b""[..],
+            b"SHF PSO\x01",
+            b"\x01\0\0\0",
+            b"\xff\xff\xff\xff",
+            b"a = b; ; 16x32\r\n",
+            b" = ; ; = ",
+        ];
+        files.iter().for_each(|bytes| read_any(bytes));
     }
 
     #[test]

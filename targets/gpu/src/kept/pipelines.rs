@@ -76,7 +76,7 @@ fn content(marks: &BTreeSet<Mark>, driver: &[u8]) -> Vec<u8> {
     [&marks_len[..], &marks, driver].concat()
 }
 
-fn parsed(content: &[u8]) -> Option<(BTreeSet<Mark>, &[u8])> {
+pub(super) fn parsed(content: &[u8]) -> Option<(BTreeSet<Mark>, &[u8])> {
     let (count, rest) = content.split_first_chunk()?;
     let bytes = (u32::from_le_bytes(*count) as usize).checked_mul(size_of::<Mark>())?;
     let (marks, driver) = rest.split_at_checked(bytes)?;

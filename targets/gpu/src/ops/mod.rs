@@ -20,7 +20,7 @@ mod softmax;
 use quant::Op;
 
 pub(crate) use self::epilogue::place;
-pub(crate) use self::gemm::Tiles;
+pub(crate) use self::gemm::{Choice, Choices, FRAMES, Tiles};
 use crate::plan::Planner;
 
 /// What no shader does, in words.

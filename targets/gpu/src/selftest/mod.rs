@@ -137,7 +137,11 @@ async fn execute(
 }
 
 /// Maps `buffer` as soon as submission `index` has ended.
-async fn mapped(gpu: &Gpu, buffer: &wgpu::Buffer, index: wgpu::SubmissionIndex) -> Result<(), RunError> {
+pub(crate) async fn mapped(
+    gpu: &Gpu,
+    buffer: &wgpu::Buffer,
+    index: wgpu::SubmissionIndex,
+) -> Result<(), RunError> {
     let landing = Arc::new(Landing::default());
     let told = Arc::clone(&landing);
     buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| told.end(result.is_ok()));

@@ -128,12 +128,11 @@ impl Layout {
         self.shared() * PIECE + 4 * (256 + self.form.queries * self.kept + 1)
     }
 
-    fn settings(self) -> [(&'static str, u32); 10] {
+    fn settings(self) -> [(&'static str, u32); 9] {
         [
             ("QUERIES", self.form.queries),
             ("ACROSS", self.form.across),
             ("THREADS", self.form.threads(self.shape)),
-            ("HEAD", self.channels),
             ("KEYS", self.keys),
             ("WHOLE", self.whole.into()),
             ("KEPT", self.kept),
@@ -153,13 +152,15 @@ pub(super) fn attention(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Op
     if forms.is_empty() {
         return None;
     }
-    let mut source = Source::of_module(ATTENTION).with("ALIGNED", rows.begin_at(PIECE).into());
+    let aligned = rows.begin_at(PIECE).into();
+    let mut source = Source::of_module(ATTENTION).with("ALIGNED", aligned).with("HEAD", rows.head_dim);
     for (name, value) in shape.settings() {
         source = source.with(name, value);
     }
-    let results = Shape { products: op.heads, joined: false, rows: op.queries, columns: 1 };
+    let results = Shape { products: op.heads, joined: false, rows: op.queries, columns: 1, inner: op.keys };
     let complete = |source: Source, row: &Row<Form>| {
         source.for_row(row.name, &layout(row.tile).expect("a form that fits").settings())
     };
-    Some(spread(operands(op, planner, rows, source), &forms, results, complete))
+    let dispatch = operands(op, planner, rows, source);
+    Some(spread(dispatch, &planner.means.tiles, &forms, results, complete))
 }

@@ -61,7 +61,7 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
     set_panel(&mut dispatch, Panel::of(planner.blob(op.weights), op.out_channels, k, runs.bytes));
     if whole {
         let rows = op.out_height * op.out_width;
-        let shape = Shape { products: 1, joined: true, rows, columns: op.out_channels };
+        let shape = Shape { products: 1, joined: true, rows, columns: op.out_channels, inner: k };
         let variant = Variant { wide: false, column_sums: false, across: true };
         dispatch = spread_words(dispatch, &planner.means.tiles, shape, variant);
     }

@@ -112,9 +112,10 @@ pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
     epilogue::set(&mut dispatch, planner, &op.out);
     epilogue::channels(&mut dispatch, planner, &op.requant, |_| 0);
     dispatch.constants("weights", pieces(planner.blob(op.weights), op.n, op.k));
-    let results = Shape { products: 1, joined: true, rows: op.rows, columns: op.n };
+    let results = Shape { products: 1, joined: true, rows: op.rows, columns: op.n, inner: op.k };
     let source = |source: Source, row: &Row<Block>| source.for_row(row.name, &row.tile.settings(shape));
-    planner.push(spread(dispatch, &rows, results, source));
+    let dispatch = spread(dispatch, &planner.means.tiles, &rows, results, source);
+    planner.push(dispatch);
     true
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn linear(op: &Linear, planner: &mut Planner<'_>) -> Result<(), Reaso
     epilogue::channels(&mut dispatch, planner, &op.requant, sum);
     set_panel(&mut dispatch, Panel::of(weights, op.n, op.k, op.k));
     if whole {
-        let shape = Shape { products: 1, joined: true, rows: op.rows, columns: op.n };
+        let shape = Shape { products: 1, joined: true, rows: op.rows, columns: op.n, inner: op.k };
         dispatch = spread_words(
             dispatch,
             &planner.means.tiles,

@@ -24,7 +24,7 @@ pub(crate) fn matmul(op: &MatMul, planner: &mut Planner<'_>) -> Result<(), Reaso
     epilogue::set(&mut dispatch, planner, &plain(op.out));
     epilogue::multipliers(&mut dispatch, planner, &op.requant);
     if whole {
-        let shape = Shape { products: op.batch, joined: false, rows: op.m, columns: op.n };
+        let shape = Shape { products: op.batch, joined: false, rows: op.m, columns: op.n, inner: op.k };
         let variant = Variant { wide, column_sums: wide, across: !op.transpose_b };
         dispatch = spread_words(dispatch, &planner.means.tiles, shape, variant);
     }

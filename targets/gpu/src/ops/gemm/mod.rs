@@ -5,6 +5,7 @@
 //! itself have a kernel of their own where channels fill whole words. Cooperative matrices multiply where
 //! the GPU has them.
 
+mod choice;
 mod conv2d;
 mod cooperative;
 mod depthwise;
@@ -15,11 +16,12 @@ mod matmul;
 mod tile;
 mod weights;
 
+pub(crate) use self::choice::{Choice, Choices};
 pub(super) use self::conv2d::conv2d;
 pub(super) use self::linear::linear;
 pub(super) use self::matmul::matmul;
-pub(crate) use self::tile::Tiles;
 pub(super) use self::tile::{Cut, Row, Shape, spread};
+pub(crate) use self::tile::{FRAMES, Tiles};
 use self::weights::Panel;
 use super::element::{Place, element};
 use super::epilogue::{BY_WORD, EPILOGUE};

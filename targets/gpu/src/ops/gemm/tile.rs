@@ -1,5 +1,8 @@
 //! Tiles, and which one a product takes.
 
+use std::fmt::Write as _;
+
+use super::choice::Choice;
 use super::cooperative::Block;
 use super::generate::{Tile, Variant};
 use crate::ops::attention::{FORMS, Form};
@@ -57,6 +60,7 @@ pub(crate) struct Tiles {
     words: Vec<&'static Row<Tile>>,
     matrices: Vec<&'static Row<Block>>,
     attention: Vec<&'static Row<Form>>,
+    choice: Choice,
 }
 
 impl Default for Tiles {
@@ -72,6 +76,7 @@ impl Tiles {
             words: TILES.iter().filter(|row| keeps(row.name)).collect(),
             matrices: MATRIX_TILES.iter().filter(|row| keeps(row.name)).collect(),
             attention: FORMS.iter().filter(|row| keeps(row.name)).collect(),
+            choice: Choice::Counted,
         }
     }
 
@@ -82,7 +87,12 @@ impl Tiles {
 
     /// None, which leaves general kernels.
     pub(crate) const fn none() -> Self {
-        Self { words: Vec::new(), matrices: Vec::new(), attention: Vec::new() }
+        Self { words: Vec::new(), matrices: Vec::new(), attention: Vec::new(), choice: Choice::Counted }
+    }
+
+    /// The same, of which products take what `choice` says.
+    pub(crate) fn chosen_by(self, choice: Choice) -> Self {
+        Self { choice, ..self }
     }
 
     /// Their names, those of cooperative matrices that `hardware` has first.
@@ -125,7 +135,7 @@ impl Tiles {
 }
 
 /// Submissions for which a product takes a tile of its own, in frames.
-const FRAMES: [u32; 3] = [1, 8, 64];
+pub(crate) const FRAMES: [u32; 3] = [1, 8, 64];
 
 /// Results of one frame.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +148,8 @@ pub(in crate::ops) struct Shape {
     pub rows: u32,
     /// Columns of each.
     pub columns: u32,
+    /// Factors of each sum.
+    pub inner: u32,
 }
 
 impl Shape {
@@ -158,18 +170,31 @@ impl Shape {
     }
 }
 
+/// What the time of a product depends on, but for its tile.
+fn product(dispatch: &Dispatch, shape: Shape) -> String {
+    let Shape { products, joined, rows, columns, inner } = shape;
+    let each = if joined { "" } else { "each " };
+    let mut name = format!("{} {each}{products}x{rows}x{columns}x{inner}", dispatch.name);
+    for (setting, value) in dispatch.source.settings() {
+        let _ = write!(name, " {setting} {value}");
+    }
+    name
+}
+
 /// Completes `dispatch`, whose source lacks the tile, with one of `rows`, of which there are some, for
 /// each number of frames; `complete` adds it to the source.
 pub(in crate::ops) fn spread<T: Cut + 'static>(
     mut dispatch: Dispatch,
+    tiles: &Tiles,
     rows: &[&'static Row<T>],
     shape: Shape,
     complete: impl Fn(Source, &Row<T>) -> Source,
 ) -> Dispatch {
     let operands = dispatch.source.clone();
+    let product = product(&dispatch, shape);
     let mut last = None;
-    for frames in FRAMES {
-        let row = shape.choose(rows, frames);
+    for (at, frames) in FRAMES.into_iter().enumerate() {
+        let row = tiles.choice.of(rows, &product, at).unwrap_or_else(|| shape.choose(rows, frames));
         if last == Some(row.name) {
             continue;
         }
@@ -183,13 +208,14 @@ pub(in crate::ops) fn spread<T: Cut + 'static>(
             dispatch.larger.push(Larger { frames, source, grid: crate::plan::grid(count) });
         }
     }
+    dispatch.product = Some(product);
     dispatch
 }
 
 /// The same with tiles of words, which [fit](Tiles::fit) the `variant`.
 pub(super) fn spread_words(dispatch: Dispatch, tiles: &Tiles, shape: Shape, variant: Variant) -> Dispatch {
     let complete = |source: Source, row: &Row<Tile>| source.generated(row.name, row.tile.text(variant));
-    spread(dispatch, &tiles.of_words(variant.wide), shape, complete)
+    spread(dispatch, tiles, &tiles.of_words(variant.wide), shape, complete)
 }
 
 #[cfg(test)]
@@ -198,7 +224,7 @@ mod tests {
 
     #[test]
     fn more_results_take_larger_tiles() {
-        let shape = |rows, columns| Shape { products: 1, joined: true, rows, columns };
+        let shape = |rows, columns| Shape { products: 1, joined: true, rows, columns, inner: 1 };
         let all = Tiles::default();
         let name = |shape: Shape, frames| shape.choose(&all.of_words(false), frames).name;
         assert_eq!(name(shape(1, 1000), 1), "16x32");
@@ -210,7 +236,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_left_out_are_not_taken() {
-        let shape = Shape { products: 1, joined: true, rows: 197, columns: 1152 };
+        let shape = Shape { products: 1, joined: true, rows: 197, columns: 1152, inner: 1 };
         let name = |tiles: Tiles, frames| shape.choose(&tiles.of_words(false), frames).name;
         assert_eq!(name(Tiles::filtered(|row| row != "64x64"), 64), "32x64");
         assert_eq!(name(Tiles::only("64x64"), 1), "64x64");
