@@ -100,6 +100,9 @@ enum Task {
         /// Print the result as JSON.
         #[arg(long)]
         json: bool,
+        /// Measure only the core with this name, such as M55.
+        #[arg(long)]
+        core: Option<String>,
     },
     /// Build one folder that measures speed on a machine with a GPU, beside PyTorch.
     BenchGpu,
@@ -177,9 +180,9 @@ fn run(task: Task) -> Outcome {
             system::prepare(system::FOR_EMULATORS)?;
             architectures::write(&folder)
         }
-        Task::BenchMcu { json } => {
+        Task::BenchMcu { json, core } => {
             system::prepare(system::FOR_EMULATORS)?;
-            mcu::bench(json)
+            mcu::bench(json, core.as_deref())
         }
         Task::BenchGpu => gpu::bench(),
         Task::BenchPeers(args) => peers::bench(&args),

@@ -73,11 +73,15 @@ struct Row {
     cycles_estimate: u64,
 }
 
-/// Prints the table; as JSON if asked.
-pub fn bench(json: bool) -> Outcome {
+/// Prints the table, or its rows of one core; as JSON if asked.
+pub fn bench(json: bool, only: Option<&str>) -> Outcome {
     let mut rows = Vec::new();
-    for core in CORES {
+    for core in CORES.iter().filter(|core| only.is_none_or(|only| only == core.name)) {
         rows.extend(measure(core, "0", "full")?);
+    }
+    if rows.is_empty() {
+        let names: Vec<&str> = CORES.iter().map(|core| core.name).collect();
+        return Err(format!("the cores are {}", names.join(", ")));
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?);

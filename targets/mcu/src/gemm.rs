@@ -1,7 +1,5 @@
 //! int8 GEMM over blocks of rows and pairs of channels, for any core.
 
-use core::ops::Range;
-
 use quant::Fault;
 use quant::ops::{ChannelsRef, LinearArgs, LinearOut};
 use quant::slice::{window, window_mut};
@@ -28,8 +26,6 @@ pub(crate) trait Core {
     fn block() -> Self::Block;
     /// Sums of zero.
     fn zero() -> Self::Sums;
-    /// The sums of the first channels of a row, in place or copied to `buffer`.
-    fn row<'s>(sums: &'s Self::Sums, row: usize, width: usize, buffer: &'s mut Row) -> &'s [i32];
     /// Brings the inputs `start ..` of `count ≤ ROWS` rows of `k` to the core's form. Inputs up
     /// to the next multiple of the group, and rows past `count`, may be anything finite: the
     /// weights there are zero, and the sums there are not used.
@@ -41,36 +37,89 @@ pub(crate) trait Core {
         len: usize,
         count: usize,
     ) -> Result<(), Fault>;
-    /// Adds the products of `len` inputs of the block with panels, `at = (stride, pairs)`: `pairs`
-    /// of them, `stride` bytes apart; to zero if `fresh`.
+    /// Adds the products of `len` inputs of the block with panels to the sums, to those of nothing
+    /// if `fresh`. A core adds the `bias` here, once, or wherever it takes sums.
     fn multiply(
         block: &Self::Block,
         len: usize,
-        panels: &[i8],
-        at: (usize, usize),
+        panels: &Panels<'_>,
+        bias: &[i32],
         fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault>;
-    /// Requantizes the first channels of `row` to int8, with shifts of at least 33.
-    fn finish(sums: &Self::Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]);
-    /// As [`finish_i16`].
+    /// The same for an even number of channels, whose sums are requantized to int8.
+    fn multiply_i8(
+        block: &Self::Block,
+        len: usize,
+        panels: &Panels<'_>,
+        bias: &[i32],
+        fresh: bool,
+        sums: &mut Self::Sums,
+        tile: Tile<'_>,
+    ) -> Result<(), Fault>;
+    /// Copies the sums of the first channels of a row, with their bias.
+    fn row<'s>(sums: &Self::Sums, row: usize, bias: &[i32], buffer: &'s mut Row) -> &'s [i32];
+    /// [`row`](Self::row), requantized by [`finish_i16`].
     #[inline(always)]
     fn finish_i16(
-        sums: (&[i32], &[i32]),
+        (sums, row, bias): (&Self::Sums, usize, &[i32]),
         up: u32,
         requant: &ChannelsRef<'_>,
         residual: Option<Sum>,
         out: &mut [i16],
     ) {
-        finish_i16(sums, up, requant, residual, out);
+        finish_i16(Self::row(sums, row, bias, &mut [[0; 2]; CHANNELS / 2]), up, requant, residual, out);
     }
 }
 
-/// Requantizes sums with their bias, `up` bits higher, to int16, and adds them to what `out`
-/// holds where there is a `residual`. Two loops: each keeps its constants in registers.
+/// Weights of pairs of channels.
+pub(crate) struct Panels<'a> {
+    pub(crate) data: &'a [i8],
+    /// Bytes from a pair to the next.
+    pub(crate) stride: usize,
+    pub(crate) pairs: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// The weights, whose last pair holds at least `len` bytes.
+    pub(crate) fn holding(&self, len: usize) -> Result<&'a [i8], Fault> {
+        let last = self.pairs.checked_sub(1).ok_or(Fault::Bounds)?;
+        window(self.data, 0, last * self.stride + len)
+    }
+}
+
+/// Where the int8 results of a block of rows go: `requant.shift.len()` channels of `count` rows,
+/// `stride` apart. All shifts are at least 33.
+pub(crate) struct Tile<'a> {
+    pub(crate) requant: ChannelsRef<'a>,
+    pub(crate) out: &'a mut [i8],
+    pub(crate) stride: usize,
+    pub(crate) count: usize,
+}
+
+#[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
+impl Tile<'_> {
+    /// From the first row to each of `R`, the first again for those past the last: what is
+    /// written there before the first row is written over.
+    pub(crate) fn rows<const R: usize>(&self) -> [usize; R] {
+        core::array::from_fn(|row| if row < self.count { row * self.stride } else { 0 })
+    }
+
+    /// Whether `2 · pairs` channels of every row have constants and places.
+    pub(crate) fn holds(&self, pairs: usize) -> bool {
+        let (width, requant) = (2 * pairs, &self.requant);
+        let end = self.count.wrapping_sub(1).checked_mul(self.stride);
+        let end = end.and_then(|last| last.checked_add(width));
+        requant.mantissa.len().min(requant.shift.len()) >= width
+            && end.is_some_and(|end| end <= self.out.len())
+    }
+}
+
+/// Requantizes sums, `up` bits higher, to int16, and adds them to what `out` holds where there
+/// is a `residual`. Two loops: each keeps its constants in registers.
 #[inline(always)]
 pub(crate) fn finish_i16(
-    (sums, bias): (&[i32], &[i32]),
+    sums: &[i32],
     up: u32,
     requant: &ChannelsRef<'_>,
     residual: Option<Sum>,
@@ -78,8 +127,8 @@ pub(crate) fn finish_i16(
 ) {
     let mut scaled = [0i16; CHANNELS];
     let constants = requant.mantissa.iter().zip(requant.shift);
-    for ((t, (&z, &b)), (&m, &e)) in scaled.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
-        *t = requantize_i16((z + b) << up, m, e.wrapping_add(up as u8));
+    for ((t, &z), (&m, &e)) in scaled.iter_mut().zip(sums).zip(constants) {
+        *t = requantize_i16(z << up, m, e.wrapping_add(up as u8));
     }
     match residual {
         Some(sum) => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = sum.apply(*y, t)),
@@ -98,7 +147,6 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let up = headroom(args.bias, args.requant.shift, k as u64 * (128 * 127));
     let mut block = C::block();
     let mut sums = C::zero();
-    let mut buffer = [[0; 2]; CHANNELS / 2];
     let mut row = 0;
     while row < rows {
         let count = (rows - row).min(C::ROWS);
@@ -108,22 +156,44 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
         }
         let mut channel = 0;
         while channel < n {
-            let width = (n - channel).min(CHANNELS);
-            let pairs = width.div_ceil(2);
-            let panels = args.weights.data.get(channel / 2 * stride..).ok_or(Fault::Bounds)?;
+            let mut width = (n - channel).min(CHANNELS);
+            // Channels that come in pairs are requantized while their sums are in registers.
+            let narrow = width > 1 && up == Some(0) && matches!(out, LinearOut::I8 { .. });
+            if narrow {
+                width &= !1;
+            }
+            let bias = window(args.bias, channel, width)?;
+            let data = args.weights.data.get(channel / 2 * stride..).ok_or(Fault::Bounds)?;
             let mut start = 0;
             while start < k {
                 let len = (k - start).min(CHUNK);
                 if k > CHUNK {
                     C::load(&mut block, x, k, start, len, count)?;
                 }
-                let panels = panels.get(2 * start..).ok_or(Fault::Bounds)?;
-                C::multiply(&block, len, panels, (stride, pairs), start == 0, &mut sums)?;
+                let data = data.get(2 * start..).ok_or(Fault::Bounds)?;
+                let panels = Panels { data, stride, pairs: width.div_ceil(2) };
+                let fresh = start == 0;
                 start += len;
+                match &mut out {
+                    LinearOut::I8 { out, .. } if narrow && start == k => {
+                        let requant = args.requant.window(channel, width)?;
+                        let out = window_mut(out, row * n + channel, (count - 1) * n + width)?;
+                        let tile = Tile { requant, out, stride: n, count };
+                        C::multiply_i8(&block, len, &panels, bias, fresh, &mut sums, tile)?;
+                    }
+                    _ => C::multiply(&block, len, &panels, bias, fresh, &mut sums)?,
+                }
             }
             for r in 0..count {
                 let at = (row + r) * n + channel;
-                finish::<C>(args, channel..channel + width, (&sums, r, &mut buffer), at, up, &mut out)?;
+                match &mut out {
+                    LinearOut::I8 { out, table } if narrow => {
+                        if let Some(table) = table {
+                            look_up(table, window_mut(out, at, width)?);
+                        }
+                    }
+                    out => finish::<C>(args, channel, (&sums, r, bias), at, up, out)?,
+                }
             }
             channel += width;
         }
@@ -146,38 +216,25 @@ pub(crate) fn headroom(bias: &[i32], shifts: &[u8], largest: u64) -> Option<u32>
     (up < 32 && largest << up <= i32::MAX as u64 && most + up <= 62).then_some(up)
 }
 
-/// Bias, multiplier and epilogue of consecutive channels of one row.
+/// Multiplier and epilogue of consecutive channels of one row.
 #[inline(always)]
 fn finish<C: Core>(
     args: &LinearArgs<'_>,
-    channels: Range<usize>,
-    (sums, row, buffer): (&C::Sums, usize, &mut Row),
+    channel: usize,
+    sums: (&C::Sums, usize, &[i32]),
     at: usize,
     up: Option<u32>,
     out: &mut LinearOut<'_>,
 ) -> Result<(), Fault> {
-    let width = channels.len();
-    let bias = window(args.bias, channels.start, width)?;
-    let requant = args.requant.window(channels.start, width)?;
-    if let (Some(0), LinearOut::I8 { out, table }) = (up, &mut *out) {
-        let out = window_mut(out, at, width)?;
-        C::finish(sums, row, bias, requant.mantissa, requant.shift, out);
-        if let Some(table) = table {
-            look_up(table, out);
-        }
-        return Ok(());
-    }
-    let z = C::row(sums, row, width, buffer);
+    let (sums_of_rows, row, bias) = sums;
+    let width = bias.len();
+    let requant = args.requant.window(channel, width)?;
     if let (Some(up), LinearOut::I16 { out, residual }) = (up, &mut *out) {
         let sum = residual.map(|r| Sum::new(r.stream, r.branch));
         if let None | Some(Some(_)) = sum {
-            C::finish_i16((z, bias), up, &requant, sum.flatten(), window_mut(out, at, width)?);
+            C::finish_i16(sums, up, &requant, sum.flatten(), window_mut(out, at, width)?);
             return Ok(());
         }
     }
-    let mut biased = [0i32; CHANNELS];
-    for (biased, (&z, &b)) in biased.iter_mut().zip(z.iter().zip(bias)) {
-        *biased = z + b;
-    }
-    out.store(at, window(&biased, 0, width)?, &requant)
+    out.store(at, C::row(sums_of_rows, row, bias, &mut [[0; 2]; CHANNELS / 2]), &requant)
 }

@@ -5,7 +5,7 @@ use quant::slice::{chunks, window};
 
 use super::bytes::widen;
 use super::isa;
-use crate::gemm::{CHANNELS, CHUNK, Core, Row};
+use crate::gemm::{CHANNELS, CHUNK, Core, Panels, Row, Tile};
 
 /// Rows multiplied at once.
 pub(super) const ROWS: usize = 3;
@@ -31,14 +31,6 @@ impl Core for DualProducts {
 
     fn zero() -> Self::Sums {
         [[[0; 2]; ROWS]; CHANNELS / 2]
-    }
-
-    #[inline(always)]
-    fn row<'s>(sums: &'s Self::Sums, row: usize, width: usize, buffer: &'s mut Row) -> &'s [i32] {
-        for (to, from) in buffer.iter_mut().zip(sums).take(width.div_ceil(2)) {
-            *to = from.get(row).copied().unwrap_or_default();
-        }
-        buffer.as_flattened().get(..width).unwrap_or(&[])
     }
 
     fn load(
@@ -72,28 +64,49 @@ impl Core for DualProducts {
     fn multiply(
         block: &Self::Block,
         len: usize,
-        panels: &[i8],
-        (stride, pairs): (usize, usize),
+        panels: &Panels<'_>,
+        bias: &[i32],
         fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault> {
         let quads = block.get(..len.div_ceil(4)).ok_or(Fault::Bounds)?;
-        let sums = sums.get_mut(..pairs).ok_or(Fault::Bounds)?;
-        let last = pairs.checked_sub(1).ok_or(Fault::Bounds)?;
-        // Whole panels are `stride` apart; of the last one, what this chunk multiplies.
-        let panels = window(panels, 0, last * stride + 8 * quads.len())?;
-        isa::multiply(quads, panels, stride, fresh, sums)
+        // A channel without a partner has a pair of sums all the same.
+        let pairs = bias.len() % 2 == 0;
+        if fresh && !pairs {
+            start(sums, bias);
+        }
+        isa::multiply(quads, panels, (fresh && pairs).then_some(bias), sums)
+    }
+
+    fn multiply_i8(
+        block: &Self::Block,
+        len: usize,
+        panels: &Panels<'_>,
+        bias: &[i32],
+        fresh: bool,
+        sums: &mut Self::Sums,
+        tile: Tile<'_>,
+    ) -> Result<(), Fault> {
+        let quads = block.get(..len.div_ceil(4)).ok_or(Fault::Bounds)?;
+        isa::multiply_i8(quads, panels, fresh.then_some(bias), sums, tile)
     }
 
     #[inline(always)]
-    fn finish(sums: &Self::Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
-        isa::finish(sums, row, bias, mantissa, shift, out);
+    fn row<'s>(sums: &Self::Sums, row: usize, bias: &[i32], buffer: &'s mut Row) -> &'s [i32] {
+        for (to, from) in buffer.iter_mut().zip(sums).take(bias.len().div_ceil(2)) {
+            *to = from.get(row).copied().unwrap_or_default();
+        }
+        buffer.as_flattened().get(..bias.len()).unwrap_or(&[])
     }
 }
 
-/// The sum of one channel of one row; 0 outside.
-#[inline(always)]
-pub(super) fn sum(sums: &[Pair; CHANNELS / 2], row: usize, channel: usize) -> i32 {
-    let pair = sums.get(channel / 2).and_then(|pair| pair.get(row));
-    pair.map_or(0, |&[even, odd]| if channel % 2 == 0 { even } else { odd })
+/// Begins the sums of every row with the bias.
+pub(super) fn start(sums: &mut [Pair], bias: &[i32]) {
+    for (channel, &b) in bias.iter().enumerate() {
+        for row in sums.get_mut(channel / 2).into_iter().flatten() {
+            if let Some(z) = row.get_mut(channel % 2) {
+                *z = b;
+            }
+        }
+    }
 }

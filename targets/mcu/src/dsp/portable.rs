@@ -2,12 +2,12 @@
 
 use quant::Fault;
 use quant::arith::Multiplier;
-use quant::slice::{chunks, chunks_mut, window};
+use quant::slice::{chunks, chunks_mut, window, window_mut};
 
 use super::attention::CHANNELS;
 use super::bytes::widen;
-use super::linear::{Pair, Quad, ROWS, sum};
-use crate::gemm;
+use super::linear::{DualProducts, Pair, Quad, start};
+use crate::gemm::{self, Core, Panels, Tile};
 use crate::requantize::requantize_i8;
 
 /// Bytes 0 and 2, sign-extended to 16 bits each.
@@ -34,21 +34,43 @@ pub(crate) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
     core::array::from_fn(|i| a[i].wrapping_sub(b[i]))
 }
 
-/// Adds the products of all `sums.len()` panels, `stride` bytes apart; to zero if `fresh`.
+/// Adds the products of all panels to `sums`, which begin with the bias if there is one.
 #[inline(always)]
 pub(super) fn multiply(
     quads: &[Quad],
-    panels: &[i8],
-    stride: usize,
-    fresh: bool,
+    panels: &Panels<'_>,
+    bias: Option<&[i32]>,
     sums: &mut [Pair],
 ) -> Result<(), Fault> {
-    for (pair, z) in sums.iter_mut().enumerate() {
-        let panel = chunks::<8, _>(window(panels, pair * stride, 8 * quads.len())?).0;
-        if fresh {
-            *z = [[0; 2]; ROWS];
+    if let Some(bias) = bias {
+        start(sums, bias);
+    }
+    panels.holding(8 * quads.len())?;
+    for (pair, z) in sums.iter_mut().enumerate().take(panels.pairs) {
+        let panel = window(panels.data, pair * panels.stride, 8 * quads.len())?;
+        products(quads, chunks::<8, _>(panel).0, z);
+    }
+    Ok(())
+}
+
+/// The same, requantized.
+#[inline(always)]
+pub(super) fn multiply_i8(
+    quads: &[Quad],
+    panels: &Panels<'_>,
+    bias: Option<&[i32]>,
+    sums: &mut [Pair; gemm::CHANNELS / 2],
+    tile: Tile<'_>,
+) -> Result<(), Fault> {
+    multiply(quads, panels, bias, sums)?;
+    let mut buffer = [[0; 2]; gemm::CHANNELS / 2];
+    for row in 0..tile.count {
+        let sums = DualProducts::row(sums, row, tile.requant.mantissa, &mut buffer);
+        let out = window_mut(tile.out, row * tile.stride, sums.len())?;
+        let constants = tile.requant.mantissa.iter().zip(tile.requant.shift);
+        for ((y, &z), (&m, &e)) in out.iter_mut().zip(sums).zip(constants) {
+            *y = requantize_i8(z, m, e);
         }
-        products(quads, panel, z);
     }
     Ok(())
 }
@@ -62,23 +84,6 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
                 *z += dual(x[0], w[0]) + dual(x[1], w[1]);
             }
         }
-    }
-}
-
-/// As [`requantize_i8`] for the channels of one row.
-#[inline(always)]
-pub(super) fn finish(
-    sums: &[Pair; gemm::CHANNELS / 2],
-    row: usize,
-    bias: &[i32],
-    mantissa: &[i32],
-    shift: &[u8],
-    out: &mut [i8],
-) {
-    for (channel, y) in out.iter_mut().enumerate() {
-        let at = |values: &[i32]| values.get(channel).copied().unwrap_or(0);
-        let shift = shift.get(channel).copied().unwrap_or(33);
-        *y = requantize_i8(sum(sums, row, channel) + at(bias), at(mantissa), shift);
     }
 }
 

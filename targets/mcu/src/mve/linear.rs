@@ -1,22 +1,22 @@
-//! Two rows with pairs of channels, by vectors of 16 inputs.
+//! Three rows with pairs of channels, by vectors of 16 inputs.
 
 use quant::Fault;
 use quant::ops::ChannelsRef;
-use quant::slice::{window, window_mut};
+use quant::slice::window;
 
 use super::isa;
-use crate::gemm::{CHANNELS, CHUNK, Core, Row};
+use crate::gemm::{CHANNELS, CHUNK, Core, Panels, Row, Tile};
 use crate::requantize::Sum;
 
-/// Rows multiplied at once.
-pub(super) const ROWS: usize = 2;
+/// Rows multiplied at once: with pairs of channels as many sums as there are registers for.
+pub(super) const ROWS: usize = 3;
 /// Inputs of a vector.
 pub(super) const LANES: usize = 16;
 
-/// A chunk of both rows.
-pub(super) type Block = [[i8; CHUNK]; ROWS];
+/// A chunk of the rows, vectors of which take turns.
+pub(super) type Block = [[[i8; LANES]; ROWS]; CHUNK / LANES];
 /// The sums of all channels, row by row.
-pub(super) struct Sums([[i32; CHANNELS]; ROWS]);
+pub(super) type Sums = [[i32; CHANNELS]; ROWS];
 
 pub(super) struct Vectors;
 
@@ -27,16 +27,11 @@ impl Core for Vectors {
     type Sums = Sums;
 
     fn block() -> Block {
-        [[0; CHUNK]; ROWS]
+        [[[0; LANES]; ROWS]; CHUNK / LANES]
     }
 
     fn zero() -> Sums {
-        Sums([[0; CHANNELS]; ROWS])
-    }
-
-    #[inline(always)]
-    fn row<'s>(sums: &'s Sums, row: usize, width: usize, _: &'s mut Row) -> &'s [i32] {
-        sums.0.get(row).and_then(|sums| sums.get(..width)).unwrap_or(&[])
+        [[0; CHANNELS]; ROWS]
     }
 
     fn load(
@@ -47,8 +42,8 @@ impl Core for Vectors {
         len: usize,
         count: usize,
     ) -> Result<(), Fault> {
-        for (r, row) in block.iter_mut().take(count).enumerate() {
-            isa::copy(window_mut(row, 0, len)?, window(x, r * k + start, len)?);
+        for r in 0..count {
+            isa::load(block, r, window(x, r * k + start, len)?);
         }
         Ok(())
     }
@@ -56,35 +51,46 @@ impl Core for Vectors {
     fn multiply(
         block: &Block,
         len: usize,
-        panels: &[i8],
-        (stride, pairs): (usize, usize),
+        panels: &Panels<'_>,
+        _: &[i32],
         fresh: bool,
         sums: &mut Sums,
     ) -> Result<(), Fault> {
-        let vectors = len.div_ceil(LANES);
-        let last = pairs.checked_sub(1).ok_or(Fault::Bounds)?;
-        // Whole panels are `stride` apart; of the last one, what this chunk multiplies.
-        let panels = window(panels, 0, last * stride + vectors * 2 * LANES)?;
-        if vectors == 0 || vectors * LANES > CHUNK || pairs > CHANNELS / 2 {
-            return Err(Fault::Bounds);
-        }
-        isa::multiply(block, vectors, panels, (stride, pairs), fresh, &mut sums.0)
+        isa::multiply(block, len.div_ceil(LANES), panels, fresh, sums)
+    }
+
+    fn multiply_i8(
+        block: &Block,
+        len: usize,
+        panels: &Panels<'_>,
+        bias: &[i32],
+        fresh: bool,
+        sums: &mut Sums,
+        tile: Tile<'_>,
+    ) -> Result<(), Fault> {
+        isa::multiply(block, len.div_ceil(LANES), panels, fresh, sums)?;
+        isa::finish_rows(sums, bias, tile);
+        Ok(())
     }
 
     #[inline(always)]
-    fn finish(sums: &Sums, row: usize, bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
-        let Some(sums) = sums.0.get(row) else { return };
-        isa::finish(sums, bias, mantissa, shift, out);
+    fn row<'s>(sums: &Sums, row: usize, bias: &[i32], buffer: &'s mut Row) -> &'s [i32] {
+        let buffer = buffer.as_flattened_mut();
+        for (to, (&z, &b)) in buffer.iter_mut().zip(sums.get(row).into_iter().flatten().zip(bias)) {
+            *to = z + b;
+        }
+        buffer.get(..bias.len()).unwrap_or(&[])
     }
 
     #[inline(always)]
     fn finish_i16(
-        sums: (&[i32], &[i32]),
+        (sums, row, bias): (&Sums, usize, &[i32]),
         up: u32,
         requant: &ChannelsRef<'_>,
         residual: Option<Sum>,
         out: &mut [i16],
     ) {
-        isa::finish_i16(sums, up, requant, residual, out);
+        let sums = sums.get(row).map_or(&[][..], |sums| sums);
+        isa::finish_i16((sums, bias), up, requant, residual, out);
     }
 }

@@ -2,59 +2,81 @@
 
 use quant::Fault;
 use quant::arith::Multiplier;
+use quant::ops::ChannelsRef;
 use quant::slice::{chunks, window, window_mut};
 
 use super::attention;
-use super::linear::{Block, LANES, ROWS};
-use crate::gemm::CHANNELS;
-use crate::requantize::requantize_i8;
+use super::linear::{Block, LANES, Sums};
+use crate::gemm::{CHANNELS, Panels, Tile};
+use crate::requantize::{Sum, requantize_i8};
 
-pub(super) use crate::gemm::finish_i16;
 pub(super) use crate::layer_norm::{normalize_i8, normalize_i16};
 pub(super) use crate::shift_gelu::row as gelu;
 pub(super) use crate::shiftmax::probabilities;
 
-/// Adds the products of `pairs` panels of `vectors` vector pairs, `stride` bytes apart; to zero if
-/// `fresh`.
+/// Adds the products of all panels with `vectors` vectors of each row; to zero if `fresh`.
 #[inline(always)]
 pub(super) fn multiply(
     block: &Block,
     vectors: usize,
-    panels: &[i8],
-    (stride, pairs): (usize, usize),
+    panels: &Panels<'_>,
     fresh: bool,
-    sums: &mut [[i32; CHANNELS]; ROWS],
+    sums: &mut Sums,
 ) -> Result<(), Fault> {
-    for pair in 0..pairs {
-        let panel = window(panels, pair * stride, vectors * 2 * LANES)?;
-        for (sums, row) in sums.iter_mut().zip(block) {
+    panels.holding(vectors * 2 * LANES)?;
+    for pair in 0..panels.pairs {
+        let panel = chunks::<LANES, _>(window(panels.data, pair * panels.stride, vectors * 2 * LANES)?).0;
+        for (row, sums) in sums.iter_mut().enumerate() {
             let sums = window_mut(sums, 2 * pair, 2)?;
             if fresh {
                 sums.fill(0);
             }
             for (channel, z) in sums.iter_mut().enumerate() {
-                let w = chunks::<LANES, _>(panel).0.iter().skip(channel).step_by(2).flatten();
-                *z += row.iter().zip(w).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+                let w = panel.iter().skip(channel).step_by(2).flatten();
+                let x = block.iter().filter_map(|rows| rows.get(row)).flatten();
+                *z += x.zip(w).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
             }
         }
     }
     Ok(())
 }
 
-/// Copies as many bytes as the shorter slice holds.
+/// Copies the inputs of a row.
 #[inline(always)]
-pub(super) fn copy(to: &mut [i8], from: &[i8]) {
-    for (to, &from) in to.iter_mut().zip(from) {
+pub(super) fn load(block: &mut Block, row: usize, from: &[i8]) {
+    let places = block.iter_mut().filter_map(|rows| rows.get_mut(row)).flatten();
+    for (to, &from) in places.zip(from) {
         *to = from;
     }
 }
 
-/// As [`requantize_i8`], for as many elements as the shortest slice has.
+/// Requantizes the sums of all rows, with their bias.
 #[inline(always)]
-pub(super) fn finish(sums: &[i32], bias: &[i32], mantissa: &[i32], shift: &[u8], out: &mut [i8]) {
-    for ((y, &z), ((&b, &m), &e)) in out.iter_mut().zip(sums).zip(bias.iter().zip(mantissa).zip(shift)) {
-        *y = requantize_i8(z + b, m, e);
+pub(super) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) {
+    let Tile { requant, out, stride, count } = tile;
+    for (row, sums) in sums.iter().enumerate().take(count) {
+        let out = out.get_mut(row * stride..).unwrap_or(&mut []);
+        let constants = requant.mantissa.iter().zip(requant.shift);
+        for ((y, (&z, &b)), (&m, &e)) in out.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
+            *y = requantize_i8(z + b, m, e);
+        }
     }
+}
+
+/// As the plain loops, with the bias.
+#[inline(always)]
+pub(super) fn finish_i16(
+    (sums, bias): (&[i32], &[i32]),
+    up: u32,
+    requant: &ChannelsRef<'_>,
+    residual: Option<Sum>,
+    out: &mut [i16],
+) {
+    let mut biased = [0; CHANNELS];
+    for (to, (&z, &b)) in biased.iter_mut().zip(sums.iter().zip(bias)) {
+        *to = z + b;
+    }
+    crate::gemm::finish_i16(&biased, up, requant, residual, out);
 }
 
 /// `sums[j] = Σ_i q[i] · k[j · stride + i]` for whole pairs of keys, which `k` holds.

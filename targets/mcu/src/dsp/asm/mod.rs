@@ -3,12 +3,10 @@
 
 mod attention;
 mod bytes;
-mod epilogue;
 mod linear;
 mod panels;
 
 pub(crate) use attention::{score_pairs, weighted};
 pub(crate) use bytes::{max4, sub4, sxtb16, sxtb16_odd};
-pub(crate) use epilogue::finish;
-pub(crate) use linear::multiply;
+pub(crate) use linear::{multiply, multiply_i8};
 pub(crate) use panels::add_panels;

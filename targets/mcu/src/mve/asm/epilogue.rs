@@ -4,6 +4,8 @@ use core::arch::naked_asm;
 
 use quant::ops::ChannelsRef;
 
+use crate::gemm::{CHANNELS, Tile};
+use crate::mve::linear::{ROWS, Sums};
 use crate::requantize::{Scale16, Sum};
 
 /// As [`requantize`](crate::requantize::requantize_i8), for as many elements as the shortest slice has.
@@ -50,6 +52,79 @@ unsafe extern "C" fn requantize(
         "vstrb.32 q0, [r4], #4",
         "letp lr, 2b",
         "pop {{r4, pc}}",
+    )
+}
+
+/// Requantizes the sums of all rows, with their bias.
+#[inline(always)]
+pub(crate) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) {
+    let count = tile.requant.shift.len().min(CHANNELS) & !1;
+    if count == 0 || bias.len() < count || !tile.holds(count / 2) {
+        return;
+    }
+    let [_, second, third] = tile.rows::<ROWS>();
+    let (mantissa, shift) = (tile.requant.mantissa.as_ptr(), tile.requant.shift.as_ptr());
+    // SAFETY: `sums`, `bias`, the constants and every row of the result hold `count` elements,
+    // and the predicated loop touches no others.
+    unsafe {
+        requantize_rows(sums, bias.as_ptr(), mantissa, shift, tile.out.as_mut_ptr(), second, third, count)
+    }
+}
+
+/// `VRSHL` adds its rounding term in unbounded integers: one rounding. The first row is written
+/// last, as [`Tile::rows`] asks for.
+#[unsafe(naked)]
+unsafe extern "C" fn requantize_rows(
+    sums: *const Sums,
+    bias: *const i32,
+    mantissa: *const i32,
+    shift: *const u8,
+    out: *mut i8,
+    second: usize,
+    third: usize,
+    count: usize,
+) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r6, lr}}",
+        "vpush {{d8-d13}}",
+        "add r12, sp, #64",
+        "ldm r12, {{r4, r5, r6, r12}}",
+        "add r5, r4",
+        "add r6, r4",
+        "add r0, #{row}",
+        "vmov.i32 q3, #32",
+        "dlstp.32 lr, r12",
+        "2:",
+        "vldrb.u32 q2, [r3], #4",
+        "vldrw.u32 q1, [r1], #16",
+        "vsub.i32 q2, q3, q2",
+        "vldrw.u32 q4, [r0, #{row}]",
+        "vldrw.u32 q0, [r0, #-{row}]",
+        "vadd.i32 q4, q4, q1",
+        "vldrw.u32 q5, [r0], #16",
+        "vadd.i32 q0, q0, q1",
+        "vldrw.u32 q6, [r2], #16",
+        "vadd.i32 q5, q5, q1",
+        "vmulh.s32 q4, q4, q6",
+        "vrshl.s32 q4, q4, q2",
+        "vmulh.s32 q5, q5, q6",
+        "vrshl.s32 q5, q5, q2",
+        "vmulh.s32 q0, q0, q6",
+        "vrshl.s32 q0, q0, q2",
+        "vqmovnb.s32 q4, q4",
+        "vqmovnb.s32 q5, q5",
+        "vqmovnb.s32 q0, q0",
+        "vqmovnb.s16 q4, q4",
+        "vqmovnb.s16 q5, q5",
+        "vstrb.32 q4, [r6], #4",
+        "vqmovnb.s16 q0, q0",
+        "vstrb.32 q5, [r5], #4",
+        "vstrb.32 q0, [r4], #4",
+        "letp lr, 2b",
+        "vpop {{d8-d13}}",
+        "pop {{r4-r6, pc}}",
+        row = const CHANNELS * 4,
     )
 }
 

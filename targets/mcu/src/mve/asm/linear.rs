@@ -1,32 +1,36 @@
-//! Products of two rows with pairs of channels.
+//! Products of three rows with pairs of channels.
 
 use core::arch::naked_asm;
 
 use quant::Fault;
 
-use crate::gemm::{CHANNELS, CHUNK};
-use crate::mve::linear::{Block, ROWS};
+use crate::gemm::{CHANNELS, CHUNK, Panels};
+use crate::mve::linear::{Block, LANES, ROWS, Sums};
 
-/// Panels of `vectors` vector pairs, `stride` bytes apart; `1 ≤ vectors ≤ CHUNK / 16`,
-/// `1 ≤ pairs ≤ CHANNELS / 2`, and the last panel within `panels`.
+/// Adds the products of all panels with `vectors` vectors of each row; to zero if `fresh`.
 #[inline(always)]
 pub(crate) fn multiply(
     block: &Block,
     vectors: usize,
-    panels: &[i8],
-    (stride, pairs): (usize, usize),
+    panels: &Panels<'_>,
     fresh: bool,
-    sums: &mut [[i32; CHANNELS]; ROWS],
+    sums: &mut Sums,
 ) -> Result<(), Fault> {
-    let work = Work { stride: stride.wrapping_sub(vectors * 32), pairs, row: vectors * 16 };
-    // SAFETY: the function reads `row ≤ CHUNK` bytes of each row of `block`, `32 · vectors`
-    // bytes of each of `pairs` panels, which the caller has checked lie in `panels`, and
-    // updates the first `2 · pairs ≤ CHANNELS` sums of each row.
+    let pairs = panels.pairs;
+    let data = panels.holding(vectors * 2 * LANES)?;
+    if vectors == 0 || vectors * LANES > CHUNK || pairs > CHANNELS / 2 {
+        return Err(Fault::Bounds);
+    }
+    let skip = panels.stride.wrapping_sub(vectors * 2 * LANES);
+    let work = Work { skip, rows: vectors * LANES * ROWS, pairs, vectors };
+    // SAFETY: the function reads `rows` bytes of `block`, which holds as many, `32 · vectors`
+    // bytes of each of `pairs ≥ 1` panels, which was checked to lie in `data`, and updates the
+    // first `2 · pairs ≤ CHANNELS` sums of each row.
     unsafe {
         if fresh {
-            first_products(block, panels.as_ptr(), sums, &work);
+            first_products(block, data.as_ptr(), sums, &work);
         } else {
-            more_products(block, panels.as_ptr(), sums, &work);
+            more_products(block, data.as_ptr(), sums, &work);
         }
     }
     Ok(())
@@ -36,10 +40,11 @@ pub(crate) fn multiply(
 #[repr(C)]
 struct Work {
     /// From the end of what is read of a panel to the next one.
-    stride: usize,
+    skip: usize,
+    /// Bytes read of all rows.
+    rows: usize,
     pairs: usize,
-    /// Bytes read of a row.
-    row: usize,
+    vectors: usize,
 }
 
 /// Two vectors of weights with one of each row; `vmladav` starts the sums.
@@ -47,83 +52,92 @@ macro_rules! vectors {
     ($multiply:literal) => {
         concat!(
             "vldrb.u8 q0, [r1], #16\n",
+            "vldrb.u8 q2, [r3], #16\n",
+            $multiply,
+            ".s8 r0, q2, q0\n",
             "vldrb.u8 q1, [r1], #16\n",
-            "vldrb.u8 q2, [r0], #16\n",
             $multiply,
-            ".s8 r4, q2, q0\n",
+            ".s8 r2, q2, q1\n",
+            "vldrb.u8 q3, [r3], #16\n",
             $multiply,
-            ".s8 r6, q2, q1\n",
-            "vldrb.u8 q3, [r11], #16\n",
+            ".s8 r4, q3, q0\n",
+            "vldrb.u8 q2, [r3], #16\n",
             $multiply,
-            ".s8 r8, q3, q0\n",
+            ".s8 r6, q3, q1\n",
             $multiply,
-            ".s8 r10, q3, q1",
+            ".s8 r8, q2, q0\n",
+            $multiply,
+            ".s8 r10, q2, q1",
         )
     };
 }
 
 /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`, or without what was there.
+/// `VMLADAVA` adds to registers of even numbers, so that pointers have odd ones.
 macro_rules! products {
     ($name:ident, $peeled:literal, $($start:expr),*) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Block,
-            w: *const i8,
-            z: *mut [[i32; CHANNELS]; ROWS],
-            work: *const Work,
-        ) {
+        unsafe extern "C" fn $name(x: *const Block, w: *const i8, z: *mut Sums, work: *const Work) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
-                "ldm r3, {{r5, r7, r9}}",
-                "mov r12, r2",
-                "lsr r3, r9, #4",
-                "sub r3, #{peeled}",
-                "add r11, r0, #{chunk}",
+                "ldm r3, {{r7, r9, r11, r12}}",
+                "mov r5, r2",
+                "mov r3, r0",
+                "sub r12, #{peeled}",
                 "2:",
                 $($start,)*
-                "wls lr, r3, 4f",
+                "wls lr, r12, 4f",
                 "3:",
                 vectors!("vmladava"),
                 "le lr, 3b",
                 "4:",
-                "strd r8, r10, [r12, #{sums}]",
-                "strd r4, r6, [r12], #8",
-                "sub r0, r9",
-                "sub r11, r9",
-                "add r1, r5",
-                "subs r7, #1",
+                "strd r4, r6, [r5, #{row}]",
+                "strd r8, r10, [r5, #2 * {row}]",
+                "strd r0, r2, [r5], #8",
+                "sub r3, r9",
+                "add r1, r7",
+                "subs r11, #1",
                 "bne 2b",
                 "pop {{r4-r11, pc}}",
-                chunk = const CHUNK,
-                sums = const CHANNELS * 4,
+                row = const CHANNELS * 4,
                 peeled = const $peeled,
             )
         }
     };
 }
-products!(more_products, 0, "ldrd r4, r6, [r12]", "ldrd r8, r10, [r12, #{sums}]");
+products!(
+    more_products,
+    0,
+    "ldrd r0, r2, [r5]",
+    "ldrd r4, r6, [r5, #{row}]",
+    "ldrd r8, r10, [r5, #2 * {row}]"
+);
 products!(first_products, 1, vectors!("vmladav"));
 
-/// Copies as many bytes as the shorter slice holds.
+/// Copies the inputs of a row, of which `block` takes `CHUNK`.
 #[inline(always)]
-pub(crate) fn copy(to: &mut [i8], from: &[i8]) {
-    // SAFETY: both hold that many bytes, and they are different memory; the predicated loop
-    // touches no others.
-    unsafe { bytes(to.as_mut_ptr(), from.as_ptr(), to.len().min(from.len())) }
+pub(crate) fn load(block: &mut Block, row: usize, from: &[i8]) {
+    let Some(to) = block.as_flattened_mut().get_mut(row..) else { return };
+    if row < ROWS {
+        // SAFETY: the row of `block` has room for `CHUNK` bytes, 16 of every `16 · ROWS`, and the
+        // predicated loop touches no others.
+        unsafe { spread(to.as_mut_ptr(), from.as_ptr(), from.len().min(CHUNK)) }
+    }
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn bytes(to: *mut i8, from: *const i8, count: usize) {
+unsafe extern "C" fn spread(to: *mut [i8; LANES], from: *const i8, count: usize) {
     naked_asm!(
         ".cpu cortex-m55",
         "push {{r7, lr}}",
         "wlstp.8 lr, r2, 3f",
         "2:",
         "vldrb.u8 q0, [r1], #16",
-        "vstrb.8 q0, [r0], #16",
+        "vstrb.8 q0, [r0], #{step}",
         "letp lr, 2b",
         "3:",
         "pop {{r7, pc}}",
+        step = const ROWS * LANES,
     )
 }
