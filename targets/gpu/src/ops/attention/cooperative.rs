@@ -164,3 +164,115 @@ pub(super) fn attention(op: &Attention, planner: &Planner<'_>, rows: Rows) -> Op
     let dispatch = operands(op, planner, rows, source);
     Some(spread(dispatch, &planner.means.tiles, &forms, results, complete))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quant::Op;
+    use quant::mem::{Blob, Slot};
+    use quant::ops::Channels;
+
+    use super::*;
+    use crate::ops::Tiles;
+    use crate::plan::Means;
+    use crate::source::Text;
+
+    const SHAPE: MatrixShape = MatrixShape { rows: 16, columns: 16, depth: 32, subgroup: 32 };
+    const HARDWARE: Hardware = Hardware { workgroup_bytes: 48 << 10, matrices: Some(SHAPE) };
+    const FORM: Form = Form { queries: 32, across: 4 };
+
+    #[test]
+    fn turns_depend_on_the_memory() {
+        let turns = |bytes, channels, keys| {
+            let hardware = Hardware { workgroup_bytes: bytes, ..HARDWARE };
+            let layout = FORM.layout(&hardware, channels, keys)?;
+            Some((layout.keys, layout.whole, layout.kept))
+        };
+        assert_eq!(turns(48 << 10, 64, 197), Some((208, true, 0)));
+        assert_eq!(turns(48 << 10, 64, 577), Some((64, false, 160)));
+        assert_eq!(turns(48 << 10, 64, 5000), Some((128, false, 0)));
+        assert_eq!(turns(24 << 10, 64, 197), Some((32, false, 56)));
+        assert_eq!(turns(16 << 10, 256, 197), None);
+        assert_eq!(turns(48 << 10, 72, 197), None, "half a piece");
+    }
+
+    /// An attention of two heads of `channels` channels over `keys` keys, whose constants are zeros
+    /// from where the shifts are not.
+    fn op(channels: u32, keys: u32) -> Op {
+        let width = 2 * channels;
+        let scale = Channels { mantissa: Blob::new(1024, 2), shift: Blob::new(1032, 2) };
+        Op::Attention(Attention {
+            queries: 5,
+            keys,
+            heads: 2,
+            head_dim: channels,
+            q: Slot::new(0, 5 * width),
+            q_stride: width,
+            k: Slot::new(0, keys * width),
+            v: Slot::new(0, keys * width),
+            kv_stride: width,
+            score: scale,
+            exp: Blob::new(0, 256),
+            requant: scale,
+            out: Slot::new(0, 5 * width),
+            scores: Slot::new(0, keys),
+            probabilities: Slot::new(0, keys),
+        })
+    }
+
+    /// Without a GPU this finds constants and parameters that the module does not have by the names
+    /// that are set.
+    #[test]
+    fn every_form_is_a_module_of_its_own() {
+        let constants = [0u32; 260];
+        for row in FORMS {
+            let means = Means { tiles: Tiles::only(row.name), hardware: HARDWARE };
+            let mut planner = Planner::over(bytemuck::cast_slice(&constants), 1 << 20, means);
+            for (channels, keys) in [(64, 197), (64, 577), (32, 5000), (16, 1)] {
+                planner.steps(0, &op(channels, keys)).expect("a kernel");
+            }
+            let plan = planner.finish();
+            assert_eq!((plan.steps.len(), plan.kernels.len()), (4, 4), "{}", row.name);
+            for kernel in &plan.kernels {
+                assert_eq!(kernel.row, Some(row.name));
+                assert!(matches!(kernel.text, Text::Spirv(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_matrices_or_no_room_takes_words() {
+        assert!(FORMS.iter().all(|row| row.tile.fits(&HARDWARE)));
+        let fits = |hardware: Hardware| FORMS.iter().any(|row| row.tile.fits(&hardware));
+        assert!(!fits(Hardware { matrices: None, ..HARDWARE }));
+        assert!(!fits(Hardware { workgroup_bytes: 1 << 10, ..HARDWARE }));
+        assert!(fits(Hardware { matrices: Some(MatrixShape { columns: 8, ..SHAPE }), ..HARDWARE }));
+        assert!(!fits(Hardware { matrices: Some(MatrixShape { depth: 8, ..SHAPE }), ..HARDWARE }));
+    }
+
+    proptest! {
+        /// What the shader takes for granted, of any shape that the checker admits.
+        #[test]
+        fn every_layout_holds(
+            channels in prop_oneof![(1u32..20).prop_map(|pieces| 16 * pieces), 1u32..=1 << 16],
+            keys in prop_oneof![1u32..1200, 1u32..=1 << 31],
+            bytes in (16u32 << 10)..=(64 << 10),
+            columns in prop_oneof![Just(8u32), Just(16)],
+            form in 0..FORMS.len(),
+        ) {
+            let shape = MatrixShape { columns, ..SHAPE };
+            let hardware = Hardware { workgroup_bytes: bytes, matrices: Some(shape) };
+            if let Some(layout) = FORMS[form].tile.layout(&hardware, channels, keys) {
+                prop_assert!(layout.bytes() <= bytes, "{layout:?}");
+                prop_assert!(layout.keys >= shape.depth && layout.keys.is_multiple_of(columns));
+                let value_pieces = layout.keys.next_multiple_of(shape.depth) / PIECE;
+                prop_assert!(2 * value_pieces <= (layout.keys / 4) | 1);
+                let lanes = layout.form.lanes(shape);
+                let all = keys <= layout.keys;
+                let whole_turns = layout.keys.is_multiple_of(4 * lanes);
+                prop_assert!((layout.whole && all) || (!layout.whole && whole_turns));
+                prop_assert!(layout.kept == 0 || (!layout.whole && keys.div_ceil(4) <= layout.kept));
+            }
+        }
+    }
+}
