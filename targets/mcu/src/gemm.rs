@@ -4,7 +4,7 @@ use quant::Fault;
 use quant::ops::{ChannelsRef, LinearArgs, LinearOut};
 use quant::slice::{window, window_mut};
 
-use crate::requantize::{Sum, look_up, requantize_i16};
+use crate::requantize::{Sum, look_up, requantize_i8, requantize_i16};
 
 /// Channels whose sums are held at once.
 pub(crate) const CHANNELS: usize = 64;
@@ -17,6 +17,8 @@ pub(crate) trait Core {
     const ROWS: usize;
     /// Consecutive inputs of a channel in its pack, whose panels are two channels wide.
     const GROUP: usize;
+    /// Channels whose results can be had without sums of them all.
+    const WIDTH: usize;
     /// A chunk of [`ROWS`](Self::ROWS) rows in the form the core multiplies.
     type Block;
     /// Sums of [`CHANNELS`] channels of each row.
@@ -47,8 +49,9 @@ pub(crate) trait Core {
         fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault>;
-    /// The same for an even number of channels, whose sums are requantized to int8.
-    fn multiply_i8(
+    /// The same for an even number of channels, whose sums become results; `fresh`, at most
+    /// [`WIDTH`](Self::WIDTH) of them, otherwise at most [`CHANNELS`].
+    fn multiply_into(
         block: &Self::Block,
         len: usize,
         panels: &Panels<'_>,
@@ -59,17 +62,6 @@ pub(crate) trait Core {
     ) -> Result<(), Fault>;
     /// Copies the sums of the first channels of a row, with their bias.
     fn row<'s>(sums: &Self::Sums, row: usize, bias: &[i32], buffer: &'s mut Row) -> &'s [i32];
-    /// [`row`](Self::row), requantized by [`finish_i16`].
-    #[inline(always)]
-    fn finish_i16(
-        (sums, row, bias): (&Self::Sums, usize, &[i32]),
-        up: u32,
-        requant: &ChannelsRef<'_>,
-        residual: Option<Sum>,
-        out: &mut [i16],
-    ) {
-        finish_i16(Self::row(sums, row, bias, &mut [[0; 2]; CHANNELS / 2]), up, requant, residual, out);
-    }
 }
 
 /// Weights of pairs of channels.
@@ -88,13 +80,20 @@ impl<'a> Panels<'a> {
     }
 }
 
-/// Where the int8 results of a block of rows go: `requant.shift.len()` channels of `count` rows,
-/// `stride` apart. All shifts are at least 33.
+/// Where the results of a block of rows go: `requant.shift.len()` channels of `count` rows,
+/// `stride` apart.
 pub(crate) struct Tile<'a> {
     pub(crate) requant: ChannelsRef<'a>,
-    pub(crate) out: &'a mut [i8],
+    pub(crate) out: Results<'a>,
     pub(crate) stride: usize,
     pub(crate) count: usize,
+}
+
+/// The first of the results. All shifts are at least 33: those of int16 once the sums are `up`
+/// bits higher. With a `residual` the results are added to what is there.
+pub(crate) enum Results<'a> {
+    I8(&'a mut [i8]),
+    I16 { out: &'a mut [i16], up: u32, residual: Option<Sum> },
 }
 
 #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
@@ -110,29 +109,34 @@ impl Tile<'_> {
         let (width, requant) = (2 * pairs, &self.requant);
         let end = self.count.wrapping_sub(1).checked_mul(self.stride);
         let end = end.and_then(|last| last.checked_add(width));
-        requant.mantissa.len().min(requant.shift.len()) >= width
-            && end.is_some_and(|end| end <= self.out.len())
+        let len = match &self.out {
+            Results::I8(out) => out.len(),
+            Results::I16 { out, .. } => out.len(),
+        };
+        requant.mantissa.len().min(requant.shift.len()) >= width && end.is_some_and(|end| end <= len)
     }
 }
 
-/// Requantizes sums, `up` bits higher, to int16, and adds them to what `out` holds where there
-/// is a `residual`. Two loops: each keeps its constants in registers.
-#[inline(always)]
-pub(crate) fn finish_i16(
-    sums: &[i32],
-    up: u32,
-    requant: &ChannelsRef<'_>,
-    residual: Option<Sum>,
-    out: &mut [i16],
-) {
-    let mut scaled = [0i16; CHANNELS];
-    let constants = requant.mantissa.iter().zip(requant.shift);
-    for ((t, &z), (&m, &e)) in scaled.iter_mut().zip(sums).zip(constants) {
-        *t = requantize_i16(z << up, m, e.wrapping_add(up as u8));
-    }
-    match residual {
-        Some(sum) => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = sum.apply(*y, t)),
-        None => out.iter_mut().zip(&scaled).for_each(|(y, &t)| *y = t),
+impl Tile<'_> {
+    /// The results of `sums`, which have their bias, of consecutive channels of a row.
+    pub(crate) fn finish(&mut self, row: usize, channel: usize, sums: &[i32]) -> Result<(), Fault> {
+        let requant = self.requant.window(channel, sums.len())?;
+        let at = row * self.stride + channel;
+        let sums = sums.iter().zip(requant.mantissa.iter().zip(requant.shift));
+        match &mut self.out {
+            Results::I8(out) => {
+                for (y, (&z, (&m, &e))) in window_mut(out, at, requant.shift.len())?.iter_mut().zip(sums) {
+                    *y = requantize_i8(z, m, e);
+                }
+            }
+            Results::I16 { out, up, residual } => {
+                for (y, (&z, (&m, &e))) in window_mut(out, at, requant.shift.len())?.iter_mut().zip(sums) {
+                    let t = requantize_i16(z << *up, m, e.wrapping_add(*up as u8));
+                    *y = residual.map_or(t, |sum| sum.apply(*y, t));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +149,9 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let rows = x.len().checked_div(k).unwrap_or(0);
     let stride = 2 * k.next_multiple_of(C::GROUP);
     let up = headroom(args.bias, args.requant.shift, k as u64 * (128 * 127));
+    let direct = Direct::new(up, &out);
+    // Sums that wait for the next chunk of their rows are in memory.
+    let most = if direct.is_some() && k <= CHUNK { C::WIDTH } else { CHANNELS };
     let mut block = C::block();
     let mut sums = C::zero();
     let mut row = 0;
@@ -156,10 +163,10 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
         }
         let mut channel = 0;
         while channel < n {
-            let mut width = (n - channel).min(CHANNELS);
-            // Channels that come in pairs are requantized while their sums are in registers.
-            let narrow = width > 1 && up == Some(0) && matches!(out, LinearOut::I8 { .. });
-            if narrow {
+            let mut width = (n - channel).min(most);
+            // Channels that come in pairs are requantized where their sums are.
+            let direct = direct.filter(|_| width > 1);
+            if direct.is_some() {
                 width &= !1;
             }
             let bias = window(args.bias, channel, width)?;
@@ -174,25 +181,28 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
                 let panels = Panels { data, stride, pairs: width.div_ceil(2) };
                 let fresh = start == 0;
                 start += len;
-                match &mut out {
-                    LinearOut::I8 { out, .. } if narrow && start == k => {
+                match direct {
+                    Some(direct) if start == k => {
                         let requant = args.requant.window(channel, width)?;
-                        let out = window_mut(out, row * n + channel, (count - 1) * n + width)?;
+                        let out = direct.results(&mut out, row * n + channel, (count - 1) * n + width)?;
                         let tile = Tile { requant, out, stride: n, count };
-                        C::multiply_i8(&block, len, &panels, bias, fresh, &mut sums, tile)?;
+                        C::multiply_into(&block, len, &panels, bias, fresh, &mut sums, tile)?;
                     }
                     _ => C::multiply(&block, len, &panels, bias, fresh, &mut sums)?,
                 }
             }
             for r in 0..count {
                 let at = (row + r) * n + channel;
-                match &mut out {
-                    LinearOut::I8 { out, table } if narrow => {
-                        if let Some(table) = table {
-                            look_up(table, window_mut(out, at, width)?);
-                        }
+                match (&mut out, direct) {
+                    (LinearOut::I8 { out, table: Some(table) }, Some(_)) => {
+                        look_up(table, window_mut(out, at, width)?);
                     }
-                    out => finish::<C>(args, channel, (&sums, r, bias), at, up, out)?,
+                    (_, Some(_)) => {}
+                    (out, None) => {
+                        let requant = args.requant.window(channel, width)?;
+                        let buffer = &mut [[0; 2]; CHANNELS / 2];
+                        out.store(at, C::row(&sums, r, bias, buffer), &requant)?;
+                    }
                 }
             }
             channel += width;
@@ -200,6 +210,37 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
         row += count;
     }
     Ok(())
+}
+
+/// What 32-bit registers need to make results of sums.
+#[derive(Clone, Copy)]
+struct Direct {
+    up: u32,
+    residual: Option<Sum>,
+}
+
+impl Direct {
+    /// `None` where they have no room for it.
+    fn new(up: Option<u32>, out: &LinearOut<'_>) -> Option<Self> {
+        let (up, residual) = match (up?, out) {
+            (0, LinearOut::I8 { .. }) => (0, None),
+            (_, LinearOut::I8 { .. } | LinearOut::I32 { .. }) => return None,
+            (up, LinearOut::I16 { residual: None, .. }) => (up, None),
+            (up, LinearOut::I16 { residual: Some(r), .. }) => (up, Some(Sum::new(r.stream, r.branch)?)),
+        };
+        Some(Self { up, residual })
+    }
+
+    /// The `len` results from `at` on.
+    fn results<'o>(&self, out: &'o mut LinearOut<'_>, at: usize, len: usize) -> Result<Results<'o>, Fault> {
+        Ok(match out {
+            LinearOut::I8 { out, .. } => Results::I8(window_mut(out, at, len)?),
+            LinearOut::I16 { out, .. } => {
+                Results::I16 { out: window_mut(out, at, len)?, up: self.up, residual: self.residual }
+            }
+            LinearOut::I32 { .. } => return Err(Fault::Bounds),
+        })
+    }
 }
 
 /// The bits by which sums with their bias have to be shifted up for every shift to be at least
@@ -211,30 +252,7 @@ pub(crate) fn headroom(bias: &[i32], shifts: &[u8], largest: u64) -> Option<u32>
         return Some(0);
     }
     let most = u32::from(*shifts.iter().max()?);
-    let bias = bias.iter().map(|b| u64::from(b.unsigned_abs())).max()?;
-    let largest = largest + bias;
+    let bias = bias.iter().map(|b| b.unsigned_abs()).max()?;
+    let largest = largest + u64::from(bias);
     (up < 32 && largest << up <= i32::MAX as u64 && most + up <= 62).then_some(up)
-}
-
-/// Multiplier and epilogue of consecutive channels of one row.
-#[inline(always)]
-fn finish<C: Core>(
-    args: &LinearArgs<'_>,
-    channel: usize,
-    sums: (&C::Sums, usize, &[i32]),
-    at: usize,
-    up: Option<u32>,
-    out: &mut LinearOut<'_>,
-) -> Result<(), Fault> {
-    let (sums_of_rows, row, bias) = sums;
-    let width = bias.len();
-    let requant = args.requant.window(channel, width)?;
-    if let (Some(up), LinearOut::I16 { out, residual }) = (up, &mut *out) {
-        let sum = residual.map(|r| Sum::new(r.stream, r.branch));
-        if let None | Some(Some(_)) = sum {
-            C::finish_i16(sums, up, &requant, sum.flatten(), window_mut(out, at, width)?);
-            return Ok(());
-        }
-    }
-    out.store(at, C::row(sums_of_rows, row, bias, &mut [[0; 2]; CHANNELS / 2]), &requant)
 }

@@ -51,7 +51,7 @@ impl Scale16 {
     }
 
     /// The mantissa, the bits up before the product, and the bits down behind its upper half.
-    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
     pub(crate) fn parts(self) -> (i32, u32, u32) {
         (self.mantissa, self.up, self.down)
     }
@@ -73,7 +73,7 @@ pub(crate) struct Sum {
 
 impl Sum {
     /// The multipliers of the stream and of the branch.
-    #[cfg(all(target_arch = "arm", feature = "mve"))]
+    #[cfg(all(target_arch = "arm", any(feature = "dsp", feature = "mve")))]
     pub(crate) fn parts(&self) -> [Scale16; 2] {
         [self.stream, self.branch]
     }

@@ -3,7 +3,6 @@
 use quant::Fault;
 use quant::slice::{chunks, window};
 
-use super::bytes::widen;
 use super::isa;
 use crate::gemm::{CHANNELS, CHUNK, Core, Panels, Row, Tile};
 
@@ -22,11 +21,12 @@ pub(super) type Pair = [[i32; 2]; ROWS];
 impl Core for DualProducts {
     const ROWS: usize = ROWS;
     const GROUP: usize = 4;
-    type Block = [Quad; CHUNK / 4];
+    const WIDTH: usize = usize::MAX;
+    type Block = [isa::Room; CHUNK / 4];
     type Sums = [Pair; CHANNELS / 2];
 
     fn block() -> Self::Block {
-        [[[0; 2]; ROWS]; CHUNK / 4]
+        [isa::ROOM; CHUNK / 4]
     }
 
     fn zero() -> Self::Sums {
@@ -41,22 +41,20 @@ impl Core for DualProducts {
         len: usize,
         count: usize,
     ) -> Result<(), Fault> {
-        for r in 0..count {
-            let row = window(x, r * k + start, len)?;
-            let (quads, tail) = chunks::<4, _>(row);
-            for (place, &quad) in block.iter_mut().zip(quads) {
-                if let Some(place) = place.get_mut(r) {
-                    *place = widen(quad);
-                }
-            }
-            let mut places = block.iter_mut().skip(quads.len()).filter_map(|quad| quad.get_mut(r));
-            if let (Some(place), false) = (places.next(), tail.is_empty()) {
+        let mut rows = [&[][..]; ROWS];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = window(x, if r < count { r * k + start } else { start }, len)?;
+        }
+        isa::widen_rows(block, rows.map(|row| chunks::<4, _>(row).0));
+        if let (Some(place), false) = (block.get_mut(len / 4..), len % 4 == 0) {
+            let last = rows.map(|row| {
                 let mut last = [0; 4];
-                for (to, &from) in last.iter_mut().zip(tail) {
+                for (to, &from) in last.iter_mut().zip(chunks::<4, _>(row).1) {
                     *to = from;
                 }
-                *place = widen(last);
-            }
+                [last]
+            });
+            isa::widen_rows(place, last.each_ref().map(|last| &last[..]));
         }
         Ok(())
     }
@@ -78,7 +76,7 @@ impl Core for DualProducts {
         isa::multiply(quads, panels, (fresh && pairs).then_some(bias), sums)
     }
 
-    fn multiply_i8(
+    fn multiply_into(
         block: &Self::Block,
         len: usize,
         panels: &Panels<'_>,
@@ -88,7 +86,7 @@ impl Core for DualProducts {
         tile: Tile<'_>,
     ) -> Result<(), Fault> {
         let quads = block.get(..len.div_ceil(4)).ok_or(Fault::Bounds)?;
-        isa::multiply_i8(quads, panels, fresh.then_some(bias), sums, tile)
+        isa::multiply_into(quads, panels, fresh.then_some(bias), sums, tile)
     }
 
     #[inline(always)]

@@ -1,13 +1,15 @@
 //! What the instructions do, in plain Rust.
 
+use core::array;
+
 use quant::Fault;
 use quant::arith::Multiplier;
-use quant::slice::{chunks, chunks_mut, window, window_mut};
+use quant::slice::{chunks, chunks_mut, window};
 
 use super::attention::CHANNELS;
 use super::bytes::widen;
-use super::linear::{DualProducts, Pair, Quad, start};
-use crate::gemm::{self, Core, Panels, Tile};
+use super::linear::{Pair, Quad, ROWS, start};
+use crate::gemm::{Panels, Tile};
 use crate::requantize::requantize_i8;
 
 /// Bytes 0 and 2, sign-extended to 16 bits each.
@@ -25,13 +27,27 @@ pub(super) fn sxtb16_odd(word: u32) -> u32 {
 /// The larger of each two.
 #[inline(always)]
 pub(super) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
-    core::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
 }
 
 /// The differences of each two, modulo 256.
 #[inline(always)]
 pub(crate) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
-    core::array::from_fn(|i| a[i].wrapping_sub(b[i]))
+    array::from_fn(|i| a[i].wrapping_sub(b[i]))
+}
+
+/// Room for a quad.
+pub(super) type Room = Quad;
+pub(super) const ROOM: Room = [[0; 2]; ROWS];
+
+/// Widens as many quads as the shortest row has.
+#[inline(always)]
+pub(super) fn widen_rows(block: &mut [Quad], rows: [&[[i8; 4]]; ROWS]) {
+    for (r, row) in rows.into_iter().enumerate() {
+        for (place, &quad) in block.iter_mut().zip(row) {
+            place[r] = widen(quad);
+        }
+    }
 }
 
 /// Adds the products of all panels to `sums`, which begin with the bias if there is one.
@@ -53,23 +69,24 @@ pub(super) fn multiply(
     Ok(())
 }
 
-/// The same, requantized.
+/// The same; the sums become results.
 #[inline(always)]
-pub(super) fn multiply_i8(
+pub(super) fn multiply_into(
     quads: &[Quad],
     panels: &Panels<'_>,
     bias: Option<&[i32]>,
-    sums: &mut [Pair; gemm::CHANNELS / 2],
-    tile: Tile<'_>,
+    sums: &mut [Pair],
+    mut tile: Tile<'_>,
 ) -> Result<(), Fault> {
-    multiply(quads, panels, bias, sums)?;
-    let mut buffer = [[0; 2]; gemm::CHANNELS / 2];
-    for row in 0..tile.count {
-        let sums = DualProducts::row(sums, row, tile.requant.mantissa, &mut buffer);
-        let out = window_mut(tile.out, row * tile.stride, sums.len())?;
-        let constants = tile.requant.mantissa.iter().zip(tile.requant.shift);
-        for ((y, &z), (&m, &e)) in out.iter_mut().zip(sums).zip(constants) {
-            *y = requantize_i8(z, m, e);
+    for pair in 0..panels.pairs {
+        let mut z = sums.get(pair).copied().unwrap_or_default();
+        if let Some(bias) = bias {
+            start(array::from_mut(&mut z), window(bias, 2 * pair, 2)?);
+        }
+        let panel = window(panels.data, pair * panels.stride, 8 * quads.len())?;
+        products(quads, chunks::<8, _>(panel).0, &mut z);
+        for (row, z) in z.iter().enumerate().take(tile.count) {
+            tile.finish(row, 2 * pair, z)?;
         }
     }
     Ok(())

@@ -1,12 +1,10 @@
 //! Three rows with pairs of channels, by vectors of 16 inputs.
 
 use quant::Fault;
-use quant::ops::ChannelsRef;
 use quant::slice::window;
 
 use super::isa;
 use crate::gemm::{CHANNELS, CHUNK, Core, Panels, Row, Tile};
-use crate::requantize::Sum;
 
 /// Rows multiplied at once: with pairs of channels as many sums as there are registers for.
 pub(super) const ROWS: usize = 3;
@@ -23,6 +21,7 @@ pub(super) struct Vectors;
 impl Core for Vectors {
     const ROWS: usize = ROWS;
     const GROUP: usize = LANES;
+    const WIDTH: usize = CHANNELS;
     type Block = Block;
     type Sums = Sums;
 
@@ -59,7 +58,7 @@ impl Core for Vectors {
         isa::multiply(block, len.div_ceil(LANES), panels, fresh, sums)
     }
 
-    fn multiply_i8(
+    fn multiply_into(
         block: &Block,
         len: usize,
         panels: &Panels<'_>,
@@ -69,8 +68,7 @@ impl Core for Vectors {
         tile: Tile<'_>,
     ) -> Result<(), Fault> {
         isa::multiply(block, len.div_ceil(LANES), panels, fresh, sums)?;
-        isa::finish_rows(sums, bias, tile);
-        Ok(())
+        isa::finish_rows(sums, bias, tile)
     }
 
     #[inline(always)]
@@ -80,17 +78,5 @@ impl Core for Vectors {
             *to = z + b;
         }
         buffer.get(..bias.len()).unwrap_or(&[])
-    }
-
-    #[inline(always)]
-    fn finish_i16(
-        (sums, row, bias): (&Sums, usize, &[i32]),
-        up: u32,
-        requant: &ChannelsRef<'_>,
-        residual: Option<Sum>,
-        out: &mut [i16],
-    ) {
-        let sums = sums.get(row).map_or(&[][..], |sums| sums);
-        isa::finish_i16((sums, bias), up, requant, residual, out);
     }
 }

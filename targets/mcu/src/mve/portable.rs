@@ -2,13 +2,12 @@
 
 use quant::Fault;
 use quant::arith::Multiplier;
-use quant::ops::ChannelsRef;
 use quant::slice::{chunks, window, window_mut};
 
 use super::attention;
 use super::linear::{Block, LANES, Sums};
 use crate::gemm::{CHANNELS, Panels, Tile};
-use crate::requantize::{Sum, requantize_i8};
+use crate::requantize::requantize_i8;
 
 pub(super) use crate::layer_norm::{normalize_i8, normalize_i16};
 pub(super) use crate::shift_gelu::row as gelu;
@@ -50,33 +49,17 @@ pub(super) fn load(block: &mut Block, row: usize, from: &[i8]) {
     }
 }
 
-/// Requantizes the sums of all rows, with their bias.
+/// Makes results of the sums of all rows, with their bias.
 #[inline(always)]
-pub(super) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) {
-    let Tile { requant, out, stride, count } = tile;
-    for (row, sums) in sums.iter().enumerate().take(count) {
-        let out = out.get_mut(row * stride..).unwrap_or(&mut []);
-        let constants = requant.mantissa.iter().zip(requant.shift);
-        for ((y, (&z, &b)), (&m, &e)) in out.iter_mut().zip(sums.iter().zip(bias)).zip(constants) {
-            *y = requantize_i8(z + b, m, e);
-        }
-    }
-}
-
-/// As the plain loops, with the bias.
-#[inline(always)]
-pub(super) fn finish_i16(
-    (sums, bias): (&[i32], &[i32]),
-    up: u32,
-    requant: &ChannelsRef<'_>,
-    residual: Option<Sum>,
-    out: &mut [i16],
-) {
+pub(super) fn finish_rows(sums: &Sums, bias: &[i32], mut tile: Tile<'_>) -> Result<(), Fault> {
     let mut biased = [0; CHANNELS];
-    for (to, (&z, &b)) in biased.iter_mut().zip(sums.iter().zip(bias)) {
-        *to = z + b;
+    for (row, sums) in sums.iter().enumerate().take(tile.count) {
+        for (to, (&z, &b)) in biased.iter_mut().zip(sums.iter().zip(bias)) {
+            *to = z + b;
+        }
+        tile.finish(row, 0, window(&biased, 0, bias.len())?)?;
     }
-    crate::gemm::finish_i16(&biased, up, requant, residual, out);
+    Ok(())
 }
 
 /// `sums[j] = Σ_i q[i] · k[j · stride + i]` for whole pairs of keys, which `k` holds.

@@ -8,5 +8,5 @@ mod panels;
 
 pub(crate) use attention::{score_pairs, weighted};
 pub(crate) use bytes::{max4, sub4, sxtb16, sxtb16_odd};
-pub(crate) use linear::{multiply, multiply_i8};
+pub(crate) use linear::{ROOM, Room, multiply, multiply_into, widen_rows};
 pub(crate) use panels::add_panels;

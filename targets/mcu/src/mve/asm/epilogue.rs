@@ -2,9 +2,11 @@
 
 use core::arch::naked_asm;
 
+use quant::Fault;
 use quant::ops::ChannelsRef;
+use quant::slice::window_mut;
 
-use crate::gemm::{CHANNELS, Tile};
+use crate::gemm::{CHANNELS, Results, Tile};
 use crate::mve::linear::{ROWS, Sums};
 use crate::requantize::{Scale16, Sum};
 
@@ -55,20 +57,29 @@ unsafe extern "C" fn requantize(
     )
 }
 
-/// Requantizes the sums of all rows, with their bias.
+/// Makes results of the sums of all rows, with their bias.
 #[inline(always)]
-pub(crate) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) {
+pub(crate) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) -> Result<(), Fault> {
     let count = tile.requant.shift.len().min(CHANNELS) & !1;
     if count == 0 || bias.len() < count || !tile.holds(count / 2) {
-        return;
+        return Err(Fault::Bounds);
     }
     let [_, second, third] = tile.rows::<ROWS>();
     let (mantissa, shift) = (tile.requant.mantissa.as_ptr(), tile.requant.shift.as_ptr());
-    // SAFETY: `sums`, `bias`, the constants and every row of the result hold `count` elements,
-    // and the predicated loop touches no others.
-    unsafe {
-        requantize_rows(sums, bias.as_ptr(), mantissa, shift, tile.out.as_mut_ptr(), second, third, count)
+    match tile.out {
+        // SAFETY: `sums`, `bias`, the constants and every row of the result hold `count` elements,
+        // and the predicated loop touches no others.
+        Results::I8(out) => unsafe {
+            requantize_rows(sums, bias.as_ptr(), mantissa, shift, out.as_mut_ptr(), second, third, count)
+        },
+        Results::I16 { out, up, residual } => {
+            for (row, sums) in sums.iter().enumerate().take(tile.count) {
+                let out = window_mut(out, row * tile.stride, count)?;
+                finish_i16((sums, bias), up, &tile.requant, residual, out);
+            }
+        }
     }
+    Ok(())
 }
 
 /// `VRSHL` adds its rounding term in unbounded integers: one rounding. The first row is written
