@@ -17,8 +17,6 @@ pub(crate) trait Core {
     const ROWS: usize;
     /// Consecutive inputs of a channel in its pack, whose panels are two channels wide.
     const GROUP: usize;
-    /// Channels whose results can be had without sums of them all.
-    const WIDTH: usize;
     /// A chunk of [`ROWS`](Self::ROWS) rows in the form the core multiplies.
     type Block;
     /// Sums of [`CHANNELS`] channels of each row.
@@ -49,8 +47,8 @@ pub(crate) trait Core {
         fresh: bool,
         sums: &mut Self::Sums,
     ) -> Result<(), Fault>;
-    /// The same for an even number of channels, whose sums become results; `fresh`, at most
-    /// [`WIDTH`](Self::WIDTH) of them, otherwise at most [`CHANNELS`].
+    /// The same for an even number of channels, whose sums become results: for any number where
+    /// they are `fresh`, otherwise for at most [`CHANNELS`].
     fn multiply_into(
         block: &Self::Block,
         len: usize,
@@ -77,6 +75,13 @@ impl<'a> Panels<'a> {
     pub(crate) fn holding(&self, len: usize) -> Result<&'a [i8], Fault> {
         let last = self.pairs.checked_sub(1).ok_or(Fault::Bounds)?;
         window(self.data, 0, last * self.stride + len)
+    }
+
+    /// At most `most` of the pairs, from `first` on.
+    #[inline(always)]
+    pub(crate) fn part(&self, first: usize, most: usize) -> Result<Self, Fault> {
+        let data = self.data.get(first * self.stride..).ok_or(Fault::Bounds)?;
+        Ok(Self { data, stride: self.stride, pairs: self.pairs.saturating_sub(first).min(most) })
     }
 }
 
@@ -118,6 +123,20 @@ impl Tile<'_> {
 }
 
 impl Tile<'_> {
+    /// `width` of the channels, from `channel` on.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, channel: usize, width: usize) -> Result<Tile<'_>, Fault> {
+        let requant = self.requant.window(channel, width)?;
+        let out = match &mut self.out {
+            Results::I8(out) => Results::I8(out.get_mut(channel..).ok_or(Fault::Bounds)?),
+            Results::I16 { out, up, residual } => {
+                let out = out.get_mut(channel..).ok_or(Fault::Bounds)?;
+                Results::I16 { out, up: *up, residual: *residual }
+            }
+        };
+        Ok(Tile { requant, out, stride: self.stride, count: self.count })
+    }
+
     /// The results of `sums`, which have their bias, of consecutive channels of a row.
     pub(crate) fn finish(&mut self, row: usize, channel: usize, sums: &[i32]) -> Result<(), Fault> {
         let requant = self.requant.window(channel, sums.len())?;
@@ -151,7 +170,7 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
     let up = headroom(args.bias, args.requant.shift, k as u64 * (128 * 127));
     let direct = Direct::new(up, &out);
     // Sums that wait for the next chunk of their rows are in memory.
-    let most = if direct.is_some() && k <= CHUNK { C::WIDTH } else { CHANNELS };
+    let most = if direct.is_some() && k <= CHUNK { n } else { CHANNELS };
     let mut block = C::block();
     let mut sums = C::zero();
     let mut row = 0;

@@ -21,7 +21,6 @@ pub(super) type Pair = [[i32; 2]; ROWS];
 impl Core for DualProducts {
     const ROWS: usize = ROWS;
     const GROUP: usize = 4;
-    const WIDTH: usize = usize::MAX;
     type Block = [isa::Room; CHUNK / 4];
     type Sums = [Pair; CHANNELS / 2];
 

@@ -12,7 +12,7 @@ pub(super) const ROWS: usize = 3;
 pub(super) const LANES: usize = 16;
 
 /// A chunk of the rows, vectors of which take turns.
-pub(super) type Block = [[[i8; LANES]; ROWS]; CHUNK / LANES];
+pub(super) type Block = [[isa::Room; ROWS]; CHUNK / LANES];
 /// The sums of all channels, row by row.
 pub(super) type Sums = [[i32; CHANNELS]; ROWS];
 
@@ -21,12 +21,11 @@ pub(super) struct Vectors;
 impl Core for Vectors {
     const ROWS: usize = ROWS;
     const GROUP: usize = LANES;
-    const WIDTH: usize = CHANNELS;
     type Block = Block;
     type Sums = Sums;
 
     fn block() -> Block {
-        [[[0; LANES]; ROWS]; CHUNK / LANES]
+        [[isa::ROOM; ROWS]; CHUNK / LANES]
     }
 
     fn zero() -> Sums {
@@ -65,10 +64,17 @@ impl Core for Vectors {
         bias: &[i32],
         fresh: bool,
         sums: &mut Sums,
-        tile: Tile<'_>,
+        mut tile: Tile<'_>,
     ) -> Result<(), Fault> {
-        isa::multiply(block, len.div_ceil(LANES), panels, fresh, sums)?;
-        isa::finish_rows(sums, bias, tile)
+        let mut first = 0;
+        while first < panels.pairs {
+            let part = panels.part(first, CHANNELS / 2)?;
+            isa::multiply(block, len.div_ceil(LANES), &part, fresh, sums)?;
+            let (channel, width) = (2 * first, 2 * part.pairs);
+            isa::finish_rows(sums, window(bias, channel, width)?, tile.part(channel, width)?)?;
+            first += part.pairs;
+        }
+        Ok(())
     }
 
     #[inline(always)]

@@ -40,6 +40,10 @@ pub(super) fn multiply(
     Ok(())
 }
 
+/// Room for a vector.
+pub(super) type Room = [i8; LANES];
+pub(super) const ROOM: Room = [0; LANES];
+
 /// Copies the inputs of a row.
 #[inline(always)]
 pub(super) fn load(block: &mut Block, row: usize, from: &[i8]) {

@@ -233,60 +233,10 @@ macro_rules! quad {
     };
 }
 
-/// Both channels of all three rows.
+/// An instruction for both channels of all three rows, which are `\z` in turn.
 macro_rules! each {
-    ($instruction:literal, $operands:literal) => {
-        concat!(
-            $instruction,
-            " r4, r4, ",
-            $operands,
-            "\n",
-            $instruction,
-            " r5, r5, ",
-            $operands,
-            "\n",
-            $instruction,
-            " r6, r6, ",
-            $operands,
-            "\n",
-            $instruction,
-            " r7, r7, ",
-            $operands,
-            "\n",
-            $instruction,
-            " r8, r8, ",
-            $operands,
-            "\n",
-            $instruction,
-            " r9, r9, ",
-            $operands,
-        )
-    };
-}
-
-/// All six, saturated to so many bits.
-macro_rules! saturate {
-    ($bits:literal) => {
-        concat!(
-            "ssat r4, #",
-            $bits,
-            ", r4, asr #1\n",
-            "ssat r5, #",
-            $bits,
-            ", r5, asr #1\n",
-            "ssat r6, #",
-            $bits,
-            ", r6, asr #1\n",
-            "ssat r7, #",
-            $bits,
-            ", r7, asr #1\n",
-            "ssat r8, #",
-            $bits,
-            ", r8, asr #1\n",
-            "ssat r9, #",
-            $bits,
-            ", r9, asr #1",
-        )
+    ($instruction:literal) => {
+        concat!(".irp z, r4, r5, r6, r7, r8, r9\n", $instruction, "\n.endr")
     };
 }
 
@@ -391,7 +341,7 @@ unsafe extern "C" fn products(
         "asr r5, r5, lr",
         "asr r7, r7, lr",
         "asr r9, r9, lr",
-        saturate!("8"),
+        each!("ssat \\z, #8, \\z, asr #1"),
         "bfi r4, r5, #8, #8",
         "bfi r6, r7, #8, #8",
         "bfi r8, r9, #8, #8",
@@ -410,7 +360,7 @@ unsafe extern "C" fn products(
         // The same with sums moved up, then the multipliers of the branch and the stream.
         "6:",
         "ldm r0, {{r2, r11, r12}}",
-        each!("lsl", "r11"),
+        each!("lsl \\z, \\z, r11"),
         "ldrb lr, [r3], #1",
         "ldrb r11, [r3], #1",
         "add r10, #4",
@@ -435,11 +385,11 @@ unsafe extern "C" fn products(
         "asr r5, r5, r11",
         "asr r7, r7, r11",
         "asr r9, r9, r11",
-        saturate!("16"),
+        each!("ssat \\z, #16, \\z, asr #1"),
         "ldm r0!, {{r2, r3, r11, r12}}",
-        each!("lsl", "r2"),
-        each!("smmla", "r3, r11"),
-        each!("asr", "r12"),
+        each!("lsl \\z, \\z, r2"),
+        each!("smmla \\z, \\z, r3, r11"),
+        each!("asr \\z, \\z, r12"),
         "ldm r0, {{r2, r3, r11, r12}}",
         // Rows past the last write where the first is read and, at the end, written.
         add!("r4", "[r10, #-4]"),

@@ -73,9 +73,11 @@ pub(crate) fn finish_rows(sums: &Sums, bias: &[i32], tile: Tile<'_>) -> Result<(
             requantize_rows(sums, bias.as_ptr(), mantissa, shift, out.as_mut_ptr(), second, third, count)
         },
         Results::I16 { out, up, residual } => {
+            let epilogue = Epilogue::new(bias, up, &tile.requant, residual);
             for (row, sums) in sums.iter().enumerate().take(tile.count) {
-                let out = window_mut(out, row * tile.stride, count)?;
-                finish_i16((sums, bias), up, &tile.requant, residual, out);
+                let out = window_mut(out, row * tile.stride, count)?.as_mut_ptr();
+                // SAFETY: as above.
+                unsafe { epilogue.run(residual.is_some(), sums.as_ptr(), out, count) }
             }
         }
     }
@@ -177,18 +179,28 @@ pub(crate) fn finish_i16(
 ) {
     let constants = requant.mantissa.len().min(requant.shift.len());
     let count = sums.len().min(bias.len()).min(out.len()).min(constants);
-    let [stream, branch] = match &residual {
-        Some(sum) => sum.parts().map(Scaled::from),
-        None => Default::default(),
-    };
-    let (mantissa, shift) = (requant.mantissa.as_ptr(), requant.shift.as_ptr());
-    let epilogue = Epilogue { mantissa, shift, up, stream, branch, bias: bias.as_ptr() };
-    // SAFETY: every slice holds `count` elements; the predicated loops touch no others.
-    unsafe {
-        match residual {
-            Some(_) => add_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
-            None => store_i16(sums.as_ptr(), out.as_mut_ptr(), count, &epilogue),
-        }
+    let epilogue = Epilogue::new(bias, up, requant, residual);
+    // SAFETY: every slice holds `count` elements.
+    unsafe { epilogue.run(residual.is_some(), sums.as_ptr(), out.as_mut_ptr(), count) }
+}
+
+impl Epilogue {
+    #[inline(always)]
+    fn new(bias: &[i32], up: u32, requant: &ChannelsRef<'_>, residual: Option<Sum>) -> Self {
+        let [stream, branch] = match residual {
+            Some(sum) => sum.parts().map(Scaled::from),
+            None => Default::default(),
+        };
+        let (mantissa, shift) = (requant.mantissa.as_ptr(), requant.shift.as_ptr());
+        Self { mantissa, shift, up, stream, branch, bias: bias.as_ptr() }
+    }
+
+    /// # Safety
+    /// The constants, `sums` and `out` hold `count` elements.
+    #[inline(always)]
+    unsafe fn run(&self, add: bool, sums: *const i32, out: *mut i16, count: usize) {
+        // SAFETY: the predicated loops touch `count` elements, as the caller says.
+        unsafe { if add { add_i16(sums, out, count, self) } else { store_i16(sums, out, count, self) } }
     }
 }
 

@@ -1,11 +1,17 @@
 //! Products of three rows with pairs of channels.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 use quant::Fault;
 
 use crate::gemm::{CHANNELS, CHUNK, Panels};
 use crate::mve::linear::{Block, LANES, ROWS, Sums};
+
+/// Room for a vector, which only instructions write and read: what it holds at first is some
+/// number to them.
+pub(crate) type Room = MaybeUninit<[i8; LANES]>;
+pub(crate) const ROOM: Room = MaybeUninit::uninit();
 
 /// Adds the products of all panels with `vectors` vectors of each row; to zero if `fresh`.
 #[inline(always)]
@@ -22,7 +28,10 @@ pub(crate) fn multiply(
         return Err(Fault::Bounds);
     }
     let skip = panels.stride.wrapping_sub(vectors * 2 * LANES);
-    let work = Work { skip, rows: vectors * LANES * ROWS, pairs, vectors };
+    let rest = vectors - usize::from(fresh);
+    let skipped =
+        if rest == 0 { TURN * VECTORS_CODE + LE_CODE } else { rest.wrapping_neg() % TURN * VECTORS_CODE };
+    let work = Work { skip, rows: vectors * LANES * ROWS, pairs, turns: rest.div_ceil(TURN), skipped };
     // SAFETY: the function reads `rows` bytes of `block`, which holds as many, `32 · vectors`
     // bytes of each of `pairs ≥ 1` panels, which was checked to lie in `data`, and updates the
     // first `2 · pairs ≤ CHANNELS` sums of each row.
@@ -44,8 +53,16 @@ struct Work {
     /// Bytes read of all rows.
     rows: usize,
     pairs: usize,
-    vectors: usize,
+    turns: usize,
+    /// What the first turn leaves out of its code.
+    skipped: usize,
 }
+
+/// Vectors of a turn.
+const TURN: usize = 4;
+/// Bytes of the instructions of `vectors!`, all of which have four, and of `LE`.
+const VECTORS_CODE: usize = 44;
+const LE_CODE: usize = 4;
 
 /// Two vectors of weights with one of each row; `vmladav` starts the sums.
 macro_rules! vectors {
@@ -75,23 +92,30 @@ macro_rules! vectors {
 /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`, or without what was there.
 /// `VMLADAVA` adds to registers of even numbers, so that pointers have odd ones.
 macro_rules! products {
-    ($name:ident, $peeled:literal, $($start:expr),*) => {
+    ($name:ident, $($start:expr),*) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(x: *const Block, w: *const i8, z: *mut Sums, work: *const Work) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
-                "ldm r3, {{r7, r9, r11, r12}}",
                 "mov r5, r2",
+                "ldm r3, {{r7, r9, r11, r12, lr}}",
                 "mov r3, r0",
-                "sub r12, #{peeled}",
+                // At sp: where the first turn begins.
+                "adr.w r0, 3f",
+                "add r0, lr",
+                "orr r0, #1",
+                "push {{r0, r1}}",
                 "2:",
                 $($start,)*
-                "wls lr, r12, 4f",
+                "dls lr, r12",
+                "ldr pc, [sp]",
                 "3:",
                 vectors!("vmladava"),
+                vectors!("vmladava"),
+                vectors!("vmladava"),
+                vectors!("vmladava"),
                 "le lr, 3b",
-                "4:",
                 "strd r4, r6, [r5, #{row}]",
                 "strd r8, r10, [r5, #2 * {row}]",
                 "strd r0, r2, [r5], #8",
@@ -99,21 +123,15 @@ macro_rules! products {
                 "add r1, r7",
                 "subs r11, #1",
                 "bne 2b",
+                "add sp, #8",
                 "pop {{r4-r11, pc}}",
                 row = const CHANNELS * 4,
-                peeled = const $peeled,
             )
         }
     };
 }
-products!(
-    more_products,
-    0,
-    "ldrd r0, r2, [r5]",
-    "ldrd r4, r6, [r5, #{row}]",
-    "ldrd r8, r10, [r5, #2 * {row}]"
-);
-products!(first_products, 1, vectors!("vmladav"));
+products!(more_products, "ldrd r0, r2, [r5]", "ldrd r4, r6, [r5, #{row}]", "ldrd r8, r10, [r5, #2 * {row}]");
+products!(first_products, vectors!("vmladav"));
 
 /// Copies the inputs of a row, of which `block` takes `CHUNK`.
 #[inline(always)]
@@ -127,7 +145,7 @@ pub(crate) fn load(block: &mut Block, row: usize, from: &[i8]) {
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn spread(to: *mut [i8; LANES], from: *const i8, count: usize) {
+unsafe extern "C" fn spread(to: *mut Room, from: *const i8, count: usize) {
     naked_asm!(
         ".cpu cortex-m55",
         "push {{r7, lr}}",

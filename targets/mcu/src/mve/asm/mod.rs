@@ -15,7 +15,7 @@ pub(crate) use attention::{key_products, requantize, weighted};
 pub(crate) use epilogue::{finish, finish_i16, finish_rows};
 pub(crate) use fields::{Field, Products};
 pub(crate) use layer_norm::{normalize_i8, normalize_i16};
-pub(crate) use linear::{load, multiply};
+pub(crate) use linear::{ROOM, Room, load, multiply};
 pub(crate) use panels::add_panels;
 pub(crate) use shift_gelu::gelu;
 pub(crate) use shiftmax::probabilities;
