@@ -9,17 +9,23 @@ use crate::dsp::attention::CHANNELS;
 /// What a run over keys needs.
 #[repr(C)]
 struct Scores {
+    /// What a turn of four quads leaves out of its code the first time.
+    skipped: usize,
     mantissa: i32,
+    /// Half a unit of the result in upper halves of products.
+    half: u32,
     /// The shift less 33.
     shift: u32,
-    /// Fours of quads, and the quads that are left.
-    fours: usize,
-    rest: usize,
     /// From the end of a key to the one after the next.
     skip: usize,
     stride: usize,
-    pairs: usize,
+    /// Where the query and the scores end.
+    query: *const [u32; 2],
+    last: *const i8,
 }
+
+/// Bytes of the instructions of `quad!`, all of which have four.
+const QUAD_CODE: usize = 44;
 
 #[inline(always)]
 pub(crate) fn score_pairs(q: &[[u32; 2]], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) {
@@ -28,18 +34,21 @@ pub(crate) fn score_pairs(q: &[[u32; 2]], k: &[i8], stride: usize, scale: Multip
     if pairs == 0 || q.is_empty() || needed.is_none_or(|needed| needed > k.len()) {
         return;
     }
+    let shift = u32::from(scale.shift.wrapping_sub(33));
+    let ends = scores.get_mut(..2 * pairs).unwrap_or(&mut []).as_mut_ptr_range();
     let mut work = Scores {
+        skipped: q.len().wrapping_neg() % 4 * QUAD_CODE,
         mantissa: scale.mantissa,
-        shift: u32::from(scale.shift.wrapping_sub(33)),
-        fours: q.len() / 4,
-        rest: q.len() % 4,
+        half: 1u32.wrapping_shl(shift),
+        shift,
         skip: (2 * stride).wrapping_sub(len),
         stride,
-        pairs,
+        query: q.as_ptr_range().end,
+        last: ends.end,
     };
     // SAFETY: the function reads `q` whole, of each of `2 · pairs` keys `len` bytes, which
     // end within `k` as was checked, and writes `2 · pairs` scores.
-    unsafe { scores_of_pairs(q.as_ptr(), k.as_ptr(), scores.as_mut_ptr(), &mut work) }
+    unsafe { scores_of_pairs(q.as_ptr(), k.as_ptr(), ends.start, &mut work) }
 }
 
 macro_rules! quad {
@@ -63,49 +72,37 @@ unsafe extern "C" fn scores_of_pairs(q: *const [u32; 2], k: *const i8, scores: *
     naked_asm!(
         ".arch armv7e-m",
         "push {{r4-r11, lr}}",
-        "ldr r11, [r3, #20]",
+        "ldrd r11, r12, [r3, #20]",
+        "adr.w r4, 3f",
+        "ldr r5, [r3]",
+        "add r4, r5",
+        "orr r4, #1",
+        "str r4, [r3]",
         "2:",
         "mov lr, r0",
         "mov r4, #0",
         "mov r5, #0",
-        "ldr r12, [r3, #8]",
-        "cmp r12, #0",
-        "beq 4f",
+        "ldr pc, [r3]",
         "3:",
         quad!(),
         quad!(),
         quad!(),
         quad!(),
-        "subs r12, #1",
+        "cmp lr, r12",
         "bne 3b",
-        "4:",
-        "ldr r12, [r3, #12]",
-        "cmp r12, #0",
-        "beq 6f",
-        "5:",
-        quad!(),
-        "subs r12, #1",
-        "bne 5b",
-        "6:",
-        "ldrd r6, r7, [r3]",
-        "smmul r4, r4, r6",
-        "smmul r5, r5, r6",
-        "asr r4, r4, r7",
-        "asr r5, r5, r7",
-        // Halved upwards: the bit shifted out is the carry.
-        "asrs r4, r4, #1",
-        "adc r4, r4, #0",
-        "asrs r5, r5, #1",
-        "adc r5, r5, #0",
-        "ssat r4, #8, r4",
-        "ssat r5, #8, r5",
+        "ldrd r6, r7, [r3, #4]",
+        "ldrd r8, r9, [r3, #12]",
+        "smmla r4, r4, r6, r7",
+        "smmla r5, r5, r6, r7",
+        "asr r4, r4, r8",
+        "asr r5, r5, r8",
+        "ssat r4, #8, r4, asr #1",
+        "ssat r5, #8, r5, asr #1",
         "strb r4, [r2], #1",
         "strb r5, [r2], #1",
-        "ldr r6, [r3, #16]",
-        "ldr r7, [r3, #24]",
-        "add r1, r6",
-        "subs r7, #1",
-        "str r7, [r3, #24]",
+        "add r1, r9",
+        "ldr r7, [r3, #28]",
+        "cmp r2, r7",
         "bne 2b",
         "pop {{r4-r11, pc}}",
     )
