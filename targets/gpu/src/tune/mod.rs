@@ -69,11 +69,12 @@ struct Candidate {
 }
 
 impl Gpu {
-    /// Measures the products and the attention of `model`, whose instructions run without tiles, with every tile for 1, 8
-    /// and 64 frames, and lets programs that are loaded from now on take the fastest; so do those of
-    /// later processes where there is a [`Cache`](crate::Cache). Products that were measured before are
-    /// measured `again`, or left as they are. `progress` is told how many of how many measurements
-    /// are done. Results are those of any other tile.
+    /// Measures the products and the attention of `model`, whose instructions run without tiles, with
+    /// every tile for 1, 8 and 64 frames, and lets programs that are loaded from now on take the
+    /// fastest; so do those of later processes where there is a [`Cache`](crate::Cache). Products that
+    /// were measured before are measured `again`, or left as they are. Tiles whose kernels are refused as
+    /// invalid, or miscompiled, are left out. `progress` is told how many of how many measurements are
+    /// done. Results are those of any other tile.
     ///
     /// # Errors
     ///
@@ -106,34 +107,44 @@ impl Gpu {
         Ok(tuned)
     }
 
-    /// Compiles and tests the kernels of `candidates`, and leaves out those that fail.
+    /// Compiles and tests the kernels of `candidates`, and leaves out those that are refused
+    /// and those that fail.
     async fn compile(
         &self,
         model: &Model<'_>,
         products: &[Product],
         candidates: &mut [Candidate],
     ) -> Result<(), RunError> {
-        let mut kernels: Vec<&Kernel> = Vec::new();
-        let mut cases = Vec::new();
+        let mut kernels: Vec<(&Kernel, &Op)> = Vec::new();
         for candidate in &*candidates {
             for &(product, step) in &candidate.steps {
                 let kernel = candidate.kernel(step);
-                if self.verdicts().of(kernel).is_none()
-                    && !kernels.iter().any(|other| other.text == kernel.text)
-                {
-                    cases.push(Case::of(kernel, &products[product].op, model.blobs(), self.hardware));
+                if !kernels.iter().any(|(other, _)| other.text == kernel.text) {
+                    kernels.push((kernel, &products[product].op));
                 }
-                kernels.push(kernel);
             }
         }
-        self.compiled().all(self.device(), &kernels)?;
+        self.retain_taken(&mut kernels);
+        let untested = kernels.iter().filter(|(kernel, _)| self.verdicts().of(kernel).is_none());
+        let cases: Vec<Case> =
+            untested.map(|(kernel, op)| Case::of(kernel, op, model.blobs(), self.hardware)).collect();
         selftest::run(self, &cases.iter().collect::<Vec<_>>()).await?;
+        let kernels: Vec<&Kernel> = kernels.into_iter().map(|(kernel, _)| kernel).collect();
         self.compiled().keep(&kernels, self.kept());
         for candidate in candidates {
             let (plan, steps) = (&candidate.plan, &mut candidate.steps);
             steps.retain(|&(_, step)| self.verdicts().of(kernel(plan, step)) == Some(true));
         }
         Ok(())
+    }
+
+    /// Compiles `kernels`, and leaves those that are not refused.
+    fn retain_taken<T>(&self, kernels: &mut Vec<(&Kernel, T)>) {
+        let takes = |some: &[&Kernel]| self.compiled().all(self.device(), some).is_ok();
+        // All at once takes less time; one by one tells which is refused.
+        if !takes(&kernels.iter().map(|(kernel, _)| *kernel).collect::<Vec<_>>()) {
+            kernels.retain(|(kernel, _)| takes(&[kernel]));
+        }
     }
 
     /// Times every one of `candidates`, and tells `note` the product, the number of frames as a
@@ -259,7 +270,20 @@ fn fastest(times: &[(&'static str, u64)], default: &'static str) -> Option<&'sta
 
 #[cfg(test)]
 mod tests {
-    use super::fastest;
+    use super::*;
+    use crate::compile::at_once;
+    use crate::source::Text;
+
+    #[test]
+    fn what_is_refused_is_left_out() {
+        let gpu = at_once(Gpu::open(None)).and_then(Result::ok).expect("a GPU, or Mesa's lavapipe");
+        let kernel = |name, text: &str| Kernel { name, row: None, text: Text::Wgsl(text.into()) };
+        let empty = "@compute @workgroup_size(1) fn main() {}";
+        let all = [kernel("first", empty), kernel("refused", "fn main() { none() }"), kernel("last", empty)];
+        let mut kernels: Vec<_> = all.iter().map(|kernel| (kernel, ())).collect();
+        gpu.retain_taken(&mut kernels);
+        assert_eq!(kernels.iter().map(|(kernel, ())| kernel.name).collect::<Vec<_>>(), ["first", "last"]);
+    }
 
     #[test]
     fn only_what_is_clearly_faster_takes_the_place_of_the_default() {
