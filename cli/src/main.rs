@@ -24,7 +24,10 @@ mod output;
 mod pictures;
 mod place;
 mod progress;
+mod subject;
 mod threads;
+#[cfg(feature = "gpu")]
+mod tuning;
 
 use std::process::ExitCode;
 

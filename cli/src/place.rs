@@ -8,6 +8,8 @@ use std::str::FromStr;
 use shiftformer::device::{DEFAULT_BAUD, EMULATED_BOARDS, Emulated, EmulatedBoard, Serial};
 use shiftformer::quant::KernelSet;
 use shiftformer::{Backend, Cpu, Fallback, Model, NotInThisBuild, Session};
+#[cfg(feature = "gpu")]
+use shiftformer::{Gpu, GpuCache};
 
 use crate::failure::Failure;
 use crate::firmware;
@@ -82,6 +84,28 @@ fn kernel_set(name: &str) -> Result<&'static KernelSet, NotInThisBuild> {
     Cpu::best().with_kernels(name).map(|cpu| cpu.kernels())
 }
 
+/// Which GPU.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct GpuArgs {
+    /// The GPU to run on: a part of its name or its number in the list of `devices` [default: the
+    /// first].
+    #[arg(long = "gpu", value_name = "NAME|INDEX")]
+    pub name: Option<String>,
+    /// Where compiled shaders and measured tiles are kept for a GPU, or off to keep none; so does the
+    /// variable SHIFTFORMER_GPU_CACHE [default: shiftformer in the user's folder for caches].
+    #[arg(long = "gpu-cache", value_name = "FOLDER|off")]
+    pub cache: Option<String>,
+}
+
+#[cfg(feature = "gpu")]
+impl GpuArgs {
+    /// The GPU that is asked for.
+    pub fn open(&self) -> Result<Gpu, Failure> {
+        let cache = self.cache.as_deref().map_or_else(GpuCache::of_user, GpuCache::named);
+        Ok(Gpu::open_with(self.name.as_deref(), &cache)?)
+    }
+}
+
 /// Where to run, with which kernels.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EngineArgs {
@@ -93,10 +117,12 @@ pub struct EngineArgs {
     /// machine [default: the fastest].
     #[arg(long, value_name = "SET", value_parser = kernel_set)]
     pub kernels: Option<&'static KernelSet>,
-    /// The GPU to run on: a part of its name or its number in the list of `devices` [default: the
-    /// first].
-    #[arg(long, value_name = "NAME|INDEX")]
-    pub gpu: Option<String>,
+    #[command(flatten)]
+    pub gpu: GpuArgs,
+    /// Measure first which tiles the GPU is the fastest with, but for what was measured before; the
+    /// command `tune` measures again, and prints what it finds.
+    #[arg(long)]
+    pub tune: bool,
     /// Firmware for qemu:BOARD, an ELF file [default: built from the source tree]; with --log
     /// also that of serial:PORT.
     #[arg(long, value_name = "FILE")]
@@ -126,10 +152,7 @@ impl EngineArgs {
     /// The backend that is asked for, with `threads` threads or emulators. What has to be built
     /// is built here.
     pub fn backend(&self, threads: NonZeroUsize) -> Result<Box<dyn Backend>, Failure> {
-        if self.gpu.is_some() && self.backend != Place::Gpu {
-            let message = format!("--gpu has no effect on {}", self.backend);
-            return Err(Failure::new(message).help("it chooses the GPU of --backend gpu"));
-        }
+        self.check_gpu()?;
         match &self.backend {
             Place::Reference | Place::Cpu => Ok(Box::new(self.here(threads)?)),
             Place::Gpu => self.on_gpu(threads),
@@ -138,6 +161,19 @@ impl EngineArgs {
             }
             Place::Serial(ports) => self.serial(ports),
             Place::Emulated(board) => self.emulated(board, threads),
+        }
+    }
+
+    /// What is said of a GPU is for one.
+    fn check_gpu(&self) -> Result<(), Failure> {
+        let GpuArgs { name, cache } = &self.gpu;
+        let given = [("gpu", name.is_some()), ("gpu-cache", cache.is_some()), ("tune", self.tune)];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) if self.backend != Place::Gpu => {
+                let message = format!("--{option} has no effect on {}", self.backend);
+                Err(Failure::new(message).help("it is for --backend gpu"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -166,7 +202,12 @@ impl EngineArgs {
             return Err(Failure::new("--kernels has no effect on gpu").help("leave it out"));
         }
         let cpu = self.here(threads)?;
-        Ok(Box::new(shiftformer::Gpu::open(self.gpu.as_deref())?.or_cpu(cpu)))
+        let gpu = self.gpu.open()?;
+        if self.tune && !gpu.adapter().timestamps {
+            eprintln!("note: {} does not tell the time, so --tune measures nothing", gpu.adapter().name);
+        }
+        let gpu = if self.tune { gpu.tuning() } else { gpu };
+        Ok(Box::new(gpu.or_cpu(cpu)))
     }
 
     #[cfg(not(feature = "gpu"))]
@@ -233,6 +274,9 @@ pub fn session(model: &Model, backend: &dyn Backend) -> Result<Session, Failure>
     if !disabled.is_empty() {
         eprintln!("note: the driver miscompiles tiles of {}; others take their place", disabled.join(", "));
     }
+    for remark in session.remarks() {
+        eprintln!("note: {remark}");
+    }
     Ok(session)
 }
 
@@ -244,7 +288,8 @@ mod tests {
         EngineArgs {
             backend: Place::Cpu,
             kernels: None,
-            gpu: None,
+            gpu: GpuArgs::default(),
+            tune: false,
             firmware: None,
             log: false,
             baud: DEFAULT_BAUD,
@@ -281,8 +326,15 @@ mod tests {
 
     #[test]
     fn options_without_effect_are_refused() {
-        let args = EngineArgs { gpu: Some("0".into()), ..cpu() };
-        assert!(made(&args).err().unwrap().to_string().contains("--gpu has no effect on cpu"));
+        let named = |name: &str| Some(name.to_owned());
+        for (option, args) in [
+            ("--gpu", EngineArgs { gpu: GpuArgs { name: named("0"), cache: None }, ..cpu() }),
+            ("--gpu-cache", EngineArgs { gpu: GpuArgs { name: None, cache: named("off") }, ..cpu() }),
+            ("--tune", EngineArgs { tune: true, ..cpu() }),
+        ] {
+            let said = made(&args).err().unwrap().to_string();
+            assert!(said.contains(&format!("{option} has no effect on cpu")), "{said}");
+        }
         let args = EngineArgs { firmware: Some("x.elf".into()), ..cpu() };
         assert!(made(&args).is_err());
         let backend = Place::Serial(vec!["port".into()]);

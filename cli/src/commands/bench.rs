@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use conversion::frames;
 use conversion::stream::failed;
-use converter::BuildOptions;
-use converter::arch::{ARCHS, Arch};
 use serde::Serialize;
 use shiftformer::device::DeviceFacts;
 use shiftformer::{Cpu, Model, Observe, Session};
@@ -19,18 +16,15 @@ use crate::memory::Memory;
 use crate::output::{bytes, emit};
 use crate::place::{EngineArgs, session};
 use crate::progress::Progress;
+use crate::subject::SubjectArgs;
 use crate::threads::ThreadArgs;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[group(id = "subject", required = true, multiple = false, args = ["model", "arch"])]
 pub struct Args {
-    /// The container.
-    model: Option<PathBuf>,
-    /// An architecture with random weights: deit-tiny, deit-small, deit-base, micro.
-    #[arg(long, value_parser = arch)]
-    arch: Option<Arch>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Images of a batch, spread over the threads.
     #[arg(long, value_name = "N", default_value = "1")]
     batch: NonZeroUsize,
@@ -56,7 +50,7 @@ const EXAMPLES: &str = r"Examples, in a clone (the first of `convert --help` mak
   shiftformer bench --arch deit-tiny --threads 1 --roofline
   shiftformer bench --arch deit-tiny --batch 8 --threads 4 --json";
 
-/// Seed of random weights.
+/// Seed of the frame.
 const SEED: u64 = 1;
 /// How long batches are repeated, and how often at least and at most.
 const DURATION: Duration = Duration::from_secs(3);
@@ -135,16 +129,11 @@ struct Cost {
     macs: u64,
 }
 
-fn arch(name: &str) -> Result<Arch, String> {
-    let known = || ARCHS.map(|arch| arch.name).join(", ");
-    Arch::by_name(name).ok_or_else(|| format!("there is no such architecture; there are: {}", known()))
-}
-
 /// Measures the container.
 pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let processor = args.roofline.then(|| args.engine.processor()).transpose()?;
     let begin = Instant::now();
-    let file = open(args)?;
+    let file = args.subject.open()?;
     let open_ms = begin.elapsed().as_secs_f64() * 1e3;
     let frame = frames::random(&file, SEED);
     let begin = Instant::now();
@@ -195,20 +184,6 @@ pub fn run(args: &Args, json: bool) -> Result<(), Failure> {
 fn roofline(cpu: Cpu, model: &Model, frame: &[u8]) -> Result<Roofline, Failure> {
     let _progress = Progress::spinner(format!("measuring the instructions of {}", model.name()));
     roofline::measure(model, cpu, frame)
-}
-
-/// The container to measure.
-fn open(args: &Args) -> Result<Model, Failure> {
-    match (&args.model, args.arch) {
-        (Some(path), _) => Ok(Model::open(path)?),
-        (None, Some(arch)) => {
-            let _progress = Progress::spinner(format!("building {}", arch.name));
-            let container = converter::build(&arch.random(SEED), BuildOptions::default());
-            let container = container.map_err(Failure::convert(arch.name))?;
-            Ok(Model::from_bytes(arch.name, &container)?)
-        }
-        (None, None) => Err(Failure::new("there is nothing to measure").help("give a container or --arch")),
-    }
 }
 
 /// Milliseconds of batches, ascending.

@@ -9,6 +9,7 @@ mod flash;
 mod inspect;
 mod roofline;
 mod run;
+pub mod tune;
 mod verify;
 
 use crate::failure::Failure;
@@ -32,6 +33,8 @@ pub enum Command {
     Bench(bench::Args),
     /// List the GPUs of this machine.
     Devices(devices::Args),
+    /// Measure which tiles a GPU runs a model the fastest with, and keep them for it.
+    Tune(tune::Args),
     /// Write firmware and a container to a board.
     Flash(flash::Args),
 }
@@ -48,6 +51,7 @@ impl Command {
             Command::Verify(args) => verify::run(&args, json),
             Command::Bench(args) => bench::run(&args, json),
             Command::Devices(args) => devices::run(&args, json),
+            Command::Tune(args) => tune::run(&args, json),
             Command::Flash(args) => flash::run(&args, json),
         }
     }

@@ -7,6 +7,8 @@ mod data_files;
 mod endings;
 mod flash;
 mod float_models;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod hub_folders;
 mod normalisation;
 mod output_files;

@@ -41,13 +41,14 @@ fn wrong_usage() {
     }
     wrong(&["bench"], &["--arch"]);
     wrong(&["bench", "m.shf", "--arch", "micro"], &["--arch"]);
+    wrong(&["tune"], &["--arch"]);
     wrong(&["bench", "--arch", "resnet"], &["resnet", "deit-tiny"]);
     wrong(&["bench", "--arch", "micro", "--threads", "0"], &["--threads"]);
 }
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench", "flash"] {
+    for command in ["demo", "convert", "eval", "run", "inspect", "verify", "bench", "tune", "flash"] {
         let output = run(Path::new("."), &[command, "--help"]);
         assert!(output.status.success());
         let text = String::from_utf8_lossy(&output.stdout);

@@ -9,9 +9,16 @@ use std::process::{Command, Output};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+/// The program in `folder`, which keeps nothing of a GPU for later processes.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shiftformer"));
+    command.current_dir(folder).args(args).env("SHIFTFORMER_GPU_CACHE", "off");
+    command
+}
+
 /// Runs the program in `folder`.
 pub fn run(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_shiftformer")).current_dir(folder).args(args).output().unwrap()
+    command(folder, args).output().unwrap()
 }
 
 /// Runs the program, which must succeed, and parses its JSON.
