@@ -78,7 +78,9 @@ impl Compiled {
         if let Some(pipeline) = cache().get(&kernel.text) {
             return Ok(pipeline.clone());
         }
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        // Validation refuses a kernel, or the driver that compiles it.
+        let filters = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal];
+        let scopes = filters.map(|filter| device.push_error_scope(filter));
         let module = match self.text(kernel) {
             Text::Wgsl(text) => translated(device, kernel.name, &text),
             Text::Spirv(words) => passed_through(device, kernel.name, &words),
@@ -94,7 +96,7 @@ impl Compiled {
             },
             cache: self.earlier.cache(),
         });
-        if is_refused(scope) {
+        if is_refused(scopes) {
             return Err(RunError::Shader { kernel: kernel.name });
         }
         cache().insert(kernel.text.clone(), pipeline.clone());
@@ -132,8 +134,9 @@ impl Compiled {
 }
 
 /// Whether an error was caught. A browser answers later: there the device reports the error itself.
-fn is_refused(scope: wgpu::ErrorScopeGuard) -> bool {
-    matches!(at_once(scope.pop()), Some(Some(_)))
+fn is_refused(scopes: [wgpu::ErrorScopeGuard; 2]) -> bool {
+    // All are closed, the last one first.
+    scopes.into_iter().rev().fold(false, |any, scope| any | matches!(at_once(scope.pop()), Some(Some(_))))
 }
 
 /// What `future` gives without waiting, as native drivers do.
