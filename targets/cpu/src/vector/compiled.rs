@@ -213,6 +213,31 @@ macro_rules! compiled {
             use crate::vector::source::{Bytes, Source, Words};
             use crate::vector::attention::{MAX_HEAD_DIM, attention};
 
+            /// Attention as the set has it for itself. It and [`packed_attention`] are not inlined, so that none
+            /// takes the other's room on the stack.
+            ///
+            /// # Safety
+            ///
+            /// As [`Compiled`] says.
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            unsafe fn own_attention(args: &mut ops::AttentionArgs<'_>) -> Result<bool, Fault> {
+                // SAFETY: this function is compiled for the instructions.
+                unsafe { <$linear as Isa>::attention(args) }
+            }
+
+            /// Attention over panels.
+            ///
+            /// # Safety
+            ///
+            /// As [`Compiled`] says.
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            unsafe fn packed_attention(args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
+                // SAFETY: this function is compiled for the instructions.
+                unsafe { attention::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args) }
+            }
+
             // SAFETY: every instruction that the functions are compiled for is looked for.
             unsafe impl Compiled for $set {
                 const NAME: &'static str = $name;
@@ -264,14 +289,14 @@ macro_rules! compiled {
                 #[target_feature(enable = $features)]
                 unsafe fn attention(mut args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
                     // SAFETY: this function is compiled for the instructions.
-                    if unsafe { <$linear as Isa>::attention(&mut args)? } {
+                    if unsafe { own_attention(&mut args)? } {
                         return Ok(());
                     }
                     if args.head_dim > MAX_HEAD_DIM {
                         return portable::attention::attention(args);
                     }
                     // SAFETY: this function is compiled for the instructions.
-                    unsafe { attention::<$unsigned, $queries, $blocks, { $blocks * LANES }>(args) }
+                    unsafe { packed_attention(args) }
                 }
 
                 #[target_feature(enable = $features)]

@@ -1,11 +1,12 @@
-//! Attention by tiles: sixteen queries at a time from their scores to their outputs.
+//! Attention by tiles. As many queries as the caller has room for scores have all their scores before their
+//! outputs, so that keys and values take the same place.
 //!
 //! Sixteen keys are the panel of a tile, as are the values of 64 keys for sixteen channels. The bytes
 //! of a probability go unsigned into the products, as in [`vector::attention`](crate::vector::attention).
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_setzero_si512,
-    _mm512_slli_epi32, _mm512_storeu_si512,
+    _mm512_slli_epi32,
 };
 
 use quant::Fault;
@@ -32,12 +33,11 @@ pub(super) fn takes(args: &AttentionArgs<'_>) -> bool {
 /// What one head is laid out to, and what sixteen queries are made of on the way.
 #[repr(C, align(64))]
 struct Scratch {
-    keys: [[Tile; 4]; MAX_KEYS / BYTES],
-    values: [[Tile; 4]; MAX_KEYS / BYTES],
+    /// Keys or values, 64 to each.
+    packed: [[Tile; 4]; MAX_KEYS / BYTES],
     queries: [[u8; BYTES]; ROWS],
     /// Of four tiles of keys or channels: by the high bytes of probabilities, and by the low ones.
     sums: [[Sums; 4]; 2],
-    scores: [[i8; MAX_KEYS]; ROWS],
     /// The high bytes of all probabilities of a query, and the low ones.
     probabilities: [[[u8; MAX_KEYS]; ROWS]; 2],
 }
@@ -49,11 +49,9 @@ impl Scratch {
     #[inline(always)]
     fn new() -> Self {
         Self {
-            keys: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
-            values: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
+            packed: [[NO_WEIGHTS; 4]; MAX_KEYS / BYTES],
             queries: [[0; BYTES]; ROWS],
             sums: [[NO_SUMS; 4]; 2],
-            scores: [[0; MAX_KEYS]; ROWS],
             probabilities: [[[0; MAX_KEYS]; ROWS]; 2],
         }
     }
@@ -70,39 +68,38 @@ pub(super) unsafe fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
     let AttentionArgs { keys, heads, head_dim, q_stride, kv_stride, .. } = args;
     let width = heads * head_dim;
     let queries = args.out.len().checked_div(width).unwrap_or(0);
+    let most = args.scores.len().checked_div(keys).filter(|&most| most > 0).ok_or(Fault::Bounds)?;
     let exp = Exponentials::new(args.exp);
     let mut scratch = Scratch::new();
     // SAFETY: as the caller vouches.
     let mut tiles = unsafe { Tiles::new() };
-    for number in 0..heads {
-        let at = number * head_dim;
+    for part in 0..queries.div_ceil(most) * heads {
+        let (first, number) = (part / heads * most, part % heads);
+        let (at, count) = (number * head_dim, (queries - first).min(most));
         let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
+        let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
         // SAFETY: as the caller vouches.
         unsafe {
-            pack_keys(&mut scratch.keys, k, kv_stride, (keys, head_dim))?;
-            pack_values(&mut scratch.values, v, kv_stride, (keys, head_dim))?;
-        }
-        let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
-        let mut first = 0;
-        while first < queries {
-            let rows = (queries - first).min(ROWS);
-            let q = args.q.get(first * q_stride + at..).ok_or(Fault::Bounds)?;
-            let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
-            // SAFETY: as the caller vouches.
-            unsafe {
-                let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
-                scores(&mut tiles, &mut scratch, (q, q_stride), (rows, keys, head_dim), by)?;
-                for row in 0..rows {
-                    let [high, low] = &mut scratch.probabilities;
-                    let found = window(&scratch.scores[row], 0, keys)?;
-                    let (high, low) =
-                        (window_mut(&mut high[row], 0, keys)?, window_mut(&mut low[row], 0, keys)?);
-                    Avx512::shiftmax(&exp, found, high, low);
+            pack_keys(&mut scratch.packed, k, kv_stride, (keys, head_dim))?;
+            let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
+            for row in (0..count).step_by(ROWS) {
+                let rows = (count - row).min(ROWS);
+                let q = args.q.get((first + row) * q_stride + at..).ok_or(Fault::Bounds)?;
+                let to = window_mut(args.scores, row * keys, rows * keys)?;
+                scores(&mut tiles, &mut scratch, (q, q_stride), (rows, keys, head_dim), by, to)?;
+            }
+            pack_values(&mut scratch.packed, v, kv_stride, (keys, head_dim))?;
+            let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
+            for row in (0..count).step_by(ROWS) {
+                let rows = (count - row).min(ROWS);
+                let scores = window(args.scores, row * keys, rows * keys)?;
+                let [high, low] = &mut scratch.probabilities;
+                for (scores, (high, low)) in scores.chunks_exact(keys).zip(high.iter_mut().zip(low)) {
+                    Avx512::shiftmax(&exp, scores, window_mut(high, 0, keys)?, window_mut(low, 0, keys)?);
                 }
-                let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
+                let out = args.out.get_mut((first + row) * width + at..).ok_or(Fault::Bounds)?;
                 weigh(&mut tiles, &mut scratch, (rows, keys, head_dim), by, (out, width))?;
             }
-            first += rows;
         }
     }
     Ok(())
@@ -126,7 +123,7 @@ fn store(tiles: &mut Tiles, [a, b, c, d]: &mut [Sums; 4]) {
     tiles.store::<3>(d);
 }
 
-/// Scores of `rows` queries, requantized `by`.
+/// Scores of `rows` queries, requantized `by`, to as many rows of `keys`.
 ///
 /// # Safety
 ///
@@ -138,6 +135,7 @@ unsafe fn scores(
     (q, stride): (&[i8], usize),
     (rows, keys, head_dim): (usize, usize, usize),
     by: HighHalf,
+    to: &mut [i8],
 ) -> Result<(), Fault> {
     // What lies behind a head is multiplied by the zeros behind the channels of keys.
     let in_place = if rows == ROWS { Rows::new(bytemuck::cast_slice(q), stride, 1) } else { None };
@@ -152,7 +150,7 @@ unsafe fn scores(
             Rows::new(scratch.queries.as_flattened(), BYTES, 1).ok_or(Fault::Bounds)?
         }
     };
-    for (block, keys_of_block) in scratch.keys.iter().enumerate().take(keys.div_ceil(BYTES)) {
+    for (block, keys_of_block) in scratch.packed.iter().enumerate().take(keys.div_ceil(BYTES)) {
         let sums = &mut scratch.sums[0];
         zero(tiles);
         let [a, b, c, d] = keys_of_block;
@@ -169,12 +167,12 @@ unsafe fn scores(
         store(tiles, sums);
         // Sixteen keys and more take part in all four tiles.
         let used = (keys - block * BYTES).min(LANES).div_ceil(GROUP);
-        for (row, scores) in scratch.scores.iter_mut().enumerate().take(rows) {
-            let scores: &mut [i8] = window_mut(scores, block * BYTES, BYTES)?;
-            // SAFETY: 64 bytes are written, to a slice of as many.
+        for (row, to) in to.chunks_exact_mut(keys).enumerate().take(rows) {
+            let to = to.get_mut(block * BYTES..).ok_or(Fault::Bounds)?;
+            // SAFETY: as many bytes are written as there are, at most 64.
             unsafe {
                 let bytes = requantized(by, sums, None, row, used);
-                _mm512_storeu_si512(scores.as_mut_ptr().cast(), bytes);
+                _mm512_mask_storeu_epi8(to.as_mut_ptr(), first(to.len()), bytes);
             }
         }
     }
@@ -227,7 +225,7 @@ unsafe fn weigh(
     for (bytes, sums) in scratch.probabilities.iter().zip(&mut scratch.sums) {
         let x = Rows::new(bytes.as_flattened(), MAX_KEYS, steps).ok_or(Fault::Bounds)?;
         zero(tiles);
-        for (step, [a, b, c, d]) in scratch.values.iter().enumerate().take(steps) {
+        for (step, [a, b, c, d]) in scratch.packed.iter().enumerate().take(steps) {
             // SAFETY: `x` has `steps` steps.
             unsafe { tiles.activations::<4>(&x, step) };
             tiles.weights::<5>(a);

@@ -1,7 +1,8 @@
 //! Attention of words: some queries of a head at a time from their scores to their outputs.
 //!
-//! A probability is a word as it is, so that its products with values take one pass; keys and values are
-//! widened once for each head.
+//! A probability is a word as it is, so that its products with values take one pass. As many queries as the
+//! caller has room for scores have all their scores before their outputs, so that keys and values, which
+//! are widened, take the same place.
 
 use core::arch::x86_64::{
     __m256i, _mm_cvtsi128_si32, _mm_loadl_epi64, _mm_max_epi8, _mm_set1_epi8, _mm_srli_si128, _mm_sub_epi8,
@@ -25,22 +26,18 @@ const MAX_KEYS: usize = 640;
 /// Most channels of a head.
 const MAX_HEAD_DIM: usize = 128;
 /// Records of 64 bytes that the keys of a head, and the values, may take.
-const RECORDS: usize = 1536;
-/// Queries that go from scores to outputs together: whole tiles.
-const QUERIES: usize = 12;
+const RECORDS: usize = 1184;
+/// Queries that are laid out together: whole tiles.
+const QUERIES: usize = 6;
 
 /// Sixteen pairs of words: two channels of sixteen keys, or two keys of sixteen channels.
 type Record = [[i16; 2]; LANES];
 
-/// What one head is laid out to, and what some queries are made of on the way.
+/// What some queries are made of on the way.
 #[repr(C, align(64))]
 struct Scratch {
-    /// Panels of sixteen keys, each of as many records as there are pairs of channels.
-    keys: [Record; RECORDS],
-    /// Panels of sixteen channels, each of as many records as there are pairs of keys.
-    values: [Record; RECORDS],
     queries: [[u32; MAX_HEAD_DIM / 2]; QUERIES],
-    scores: [[i8; MAX_KEYS]; QUERIES],
+    scores: [i8; MAX_KEYS],
     exponentials: [u32; MAX_KEYS],
     probabilities: [[i16; MAX_KEYS]; QUERIES],
 }
@@ -84,41 +81,50 @@ pub(super) unsafe fn attention<T: Tile<R>, const R: usize>(
     let Some(shape) = Shape::of(args) else { return Ok(false) };
     let width = args.heads * args.head_dim;
     let queries = args.out.len().checked_div(width).unwrap_or(0);
+    let most = args.scores.len().checked_div(shape.keys).filter(|&most| most > 0).ok_or(Fault::Bounds)?;
+    let mut records = [[[0; 2]; LANES]; RECORDS];
     let mut scratch = Scratch {
-        keys: [[[0; 2]; LANES]; RECORDS],
-        values: [[[0; 2]; LANES]; RECORDS],
         queries: [[0; MAX_HEAD_DIM / 2]; QUERIES],
-        scores: [[0; MAX_KEYS]; QUERIES],
+        scores: [0; MAX_KEYS],
         exponentials: [0; MAX_KEYS],
         probabilities: [[0; MAX_KEYS]; QUERIES],
     };
-    for number in 0..args.heads {
-        let at = number * args.head_dim;
-        let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
-        pack_keys(&mut scratch.keys, k, args.kv_stride, shape)?;
-        pack_values(&mut scratch.values, v, args.kv_stride, shape)?;
-        let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
-        let mut first = 0;
-        while first < queries {
-            let rows = (queries - first).min(QUERIES);
-            for row in 0..rows {
-                let q = window(args.q, (first + row) * args.q_stride + at, shape.head_dim)?;
-                let words: &mut [i16] = bytemuck::cast_slice_mut(&mut scratch.queries[row]);
-                words.iter_mut().zip(q).for_each(|(to, &q)| *to = q.into());
-            }
+    for first in (0..queries).step_by(most) {
+        let count = (queries - first).min(most);
+        for number in 0..args.heads {
+            let at = number * args.head_dim;
+            let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
+            let q = args.q.get(first * args.q_stride + at..).ok_or(Fault::Bounds)?;
             let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
+            let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
             // SAFETY: as the caller vouches.
             unsafe {
                 let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
-                scores::<T, R>(&mut scratch, shape, rows, by)?;
-                for row in 0..rows {
-                    let Scratch { scores, exponentials, probabilities, .. } = &mut scratch;
-                    shiftmax(args.exp, shape.keys, &mut scores[row], exponentials, &mut probabilities[row]);
+                pack_keys(&mut records, k, args.kv_stride, shape)?;
+                for row in (0..count).step_by(QUERIES) {
+                    let rows = (count - row).min(QUERIES);
+                    for (r, to) in scratch.queries.iter_mut().enumerate().take(rows) {
+                        let q = window(q, (row + r) * args.q_stride, shape.head_dim)?;
+                        let words: &mut [i16] = bytemuck::cast_slice_mut(to);
+                        words.iter_mut().zip(q).for_each(|(to, &q)| *to = q.into());
+                    }
+                    let to = window_mut(args.scores, row * shape.keys, rows * shape.keys)?;
+                    scores::<T, R>(&scratch.queries, &records, shape, by, to)?;
                 }
                 let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
-                weigh::<T, R>(&scratch, shape, rows, by, (out, width))?;
+                pack_values(&mut records, v, args.kv_stride, shape)?;
+                for row in (0..count).step_by(QUERIES) {
+                    let rows = (count - row).min(QUERIES);
+                    let Scratch { scores, exponentials, probabilities, .. } = &mut scratch;
+                    for (r, probabilities) in probabilities.iter_mut().enumerate().take(rows) {
+                        let found = window(args.scores, (row + r) * shape.keys, shape.keys)?;
+                        scores[..shape.keys].copy_from_slice(found);
+                        shiftmax(args.exp, shape.keys, scores, exponentials, probabilities);
+                    }
+                    let out = out.get_mut(row * width..).ok_or(Fault::Bounds)?;
+                    weigh::<T, R>(probabilities, &records, shape, rows, by, (out, width))?;
+                }
             }
-            first += rows;
         }
     }
     Ok(true)
@@ -170,35 +176,48 @@ fn panels(all: &[Record], block: usize, panels: usize, steps: usize) -> Result<[
     Ok([panel(first)?, panel(second)?])
 }
 
-/// Scores of `rows` queries, requantized `by`.
+/// Scores of queries for `keys`, requantized `by`, of as many as `to` has rows of scores.
 ///
 /// # Safety
 ///
 /// As [`Tile`] says.
 #[inline(always)]
 unsafe fn scores<T: Tile<R>, const R: usize>(
-    scratch: &mut Scratch,
+    queries: &[[u32; MAX_HEAD_DIM / 2]; QUERIES],
+    keys: &[Record; RECORDS],
     shape: Shape,
-    rows: usize,
     by: HighHalf,
+    to: &mut [i8],
 ) -> Result<(), Fault> {
     for block in 0..shape.keys.div_ceil(CHANNELS) {
-        let keys = panels(&scratch.keys, block, shape.keys.div_ceil(LANES), shape.pairs_of_channels)?;
-        let tiles = scratch.queries.chunks_exact(R).zip(scratch.scores.chunks_exact_mut(R));
-        for (queries, scores) in tiles.take(rows.div_ceil(R)) {
+        let at = block * CHANNELS;
+        let count = (shape.keys - at).min(CHANNELS);
+        let keys = panels(keys, block, shape.keys.div_ceil(LANES), shape.pairs_of_channels)?;
+        for (queries, to) in queries.chunks_exact(R).zip(to.chunks_mut(R * shape.keys)) {
             let x: [&[u32]; R] = core::array::from_fn(|r| &queries[r][..shape.pairs_of_channels]);
-            // SAFETY: 32 bytes are written, to a slice of as many; and as the caller vouches.
+            // SAFETY: 32 bytes are written, to an array of as many; and as the caller vouches.
             unsafe {
                 let mut sums = [[_mm256_setzero_si256(); 4]; R];
                 T::tile(&mut sums, x, keys);
-                for (scores, sums) in scores.iter_mut().zip(sums) {
-                    let place = window_mut(scores, block * CHANNELS, CHANNELS)?.as_mut_ptr();
+                for (to, sums) in to.chunks_exact_mut(shape.keys).zip(sums) {
+                    let mut bytes = [0; CHANNELS];
+                    let place = bytes.as_mut_ptr();
                     _mm256_storeu_si256(place.cast(), to_bytes(HighHalf::apply_all(&[by; 4], sums)));
+                    put(&bytes, window_mut(to, at, count)?);
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The first of `bytes`, as many as `to` takes.
+#[inline(always)]
+fn put(bytes: &[i8; CHANNELS], to: &mut [i8]) {
+    match to.first_chunk_mut() {
+        Some(to) => *to = *bytes,
+        None => to.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte),
+    }
 }
 
 /// Shiftmax of the first `keys` of `scores`; the probabilities behind them are 0.
@@ -287,7 +306,8 @@ unsafe fn total(sums: __m256i) -> u32 {
 /// As [`Tile`] says.
 #[inline(always)]
 unsafe fn weigh<T: Tile<R>, const R: usize>(
-    scratch: &Scratch,
+    probabilities: &[[i16; MAX_KEYS]; QUERIES],
+    values: &[Record; RECORDS],
     shape: Shape,
     rows: usize,
     by: HighHalf,
@@ -301,8 +321,8 @@ unsafe fn weigh<T: Tile<R>, const R: usize>(
     let to = unsafe { Int8::new(&mut out) }.ok_or(Fault::Instruction)?;
     for block in 0..shape.head_dim.div_ceil(CHANNELS) {
         let channel = block * CHANNELS;
-        let values = panels(&scratch.values, block, shape.head_dim.div_ceil(LANES), shape.pairs_of_keys)?;
-        for (number, words) in scratch.probabilities.chunks_exact(R).take(rows.div_ceil(R)).enumerate() {
+        let values = panels(values, block, shape.head_dim.div_ceil(LANES), shape.pairs_of_keys)?;
+        for (number, words) in probabilities.chunks_exact(R).take(rows.div_ceil(R)).enumerate() {
             let mut x: [&[u32]; R] = [&[]; R];
             for (x, words) in x.iter_mut().zip(words) {
                 *x = window(bytemuck::cast_slice(words), 0, shape.pairs_of_keys)?;

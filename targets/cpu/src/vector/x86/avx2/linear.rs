@@ -22,9 +22,9 @@ use crate::vector::source::Source;
 /// Steps of a tile whose weights stay in the first cache.
 const DEPTH: usize = 224;
 /// Steps of all rows that are laid out at once.
-const STAGED: usize = 40 << 10;
+const STAGED: usize = 12 << 10;
 /// Most rows that are laid out at once: whole tiles.
-const ROWS: usize = 198;
+const ROWS: usize = 66;
 
 /// Weights of two panels.
 type Panels<'a> = [&'a [Weights]; 2];

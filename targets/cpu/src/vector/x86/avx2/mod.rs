@@ -5,8 +5,6 @@ mod linear;
 mod lookup;
 mod output;
 mod requantize;
-#[cfg(test)]
-mod tests;
 mod tile;
 
 use core::arch::x86_64::{

@@ -1,4 +1,5 @@
-//! Attention of heads of one register: six queries at a time from their scores to their outputs.
+//! Attention of heads of one register, six queries at a time. As many queries as the caller has room for
+//! scores have all their scores before their outputs, so that keys and values take the same place.
 //!
 //! Keys and values are laid out as AMX has them, so that sums narrow to bytes in order. Between the
 //! products by the high bytes of probabilities and those by the low ones the sums are shifted left.
@@ -41,9 +42,19 @@ fn takes(args: &AttentionArgs<'_>) -> bool {
 #[repr(C, align(64))]
 struct Scratch {
     queries: [[u8; WIDTH]; ROWS],
-    scores: [[i8; MAX_KEYS]; ROWS],
     /// The high bytes of all probabilities of a query, and the low ones.
     probabilities: [Bytes; 2],
+}
+
+/// Some queries of one head.
+struct Head<'a> {
+    keys: usize,
+    head_dim: usize,
+    /// Elements from a key or value to the next.
+    kv_stride: usize,
+    /// From the head's first element of the first query on, and elements to the next query.
+    q: (&'a [i8], usize),
+    count: usize,
 }
 
 /// Attention of all queries: says whether it is done.
@@ -59,56 +70,27 @@ pub(super) unsafe fn attention(args: &mut AttentionArgs<'_>) -> Result<bool, Fau
     let AttentionArgs { keys, heads, head_dim, q_stride, kv_stride, .. } = *args;
     let width = heads * head_dim;
     let queries = args.out.len().checked_div(width).unwrap_or(0);
+    let most = args.scores.len().checked_div(keys).filter(|&most| most > 0).ok_or(Fault::Bounds)?;
     let exp = Exponentials::new(args.exp);
-    let (mut keys_of_head, mut values_of_head): (Packed, Packed) =
-        ([const { MaybeUninit::uninit() }; BLOCKS], [const { MaybeUninit::uninit() }; BLOCKS]);
-    let (packed_keys, packed_values) =
-        (zeroed(&mut keys_of_head, keys.div_ceil(WIDTH)), zeroed(&mut values_of_head, keys.div_ceil(WIDTH)));
-    let mut scratch = Scratch {
-        queries: [[0; WIDTH]; ROWS],
-        scores: [[0; MAX_KEYS]; ROWS],
-        probabilities: [[[0; MAX_KEYS]; ROWS]; 2],
-    };
-    for number in 0..heads {
-        let at = number * head_dim;
-        let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
-        let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
-        let mut starts = [[0; 4 * LANES]; BLOCKS];
-        // SAFETY: as the caller vouches.
-        unsafe {
-            pack_keys(packed_keys, k, kv_stride, (keys, head_dim))?;
-            pack_values(packed_values, v, kv_stride, (keys, head_dim))?;
-            for (tiles, start) in packed_keys.iter().zip(&mut starts) {
-                let sums = excess(tiles.each_ref().map(|tile| &tile[..head_dim.div_ceil(GROUP)]));
-                for (sums, start) in sums.into_iter().zip(start.as_chunks_mut::<LANES>().0) {
-                    *start = Avx512::values(sums).map(i32::wrapping_neg);
-                }
-            }
-        }
-        let mut row = 0;
-        while row < queries {
-            let rows = (queries - row).min(ROWS);
-            let q = args.q.get(row * q_stride + at..).ok_or(Fault::Bounds)?;
-            let out = args.out.get_mut(row * width + at..).ok_or(Fault::Bounds)?;
+    let mut packed: Packed = [const { MaybeUninit::uninit() }; BLOCKS];
+    let packed = zeroed(&mut packed, keys.div_ceil(WIDTH));
+    let mut scratch = Scratch { queries: [[0; WIDTH]; ROWS], probabilities: [[[0; MAX_KEYS]; ROWS]; 2] };
+    for first in (0..queries).step_by(most) {
+        for number in 0..heads {
+            let at = number * head_dim;
+            let q = args.q.get(first * q_stride + at..).ok_or(Fault::Bounds)?;
+            let (k, v) = (args.k.get(at..).ok_or(Fault::Bounds)?, args.v.get(at..).ok_or(Fault::Bounds)?);
+            let out = args.out.get_mut(first * width + at..).ok_or(Fault::Bounds)?;
+            let count = (queries - first).min(most);
+            let head = Head { keys, head_dim, kv_stride, q: (q, q_stride), count };
+            let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
             // SAFETY: as the caller vouches.
             unsafe {
                 let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
-                stage(&mut scratch.queries, (q, q_stride), (rows, head_dim))?;
-                scores(&mut scratch, (packed_keys, &starts), (keys, head_dim), by);
-                let [high, low] = &mut scratch.probabilities;
-                for (scores, (high, low)) in scratch.scores.iter().zip(high.iter_mut().zip(low)).take(rows) {
-                    let scores = window(scores, 0, keys)?;
-                    Avx512::shiftmax(&exp, scores, window_mut(high, 0, keys)?, window_mut(low, 0, keys)?);
-                }
+                scores(&head, k, packed, &mut scratch.queries, by, args.scores)?;
                 let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
-                let sums = weighed(&scratch.probabilities, packed_values, keys);
-                for (r, sums) in sums.iter().enumerate().take(rows) {
-                    let out = window_mut(out, r * width, head_dim)?;
-                    let bytes = requantized(by, sums);
-                    _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(head_dim), bytes);
-                }
+                weigh(&head, (v, args.scores, &exp), packed, &mut scratch.probabilities, by, (out, width))?;
             }
-            row += rows;
         }
     }
     Ok(true)
@@ -131,8 +113,8 @@ fn zeroed(packed: &mut Packed, count: usize) -> &mut [[Tile; 4]] {
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn stage(
-    to: &mut [[u8; WIDTH]; ROWS],
+pub(super) unsafe fn stage(
+    to: &mut [[u8; WIDTH]],
     (q, stride): (&[i8], usize),
     (rows, head_dim): (usize, usize),
 ) -> Result<(), Fault> {
@@ -148,63 +130,115 @@ unsafe fn stage(
     Ok(())
 }
 
-/// Scores of the staged queries, requantized `by`.
+/// Scores of the queries of `head` for keys `k`, requantized `by`.
 ///
 /// # Safety
 ///
 /// As [`Isa`] says.
 #[inline(always)]
 unsafe fn scores(
-    scratch: &mut Scratch,
-    (packed, starts): (&[[Tile; 4]], &[[i32; 4 * LANES]; BLOCKS]),
-    (keys, head_dim): (usize, usize),
+    head: &Head<'_>,
+    k: &[i8],
+    packed: &mut [[Tile; 4]],
+    queries: &mut [[u8; WIDTH]; ROWS],
     by: HighHalf,
-) {
+    to: &mut [i8],
+) -> Result<(), Fault> {
+    let &Head { keys, head_dim, kv_stride, q: (q, q_stride), count } = head;
     let groups = head_dim.div_ceil(GROUP);
-    for (block, (tiles, start)) in packed.iter().zip(starts).enumerate() {
-        let at = block * WIDTH;
-        // SAFETY: as the caller vouches.
-        unsafe {
-            // Eight keys take part in two tiles.
-            if keys - at <= 2 * GROUP {
-                let [a, b, ..] = tiles;
-                scores_of(scratch, at, ([a, b], start), groups, by);
-            } else {
-                scores_of(scratch, at, (tiles.each_ref(), start), groups, by);
+    let mut starts = [[0; 4 * LANES]; BLOCKS];
+    // SAFETY: as the caller vouches.
+    unsafe {
+        pack_keys(packed, k, kv_stride, (keys, head_dim))?;
+        for (tiles, start) in packed.iter().zip(&mut starts) {
+            let sums = excess(tiles.each_ref().map(|tile| &tile[..groups]));
+            for (sums, start) in sums.into_iter().zip(start.as_chunks_mut::<LANES>().0) {
+                *start = Avx512::values(sums).map(i32::wrapping_neg);
+            }
+        }
+        for row in (0..count).step_by(ROWS) {
+            let rows = (count - row).min(ROWS);
+            stage(queries, (q.get(row * q_stride..).ok_or(Fault::Bounds)?, q_stride), (rows, head_dim))?;
+            let to = window_mut(to, row * keys, rows * keys)?;
+            for (block, (tiles, start)) in packed.iter().zip(&starts).enumerate() {
+                let at = block * WIDTH;
+                // Eight keys take part in two tiles.
+                if keys - at <= 2 * GROUP {
+                    let [a, b, ..] = tiles;
+                    scores_of(queries, ([a, b], start), groups, by, (to, keys, at));
+                } else {
+                    scores_of(queries, (tiles.each_ref(), start), groups, by, (to, keys, at));
+                }
             }
         }
     }
+    Ok(())
 }
 
-/// Scores of the queries for the keys of `P` tiles, which are those from `at` on.
+/// Scores of the queries for the keys of `P` tiles, which are those from `at` on, of as many queries as `to`
+/// has rows of `keys`.
 ///
 /// # Safety
 ///
-/// As [`Isa`] says.
+/// As [`Isa`] says; `at` is below `keys`.
 #[inline(always)]
 unsafe fn scores_of<const P: usize>(
-    scratch: &mut Scratch,
-    at: usize,
+    queries: &[[u8; WIDTH]; ROWS],
     (tiles, start): ([&Tile; P], &[i32; 4 * LANES]),
     groups: usize,
     by: HighHalf,
+    (to, keys, at): (&mut [i8], usize, usize),
 ) {
     let start = start.as_chunks::<LANES>().0;
-    // SAFETY: queries have 16 groups, as tiles do, and 64 bytes are written, to a slice of as many.
+    // SAFETY: queries have 16 groups, as tiles do, and as many bytes are written as there are behind `at`.
     unsafe {
         let mut from = [_mm512_setzero_si512(); P];
         for (from, start) in from.iter_mut().zip(start) {
             *from = Avx512::sums(start);
         }
-        let x = scratch.queries.each_ref().map(|row| row.as_ptr());
+        let x = queries.each_ref().map(|row| row.as_ptr());
         let sums = products([from; ROWS], x, tiles.map(|tile| tile.as_ptr()), groups);
-        for (sums, scores) in sums.iter().zip(&mut scratch.scores) {
+        for (sums, to) in sums.iter().zip(to.chunks_exact_mut(keys)) {
             let mut row = [_mm512_setzero_si512(); 4];
             row[..P].copy_from_slice(sums);
-            let scores: &mut [i8] = &mut scores[at..at + WIDTH];
-            _mm512_storeu_si512(scores.as_mut_ptr().cast(), requantized(by, &row));
+            _mm512_mask_storeu_epi8(to.as_mut_ptr().add(at), first(keys - at), requantized(by, &row));
         }
     }
+}
+
+/// Outputs of the queries of `head` from their scores and values `v`, requantized `by`, to rows of `out`
+/// that are `width` apart.
+///
+/// # Safety
+///
+/// As [`Isa`] says.
+#[inline(always)]
+unsafe fn weigh(
+    head: &Head<'_>,
+    (v, scores, exp): (&[i8], &[i8], &Exponentials<'_>),
+    packed: &mut [[Tile; 4]],
+    probabilities: &mut [Bytes; 2],
+    by: HighHalf,
+    (out, width): (&mut [i8], usize),
+) -> Result<(), Fault> {
+    let &Head { keys, head_dim, kv_stride, count, .. } = head;
+    // SAFETY: as the caller vouches.
+    unsafe {
+        pack_values(packed, v, kv_stride, (keys, head_dim))?;
+        for row in (0..count).step_by(ROWS) {
+            let rows = (count - row).min(ROWS);
+            let scores = window(scores, row * keys, rows * keys)?;
+            let [high, low] = &mut *probabilities;
+            for (scores, (high, low)) in scores.chunks_exact(keys).zip(high.iter_mut().zip(low)) {
+                Avx512::shiftmax(exp, scores, window_mut(high, 0, keys)?, window_mut(low, 0, keys)?);
+            }
+            for (r, sums) in weighed(probabilities, packed, keys).iter().enumerate().take(rows) {
+                let out = window_mut(out, (row + r) * width, head_dim)?;
+                _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(head_dim), requantized(by, sums));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Sums of values, each times its probability.
@@ -239,7 +273,7 @@ unsafe fn weighed(probabilities: &[Bytes; 2], packed: &[[Tile; 4]], keys: usize)
 ///
 /// As [`Isa`] says.
 #[inline(always)]
-unsafe fn requantized(by: HighHalf, &[a, b, c, d]: &[__m512i; 4]) -> __m512i {
+pub(super) unsafe fn requantized(by: HighHalf, &[a, b, c, d]: &[__m512i; 4]) -> __m512i {
     // SAFETY: as the caller vouches.
     unsafe { narrow([by.apply(a), by.apply(b), by.apply(c), by.apply(d)]) }
 }

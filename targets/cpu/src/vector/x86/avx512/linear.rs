@@ -24,11 +24,11 @@ const CHANNELS: usize = 4 * LANES;
 /// Most groups of a panel that a band of rows has at once: those of four stay in the first cache.
 const PART: usize = 112;
 /// Rows that have one part of the weights after another.
-const BAND: usize = 72;
-/// Rows that tiles of 6, of 8 and of 12 rows make up.
-const ROWS: usize = 24;
-/// Bytes that are staged at once: they leave weights a place in the second cache.
-const STAGE: usize = 128 * 1024;
+const BAND: usize = 36;
+/// Rows that tiles of 6 and of 12 rows make up; those of four panels have 6.
+const ROWS: usize = 12;
+/// Bytes that are staged at once: more are too many for the stack of a thread.
+const STAGE: usize = 72 * 1024;
 /// Most inputs of a row, of which [`ROWS`] are staged at once.
 const MAX_K: usize = STAGE / ROWS - 2 * WIDTH;
 
@@ -52,9 +52,14 @@ pub(super) unsafe fn linear(
     }
     // An odd number of cache lines, so that the rows of a tile do not compete for the same places.
     let stride = (k.div_ceil(WIDTH) | 1) * WIDTH;
-    let most = STAGE / stride / ROWS * ROWS;
-    let parts = count.div_ceil(most).max(1);
-    let height = count.div_ceil(parts).next_multiple_of(ROWS);
+    let most = STAGE / stride;
+    let unit = match most >= BAND && k.div_ceil(GROUP) > PART {
+        true => BAND,
+        false if channels.len().is_multiple_of(CHANNELS) => ROWS / 2,
+        false => ROWS,
+    };
+    let parts = count.div_ceil(most / unit * unit).max(1);
+    let height = count.div_ceil(parts).next_multiple_of(unit);
     let mut memory = [const { MaybeUninit::uninit() }; STAGE];
     let staged = zeroed(&mut memory, height * stride);
     let mut row = 0;
@@ -80,7 +85,7 @@ pub(super) unsafe fn linear(
 
 /// Rows that are staged: from row number `row` on.
 struct Staged<'a> {
-    /// A multiple of [`ROWS`] rows.
+    /// Whole tiles of rows.
     bytes: &'a [u8],
     stride: usize,
     row: usize,
@@ -146,7 +151,7 @@ unsafe fn blocks<O: Output>(
         unsafe {
             match count.div_ceil(LANES) {
                 4 => Block::<4>::new(args, first, count)?.rows::<O, 6, 1>(x, out),
-                3 => Block::<3>::new(args, first, count)?.rows::<O, 8, 2>(x, out),
+                3 => Block::<3>::new(args, first, count)?.rows::<O, 6, 2>(x, out),
                 2 => Block::<2>::new(args, first, count)?.rows::<O, 12, 2>(x, out),
                 _ => Block::<1>::new(args, first, count)?.rows::<O, 12, 2>(x, out),
             }
