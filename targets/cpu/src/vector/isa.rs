@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use quant::Fault;
-use quant::ops::{AttentionArgs, Conv2dArgs, LinearArgs, LinearOut};
+use quant::ops::{AttentionArgs, Conv2dArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
 
 use super::shiftmax::probabilities;
 use super::source::Source;
@@ -112,6 +112,21 @@ pub(super) unsafe trait Isa: Copy {
     /// As the trait says.
     #[inline(always)]
     unsafe fn attention(_args: &mut AttentionArgs<'_>) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Products of activations, where there are some of their own for them: says whether there are.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn matmul(
+        _args: &MatMulArgs,
+        _a: Tensor<'_>,
+        _b: &[i8],
+        _out: &mut TensorMut<'_>,
+    ) -> Result<bool, Fault> {
         Ok(false)
     }
 }

@@ -16,8 +16,8 @@ const SPAN: usize = DEPTH * GROUP;
 /// Rows whose sums are kept while inputs are packed.
 const ROWS: usize = 64;
 
-/// Panels of `SPAN` inputs.
-type Packed<const P: usize> = [[Weights; DEPTH]; P];
+/// A panel of `SPAN` inputs.
+type Panel = [Weights; DEPTH];
 
 /// Rows of A, from any of their elements on.
 trait Rows {
@@ -59,6 +59,9 @@ pub(super) unsafe fn matmul<I: Isa + Lookup + Requantize, const R: usize, const 
     let stride = args.a_row;
     // SAFETY: as the caller vouches.
     unsafe {
+        if I::matmul(args, a, b, out)? {
+            return Ok(());
+        }
         match a {
             Tensor::I8(x) => columns::<I, R, P, C>(args, &Narrow(Dense { x, stride }), b, out),
             Tensor::I16(x) => columns::<I, R, P, C>(args, &Wide(Words { x, stride }), b, out),
@@ -85,18 +88,19 @@ unsafe fn columns<I: Isa + Lookup + Requantize, const R: usize, const P: usize, 
         TensorMut::I32(out) => LinearOut::I32 { out },
     };
     let mut staged = [[[0; GROUP]; STAGE / GROUP]; R];
+    let mut packed: [Panel; P] = [[[0; LANES * GROUP]; DEPTH]; P];
     let mut first = 0;
     while first < args.n {
         // SAFETY: as the caller vouches.
         unsafe {
             if args.n - first > C - LANES {
-                block::<I, R, P, C>(args, a, (b, first), &mut staged, &mut out)?;
+                block::<I, R, P, C>(args, a, (b, first), (&mut packed, &mut staged), &mut out)?;
                 first += C;
             } else if args.n - first > LANES {
-                block::<I, R, 2, { 2 * LANES }>(args, a, (b, first), &mut staged, &mut out)?;
+                block::<I, R, 2, { 2 * LANES }>(args, a, (b, first), (&mut packed, &mut staged), &mut out)?;
                 first += 2 * LANES;
             } else {
-                block::<I, R, 1, LANES>(args, a, (b, first), &mut staged, &mut out)?;
+                block::<I, R, 1, LANES>(args, a, (b, first), (&mut packed, &mut staged), &mut out)?;
                 first += LANES;
             }
         }
@@ -114,16 +118,16 @@ unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, co
     args: &MatMulArgs,
     a: &impl Rows,
     (b, first): (&[i8], usize),
-    staged: &mut [Staged; R],
+    (packed, staged): (&mut [Panel], &mut [Staged; R]),
     out: &mut LinearOut<'_>,
 ) -> Result<(), Fault> {
-    let mut packed: Packed<P> = [[[0; LANES * GROUP]; DEPTH]; P];
+    let packed: &mut [Panel; P] = packed.first_chunk_mut().ok_or(Fault::Bounds)?;
     let columns = (first, (args.n - first).min(C));
     if args.k <= SPAN {
-        pack(args, b, (0, args.k), columns, &mut packed)?;
+        pack(args, b, (0, args.k), columns, packed)?;
         // SAFETY: as the caller vouches.
         return unsafe {
-            let block = of_panels::<I, P, C>(args, &packed, args.k, columns);
+            let block = of_panels::<I, P, C>(args, packed, args.k, columns);
             rows::<I, R, P, C>(&block, &a.from(0)?, args.m, staged, out)
         };
     }
@@ -134,10 +138,10 @@ unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, co
         let mut input = 0;
         while input < args.k {
             let len = (args.k - input).min(SPAN);
-            pack(args, b, (input, len), columns, &mut packed)?;
+            pack(args, b, (input, len), columns, packed)?;
             // SAFETY: as the caller vouches.
             unsafe {
-                let block = of_panels::<I, P, C>(args, &packed, len, columns);
+                let block = of_panels::<I, P, C>(args, packed, len, columns);
                 let source = a.from(row * args.a_row + input)?;
                 add::<I, R, P, C>(&block, &source, &mut sums[..count], staged)?;
             }
@@ -145,7 +149,7 @@ unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, co
         }
         // SAFETY: as the caller vouches.
         unsafe {
-            let block = of_panels::<I, P, C>(args, &packed, 0, columns);
+            let block = of_panels::<I, P, C>(args, packed, 0, columns);
             for (row, sums) in (row..).zip(&sums[..count]) {
                 let saturated = sums.map(|sum| sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
                 store::<I, P, C>(&block, &[saturated], row, out)?;
@@ -164,7 +168,7 @@ unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, co
 #[inline(always)]
 unsafe fn of_panels<'a, I: Isa, const P: usize, const C: usize>(
     args: &MatMulArgs,
-    packed: &'a Packed<P>,
+    packed: &'a [Panel; P],
     k: usize,
     (first, count): (usize, usize),
 ) -> Block<'a, P, C> {
@@ -212,7 +216,7 @@ fn pack<const P: usize>(
     b: &[i8],
     (input, len): (usize, usize),
     (first, count): (usize, usize),
-    packed: &mut Packed<P>,
+    packed: &mut [Panel; P],
 ) -> Result<(), Fault> {
     for (p, panel) in packed.iter_mut().enumerate() {
         let found = count.saturating_sub(p * LANES).min(LANES);
@@ -238,7 +242,7 @@ fn pack<const P: usize>(
 
 /// Writes `values` as column `lane` of a panel; what is behind them in their last group is 0.
 #[inline(always)]
-fn pack_column(panel: &mut [Weights; DEPTH], lane: usize, values: &[i8]) {
+fn pack_column(panel: &mut Panel, lane: usize, values: &[i8]) {
     let (groups, rest) = values.as_chunks::<GROUP>();
     for (group, values) in panel.iter_mut().zip(groups) {
         put(group, lane, *values);

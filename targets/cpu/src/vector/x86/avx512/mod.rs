@@ -4,6 +4,7 @@ mod attention;
 mod depthwise;
 mod linear;
 mod lookup;
+mod matmul;
 mod norms;
 mod output;
 mod pack;
@@ -18,7 +19,7 @@ use core::arch::x86_64::{
 use core::ops::Range;
 
 use quant::Fault;
-use quant::ops::{AttentionArgs, LinearArgs, LinearOut};
+use quant::ops::{AttentionArgs, LinearArgs, LinearOut, MatMulArgs, Tensor, TensorMut};
 
 use crate::vector::isa::{GROUP, Isa, LANES, Weights};
 use crate::vector::source::Source;
@@ -105,5 +106,16 @@ unsafe impl Isa for Avx512 {
     unsafe fn attention(args: &mut AttentionArgs<'_>) -> Result<bool, Fault> {
         // SAFETY: as the caller vouches.
         unsafe { attention::attention(args) }
+    }
+
+    #[inline(always)]
+    unsafe fn matmul(
+        args: &MatMulArgs,
+        a: Tensor<'_>,
+        b: &[i8],
+        out: &mut TensorMut<'_>,
+    ) -> Result<bool, Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe { matmul::matmul(args, a, b, out) }
     }
 }

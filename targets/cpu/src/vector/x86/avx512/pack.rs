@@ -4,14 +4,13 @@
 
 use core::arch::x86_64::{
     __m512i, _mm512_maskz_loadu_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-    _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi8, _mm512_unpacklo_epi16, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use quant::Fault;
 use quant::slice::window;
 
-use super::{WIDTH, first as channels};
+use super::{WIDTH, first as channels, interleave};
 use crate::vector::isa::{GROUP, LANES, Weights};
 
 /// Groups of a tile.
@@ -143,18 +142,33 @@ pub(in crate::vector::x86) unsafe fn pack_values(
         let tiles = tiles.get_mut(group / GROUPS).ok_or(Fault::Bounds)?;
         // SAFETY: 64 bytes are written, to an array of as many.
         unsafe {
-            let [a, b, c, d] = four(v, stride, GROUP * group, (keys, head_dim))?;
-            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
-            let (ab_high, cd_high) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
-            let packed = [
-                _mm512_unpacklo_epi16(ab, cd),
-                _mm512_unpackhi_epi16(ab, cd),
-                _mm512_unpacklo_epi16(ab_high, cd_high),
-                _mm512_unpackhi_epi16(ab_high, cd_high),
-            ];
+            let packed = interleave(four(v, stride, GROUP * group, (keys, head_dim))?);
             for (tile, packed) in tiles.iter_mut().zip(packed) {
                 _mm512_storeu_si512(tile[group % GROUPS].as_mut_ptr().cast(), packed);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Lays out values of at most 32 channels: those of each group of keys in two panels, in order.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn pack_in_order(
+    [low, high]: [&mut Tile; 2],
+    v: &[i8],
+    stride: usize,
+    (keys, head_dim): (usize, usize),
+) -> Result<(), Fault> {
+    for (group, (low, high)) in low.iter_mut().zip(high).enumerate().take(keys.div_ceil(GROUP)) {
+        // SAFETY: 64 bytes are written, to arrays of as many; and as the caller vouches.
+        unsafe {
+            let [a, b, ..] = joined(interleave(four(v, stride, GROUP * group, (keys, head_dim))?));
+            _mm512_storeu_si512(low.as_mut_ptr().cast(), a);
+            _mm512_storeu_si512(high.as_mut_ptr().cast(), b);
         }
     }
     Ok(())
