@@ -42,9 +42,13 @@ impl<const C: usize> Multipliers<C> {
 
     #[inline(always)]
     fn of(mantissa: [i32; C], shift: [u8; C]) -> Self {
-        let right = shift.map(|shift| (i32::from(shift & 63) - 32).max(0));
-        let half = right.map(|right| (1 << right) >> 1);
-        Self { mantissa, shift, is_high: shift.iter().all(|&shift| shift >= HIGH), right, half }
+        let (mut right, mut half, mut least) = ([0; C], [0; C], u8::MAX);
+        for c in 0..C {
+            right[c] = (i32::from(shift[c] & 63) - 32).max(0);
+            half[c] = (1 << right[c]) >> 1;
+            least = least.min(shift[c]);
+        }
+        Self { mantissa, shift, is_high: least >= HIGH, right, half }
     }
 
     /// Makes every shift at least [`HIGH`] where that takes at most `room` bits, by which the values

@@ -181,7 +181,7 @@ pub(super) unsafe fn channels<
     while first < channels.end {
         // SAFETY: as the caller vouches.
         unsafe {
-            if channels.end - first > C - LANES {
+            if const { P == 1 } || channels.end - first > C - LANES {
                 let block = Block::<P, C>::new::<I>(args, first)?;
                 rows::<I, R, P, C>(&block, input, count, &mut staged, out)?;
                 first += C;

@@ -93,10 +93,10 @@ unsafe fn columns<I: Isa + Lookup + Requantize, const R: usize, const P: usize, 
     while first < args.n {
         // SAFETY: as the caller vouches.
         unsafe {
-            if args.n - first > C - LANES {
+            if const { P == 1 } || args.n - first > C - LANES {
                 block::<I, R, P, C>(args, a, (b, first), (&mut packed, &mut staged), &mut out)?;
                 first += C;
-            } else if args.n - first > LANES {
+            } else if const { P > 2 } && args.n - first > LANES {
                 block::<I, R, 2, { 2 * LANES }>(args, a, (b, first), (&mut packed, &mut staged), &mut out)?;
                 first += 2 * LANES;
             } else {
@@ -151,7 +151,10 @@ unsafe fn block<I: Isa + Lookup + Requantize, const R: usize, const P: usize, co
         unsafe {
             let block = of_panels::<I, P, C>(args, packed, 0, columns);
             for (row, sums) in (row..).zip(&sums[..count]) {
-                let saturated = sums.map(|sum| sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
+                let mut saturated = [0; C];
+                for c in 0..C {
+                    saturated[c] = sums[c].clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+                }
                 store::<I, P, C>(&block, &[saturated], row, out)?;
             }
         }

@@ -38,7 +38,7 @@ compiled! {
     for "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx512vpopcntdq,popcnt",
     where ["avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512vbmi" "avx512vpopcntdq" "popcnt"],
     linear: avx512::Avx512, 6 x 4,
-    unsigned: avx512::Avx512, 6 x 4
+    unsigned: avx512::Avx512, 6 x 2
 }
 
 compiled! {

@@ -1,6 +1,7 @@
 //! AVX2, with VNNI where there is AVX-VNNI: a panel's sums are two registers.
 
 mod attention;
+mod layout;
 mod linear;
 mod lookup;
 mod output;

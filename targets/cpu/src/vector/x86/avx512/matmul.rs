@@ -98,7 +98,8 @@ unsafe fn tiles<const P: usize, const R: usize>(
 /// # Safety
 ///
 /// As [`tiles`].
-#[inline(always)]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 unsafe fn tile<const P: usize, const R: usize>(
     args: &MatMulArgs,
     (a, row): (Tensor<'_>, usize),
