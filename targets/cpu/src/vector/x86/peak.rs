@@ -2,9 +2,8 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_sign_epi8, _mm512_dpbusd_epi32,
-    _mm512_set1_epi8, _mm512_setzero_si512,
+    __m256i, __m512i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_madd_epi16, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_setzero_si256, _mm512_dpbusd_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
 };
 
 use super::{Amx, Avx2, Avx512Vnni, AvxVnni};
@@ -69,21 +68,18 @@ fn avxvnni(rounds: u32) -> u64 {
     (SUMS_256 * size_of::<__m256i>()) as u64
 }
 
-/// The exact products of AVX2: signs, products of pairs, their sums, and sums of these; 0 where there
-/// is none.
+/// Products of pairs of words, and their sums; 0 where there is none.
 fn avx2(rounds: u32) -> u64 {
     #[target_feature(enable = "avx2")]
     fn peak(rounds: u32) {
-        let (x, size, ones) = (_mm256_set1_epi8(-3), _mm256_set1_epi8(3), _mm256_set1_epi16(1));
+        let (x, mut w) = (_mm256_set1_epi16(-3), _mm256_set1_epi16(5));
         let mut sums = [_mm256_setzero_si256(); SUMS_256];
-        let mut w = _mm256_set1_epi8(5);
         for _ in 0..rounds {
             for sum in &mut sums {
                 // SAFETY: there are no instructions in it: the compiler takes the weights for others each
                 // time, and so multiplies them again.
                 unsafe { asm!("/* {0} */", inout(ymm_reg) w, options(nomem, nostack, preserves_flags)) };
-                let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(w, x));
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, w));
             }
         }
         keep(sums);
@@ -93,7 +89,7 @@ fn avx2(rounds: u32) -> u64 {
     }
     // SAFETY: it is available.
     unsafe { peak(rounds) };
-    (SUMS_256 * size_of::<__m256i>()) as u64
+    (SUMS_256 * size_of::<__m256i>() / size_of::<i16>()) as u64
 }
 
 /// Makes the compiler compute `sums`.

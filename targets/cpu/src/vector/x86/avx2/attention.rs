@@ -17,8 +17,8 @@ use quant::ops::{AttentionArgs, ChannelsRef, LinearOut};
 use quant::slice::{window, window_mut};
 
 use super::output::{Int8, Output};
-use super::requantize::{CHANNELS, HighHalf, INTS, to_bytes};
-use super::tile::Tile;
+use super::requantize::{CHANNELS, HighHalf, INTS};
+use super::tile::{Finish, Tile};
 use crate::vector::isa::{LANES, Weights};
 
 /// Most keys, in whole blocks of 32.
@@ -99,7 +99,7 @@ pub(super) unsafe fn attention<T: Tile<R>, const R: usize>(
             let (score, requant) = (args.score.window(number, 1)?, args.requant.window(number, 1)?);
             // SAFETY: as the caller vouches.
             unsafe {
-                let by = HighHalf::uniform(score.mantissa[0], score.shift[0]);
+                let by = &[HighHalf::uniform(score.mantissa[0], score.shift[0]); 4];
                 pack_keys(&mut records, k, args.kv_stride, shape)?;
                 for row in (0..count).step_by(QUERIES) {
                     let rows = (count - row).min(QUERIES);
@@ -111,7 +111,7 @@ pub(super) unsafe fn attention<T: Tile<R>, const R: usize>(
                     let to = window_mut(args.scores, row * shape.keys, rows * shape.keys)?;
                     scores::<T, R>(&scratch.queries, &records, shape, by, to)?;
                 }
-                let by = HighHalf::uniform(requant.mantissa[0], requant.shift[0]);
+                let by = &[HighHalf::uniform(requant.mantissa[0], requant.shift[0]); 4];
                 pack_values(&mut records, v, args.kv_stride, shape)?;
                 for row in (0..count).step_by(QUERIES) {
                     let rows = (count - row).min(QUERIES);
@@ -186,38 +186,28 @@ unsafe fn scores<T: Tile<R>, const R: usize>(
     queries: &[[u32; MAX_HEAD_DIM / 2]; QUERIES],
     keys: &[Record; RECORDS],
     shape: Shape,
-    by: HighHalf,
+    by: &[HighHalf; 4],
     to: &mut [i8],
 ) -> Result<(), Fault> {
+    let rows = to.len() / shape.keys;
+    let mut to = LinearOut::I8 { out: to, table: None };
+    // SAFETY: as the caller vouches.
+    let (out, sums) =
+        unsafe { (&Int8::new(&mut to).ok_or(Fault::Instruction)?, [[_mm256_setzero_si256(); 4]; R]) };
     for block in 0..shape.keys.div_ceil(CHANNELS) {
-        let at = block * CHANNELS;
-        let count = (shape.keys - at).min(CHANNELS);
+        let channels = (shape.keys - block * CHANNELS).min(CHANNELS);
         let keys = panels(keys, block, shape.keys.div_ceil(LANES), shape.pairs_of_channels)?;
-        for (queries, to) in queries.chunks_exact(R).zip(to.chunks_mut(R * shape.keys)) {
-            let x: [&[u32]; R] = core::array::from_fn(|r| &queries[r][..shape.pairs_of_channels]);
-            // SAFETY: 32 bytes are written, to an array of as many; and as the caller vouches.
-            unsafe {
-                let mut sums = [[_mm256_setzero_si256(); 4]; R];
-                T::tile(&mut sums, x, keys);
-                for (to, sums) in to.chunks_exact_mut(shape.keys).zip(sums) {
-                    let mut bytes = [0; CHANNELS];
-                    let place = bytes.as_mut_ptr();
-                    _mm256_storeu_si256(place.cast(), to_bytes(HighHalf::apply_all(&[by; 4], sums)));
-                    put(&bytes, window_mut(to, at, count)?);
-                }
+        for (number, queries) in queries.chunks_exact(R).take(rows.div_ceil(R)).enumerate() {
+            let mut x: [&[u32]; R] = [&[]; R];
+            for (x, query) in x.iter_mut().zip(queries) {
+                *x = &query[..shape.pairs_of_channels];
             }
+            let (at, rows) = (number * R * shape.keys + block * CHANNELS, rows - number * R);
+            // SAFETY: `to` has the rows; and as the caller vouches.
+            unsafe { T::finish(&sums, x, keys, &Finish { by, out, at, stride: shape.keys, rows, channels }) };
         }
     }
     Ok(())
-}
-
-/// The first of `bytes`, as many as `to` takes.
-#[inline(always)]
-fn put(bytes: &[i8; CHANNELS], to: &mut [i8]) {
-    match to.first_chunk_mut() {
-        Some(to) => *to = *bytes,
-        None => to.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte),
-    }
 }
 
 /// Shiftmax of the first `keys` of `scores`; the probabilities behind them are 0.
@@ -299,7 +289,7 @@ unsafe fn total(sums: __m256i) -> u32 {
     values.iter().fold(0, |sum: u32, &value| sum.wrapping_add(value))
 }
 
-/// Outputs of `rows` queries, requantized `by`, to rows of `out` that are `width` apart.
+/// Outputs of `rows` queries, requantized `by`, to rows of `out` that are `stride` apart.
 ///
 /// # Safety
 ///
@@ -310,33 +300,27 @@ unsafe fn weigh<T: Tile<R>, const R: usize>(
     values: &[Record; RECORDS],
     shape: Shape,
     rows: usize,
-    by: HighHalf,
-    (out, width): (&mut [i8], usize),
+    by: &[HighHalf; 4],
+    (out, stride): (&mut [i8], usize),
 ) -> Result<(), Fault> {
-    if (rows - 1) * width + shape.head_dim > out.len() {
+    if (rows - 1) * stride + shape.head_dim > out.len() {
         return Err(Fault::Bounds);
     }
     let mut out = LinearOut::I8 { out, table: None };
     // SAFETY: as the caller vouches.
-    let to = unsafe { Int8::new(&mut out) }.ok_or(Fault::Instruction)?;
+    let (out, sums) =
+        unsafe { (&Int8::new(&mut out).ok_or(Fault::Instruction)?, [[_mm256_setzero_si256(); 4]; R]) };
     for block in 0..shape.head_dim.div_ceil(CHANNELS) {
-        let channel = block * CHANNELS;
+        let channels = (shape.head_dim - block * CHANNELS).min(CHANNELS);
         let values = panels(values, block, shape.head_dim.div_ceil(LANES), shape.pairs_of_keys)?;
         for (number, words) in probabilities.chunks_exact(R).take(rows.div_ceil(R)).enumerate() {
             let mut x: [&[u32]; R] = [&[]; R];
             for (x, words) in x.iter_mut().zip(words) {
                 *x = window(bytemuck::cast_slice(words), 0, shape.pairs_of_keys)?;
             }
+            let (at, rows) = (number * R * stride + block * CHANNELS, rows - number * R);
             // SAFETY: all rows end within `out`; and as the caller vouches.
-            unsafe {
-                let mut sums = [[_mm256_setzero_si256(); 4]; R];
-                T::tile(&mut sums, x, values);
-                for (r, sums) in sums.into_iter().enumerate().take(rows - number * R) {
-                    let count = (shape.head_dim - channel).min(CHANNELS);
-                    let at = (number * R + r) * width + channel;
-                    to.put(at, count, HighHalf::apply_all(&[by; 4], sums));
-                }
-            }
+            unsafe { T::finish(&sums, x, values, &Finish { by, out, at, stride, rows, channels }) };
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use quant::slice::{chunks, window, window_mut};
 use super::layout::{DEPTH, Layout, Panels, Widened};
 use super::output::{Added, Int8, Int16, Int32, Looked, Output};
 use super::requantize::{CHANNELS, HighHalf, by_any, load, values};
-use super::tile::Row;
+use super::tile::{Finish, Row};
 use crate::portable::requantize::Multipliers;
 use crate::vector::isa::{GROUP, LANES, STAGE};
 use crate::vector::source::Source;
@@ -181,46 +181,38 @@ impl<'a> Block<'a> {
         let size = groups.div_ceil(parts).max(1);
         // SAFETY: as the caller vouches.
         unsafe {
-            let (start, high) = (load(&self.start), HighHalf::of(&self.by));
+            let (starts, by) = ([load(&self.start); R], HighHalf::of(&self.by));
             for part in 0..parts {
                 let (begin, end) = (part * size, ((part + 1) * size).min(groups));
-                let weights = T::weights(self.panels, begin..end, widened);
-                for (number, partial) in partial.chunks_exact_mut(R).enumerate() {
+                let (weights, is_last) = (T::weights(self.panels, begin..end, widened), part + 1 == parts);
+                for (number, partial) in partial.as_chunks_mut::<R>().0.iter_mut().enumerate() {
                     let first = number * R;
                     if first >= rows.count {
                         break;
                     }
                     let x = rows.get::<R>(first, begin * T::STEPS, (end - begin) * T::STEPS)?;
-                    let mut sums = [start; R];
-                    if part > 0 {
-                        sums.copy_from_slice(partial);
-                    }
-                    T::tile(&mut sums, x, weights);
-                    if part + 1 < parts {
-                        partial.copy_from_slice(&sums);
+                    let at = (rows.row + first) * n + self.channel;
+                    let count = (rows.count - first).min(R);
+                    if is_last && self.by.is_high {
+                        let sums = if part > 0 { &*partial } else { &starts };
+                        let (out, channels) = (to, self.count);
+                        let to = Finish { by: &by, out, at, stride: n, rows: count, channels };
+                        T::finish(sums, x, weights, &to);
                         continue;
                     }
-                    for (r, sums) in sums.into_iter().enumerate().take(rows.count - first) {
-                        let at = (rows.row + first + r) * n + self.channel;
-                        to.put(at, self.count, self.requantized(&high, sums));
+                    if part == 0 {
+                        *partial = starts;
+                    }
+                    T::tile(partial, x, weights);
+                    if is_last {
+                        for (r, &sums) in partial.iter().enumerate().take(count) {
+                            let row = load(&by_any(&self.by, &values(sums)));
+                            to.put(at + r * n, self.count, row);
+                        }
                     }
                 }
             }
         }
         Ok(())
-    }
-
-    /// # Safety
-    ///
-    /// Where AVX2 is.
-    #[inline(always)]
-    unsafe fn requantized(&self, high: &[HighHalf; 4], sums: Row) -> Row {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            match self.by.is_high {
-                true => HighHalf::apply_all(high, sums),
-                false => load(&by_any(&self.by, &values(sums))),
-            }
-        }
     }
 }

@@ -95,20 +95,6 @@ impl HighHalf {
             _mm256_srav_epi32(_mm256_add_epi32(high, self.half), self.shift)
         }
     }
-
-    /// Those of 32 channels, each by its own.
-    ///
-    /// # Safety
-    ///
-    /// Where AVX2 is.
-    #[inline(always)]
-    pub(super) unsafe fn apply_all(all: &[Self; 4], mut row: Row) -> Row {
-        for (values, by) in row.iter_mut().zip(all) {
-            // SAFETY: as the caller vouches.
-            *values = unsafe { by.apply(*values) };
-        }
-        row
-    }
 }
 
 /// In registers.
