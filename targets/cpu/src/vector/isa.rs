@@ -237,6 +237,17 @@ pub(super) unsafe trait Lookup {
         // SAFETY: as the caller vouches.
         unsafe { probabilities::<Self>(exp, scores, high, low) };
     }
+
+    /// Shiftmax of rows of `width` scores, where there are instructions for rows so short: says whether
+    /// there are.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn short_rows(_exp: &Exponentials<'_>, _width: usize, _x: &[i8], _out: &mut [i16]) -> bool {
+        false
+    }
 }
 
 /// Requantization of a block of `C` channels.

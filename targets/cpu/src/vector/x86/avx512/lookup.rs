@@ -10,7 +10,7 @@ use core::arch::x86_64::{
     _mm512_sll_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_xor_si512,
 };
 
-use super::shiftmax::{PLANES, SCORES as MOST, row};
+use super::shiftmax::{PLANES, SCORES as MOST, row, short_rows};
 use super::{Avx512, WIDTH, first, interleave};
 use crate::vector::isa::{Exponentials, Lookup, SCORES};
 use crate::vector::shiftmax::probabilities;
@@ -147,6 +147,20 @@ unsafe impl Lookup for Avx512 {
             }
             row(exp, scores, high, low);
         }
+    }
+
+    #[inline(always)]
+    unsafe fn short_rows(exp: &Exponentials<'_>, width: usize, x: &[i8], out: &mut [i16]) -> bool {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            match exp.used {
+                _ if width > WIDTH => return false,
+                ..=2 => short_rows::<2>(exp, width, x, out),
+                3 => short_rows::<3>(exp, width, x, out),
+                _ => short_rows::<4>(exp, width, x, out),
+            }
+        }
+        true
     }
 }
 

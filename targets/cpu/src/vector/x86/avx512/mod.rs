@@ -13,8 +13,9 @@ mod requantize;
 mod shiftmax;
 
 use core::arch::x86_64::{
-    __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
-    _mm512_unpackhi_epi8, _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
+    __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_permutex2var_epi64,
+    _mm512_set1_epi32, _mm512_setr_epi64, _mm512_storeu_si512, _mm512_unpackhi_epi8, _mm512_unpackhi_epi16,
+    _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
 };
 use core::ops::Range;
 
@@ -54,6 +55,21 @@ pub(super) unsafe fn interleave([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
             _mm512_unpacklo_epi16(ab_high, cd_high),
             _mm512_unpackhi_epi16(ab_high, cd_high),
         ]
+    }
+}
+
+/// Words whose lanes of 128 bits are in turn those of `a` and of `b`, in order: the first half, and the second.
+///
+/// # Safety
+///
+/// Where AVX-512 F is.
+#[inline(always)]
+pub(super) unsafe fn halves(a: __m512i, b: __m512i) -> [__m512i; 2] {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        [_mm512_permutex2var_epi64(a, low, b), _mm512_permutex2var_epi64(a, high, b)]
     }
 }
 
