@@ -201,6 +201,10 @@ fn products_agree<S: Kernels + Default>(args: &MatMulArgs, a: Tensor<'_>, b: &[i
     Reference.matmul(args, a, b, &mut TensorMut::I8(&mut want)).unwrap();
     set.matmul(args, a, b, &mut TensorMut::I8(&mut got)).unwrap();
     assert_eq!(got, want, "{} {args:?}", set.name());
+    let (mut want, mut got) = (vec![0i16; len], vec![0i16; len]);
+    Reference.matmul(args, a, b, &mut TensorMut::I16(&mut want)).unwrap();
+    set.matmul(args, a, b, &mut TensorMut::I16(&mut got)).unwrap();
+    assert_eq!(got, want, "{} {args:?}", set.name());
     let (mut want, mut got) = (vec![0i32; len], vec![0i32; len]);
     Reference.matmul(args, a, b, &mut TensorMut::I32(&mut want)).unwrap();
     set.matmul(args, a, b, &mut TensorMut::I32(&mut got)).unwrap();
@@ -221,7 +225,9 @@ fn products_are_the_reference() {
         (5, 17, 31),
         (70, 20, 300),
     ] {
-        for (transpose_b, shift) in [(false, 40), (true, 40), (false, 49), (true, 20)] {
+        for (transpose_b, shift) in
+            [(false, 40), (true, 40), (false, 49), (true, 20), (false, 30), (true, 24)]
+        {
             let (a_row, out_row) = (k + 1, n + 2);
             let b_row = if transpose_b { k } else { n } + 3;
             let requant = Multiplier { mantissa: (1 << 30) + (noise.next() >> 2), shift };

@@ -38,22 +38,55 @@ pub(in crate::vector::x86) unsafe fn pack_keys(
             continue;
         }
         // SAFETY: as the caller vouches.
-        unsafe {
-            let mut quarters = [[_mm512_setzero_si512(); 4]; 4];
-            for (lane, quarter) in quarters.iter_mut().enumerate() {
-                let rows = four(k, stride, first + LANES * lane, (keys, head_dim))?;
-                *quarter = transposed(rows);
-            }
-            for inside in 0..4 {
-                let groups = joined([
-                    quarters[0][inside],
-                    quarters[1][inside],
-                    quarters[2][inside],
-                    quarters[3][inside],
-                ]);
-                for (lane, group) in groups.into_iter().enumerate() {
-                    _mm512_storeu_si512(tile[4 * lane + inside].as_mut_ptr().cast(), group);
-                }
+        unsafe { pack_tile(tile, (k, stride), (first, LANES), (keys, head_dim))? };
+    }
+    Ok(())
+}
+
+/// Lays at most 32 keys out in two tiles, in order.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+pub(super) unsafe fn pack_keys_in_order(
+    tiles: [&mut Tile; 2],
+    k: &[i8],
+    stride: usize,
+    (keys, head_dim): (usize, usize),
+) -> Result<(), Fault> {
+    for (first, tile) in (0..keys).step_by(LANES).zip(tiles) {
+        // SAFETY: as the caller vouches.
+        unsafe { pack_tile(tile, (k, stride), (first, GROUP), (keys, head_dim))? };
+    }
+    Ok(())
+}
+
+/// Lays out four times four keys from number `first` on, `apart` from one four to the next, as the columns of
+/// a tile.
+///
+/// # Safety
+///
+/// Where AVX-512 BW is.
+#[inline(always)]
+unsafe fn pack_tile(
+    tile: &mut Tile,
+    (k, stride): (&[i8], usize),
+    (first, apart): (usize, usize),
+    (keys, head_dim): (usize, usize),
+) -> Result<(), Fault> {
+    // SAFETY: 64 bytes are written, to arrays of as many; and as the caller vouches.
+    unsafe {
+        let mut quarters = [[_mm512_setzero_si512(); 4]; 4];
+        for (lane, quarter) in quarters.iter_mut().enumerate() {
+            let rows = four(k, stride, first + apart * lane, (keys, head_dim))?;
+            *quarter = transposed(rows);
+        }
+        for inside in 0..4 {
+            let groups =
+                joined([quarters[0][inside], quarters[1][inside], quarters[2][inside], quarters[3][inside]]);
+            for (lane, group) in groups.into_iter().enumerate() {
+                _mm512_storeu_si512(tile[4 * lane + inside].as_mut_ptr().cast(), group);
             }
         }
     }
