@@ -17,7 +17,8 @@ use super::tiles::{BYTES, GROUPS, ROWS, Rows, Sums, Tile, Tiles};
 use crate::vector::isa::{Exponentials, GROUP, LANES, Lookup};
 use crate::vector::x86::avx512::{Avx512, HighHalf, first, narrow, pack_keys, pack_values};
 
-/// Most keys.
+/// Least keys for which tiles pay, and most.
+const MIN_KEYS: usize = 80;
 const MAX_KEYS: usize = 640;
 /// Most channels of a head: those of one step.
 const MAX_HEAD_DIM: usize = BYTES;
@@ -26,7 +27,7 @@ const MAX_HEAD_DIM: usize = BYTES;
 #[inline(always)]
 pub(super) fn takes(args: &AttentionArgs<'_>) -> bool {
     let is_high = |channels: &ChannelsRef<'_>| channels.shift.iter().all(|&shift| shift >= 33);
-    let fits = args.keys <= MAX_KEYS && args.head_dim <= MAX_HEAD_DIM;
+    let fits = (MIN_KEYS..=MAX_KEYS).contains(&args.keys) && args.head_dim <= MAX_HEAD_DIM;
     fits && is_high(&args.score) && is_high(&args.requant)
 }
 

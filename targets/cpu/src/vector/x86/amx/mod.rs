@@ -8,12 +8,13 @@ mod tiles;
 
 use quant::Fault;
 use quant::ops::{self, LinearArgs, LinearOut};
-use quant::pack::Pack;
+use quant::pack::{Pack, Weights};
 
 use super::Avx512Vnni;
 use crate::portable::{binary_ops, loops, row_norms};
 use crate::vector::compiled::Compiled;
 use crate::vector::conv2d::Windows;
+use crate::vector::isa::LANES;
 use crate::vector::source::Source;
 
 /// Methods as AVX-512 has them.
@@ -26,8 +27,49 @@ macro_rules! by_avx512 {
     )*};
 }
 
-/// Rows and inputs from which on tiles pay.
-const LEAST: (usize, usize) = (4, 128);
+/// Products of a layer from which on tiles pay, as measured: of rows that are whole tiles where they lie, of
+/// fewer of them than a tile has, and of those that have to be staged.
+const IN_PLACE: usize = 1 << 18;
+const FEW: usize = 3 << 18;
+const STAGED: usize = 1 << 22;
+
+/// Whether a layer of `rows` rows is faster by tiles than by AVX-512.
+#[inline(always)]
+fn pays(rows: usize, Weights { n, k, .. }: Weights<'_>, source: &impl Source) -> bool {
+    let is_in_place = k.is_multiple_of(tiles::BYTES) && source.in_memory(0).is_some();
+    let least = match is_in_place {
+        true if rows < tiles::ROWS => FEW,
+        true => IN_PLACE,
+        false => STAGED,
+    };
+    // One panel leaves three of four tiles idle.
+    n > LANES && k >= tiles::BYTES && rows.saturating_mul(n).saturating_mul(k) >= least
+}
+
+/// A layer by tiles. It and [`heads`] are not inlined, so that what is handed to AVX-512 does not take their
+/// room on the stack, too.
+///
+/// # Safety
+///
+/// Where [`is_permitted`](tiles::is_permitted) says so, and AVX-512 is as [`Avx512Vnni`] has it.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+unsafe fn layer(args: &LinearArgs<'_>, source: &impl Source, out: LinearOut<'_>) -> Result<(), Fault> {
+    // SAFETY: as the caller vouches.
+    unsafe { linear::linear(args, source, out) }
+}
+
+/// Attention by tiles.
+///
+/// # Safety
+///
+/// As [`layer`].
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+unsafe fn heads(args: ops::AttentionArgs<'_>) -> Result<(), Fault> {
+    // SAFETY: as the caller vouches.
+    unsafe { attention::attention(args) }
+}
 
 /// AMX-int8 with AVX-512: Intel's server processors since Sapphire Rapids. The system is asked for
 /// the tiles when they are first used; where it refuses them, AVX-512 does their work.
@@ -48,10 +90,10 @@ unsafe impl Compiled for Amx {
         let rows = out.len().checked_div(args.weights.n).unwrap_or(0);
         // SAFETY: this function is compiled for the instructions, and tiles are permitted.
         unsafe {
-            if rows < LEAST.0 || args.weights.k < LEAST.1 || !tiles::is_permitted() {
+            if !pays(rows, args.weights, source) || !tiles::is_permitted() {
                 return Avx512Vnni::linear(args, source, out);
             }
-            linear::linear(args, source, out)
+            layer(args, source, out)
         }
     }
 
@@ -74,7 +116,7 @@ unsafe impl Compiled for Amx {
             if !attention::takes(&args) || !tiles::is_permitted() {
                 return Avx512Vnni::attention(args);
             }
-            attention::attention(args)
+            heads(args)
         }
     }
 
