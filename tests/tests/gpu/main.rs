@@ -5,6 +5,7 @@ mod attention;
 mod binary;
 mod futures;
 mod models;
+mod norm;
 mod products;
 mod skewed;
 mod translation;

@@ -9,7 +9,12 @@ use crate::outcome::Outcome;
 use crate::process::{self, cargo, root};
 
 /// Their sources, beside which the modules lie.
-const SOURCES: &[&str] = &["targets/gpu/cooperative/attention.comp", "targets/gpu/cooperative/gemm.comp"];
+const SOURCES: &[&str] = &[
+    "targets/gpu/cooperative/attention.comp",
+    "targets/gpu/cooperative/gelu.comp",
+    "targets/gpu/cooperative/gemm.comp",
+    "targets/gpu/cooperative/norm.comp",
+];
 
 /// What they share, and the line that stands for it in each.
 const SHARED: &str = "targets/gpu/cooperative/common.glsl";

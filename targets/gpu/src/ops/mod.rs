@@ -16,6 +16,7 @@ mod pointwise;
 mod rotary;
 mod rows;
 mod softmax;
+mod subgroup;
 
 use quant::Op;
 

@@ -6,6 +6,8 @@ use super::Reason;
 use super::element::{place, slot};
 use super::pack::bytes;
 use super::rows::Rows;
+use super::subgroup;
+use crate::matrices::PIECE;
 use crate::plan::Planner;
 
 pub(super) fn shiftmax(op: &Shiftmax, planner: &mut Planner<'_>) -> Result<(), Reason> {
@@ -28,6 +30,9 @@ pub(super) fn shiftmax(op: &Shiftmax, planner: &mut Planner<'_>) -> Result<(), R
         dispatch.constants("table", table.iter().copied());
     })
 }
+
+/// ShiftGelu by subgroups; `cargo xtask shaders` writes it.
+const OF_SUBGROUPS: &[u8] = include_bytes!("../../cooperative/gelu.spv");
 
 /// The result is a constant for each maximum from 0 on and each value.
 const SHIFT_GELU: &str = "
@@ -60,6 +65,16 @@ pub(super) fn shift_gelu(op: &ShiftGelu, planner: &mut Planner<'_>) -> Result<()
     let of_maximum = |max| (i8::MIN..=i8::MAX).map(move |x| args.eval(max, x));
     let table: Vec<i8> = (0..=i8::MAX).flat_map(of_maximum).collect();
     let x = slot!(op.x, I8);
+    let whole = x.offset.is_multiple_of(PIECE) && op.width.is_multiple_of(PIECE);
+    if whole && subgroup::takes(planner, op.width) {
+        let module = ("shift_gelu", OF_SUBGROUPS);
+        let mut dispatch = subgroup::dispatch(planner, module, [op.rows, op.width, 256 / PIECE]);
+        dispatch.params.set("x", x.offset);
+        dispatch.params.set("rows", op.rows);
+        dispatch.constants("table", bytes(&table));
+        planner.push(dispatch);
+        return Ok(());
+    }
     let rows = Rows {
         name: "shift_gelu",
         parts: &[SHIFT_GELU],

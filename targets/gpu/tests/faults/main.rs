@@ -233,7 +233,7 @@ fn a_driver_that_miscompiles_tiles_for_many_frames() {
 fn a_driver_that_miscompiles_every_tile() {
     let (_, expected) = sound(1);
     let gpu = open();
-    for row in gpu.tiles().into_iter().chain(gpu.attention_tiles()) {
+    for row in gpu.tiles().into_iter().chain(gpu.attention_tiles()).chain(["subgroups"]) {
         gpu.spoil(row);
     }
     let (mut program, frame) = load(&gpu).expect("kernels without tiles");

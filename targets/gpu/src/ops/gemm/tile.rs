@@ -6,6 +6,7 @@ use super::choice::Choice;
 use super::cooperative::Block;
 use super::generate::{Tile, Variant};
 use crate::ops::attention::{FORMS, Form};
+use crate::ops::subgroup;
 use crate::plan::{Dispatch, Hardware, Larger};
 use crate::selftest::Sides;
 use crate::source::Source;
@@ -54,12 +55,15 @@ const fn block([rows, columns, depth]: [u32; 3], [down, across]: [u32; 2]) -> Bl
     Block { rows, columns, depth, down, across }
 }
 
-/// The rows of both tables that products may take, and of the table for attention.
+/// The rows of both tables that products may take, those of the table for attention, and whether
+/// subgroups take rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Tiles {
     words: Vec<&'static Row<Tile>>,
     matrices: Vec<&'static Row<Block>>,
     attention: Vec<&'static Row<Form>>,
+    /// Whether subgroups may take rows that are reduced.
+    pub(in crate::ops) subgroups: bool,
     choice: Choice,
 }
 
@@ -76,6 +80,7 @@ impl Tiles {
             words: TILES.iter().filter(|row| keeps(row.name)).collect(),
             matrices: MATRIX_TILES.iter().filter(|row| keeps(row.name)).collect(),
             attention: FORMS.iter().filter(|row| keeps(row.name)).collect(),
+            subgroups: keeps(subgroup::ROW),
             choice: Choice::Counted,
         }
     }
@@ -87,7 +92,8 @@ impl Tiles {
 
     /// None, which leaves general kernels.
     pub(crate) const fn none() -> Self {
-        Self { words: Vec::new(), matrices: Vec::new(), attention: Vec::new(), choice: Choice::Counted }
+        let choice = Choice::Counted;
+        Self { words: Vec::new(), matrices: Vec::new(), attention: Vec::new(), subgroups: false, choice }
     }
 
     /// The same, of which products take what `choice` says.
