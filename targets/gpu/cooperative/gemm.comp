@@ -20,6 +20,8 @@ layout(constant_id = 20) const uint ACROSS = 4;
 layout(constant_id = 21) const uint OUT_BYTES = 1;
 layout(constant_id = 22) const uint TABLE = 0;
 layout(constant_id = 23) const uint RESIDUAL = 0;
+// 1 where every four results of 16 bits are those of one row and two words that can be taken at once.
+layout(constant_id = 24) const uint WHOLE_FOURS = 1;
 
 layout(set = 0, binding = 2, std140) uniform Params {
     uint frame_words;
@@ -36,6 +38,9 @@ layout(set = 0, binding = 2, std140) uniform Params {
     uint requant;
     uint weights;
 } P;
+
+// The arenas by pairs of words, for results of 16 bits.
+layout(set = 0, binding = 0, std430) buffer Arena2 { uvec2 arena2[]; };
 
 // A piece is 16 bytes of a row of activations, or of a channel's weights. A row of pieces in shared
 // memory has one more than it needs, so that neighbouring rows begin in other banks.
@@ -79,15 +84,13 @@ int finish(int z, uvec4 record) {
     return requantize(z + int(record.x), int(record.y), record.z);
 }
 
-void store_two(uint at, int low, int high) {
-    low = saturate_i16(low);
-    high = saturate_i16(high);
+// Two results as a word, in the place of the word `old`.
+uint two(ivec2 t, uint old) {
+    t = clamp(t, -32768, GREATEST_I16);
     if (RESIDUAL != 0u) {
-        int old = int(arena[at]);
-        low = into_stream(low, bitfieldExtract(old, 0, 16));
-        high = into_stream(high, old >> 16);
+        t = ivec2(into_stream(t.x, bitfieldExtract(int(old), 0, 16)), into_stream(t.y, int(old) >> 16));
     }
-    arena[at] = (uint(low) & 0xffffu) | (uint(high) << 16);
+    return (uint(t.x) & 0xffffu) | (uint(t.y) << 16);
 }
 
 // Stores four results of a row from column `column` on, of which those behind the last are left
@@ -100,9 +103,14 @@ void store_four(uint at, uint column, ivec4 t) {
         }
         arena[at] = word;
     } else if (OUT_BYTES == 2u) {
-        store_two(at, t.x, t.y);
+        if (WHOLE_FOURS == 1u) {
+            uvec2 old = RESIDUAL != 0u ? arena2[at / 2u] : uvec2(0);
+            arena2[at / 2u] = uvec2(two(t.xy, old.x), two(t.zw, old.y));
+            return;
+        }
+        arena[at] = two(t.xy, arena[at]);
         if (column + 2u < P.n) {
-            store_two(at + 1u, t.z, t.w);
+            arena[at + 1u] = two(t.zw, arena[at + 1u]);
         }
     } else {
         [[unroll]] for (uint i = 0; i < 4; ++i) {

@@ -24,11 +24,13 @@ pub(crate) struct Sides {
     pub rows: u32,
     pub columns: u32,
     pub words: u32,
+    /// Whether kernels for whole fours of columns of 16 bits are others than those for whole pairs.
+    pub fours: bool,
 }
 
 impl Sides {
     /// What kernels without tiles are tested with.
-    pub(super) const GENERAL: Self = Self { rows: 16, columns: 64, words: 16 };
+    pub(super) const GENERAL: Self = Self { rows: 16, columns: 64, words: 16, fours: false };
 
     /// Rows of one frame where two frames are one matrix.
     const fn joined_rows(self) -> u32 {
@@ -40,7 +42,7 @@ impl Sides {
     fn columns(self, n: u32, dtype: DType) -> u32 {
         let whole = (n % 4 * dtype.size()).is_multiple_of(4);
         let rest = match dtype {
-            DType::I16 if whole => 2,
+            DType::I16 if whole && !self.fours => 2,
             DType::I32 | DType::U32 => 3,
             DType::I8 | DType::U8 | DType::I16 => n % 4,
         };

@@ -103,7 +103,8 @@ pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
     }
     let mut dispatch = Dispatch::new("linear", Source::of_module(GEMM).with("OUT_BYTES", out.bytes()));
     let aligned = x.offset.is_multiple_of(PIECE) && op.k.is_multiple_of(PIECE);
-    with(&mut dispatch, &[("ALIGNED", aligned.into())]);
+    let fours = op.n.is_multiple_of(4) && out.offset.is_multiple_of(8);
+    with(&mut dispatch, &[("ALIGNED", aligned.into()), ("WHOLE_FOURS", fours.into())]);
     with(&mut dispatch, &shape.settings());
     set(
         &mut dispatch,

@@ -109,9 +109,9 @@ impl Tiles {
 
     /// What the first is tested with; `None` where there is none.
     pub(crate) fn sides(&self) -> Option<Sides> {
-        let words = self.words.first().map(|row| row.tile.sides());
-        let [rows, columns, words] = words.or(self.matrices.first().map(|row| row.tile.sides()))?;
-        Some(Sides { rows, columns, words })
+        let of_words = self.words.first().map(|row| row.tile.sides());
+        let [rows, columns, words] = of_words.or(self.matrices.first().map(|row| row.tile.sides()))?;
+        Some(Sides { rows, columns, words, fours: of_words.is_none() })
     }
 
     /// Whether one in WGSL is there for activations that are `wide`.
