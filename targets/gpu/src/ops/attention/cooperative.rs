@@ -4,7 +4,7 @@ use quant::ops::Attention;
 
 use super::{Rows, operands};
 use crate::matrices::{MOST_THREADS, MatrixShape, PIECE, whole};
-use crate::ops::gemm::{Cut, Row, Shape, spread};
+use crate::ops::gemm::{Cut, MANY, Row, Shape, spread};
 use crate::plan::{Dispatch, Hardware, Planner};
 use crate::source::Source;
 
@@ -20,10 +20,10 @@ pub(crate) struct Form {
     pub across: u32,
 }
 
-/// All forms; an attention takes the first of which there are enough workgroups.
+/// All forms; an attention takes the first that is for so many workgroups.
 pub(in crate::ops) const FORMS: &[Row<Form>] = &[
-    Row { name: "attention 32", tile: Form { queries: 32, across: 4 }, enough: 200 },
-    Row { name: "attention 16", tile: Form { queries: 16, across: 4 }, enough: 0 },
+    Row { name: "attention 32", tile: Form { queries: 32, across: 4 }, counts: 200..MANY },
+    Row { name: "attention 16", tile: Form { queries: 16, across: 4 }, counts: 0..MANY },
 ];
 
 /// Channels of the widest heads, whose results find room in registers.

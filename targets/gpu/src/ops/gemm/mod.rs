@@ -20,7 +20,7 @@ pub(crate) use self::choice::{Choice, Choices};
 pub(super) use self::conv2d::conv2d;
 pub(super) use self::linear::linear;
 pub(super) use self::matmul::matmul;
-pub(super) use self::tile::{Cut, Row, Shape, spread};
+pub(super) use self::tile::{Cut, MANY, Row, Shape, spread};
 pub(crate) use self::tile::{FRAMES, Tiles};
 use self::weights::Panel;
 use super::element::{Place, element};

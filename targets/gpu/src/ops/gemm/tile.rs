@@ -1,6 +1,7 @@
 //! Tiles, and which one a product takes.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::choice::Choice;
 use super::cooperative::Block;
@@ -18,8 +19,8 @@ pub(in crate::ops) struct Row<T> {
     pub name: &'static str,
     /// Its sizes.
     pub tile: T,
-    /// Workgroups from which on it is taken.
-    pub enough: u64,
+    /// Numbers of workgroups for which it is taken.
+    pub counts: Range<u64>,
 }
 
 /// A way to cut results into tiles.
@@ -28,15 +29,15 @@ pub(in crate::ops) trait Cut {
     fn sides(&self) -> [u32; 3];
 }
 
-/// All tiles of kernels in WGSL; a product takes the first of which there are enough. The larger a
+/// All tiles of kernels in WGSL; a product takes the first that is for so many workgroups. The larger a
 /// tile, the fewer words an invocation loads for its products, and the fewer workgroups there are. The
 /// numbers are those of an NVIDIA H200, which has 132 processors, with the products of DeiT-S and
 /// DeiT-B.
 pub(super) const TILES: &[Row<Tile>] = &[
-    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1, false), enough: 800 },
-    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1, true), enough: 200 },
-    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4, false), enough: 0 },
-    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1, true), enough: 0 },
+    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1, false), counts: 800..MANY },
+    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1, true), counts: 200..MANY },
+    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4, false), counts: 0..MANY },
+    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1, true), counts: 0..MANY },
 ];
 
 const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split: u32, wide: bool) -> Tile {
@@ -44,12 +45,18 @@ const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split:
 }
 
 /// All tiles of cooperative matrices, likewise. A product that may take both kinds takes one of these.
+/// The first is taken where measurements tell; of the second, 396 workgroups are three for each processor.
 pub(super) const MATRIX_TILES: &[Row<Block>] = &[
-    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), enough: 700 },
-    Row { name: "matrices 64x64", tile: block([64, 64, 128], [2, 2]), enough: 400 },
-    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), enough: 200 },
-    Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), enough: 0 },
+    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), counts: 0..0 },
+    Row { name: "matrices 96x128", tile: block([96, 128, 128], [2, 4]), counts: 390..397 },
+    Row { name: "matrices 128x64", tile: block([128, 64, 64], [2, 2]), counts: 230..MANY },
+    Row { name: "matrices 64x64", tile: block([64, 64, 64], [2, 2]), counts: 200..MANY },
+    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), counts: 200..MANY },
+    Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), counts: 0..MANY },
 ];
+
+/// No number of workgroups is as large.
+pub(in crate::ops) const MANY: u64 = u64::MAX;
 
 const fn block([rows, columns, depth]: [u32; 3], [down, across]: [u32; 2]) -> Block {
     Block { rows, columns, depth, down, across }
@@ -169,10 +176,10 @@ impl Shape {
         down.saturating_mul(across).saturating_mul(times * u64::from(self.products))
     }
 
-    /// The first of `rows` of which there are enough, otherwise the last.
+    /// The first of `rows` that is for so many workgroups, otherwise the last.
     fn choose<T: Cut>(self, rows: &[&'static Row<T>], frames: u32) -> &'static Row<T> {
-        let enough = |row: &&&'static Row<T>| self.workgroups(&row.tile, frames) >= row.enough;
-        rows.iter().find(enough).or(rows.last()).expect("a tile that fits")
+        let is_for = |row: &&&'static Row<T>| row.counts.contains(&self.workgroups(&row.tile, frames));
+        rows.iter().find(is_for).or(rows.last()).expect("a tile that fits")
     }
 }
 
