@@ -13,7 +13,7 @@ use crate::error::PlanError;
 use crate::matrices::MatrixShape;
 use crate::needed;
 use crate::ops::{self, Tiles};
-use crate::source::{PARAMS, Params, Source, Text};
+use crate::source::{PARAMS, Params, Source, Text, Variant};
 
 /// One dispatch.
 #[derive(Clone, Debug)]
@@ -108,6 +108,9 @@ pub(crate) struct Plan {
 
 /// Distance between the constants of two steps, in words: what WebGPU lets a binding begin at.
 pub(crate) const CONSTANTS_ALIGN: usize = 64;
+
+/// Words of constants that their hash is made of, or fewer than twice as many.
+const SAMPLES: usize = 1024;
 
 /// Distance between two frames, in words.
 const FRAME_ALIGN: u32 = 64;
@@ -227,6 +230,8 @@ pub(crate) struct Planner<'m> {
     pub means: Means,
     plan: Plan,
     kernel_of: HashMap<Text, usize>,
+    /// Kernels of modules, which take longer to specialize than to look up.
+    variants: HashMap<Variant, usize>,
     /// Where constants with a hash begin.
     constants_of: HashMap<u64, usize>,
     params: Vec<Params>,
@@ -324,8 +329,10 @@ impl<'m> Planner<'m> {
         let constants = &mut self.plan.constants;
         // A binding has at least 16 bytes.
         let len = words.len().max(4).next_multiple_of(CONSTANTS_ALIGN);
+        // Some of them tell most constants apart, and what has the hash of another is compared with it.
         let mut hasher = DefaultHasher::new();
-        words.hash(&mut hasher);
+        words.len().hash(&mut hasher);
+        words.iter().step_by(1 + words.len() / SAMPLES).for_each(|word| word.hash(&mut hasher));
         let start = *self.constants_of.entry(hasher.finish()).or_insert(constants.len());
         if constants.get(start..start + words.len()) == Some(words) && start + len <= constants.len() {
             return (start, len);
@@ -338,13 +345,21 @@ impl<'m> Planner<'m> {
 
     /// `source` with the parameters of `dispatch` on `grid`.
     fn launch(&mut self, dispatch: &Dispatch, source: &Source, grid: [u32; 2]) -> Launch {
+        let variant = source.variant();
+        let known = variant.as_ref().and_then(|variant| self.variants.get(variant));
+        let kernel = known.copied().unwrap_or_else(|| self.kernel(dispatch, source));
+        self.variants.extend(variant.map(|variant| (variant, kernel)));
+        Launch { kernel, grid }
+    }
+
+    /// The kernel that `source` is the text of.
+    fn kernel(&mut self, dispatch: &Dispatch, source: &Source) -> usize {
         let text = source.text(&dispatch.params);
         let kernels = &mut self.plan.kernels;
-        let kernel = *self.kernel_of.entry(text).or_insert_with_key(|text| {
+        *self.kernel_of.entry(text).or_insert_with_key(|text| {
             kernels.push(Kernel { name: dispatch.name, row: source.row, text: text.clone() });
             kernels.len() - 1
-        });
-        Launch { kernel, grid }
+        })
     }
 
     pub(crate) fn finish(mut self) -> Plan {

@@ -67,6 +67,9 @@ pub(crate) enum Text {
     Spirv(Arc<[u32]>),
 }
 
+/// Where a module lies, and its constants.
+pub(crate) type Variant = (usize, Vec<(&'static str, u32)>);
+
 /// A kernel to be: constants of this variant, then parts of WGSL, or a module that has the constants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -118,6 +121,11 @@ impl Source {
     /// The constants that are set so far.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static str, u32)> {
         self.settings.iter().copied()
+    }
+
+    /// What tells a module with its constants from others; `None` of WGSL.
+    pub(crate) fn variant(&self) -> Option<Variant> {
+        self.module.map(|module| (module.as_ptr() as usize, self.settings.clone()))
     }
 
     /// The whole text.

@@ -7,7 +7,6 @@ use super::tile::{Cut, Row, Shape, spread};
 use super::{set, whole_words, with};
 use crate::matrices::{MOST_THREADS, MatrixShape, PIECE, whole};
 use crate::ops::epilogue;
-use crate::ops::pack::bytes;
 use crate::plan::{Dispatch, Hardware, Planner};
 use crate::source::Source;
 
@@ -125,11 +124,13 @@ fn pieces(weights: &[i8], n: u32, k: u32) -> Vec<u32> {
     let (n, piece) = (n as usize, PIECE as usize);
     let pieces = (k as usize).next_multiple_of(DEEPEST) / piece;
     let mut words = vec![0; pieces * n * 4];
-    for (channel, row) in weights.chunks(k as usize).enumerate() {
-        for (at, part) in row.chunks(piece).enumerate() {
-            for (word, value) in words[(at * n + channel) * 4..].iter_mut().zip(bytes(part)) {
-                *word = value;
-            }
+    let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut words);
+    // In the order in which they are written.
+    for (at, all) in bytes.chunks_mut(n * piece).enumerate() {
+        for (to, row) in all.chunks_mut(piece).zip(weights.chunks(k as usize)) {
+            let part = row.get(at * piece..).unwrap_or_default();
+            let len = part.len().min(piece);
+            to[..len].copy_from_slice(&part[..len]);
         }
     }
     words
