@@ -34,7 +34,9 @@ fn what_is_measured_is_kept() {
         assert!(tuned.instructions == 1 && times[0] <= times[1], "{tuned:?}");
     }
     let all: usize = tuned.iter().map(|tuned| tuned.times.len()).sum();
-    assert_eq!(told, (1..=all).map(|done| (done, all)).collect::<Vec<_>>());
+    // A card measures all twice.
+    assert!([all, 2 * all].contains(&told.len()), "{} of {all}", told.len());
+    assert_eq!(told, (1..=told.len()).map(|done| (done, told.len())).collect::<Vec<_>>());
 
     let frames: Vec<Vec<u8>> = (0..9).map(|at| vec![at * 13 + 7; model.frame_len()]).collect();
     let run = |session: &mut shiftformer::Session| {

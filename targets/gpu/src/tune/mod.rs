@@ -7,6 +7,7 @@
 mod timing;
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -98,8 +99,12 @@ impl Gpu {
         let mut candidates = candidates.collect::<Result<Vec<_>, _>>()?;
         self.compile(model, &products, &mut candidates).await?;
         let mut times: Vec<[Times; FRAMES.len()]> = vec![Default::default(); products.len()];
-        self.measure(&stopwatch, &candidates, progress, &mut |product, at, time| {
-            times[product][at].push(time)
+        self.measure(&stopwatch, &candidates, progress, &mut |product, at, (tile, nanoseconds)| {
+            let times = &mut times[product][at];
+            match times.iter_mut().find(|(name, _)| *name == tile) {
+                Some((_, least)) => *least = nanoseconds.min(*least),
+                None => times.push((tile, nanoseconds)),
+            }
         })?;
         let tuned: Vec<Tuned> =
             products.iter().zip(times).flat_map(|(product, times)| tuned(product, times)).collect();
@@ -148,7 +153,8 @@ impl Gpu {
     }
 
     /// Times every one of `candidates`, and tells `note` the product, the number of frames as a
-    /// place in [`FRAMES`], and the time.
+    /// place in [`FRAMES`], and the time. A card goes through all of them twice: whatever the clock was
+    /// during the first ones, one of two times is right.
     fn measure(
         &self,
         stopwatch: &Stopwatch<'_>,
@@ -162,9 +168,12 @@ impl Gpu {
         let counts: Vec<u32> = FRAMES.into_iter().filter(|&frames| u64::from(frames) <= most).collect();
         let bytes = frame_bytes * u64::from(counts.last().copied().unwrap_or(0));
         let arena = buffer(self, "the memory of all frames", bytes, wgpu::BufferUsages::STORAGE)?;
-        let all = candidates.iter().map(|candidate| candidate.steps.len()).sum::<usize>() * counts.len();
+        let is_card = self.adapter().kind != AdapterKind::Software;
+        let rounds = if is_card { 2 } else { 1 };
+        let steps = candidates.iter().map(|candidate| candidate.steps.len()).sum::<usize>();
+        let all = steps * counts.len() * rounds;
         let mut done = 0;
-        for candidate in candidates {
+        for candidate in iter::repeat_n(candidates, rounds).flatten() {
             let constants = Constants::upload(self, &candidate.plan)?;
             for &(product, step) in &candidate.steps {
                 let pipelines = self.compiled().all(self.device(), &[candidate.kernel(step)])?;
@@ -172,7 +181,7 @@ impl Gpu {
                 let grid = candidate.plan.steps[step].launch.grid;
                 for (at, &frames) in counts.iter().enumerate() {
                     let work = Work { pipeline: &pipelines[0], group: &group, grid, frames };
-                    if done == 0 && self.adapter().kind != AdapterKind::Software {
+                    if done == 0 && is_card {
                         stopwatch.warm(&work)?;
                     }
                     note(product, at, (candidate.tile, stopwatch.time(&work)?));
