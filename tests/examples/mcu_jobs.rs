@@ -21,10 +21,10 @@ use quant::bits::BitPack;
 use quant::mem::DType;
 use quant::op::OpKind;
 use quant::ops::{
-    Act, BinaryAttention, BinaryAttentionDestination, BinaryLinear, BinaryOut, BitAct, Destination,
+    Act, BinaryAttention, BinaryAttentionDestination, BinaryLinear, BinaryOut, BitAct, Conv2d, Destination,
     Exponential, LayerNorm, PerChannel, ShiftGelu, Shiftmax, Table,
 };
-use quant::pack::Packs;
+use quant::pack::{Pack, Packs};
 use runtime::Model;
 use shiftformer_tests::case::{Case, multiplier};
 use shiftformer_tests::memory::Aligned;
@@ -147,6 +147,7 @@ fn measured(full: bool) -> Vec<(&'static str, String, u64, Case)> {
         all.push(("linear", format!("{rows}x{n}x{k}"), macs, case));
     }
     all.extend(binary(full));
+    all.extend(convolutions());
     let exp = ShiftExp { unit: 12, bits: 15 };
     let softmax = Case::one_op(String::new(), move |b| {
         Op::Shiftmax(Shiftmax {
@@ -263,6 +264,60 @@ fn binary(full: bool) -> Vec<(&'static str, String, u64, Case)> {
         })
     });
     all.push(("binary_attention", "50x50x4x16".into(), 2 * 50 * 50 * 64, attention));
+    all
+}
+
+/// Convolutions of an image of 16 × 16, padded so that its size is divided by the stride: input and
+/// output channels, groups, kernel and stride. Products with padding are counted.
+fn convolutions() -> Vec<(&'static str, String, u64, Case)> {
+    const DENSE: &str = "conv2d";
+    const GROUPED: &str = "conv2d grouped";
+    const DEPTHWISE: &str = "conv2d depthwise";
+    let shapes = [
+        (DENSE, (32, 64, 1, 1, 1)),
+        (DENSE, (32, 64, 1, 3, 1)),
+        (DENSE, (32, 64, 1, 3, 2)),
+        (DENSE, (64, 32, 1, 3, 2)),
+        (GROUPED, (32, 64, 4, 3, 1)),
+        (DEPTHWISE, (64, 64, 64, 3, 1)),
+        (DEPTHWISE, (64, 64, 64, 3, 2)),
+        (DEPTHWISE, (64, 64, 64, 5, 1)),
+    ];
+    let size = 16;
+    let mut all = Vec::new();
+    for (kind, (inputs, outputs, groups, kernel, stride)) in shapes {
+        let (out_size, k) = (size / stride, kernel * kernel * inputs / groups);
+        let case = Case::one_op(String::new(), move |b| {
+            let s = &mut Source::new(9);
+            let x = b.input(&bytes(s, size * size * inputs));
+            let weights = b.blob(&s.weights(outputs * k));
+            let requant =
+                PerChannel { bias: b.blob(&s.biases(outputs)), scale: b.channels_from_scales(s, outputs) };
+            let out = Destination::I8 { out: b.out(out_size * out_size * outputs), table: None };
+            Op::Conv2d(Conv2d {
+                in_height: size,
+                in_width: size,
+                in_channels: inputs,
+                out_channels: outputs,
+                kernel_h: kernel,
+                kernel_w: kernel,
+                stride_h: stride,
+                stride_w: stride,
+                pad_top: kernel / 2,
+                pad_left: kernel / 2,
+                out_height: out_size,
+                out_width: out_size,
+                groups,
+                x,
+                weights,
+                pack: Pack::RowMajor,
+                requant,
+                out,
+            })
+        });
+        let macs = u64::from(out_size * out_size * outputs) * u64::from(k);
+        all.push((kind, format!("{kernel}x{kernel}/{stride} {inputs}-{outputs}"), macs, case));
+    }
     all
 }
 

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use proptest::prelude::*;
 use quant::Op;
 use quant::ops::Conv2d;
@@ -11,8 +13,8 @@ use crate::source::Source;
 type Axis = (u32, u32, u32, u32, u32);
 
 /// Every window touches the image; the last ones may reach past it.
-fn axis() -> impl Strategy<Value = Axis> {
-    (1u32..=9, 1u32..=5, 1u32..=5)
+fn axis(kernel: RangeInclusive<u32>) -> impl Strategy<Value = Axis> {
+    (1u32..=9, kernel, 1u32..=5)
         .prop_flat_map(|(size, kernel, stride)| (Just(size), Just(kernel), Just(stride), 0..kernel))
         .prop_flat_map(|(size, kernel, stride, pad)| {
             let most = (size + pad - 1) / stride + 1;
@@ -20,16 +22,35 @@ fn axis() -> impl Strategy<Value = Axis> {
         })
 }
 
+/// One output for each position.
+fn same() -> impl Strategy<Value = Axis> {
+    (1u32..=9).prop_map(|size| (size, 1, 1, 0, size))
+}
+
+/// Channels with weights of their own.
+fn depthwise() -> impl Strategy<Value = u32> {
+    prop_oneof![1u32..=5, 14u32..=20, 62u32..=66, Just(130)]
+}
+
 impl Generated for Conv2d {
     fn cases() -> BoxedStrategy<Case> {
         // Groups, and input and output channels of each.
         let channels = prop_oneof![
             4 => (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]),
-            1 => (prop_oneof![1u32..=5, 62u32..=66, Just(130)], Just(1), Just(1)),
+            1 => (depthwise(), Just(1), Just(1)),
             1 => (2u32..=3, 1u32..=9, prop_oneof![Just(16), Just(32), Just(80)]),
         ];
+        let shapes = prop_oneof![
+            8 => (axis(1..=5), axis(1..=5), channels),
+            // Whole images times a matrix.
+            1 => (same(), same(), (Just(1), 1u32..=40, 1u32..=20)),
+            // Windows longer than what kernels hold of one.
+            1 => (axis(3..=5), axis(3..=5), (1u32..=2, 60u32..=130, 1u32..=5)),
+            // Large kernels of single channels.
+            1 => (axis(5..=9), axis(4..=8), (depthwise(), Just(1), Just(1))),
+        ];
         let epilogue = prop::sample::select(&Epilogue::ALL[..]);
-        let make = |(v, h, channels, epilogue, seed): (Axis, Axis, (u32, u32, u32), Epilogue, u64)| {
+        let make = |((v, h, channels), epilogue, seed): ((Axis, Axis, (u32, u32, u32)), Epilogue, u64)| {
             let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");
             Case::one_op(about, move |b| {
                 let s = &mut Source::new(seed);
@@ -58,6 +79,6 @@ impl Generated for Conv2d {
                 })
             })
         };
-        (axis(), axis(), channels, epilogue, any::<u64>()).prop_map(make).boxed()
+        (shapes, epilogue, any::<u64>()).prop_map(make).boxed()
     }
 }
