@@ -1,9 +1,11 @@
-//! Convolution as a GEMM of gathered windows.
+//! Convolution as a GEMM of gathered windows, or channel by channel where each has its own weights.
 
 use quant::ops::{Clip, Conv2dArgs, LinearArgs, LinearOut};
 use quant::pack::Weights;
 use quant::slice::{window, window_mut};
 use quant::{Fault, Kernels};
+
+use crate::depthwise::{self, Depthwise};
 
 /// Bytes of windows gathered at once.
 const WINDOWS: usize = 2048;
@@ -19,9 +21,9 @@ const CHANNELS: usize = 64;
 const ALL: bool =
     option_env!("SHIFTFORMER_OPS").is_none() || option_env!("SHIFTFORMER_CONVOLUTIONS").is_some();
 
-/// Convolutions whose windows fit the buffer, by `linear`; others as
+/// Convolutions whose windows fit the buffer, by `linear`, and those of single channels; others as
 /// the reference.
-pub(crate) fn conv2d<K: Kernels>(
+pub(crate) fn conv2d<K: Kernels + Depthwise>(
     kernels: &mut K,
     args: &Conv2dArgs<'_>,
     x: &[i8],
@@ -33,7 +35,10 @@ pub(crate) fn conv2d<K: Kernels>(
         if !ALL {
             return quant::Reference.conv2d(args, x, out);
         }
-        return grouped(kernels, args, x, out);
+        return match depthwise::depthwise::<K>(args, x, &mut out) {
+            Some(result) => result,
+            None => grouped(kernels, args, x, out),
+        };
     }
     let linear = LinearArgs { weights: args.weights, bias: args.bias, requant: args.requant };
     if ALL && is_pointwise(args) {

@@ -18,6 +18,7 @@ mod add;
 mod attention;
 mod binary;
 mod conv2d;
+mod depthwise;
 mod dsp;
 mod gemm;
 mod layer_norm;

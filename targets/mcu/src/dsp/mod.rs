@@ -22,6 +22,8 @@ use quant::ops::{LinearArgs, LinearOut};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
+use crate::depthwise::{Blocks, Depthwise, Run, Taps};
+
 pub(crate) use bytes::max;
 pub(crate) use isa::sub4;
 
@@ -56,6 +58,28 @@ impl Kernels for Dsp {
     }
 
     crate::shared_kernels!();
+}
+
+impl Depthwise for Dsp {
+    const LANES: usize = 4;
+    type Weight = i16;
+
+    /// Even channels before odd ones, as `SXTB16` leaves them.
+    #[inline(always)]
+    fn lane(lane: usize) -> usize {
+        [0, 2, 1, 3][lane % 4]
+    }
+
+    #[inline(always)]
+    fn results(
+        x: &[i8],
+        run: &Run<'_>,
+        taps: &Taps,
+        blocks: &Blocks<i16>,
+        out: &mut [i8],
+    ) -> Result<(), Fault> {
+        isa::depthwise_results(x, run, taps, blocks, out)
+    }
 }
 
 impl crate::rows::RowOps for Dsp {

@@ -9,6 +9,7 @@ use quant::slice::{chunks, chunks_mut, window};
 use super::attention::CHANNELS;
 use super::bytes::widen;
 use super::linear::{Pair, Quad, ROWS, start};
+use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{Panels, Tile};
 use crate::requantize::requantize_i8;
 
@@ -34,6 +35,18 @@ pub(super) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
 #[inline(always)]
 pub(crate) fn sub4(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
     array::from_fn(|i| a[i].wrapping_sub(b[i]))
+}
+
+/// Results of depthwise convolution.
+#[inline(always)]
+pub(super) fn depthwise_results(
+    x: &[i8],
+    run: &Run<'_>,
+    taps: &Taps,
+    blocks: &Blocks<i16>,
+    out: &mut [i8],
+) -> Result<(), Fault> {
+    depthwise::results::<super::Dsp>(x, run, taps, blocks, out)
 }
 
 /// Room for a quad.

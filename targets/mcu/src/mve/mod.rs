@@ -21,6 +21,7 @@ use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
+use crate::depthwise::{Blocks, Depthwise, Run, Taps};
 use crate::requantize::Scale16;
 use crate::rows::RowOps;
 
@@ -51,6 +52,34 @@ impl Kernels for Mve {
     }
 
     crate::shared_kernels!();
+}
+
+impl Depthwise for Mve {
+    const LANES: usize = linear::LANES;
+    type Weight = i8;
+
+    /// Even channels before odd ones, of each the even ones before the odd ones.
+    #[inline(always)]
+    fn place(lane: usize) -> usize {
+        [0, 2, 1, 3][lane % 4] * 4 + lane / 4
+    }
+
+    /// Bits to the left behind the upper half of a product.
+    #[inline(always)]
+    fn shift(shift: u8) -> i32 {
+        32 - i32::from(shift)
+    }
+
+    #[inline(always)]
+    fn results(
+        x: &[i8],
+        run: &Run<'_>,
+        taps: &Taps,
+        blocks: &Blocks<i8>,
+        out: &mut [i8],
+    ) -> Result<(), Fault> {
+        isa::depthwise_results(x, run, taps, blocks, out)
+    }
 }
 
 impl RowOps for Mve {

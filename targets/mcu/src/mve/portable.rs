@@ -6,6 +6,7 @@ use quant::slice::{chunks, window, window_mut};
 
 use super::attention;
 use super::linear::{Block, LANES, Sums};
+use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{CHANNELS, Panels, Tile};
 use crate::requantize::requantize_i8;
 
@@ -38,6 +39,18 @@ pub(super) fn multiply(
         }
     }
     Ok(())
+}
+
+/// Results of depthwise convolution.
+#[inline(always)]
+pub(super) fn depthwise_results(
+    x: &[i8],
+    run: &Run<'_>,
+    taps: &Taps,
+    blocks: &Blocks<i8>,
+    out: &mut [i8],
+) -> Result<(), Fault> {
+    depthwise::results::<super::Mve>(x, run, taps, blocks, out)
 }
 
 /// Room for a vector.

@@ -42,6 +42,11 @@ impl Kernels for Plain {
 
 impl crate::rows::RowOps for Plain {}
 
+impl crate::depthwise::Depthwise for Plain {
+    const LANES: usize = 4;
+    type Weight = i8;
+}
+
 /// Row-major weights: three channels share a pass over a row.
 pub(crate) fn linear(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<'_>) -> Result<(), Fault> {
     let (n, k) = (args.weights.n, args.weights.k);

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "instructions without an intrinsic")]
 
 mod attention;
+mod depthwise;
 mod epilogue;
 mod fields;
 mod layer_norm;
@@ -12,6 +13,7 @@ mod shiftmax;
 mod tables;
 
 pub(crate) use attention::{key_products, requantize, weighted};
+pub(crate) use depthwise::results as depthwise_results;
 pub(crate) use epilogue::{finish, finish_i16, finish_rows};
 pub(crate) use fields::{Field, Products};
 pub(crate) use layer_norm::{normalize_i8, normalize_i16};
