@@ -22,8 +22,8 @@ pub(crate) struct Form {
 
 /// All forms; an attention takes the first that is for so many workgroups.
 pub(in crate::ops) const FORMS: &[Row<Form>] = &[
-    Row { name: "attention 32", tile: Form { queries: 32, across: 4 }, counts: 200..MANY },
-    Row { name: "attention 16", tile: Form { queries: 16, across: 4 }, counts: 0..MANY },
+    Row { name: "attention 32", tile: Form { queries: 32, across: 4 }, counts: 200..MANY, inner: 0 },
+    Row { name: "attention 16", tile: Form { queries: 16, across: 4 }, counts: 0..MANY, inner: 0 },
 ];
 
 /// Channels of the widest heads, whose results find room in registers.

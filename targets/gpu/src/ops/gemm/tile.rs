@@ -21,6 +21,8 @@ pub(in crate::ops) struct Row<T> {
     pub tile: T,
     /// Numbers of workgroups for which it is taken.
     pub counts: Range<u64>,
+    /// Factors of each sum from which on it is taken.
+    pub inner: u32,
 }
 
 /// A way to cut results into tiles.
@@ -34,10 +36,10 @@ pub(in crate::ops) trait Cut {
 /// numbers are those of an NVIDIA H200, which has 132 processors, with the products of DeiT-S and
 /// DeiT-B.
 pub(super) const TILES: &[Row<Tile>] = &[
-    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1, false), counts: 800..MANY },
-    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1, true), counts: 200..MANY },
-    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4, false), counts: 0..MANY },
-    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1, true), counts: 0..MANY },
+    Row { name: "64x64", tile: tile([64, 64, 16], [8, 4], 1, false), counts: 800..MANY, inner: 0 },
+    Row { name: "32x64", tile: tile([32, 64, 16], [4, 4], 1, true), counts: 200..MANY, inner: 0 },
+    Row { name: "16x32", tile: tile([16, 32, 32], [4, 4], 4, false), counts: 0..MANY, inner: 0 },
+    Row { name: "32x32", tile: tile([32, 32, 16], [4, 4], 1, true), counts: 0..MANY, inner: 0 },
 ];
 
 const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split: u32, wide: bool) -> Tile {
@@ -45,14 +47,14 @@ const fn tile([rows, columns, words]: [u32; 3], [down, across]: [u32; 2], split:
 }
 
 /// All tiles of cooperative matrices, likewise. A product that may take both kinds takes one of these.
-/// The first is taken where measurements tell; of the second, 396 workgroups are three for each processor.
+/// Of the first, 396 workgroups are three for each processor.
 pub(super) const MATRIX_TILES: &[Row<Block>] = &[
-    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), counts: 0..0 },
-    Row { name: "matrices 96x128", tile: block([96, 128, 128], [2, 4]), counts: 390..397 },
-    Row { name: "matrices 128x64", tile: block([128, 64, 64], [2, 2]), counts: 230..MANY },
-    Row { name: "matrices 64x64", tile: block([64, 64, 64], [2, 2]), counts: 200..MANY },
-    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), counts: 200..MANY },
-    Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), counts: 0..MANY },
+    Row { name: "matrices 96x128", tile: block([96, 128, 128], [2, 4]), counts: 390..397, inner: 0 },
+    Row { name: "matrices 128x128", tile: block([128, 128, 128], [2, 4]), counts: 230..MANY, inner: 768 },
+    Row { name: "matrices 128x64", tile: block([128, 64, 64], [2, 2]), counts: 230..MANY, inner: 0 },
+    Row { name: "matrices 64x64", tile: block([64, 64, 64], [2, 2]), counts: 200..MANY, inner: 0 },
+    Row { name: "matrices 32x64", tile: block([32, 64, 128], [2, 2]), counts: 200..MANY, inner: 0 },
+    Row { name: "matrices 32x32", tile: block([32, 32, 128], [2, 2]), counts: 0..MANY, inner: 0 },
 ];
 
 /// No number of workgroups is as large.
@@ -178,7 +180,9 @@ impl Shape {
 
     /// The first of `rows` that is for so many workgroups, otherwise the last.
     fn choose<T: Cut>(self, rows: &[&'static Row<T>], frames: u32) -> &'static Row<T> {
-        let is_for = |row: &&&'static Row<T>| row.counts.contains(&self.workgroups(&row.tile, frames));
+        let is_for = |row: &&&'static Row<T>| {
+            row.counts.contains(&self.workgroups(&row.tile, frames)) && self.inner >= row.inner
+        };
         rows.iter().find(is_for).or(rows.last()).expect("a tile that fits")
     }
 }
