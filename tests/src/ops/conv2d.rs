@@ -11,6 +11,8 @@ use crate::source::Source;
 
 /// One axis: size, kernel, stride, padding before, outputs.
 type Axis = (u32, u32, u32, u32, u32);
+/// Rows, columns, and groups with input and output channels of each.
+type Shape = (Axis, Axis, (u32, u32, u32));
 
 /// Every window touches the image; the last ones may reach past it.
 fn axis(kernel: RangeInclusive<u32>) -> impl Strategy<Value = Axis> {
@@ -50,7 +52,7 @@ impl Generated for Conv2d {
             1 => (axis(5..=9), axis(4..=8), (depthwise(), Just(1), Just(1))),
         ];
         let epilogue = prop::sample::select(&Epilogue::ALL[..]);
-        let make = |((v, h, channels), epilogue, seed): ((Axis, Axis, (u32, u32, u32)), Epilogue, u64)| {
+        let make = |((v, h, channels), epilogue, seed): (Shape, Epilogue, u64)| {
             let about = format!("Conv2d {v:?} {h:?} groups, in, out {channels:?} {epilogue:?} seed {seed}");
             Case::one_op(about, move |b| {
                 let s = &mut Source::new(seed);
