@@ -17,27 +17,21 @@ pub(crate) fn attention<C: RowOps>(args: AttentionArgs<'_>) -> Result<(), Fault>
             let at = head * head_dim;
             let q = window(args.q, i * args.q_stride + at, head_dim)?;
             let [k, v] = [args.k, args.v].map(|x| x.get(at..).unwrap_or(&[]));
-            C::scores(q, k, kv_stride, multiplier(&args.score, head)?, scores)?;
+            scores_of(q, k, kv_stride, multiplier(&args.score, head)?, scores)?;
             C::probabilities(scores, args.exp, row);
-            C::values(row, v, kv_stride, multiplier(&args.requant, head)?, out)?;
+            values(row, v, kv_stride, multiplier(&args.requant, head)?, out)?;
         }
     }
     Ok(())
 }
 
-fn multiplier(scales: &ChannelsRef<'_>, head: usize) -> Result<Multiplier, Fault> {
+pub(crate) fn multiplier(scales: &ChannelsRef<'_>, head: usize) -> Result<Multiplier, Fault> {
     let constants = scales.mantissa.get(head).zip(scales.shift.get(head));
     constants.map(|(&mantissa, &shift)| Multiplier { mantissa, shift }).ok_or(Fault::Bounds)
 }
 
-/// [`RowOps::scores`] in plain Rust.
-pub(crate) fn scores(
-    q: &[i8],
-    k: &[i8],
-    stride: usize,
-    scale: Multiplier,
-    scores: &mut [i8],
-) -> Result<(), Fault> {
+/// `scores[j] = saturate(scale · Σ_i q[i] · k[j · stride + i])`.
+fn scores_of(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
     for (j, score) in scores.iter_mut().enumerate() {
         let k = window(k, j * stride, q.len())?;
         let sum = q.iter().zip(k).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
@@ -49,14 +43,8 @@ pub(crate) fn scores(
 /// Channels of P·V that are summed together: as many as registers hold.
 const CHANNELS: usize = 4;
 
-/// [`RowOps::values`] in plain Rust.
-pub(crate) fn values(
-    p: &[i16],
-    v: &[i8],
-    stride: usize,
-    scale: Multiplier,
-    out: &mut [i8],
-) -> Result<(), Fault> {
+/// `out[c] = saturate(scale · Σ_j p[j] · v[j · stride + c])`.
+fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
     for (block, out) in out.chunks_mut(CHANNELS).enumerate() {
         let v = v.get(block * CHANNELS..).ok_or(Fault::Bounds)?;
         let sums = weighted(p, v, stride, out.len())?;

@@ -28,6 +28,7 @@ mod requantize;
 mod rows;
 mod shift_gelu;
 mod shiftmax;
+mod tiles;
 mod zbb;
 
 pub use dsp::Dsp;
@@ -62,7 +63,7 @@ macro_rules! shared_kernels {
         }
 
         fn attention(&mut self, args: quant::ops::AttentionArgs<'_>) -> Result<(), Fault> {
-            crate::attention::attention::<Self>(args)
+            <Self as crate::rows::RowOps>::attention(args)
         }
 
         fn shiftmax(

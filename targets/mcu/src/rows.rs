@@ -1,22 +1,16 @@
 //! What a core brings to the ops that go row by row; all but the names is optional.
 
 use quant::Fault;
-use quant::arith::Multiplier;
-use quant::ops::{LayerNormArgs, RowStatistics};
+use quant::ops::{AttentionArgs, LayerNormArgs, RowStatistics};
 
 use crate::requantize::Scale16;
 use crate::{attention, layer_norm, shift_gelu, shiftmax};
 
 /// The innermost loops. Every override returns what the default does.
-pub(crate) trait RowOps {
-    /// `scores[j] = saturate(scale · Σ_i q[i] · k[j · stride + i])`.
-    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
-        attention::scores(q, k, stride, scale, scores)
-    }
-
-    /// `out[c] = saturate(scale · Σ_j p[j] · v[j · stride + c])`.
-    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
-        attention::values(p, v, stride, scale, out)
+pub(crate) trait RowOps: Sized {
+    /// All queries of an attention.
+    fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+        attention::attention::<Self>(args)
     }
 
     /// 16-bit probabilities of one row of scores.

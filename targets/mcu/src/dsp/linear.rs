@@ -40,22 +40,7 @@ impl Core for DualProducts {
         len: usize,
         count: usize,
     ) -> Result<(), Fault> {
-        let mut rows = [&[][..]; ROWS];
-        for (r, row) in rows.iter_mut().enumerate() {
-            *row = window(x, if r < count { r * k + start } else { start }, len)?;
-        }
-        isa::widen_rows(block, rows.map(|row| chunks::<4, _>(row).0));
-        if let (Some(place), false) = (block.get_mut(len / 4..), len % 4 == 0) {
-            let last = rows.map(|row| {
-                let mut last = [0; 4];
-                for (to, &from) in last.iter_mut().zip(chunks::<4, _>(row).1) {
-                    *to = from;
-                }
-                [last]
-            });
-            isa::widen_rows(place, last.each_ref().map(|last| &last[..]));
-        }
-        Ok(())
+        load(block, x, k, start, len, count)
     }
 
     fn multiply(
@@ -95,6 +80,33 @@ impl Core for DualProducts {
         }
         buffer.as_flattened().get(..bias.len()).unwrap_or(&[])
     }
+}
+
+/// Widens the inputs `start ..` of `count` rows of `k`; see [`Core::load`].
+pub(super) fn load(
+    block: &mut [isa::Room],
+    x: &[i8],
+    k: usize,
+    start: usize,
+    len: usize,
+    count: usize,
+) -> Result<(), Fault> {
+    let mut rows = [&[][..]; ROWS];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = window(x, if r < count { r * k + start } else { start }, len)?;
+    }
+    isa::widen_rows(block, rows.map(|row| chunks::<4, _>(row).0));
+    if let (Some(place), false) = (block.get_mut(len / 4..), len % 4 == 0) {
+        let last = rows.map(|row| {
+            let mut last = [0; 4];
+            for (to, &from) in last.iter_mut().zip(chunks::<4, _>(row).1) {
+                *to = from;
+            }
+            [last]
+        });
+        isa::widen_rows(place, last.each_ref().map(|last| &last[..]));
+    }
+    Ok(())
 }
 
 /// Begins the sums of every row with the bias.

@@ -1,7 +1,6 @@
 //! Dual 16-bit products: Armv7E-M, and Armv8-M with the DSP extension.
 
 mod attention;
-mod bytes;
 mod linear;
 
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
@@ -16,16 +15,15 @@ use asm as isa;
 #[cfg(not(all(target_arch = "arm", feature = "dsp", not(feature = "mve"))))]
 use portable as isa;
 
-use quant::arith::Multiplier;
 use quant::bits::BitPack;
-use quant::ops::{LinearArgs, LinearOut};
+use quant::ops::{AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
 use crate::depthwise::{Blocks, Depthwise, Run, Taps};
+use crate::requantize::Scale16;
 
-pub(crate) use bytes::max;
-pub(crate) use isa::sub4;
+pub(crate) use isa::{max, sub4};
 
 /// Kernels of dual 16-bit multiply-accumulates, for weights in [`Pack::Panel2x4`].
 ///
@@ -83,11 +81,19 @@ impl Depthwise for Dsp {
 }
 
 impl crate::rows::RowOps for Dsp {
-    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
-        attention::scores(q, k, stride, scale, scores)
+    fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+        crate::tiles::attention::<attention::Quads>(args)
     }
 
-    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
-        attention::values(p, v, stride, scale, out)
+    fn gelu(x: &mut [i8], exp: &[u32; 256], out: Scale16) {
+        isa::gelu(x, exp, out);
+    }
+
+    fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
+        isa::normalize_i8(args, row, statistics, out);
+    }
+
+    fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
+        isa::normalize_i16(args, row, statistics, out);
     }
 }

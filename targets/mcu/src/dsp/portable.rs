@@ -3,32 +3,51 @@
 use core::array;
 
 use quant::Fault;
-use quant::arith::Multiplier;
-use quant::slice::{chunks, chunks_mut, window};
+use quant::slice::{chunks, window, window_mut};
 
-use super::attention::CHANNELS;
-use super::bytes::widen;
+use super::attention::QUAD;
 use super::linear::{Pair, Quad, ROWS, start};
 use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{Panels, Tile};
-use crate::requantize::requantize_i8;
+use crate::shiftmax::probabilities;
+use crate::tiles::{KEYS, With};
+
+pub(super) use crate::layer_norm::{normalize_i8, normalize_i16};
+pub(super) use crate::shift_gelu::row as gelu;
 
 /// Bytes 0 and 2, sign-extended to 16 bits each.
 #[inline(always)]
-pub(super) fn sxtb16(word: u32) -> u32 {
+fn sxtb16(word: u32) -> u32 {
     (u32::from(word as u8 as i8 as u16)) | u32::from((word >> 16) as u8 as i8 as u16) << 16
 }
 
 /// Bytes 1 and 3 likewise.
 #[inline(always)]
-pub(super) fn sxtb16_odd(word: u32) -> u32 {
+fn sxtb16_odd(word: u32) -> u32 {
     sxtb16(word >> 8)
+}
+
+/// The largest of `x`; −128 if there are none.
+#[inline(always)]
+pub(crate) fn max(x: &[i8]) -> i8 {
+    let (eights, tail) = chunks::<8, _>(x);
+    let largest = eights
+        .iter()
+        .fold([i8::MIN; 4], |most, &[a, b, c, d, e, f, g, h]| max4(max4(most, [a, b, c, d]), [e, f, g, h]));
+    largest.into_iter().chain(tail.iter().copied()).fold(i8::MIN, i8::max)
 }
 
 /// The larger of each two.
 #[inline(always)]
-pub(super) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
+fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
     array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+}
+
+/// `[(x0, x2), (x1, x3)]` in 16-bit halves, low half first.
+#[inline(always)]
+fn widen(quad: [i8; 4]) -> [u32; 2] {
+    let word = u32::from_le_bytes(quad.map(|byte| byte as u8));
+    [sxtb16(word), sxtb16_odd(word)]
 }
 
 /// The differences of each two, modulo 256.
@@ -117,30 +136,39 @@ fn products(quads: &[Quad], panel: &[[i8; 8]], z: &mut Pair) {
     }
 }
 
-/// The scores of all whole pairs of keys with the widened query; shifts of at least 33, and `k`
-/// holds as many keys as there are scores.
+/// Packs keys or channels of values in groups of four.
 #[inline(always)]
-pub(super) fn score_pairs(q: &[[u32; 2]], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) {
-    for (j, score) in chunks_mut::<2, _>(scores).0.as_flattened_mut().iter_mut().enumerate() {
-        let k = chunks::<4, _>(k.get(j * stride..).unwrap_or(&[])).0;
-        let sum = q.iter().zip(k).fold(0, |sum, (q, &k)| {
-            let k = widen(k);
-            sum + dual(q[0], k[0]) + dual(q[1], k[1])
-        });
-        *score = requantize_i8(sum, scale.mantissa, scale.shift);
+pub(super) fn pack(
+    with: With,
+    from: &[i8],
+    stride: usize,
+    len: usize,
+    count: usize,
+    to: &mut [i8],
+) -> Result<(), Fault> {
+    match with {
+        With::Keys => crate::tiles::pack_keys::<QUAD>(from, stride, len, count, to),
+        With::Values => crate::tiles::pack_values::<QUAD>(from, stride, len, to),
     }
 }
 
-/// `Σ_j p[j] · v[j · stride + c]`; `v` holds as many rows as there are probabilities.
+/// Makes the probabilities of the first `keys` scores a row of `block`, with zeros up to a whole
+/// quad.
 #[inline(always)]
-pub(super) fn weighted(p: &[i16], v: &[i8], stride: usize) -> [i32; CHANNELS] {
-    let mut sums = [0; CHANNELS];
-    for (j, &p) in p.iter().enumerate() {
-        for (z, &v) in sums.iter_mut().zip(v.get(j * stride..).unwrap_or(&[])) {
-            *z += i32::from(p) * i32::from(v);
-        }
+pub(super) fn weigh(
+    block: &mut [Room],
+    row: usize,
+    scores: &mut [i8],
+    keys: usize,
+    exp: &[u32; 256],
+) -> Result<(), Fault> {
+    let mut p = [0; KEYS];
+    probabilities(window(scores, 0, keys)?, exp, window_mut(&mut p, 0, keys)?);
+    for (place, &[a, b, c, d]) in block.iter_mut().zip(chunks::<QUAD, _>(&p).0).take(keys.div_ceil(QUAD)) {
+        let place = place.get_mut(row).ok_or(Fault::Bounds)?;
+        *place = [[a, c], [b, d]].map(|[low, high]| u32::from(low as u16) | u32::from(high as u16) << 16);
     }
-    sums
+    Ok(())
 }
 
 /// The sum of the products of both 16-bit halves.

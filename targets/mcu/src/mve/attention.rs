@@ -1,61 +1,78 @@
-//! Scores and P·V by vectors.
+//! Attention by vectors, 16 inputs of a score or eight probabilities each.
 
 use quant::Fault;
-use quant::arith::Multiplier;
-use quant::slice::{chunks_mut, window, window_mut};
+use quant::slice::window;
 
 use super::isa;
-use crate::attention;
+use super::linear::{LANES, ROWS, Sums};
+use crate::gemm::{CHANNELS, Panels, Tile};
+use crate::tiles::{KEYS, Tiles, With};
 
-/// Inputs of a vector of a score.
-pub(super) const LANES: usize = 16;
-/// Keys whose sums are held at once.
-const KEYS: usize = 64;
-/// Channels of P·V that are summed together.
-pub(super) const CHANNELS: usize = 16;
+/// Probabilities of a vector.
+pub(super) const TERMS: usize = 8;
+/// Largest stride, eight of which have 16 bits.
+pub(super) const MOST_STRIDE: usize = 8191;
 
-/// Heads of whole vectors: two keys a pass, 16 products for each multiplication.
-pub(super) fn scores(
-    q: &[i8],
-    k: &[i8],
-    stride: usize,
-    scale: Multiplier,
-    scores: &mut [i8],
-) -> Result<(), Fault> {
-    if q.is_empty() || q.len() % LANES != 0 || scores.len() < 2 || scale.shift < 33 {
-        return attention::scores(q, k, stride, scale, scores);
-    }
-    let mut sums = [0; KEYS];
-    let mut first = 0;
-    while first < scores.len() {
-        // A single key at the end has the one before it for company.
-        let start = first.min(scores.len() - 2);
-        let count = (scores.len() - start).min(KEYS) & !1;
-        let k = window(k, start * stride, (count - 1) * stride + q.len())?;
-        let sums = window_mut(&mut sums, 0, count)?;
-        isa::key_products(q, k, stride, sums);
-        isa::requantize(sums, scale, window_mut(scores, start, count)?);
-        first = start + count;
-    }
-    Ok(())
+/// Vectors of the rows, which take turns, and the sums of a call.
+pub(super) struct Rows {
+    block: [[isa::Room; ROWS]; KEYS / TERMS],
+    sums: Sums,
 }
 
-/// Heads of whole blocks of channels: a key takes 11 instructions for 16 products.
-pub(super) fn values(
-    p: &[i16],
-    v: &[i8],
-    stride: usize,
-    scale: Multiplier,
-    out: &mut [i8],
-) -> Result<(), Fault> {
-    let (blocks, tail) = chunks_mut::<CHANNELS, _>(out);
-    if !tail.is_empty() || p.is_empty() || scale.shift < 33 {
-        return attention::values(p, v, stride, scale, out);
+impl Tiles for Rows {
+    const INPUTS: usize = LANES;
+    const TERMS: usize = TERMS;
+    const STRIDE: usize = MOST_STRIDE;
+
+    fn new() -> Self {
+        Self { block: [[isa::ROOM; ROWS]; KEYS / TERMS], sums: [[0; CHANNELS]; ROWS] }
     }
-    for (block, out) in blocks.iter_mut().enumerate() {
-        let v = window(v, block * CHANNELS, (p.len() - 1) * stride + CHANNELS)?;
-        let sums = isa::weighted(p, v, stride);
-        isa::requantize(&sums, scale, out);
+
+    fn load(&mut self, q: &[i8], stride: usize, len: usize, count: usize) -> Result<(), Fault> {
+        for row in 0..count {
+            isa::load(&mut self.block, row, window(q, row * stride, len)?);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn weigh(
+        &mut self,
+        row: usize,
+        scores: &mut [i8],
+        exp: &[u32; 256],
+        probabilities: &mut [i16],
+    ) -> Result<(), Fault> {
+        isa::probabilities(window(scores, 0, probabilities.len())?, exp, probabilities);
+        isa::load_wide(&mut self.block, row, probabilities);
+        Ok(())
+    }
+
+    fn pack(
+        with: With,
+        from: &[i8],
+        stride: usize,
+        len: usize,
+        count: usize,
+        to: &mut [i8],
+    ) -> Result<(), Fault> {
+        match with {
+            With::Keys => isa::pack_keys(from, stride, len, count, to),
+            With::Values => isa::pack_values(from, stride, len, to),
+        }
+    }
+
+    fn multiply(
+        &mut self,
+        with: With,
+        len: usize,
+        panels: &Panels<'_>,
+        bias: &[i32],
+        tile: Tile<'_>,
+    ) -> Result<(), Fault> {
+        match with {
+            With::Keys => isa::multiply(&self.block, len / LANES, panels, true, &mut self.sums)?,
+            With::Values => isa::multiply_wide(&self.block, len.div_ceil(TERMS), panels, &mut self.sums)?,
+        }
+        isa::finish_rows(&self.sums, bias, tile)
+    }
 }

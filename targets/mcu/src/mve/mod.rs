@@ -15,9 +15,8 @@ use asm as isa;
 #[cfg(not(all(target_arch = "arm", feature = "mve")))]
 use portable as isa;
 
-use quant::arith::Multiplier;
 use quant::bits::BitPack;
-use quant::ops::{LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
+use quant::ops::{AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
@@ -83,12 +82,8 @@ impl Depthwise for Mve {
 }
 
 impl RowOps for Mve {
-    fn scores(q: &[i8], k: &[i8], stride: usize, scale: Multiplier, scores: &mut [i8]) -> Result<(), Fault> {
-        attention::scores(q, k, stride, scale, scores)
-    }
-
-    fn values(p: &[i16], v: &[i8], stride: usize, scale: Multiplier, out: &mut [i8]) -> Result<(), Fault> {
-        attention::values(p, v, stride, scale, out)
+    fn attention(args: AttentionArgs<'_>) -> Result<(), Fault> {
+        crate::tiles::attention::<attention::Rows>(args)
     }
 
     fn probabilities(scores: &[i8], exp: &[u32; 256], out: &mut [i16]) {

@@ -1,14 +1,14 @@
 //! What the instructions do, in plain Rust.
 
+use core::array;
+
 use quant::Fault;
-use quant::arith::Multiplier;
 use quant::slice::{chunks, window, window_mut};
 
-use super::attention;
-use super::linear::{Block, LANES, Sums};
+use super::attention::TERMS;
+use super::linear::{LANES, ROWS, Sums};
 use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{CHANNELS, Panels, Tile};
-use crate::requantize::requantize_i8;
 
 pub(super) use crate::layer_norm::{normalize_i8, normalize_i16};
 pub(super) use crate::shift_gelu::row as gelu;
@@ -17,15 +17,41 @@ pub(super) use crate::shiftmax::probabilities;
 /// Adds the products of all panels with `vectors` vectors of each row; to zero if `fresh`.
 #[inline(always)]
 pub(super) fn multiply(
-    block: &Block,
+    block: &[[Room; ROWS]],
     vectors: usize,
     panels: &Panels<'_>,
     fresh: bool,
     sums: &mut Sums,
 ) -> Result<(), Fault> {
-    panels.holding(vectors * 2 * LANES)?;
+    run::<LANES>(block, vectors, panels, fresh, sums, |vector| vector.map(i32::from))
+}
+
+/// The same of vectors of eight inputs of 16 bits, and weights in groups of eight; to zero.
+#[inline(always)]
+pub(super) fn multiply_wide(
+    block: &[[Room; ROWS]],
+    vectors: usize,
+    panels: &Panels<'_>,
+    sums: &mut Sums,
+) -> Result<(), Fault> {
+    run::<TERMS>(block, vectors, panels, true, sums, |vector| {
+        array::from_fn(|i| i16::from_le_bytes([vector[2 * i] as u8, vector[2 * i + 1] as u8]).into())
+    })
+}
+
+/// `inputs` are the `N` of a vector.
+#[inline(always)]
+fn run<const N: usize>(
+    block: &[[Room; ROWS]],
+    vectors: usize,
+    panels: &Panels<'_>,
+    fresh: bool,
+    sums: &mut Sums,
+    inputs: impl Fn(Room) -> [i32; N],
+) -> Result<(), Fault> {
+    panels.holding(vectors * 2 * N)?;
     for pair in 0..panels.pairs {
-        let panel = chunks::<LANES, _>(window(panels.data, pair * panels.stride, vectors * 2 * LANES)?).0;
+        let panel = chunks::<N, _>(window(panels.data, pair * panels.stride, vectors * 2 * N)?).0;
         for (row, sums) in sums.iter_mut().enumerate() {
             let sums = window_mut(sums, 2 * pair, 2)?;
             if fresh {
@@ -33,8 +59,8 @@ pub(super) fn multiply(
             }
             for (channel, z) in sums.iter_mut().enumerate() {
                 let w = panel.iter().skip(channel).step_by(2).flatten();
-                let x = block.iter().filter_map(|rows| rows.get(row)).flatten();
-                *z += x.zip(w).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+                let x = block.iter().filter_map(|rows| rows.get(row)).flat_map(|&vector| inputs(vector));
+                *z += x.zip(w).map(|(a, &b)| a * i32::from(b)).sum::<i32>();
             }
         }
     }
@@ -59,10 +85,19 @@ pub(super) const ROOM: Room = [0; LANES];
 
 /// Copies the inputs of a row.
 #[inline(always)]
-pub(super) fn load(block: &mut Block, row: usize, from: &[i8]) {
+pub(super) fn load(block: &mut [[Room; ROWS]], row: usize, from: &[i8]) {
     let places = block.iter_mut().filter_map(|rows| rows.get_mut(row)).flatten();
     for (to, &from) in places.zip(from) {
         *to = from;
+    }
+}
+
+/// The same of 16 bits each.
+#[inline(always)]
+pub(super) fn load_wide(block: &mut [[Room; ROWS]], row: usize, from: &[i16]) {
+    let places = block.iter_mut().filter_map(|rows| rows.get_mut(row)).flatten();
+    for (to, from) in places.zip(from.iter().flat_map(|from| from.to_le_bytes())) {
+        *to = from as i8;
     }
 }
 
@@ -79,31 +114,20 @@ pub(super) fn finish_rows(sums: &Sums, bias: &[i32], mut tile: Tile<'_>) -> Resu
     Ok(())
 }
 
-/// `sums[j] = Σ_i q[i] · k[j · stride + i]` for whole pairs of keys, which `k` holds.
+/// Packs channels of values in groups of eight.
 #[inline(always)]
-pub(super) fn key_products(q: &[i8], k: &[i8], stride: usize, sums: &mut [i32]) {
-    for (j, z) in sums.iter_mut().enumerate() {
-        let k = k.get(j * stride..).unwrap_or(&[]);
-        *z = q.iter().zip(k).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
-    }
+pub(super) fn pack_values(v: &[i8], stride: usize, keys: usize, to: &mut [i8]) -> Result<(), Fault> {
+    crate::tiles::pack_values::<TERMS>(v, stride, keys, to)
 }
 
-/// `Σ_j p[j] · v[j · stride + c]`; `v` holds a row for each probability.
+/// Packs keys in groups of sixteen inputs.
 #[inline(always)]
-pub(super) fn weighted(p: &[i16], v: &[i8], stride: usize) -> [i32; attention::CHANNELS] {
-    let mut sums = [0; attention::CHANNELS];
-    for (j, &p) in p.iter().enumerate() {
-        for (z, &v) in sums.iter_mut().zip(v.get(j * stride..).unwrap_or(&[])) {
-            *z += i32::from(p) * i32::from(v);
-        }
-    }
-    sums
-}
-
-/// All sums with one multiplier, whose shift is at least 33.
-#[inline(always)]
-pub(super) fn requantize(sums: &[i32], scale: Multiplier, out: &mut [i8]) {
-    for (y, &z) in out.iter_mut().zip(sums) {
-        *y = requantize_i8(z, scale.mantissa, scale.shift);
-    }
+pub(super) fn pack_keys(
+    k: &[i8],
+    stride: usize,
+    len: usize,
+    count: usize,
+    to: &mut [i8],
+) -> Result<(), Fault> {
+    crate::tiles::pack_keys::<LANES>(k, stride, len, count, to)
 }

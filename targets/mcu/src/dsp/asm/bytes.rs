@@ -1,41 +1,49 @@
 //! Four bytes of a word at once.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 
+/// The largest of `x`; −128 if there are none.
 #[inline(always)]
-pub(crate) fn sxtb16(word: u32) -> u32 {
-    let halves;
-    // SAFETY: reads and writes registers only; the feature `dsp` says the core has it.
-    unsafe { asm!("sxtb16 {}, {}", lateout(reg) halves, in(reg) word, options(pure, nomem, nostack)) };
-    halves
+pub(crate) fn max(x: &[i8]) -> i8 {
+    let ends = x.as_ptr_range();
+    // SAFETY: the function reads the elements of `x`.
+    unsafe { largest(ends.start, ends.end) as i8 }
 }
 
-#[inline(always)]
-pub(crate) fn sxtb16_odd(word: u32) -> u32 {
-    let halves;
-    // SAFETY: as `sxtb16`.
-    unsafe {
-        asm!("sxtb16 {}, {}, ror #8", lateout(reg) halves, in(reg) word, options(pure, nomem, nostack))
-    };
-    halves
-}
-
-#[inline(always)]
-pub(crate) fn max4(a: [i8; 4], b: [i8; 4]) -> [i8; 4] {
-    let [mut larger, b] = [a, b].map(|quad| u32::from_ne_bytes(quad.map(|byte| byte as u8)));
-    // SAFETY: reads and writes registers and flags only; the feature `dsp` says the core has
-    // both instructions. `SSUB8` notes which bytes of `a` are not less, `SEL` takes those.
-    unsafe {
-        asm!(
-            "ssub8 {difference}, {larger}, {b}",
-            "sel {larger}, {larger}, {b}",
-            difference = out(reg) _,
-            larger = inout(reg) larger,
-            b = in(reg) b,
-            options(pure, nomem, nostack),
-        );
-    }
-    larger.to_ne_bytes().map(|byte| byte as i8)
+/// `SSUB8` notes which bytes are not less, `SEL` takes those.
+#[unsafe(naked)]
+unsafe extern "C" fn largest(x: *const i8, end: *const i8) -> i32 {
+    naked_asm!(
+        ".arch armv7e-m",
+        "mov r2, #0x80808080",
+        "b 3f",
+        "2:",
+        "ldr r3, [r0], #4",
+        "ssub8 r12, r2, r3",
+        "sel r2, r2, r3",
+        "3:",
+        "subs r3, r1, r0",
+        "cmp r3, #4",
+        "bge 2b",
+        "b 5f",
+        "4:",
+        "ldrb r3, [r0], #1",
+        "orr r3, r3, r3, lsl #8",
+        "orr r3, r3, r3, lsl #16",
+        "ssub8 r12, r2, r3",
+        "sel r2, r2, r3",
+        "5:",
+        "cmp r0, r1",
+        "bne 4b",
+        "ror r3, r2, #16",
+        "ssub8 r12, r2, r3",
+        "sel r2, r2, r3",
+        "ror r3, r2, #8",
+        "ssub8 r12, r2, r3",
+        "sel r2, r2, r3",
+        "sxtb r0, r2",
+        "bx lr",
+    )
 }
 
 #[inline(always)]

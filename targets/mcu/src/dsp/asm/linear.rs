@@ -35,7 +35,8 @@ pub(crate) fn multiply(
 }
 
 /// The same; the sums become results.
-#[inline(always)]
+// One copy for all that multiply.
+#[inline(never)]
 pub(crate) fn multiply_into(
     quads: &[Room],
     panels: &Panels<'_>,

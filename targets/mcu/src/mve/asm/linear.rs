@@ -5,8 +5,8 @@ use core::mem::MaybeUninit;
 
 use quant::Fault;
 
-use crate::gemm::{CHANNELS, CHUNK, Panels};
-use crate::mve::linear::{Block, LANES, ROWS, Sums};
+use crate::gemm::{CHANNELS, Panels};
+use crate::mve::linear::{LANES, ROWS, Sums};
 
 /// Room for a vector, which only instructions write and read: what it holds at first is some
 /// number to them.
@@ -16,32 +16,54 @@ pub(crate) const ROOM: Room = MaybeUninit::uninit();
 /// Adds the products of all panels with `vectors` vectors of each row; to zero if `fresh`.
 #[inline(always)]
 pub(crate) fn multiply(
-    block: &Block,
+    block: &[[Room; ROWS]],
+    vectors: usize,
+    panels: &Panels<'_>,
+    fresh: bool,
+    sums: &mut Sums,
+) -> Result<(), Fault> {
+    run(if fresh { first_products } else { more_products }, 2 * LANES, block, vectors, panels, fresh, sums)
+}
+
+/// The same of vectors of eight inputs of 16 bits, and weights in groups of eight; to zero.
+#[inline(always)]
+pub(crate) fn multiply_wide(
+    block: &[[Room; ROWS]],
+    vectors: usize,
+    panels: &Panels<'_>,
+    sums: &mut Sums,
+) -> Result<(), Fault> {
+    run(wide_products, LANES, block, vectors, panels, true, sums)
+}
+
+/// The loop over pairs of channels.
+type Products = unsafe extern "C" fn(*const [Room; ROWS], *const i8, *mut Sums, *const Work);
+
+/// `bytes` of a panel for each vector.
+#[inline(always)]
+fn run(
+    products: Products,
+    bytes: usize,
+    block: &[[Room; ROWS]],
     vectors: usize,
     panels: &Panels<'_>,
     fresh: bool,
     sums: &mut Sums,
 ) -> Result<(), Fault> {
     let pairs = panels.pairs;
-    let data = panels.holding(vectors * 2 * LANES)?;
-    if vectors == 0 || vectors * LANES > CHUNK || pairs > CHANNELS / 2 {
+    let data = panels.holding(vectors * bytes)?;
+    if vectors == 0 || vectors > block.len() || pairs > CHANNELS / 2 {
         return Err(Fault::Bounds);
     }
-    let skip = panels.stride.wrapping_sub(vectors * 2 * LANES);
+    let skip = panels.stride.wrapping_sub(vectors * bytes);
     let rest = vectors - usize::from(fresh);
     let skipped =
         if rest == 0 { TURN * VECTORS_CODE + LE_CODE } else { rest.wrapping_neg() % TURN * VECTORS_CODE };
     let work = Work { skip, rows: vectors * LANES * ROWS, pairs, turns: rest.div_ceil(TURN), skipped };
-    // SAFETY: the function reads `rows` bytes of `block`, which holds as many, `32 · vectors`
+    // SAFETY: the function reads `rows` bytes of `block`, which holds as many, `bytes · vectors`
     // bytes of each of `pairs ≥ 1` panels, which was checked to lie in `data`, and updates the
     // first `2 · pairs ≤ CHANNELS` sums of each row.
-    unsafe {
-        if fresh {
-            first_products(block, data.as_ptr(), sums, &work);
-        } else {
-            more_products(block, data.as_ptr(), sums, &work);
-        }
-    }
+    unsafe { products(block.as_ptr(), data.as_ptr(), sums, &work) }
     Ok(())
 }
 
@@ -66,25 +88,41 @@ const LE_CODE: usize = 4;
 
 /// Two vectors of weights with one of each row; `vmladav` starts the sums.
 macro_rules! vectors {
-    ($multiply:literal) => {
+    ($multiply:literal, s8) => {
+        vectors!($multiply, ".s8 ", "vldrb.u8 ", ", [r1], #16\n")
+    };
+    ($multiply:literal, s16) => {
+        vectors!($multiply, ".s16 ", "vldrb.s16 ", ", [r1], #8\n")
+    };
+    ($multiply:literal, $type:literal, $load:literal, $next:literal) => {
         concat!(
-            "vldrb.u8 q0, [r1], #16\n",
+            $load,
+            "q0",
+            $next,
             "vldrb.u8 q2, [r3], #16\n",
             $multiply,
-            ".s8 r0, q2, q0\n",
-            "vldrb.u8 q1, [r1], #16\n",
+            $type,
+            "r0, q2, q0\n",
+            $load,
+            "q1",
+            $next,
             $multiply,
-            ".s8 r2, q2, q1\n",
+            $type,
+            "r2, q2, q1\n",
             "vldrb.u8 q3, [r3], #16\n",
             $multiply,
-            ".s8 r4, q3, q0\n",
+            $type,
+            "r4, q3, q0\n",
             "vldrb.u8 q2, [r3], #16\n",
             $multiply,
-            ".s8 r6, q3, q1\n",
+            $type,
+            "r6, q3, q1\n",
             $multiply,
-            ".s8 r8, q2, q0\n",
+            $type,
+            "r8, q2, q0\n",
             $multiply,
-            ".s8 r10, q2, q1",
+            $type,
+            "r10, q2, q1",
         )
     };
 }
@@ -92,9 +130,9 @@ macro_rules! vectors {
 /// `z[row][2·pair + channel] += Σ x[row][i] · w[pair][channel][i]`, or without what was there.
 /// `VMLADAVA` adds to registers of even numbers, so that pointers have odd ones.
 macro_rules! products {
-    ($name:ident, $($start:expr),*) => {
+    ($name:ident, $type:tt, $($start:expr),*) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(x: *const Block, w: *const i8, z: *mut Sums, work: *const Work) {
+        unsafe extern "C" fn $name(x: *const [Room; ROWS], w: *const i8, z: *mut Sums, work: *const Work) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
@@ -111,10 +149,10 @@ macro_rules! products {
                 "dls lr, r12",
                 "ldr pc, [sp]",
                 "3:",
-                vectors!("vmladava"),
-                vectors!("vmladava"),
-                vectors!("vmladava"),
-                vectors!("vmladava"),
+                vectors!("vmladava", $type),
+                vectors!("vmladava", $type),
+                vectors!("vmladava", $type),
+                vectors!("vmladava", $type),
                 "le lr, 3b",
                 "strd r4, r6, [r5, #{row}]",
                 "strd r8, r10, [r5, #2 * {row}]",
@@ -130,17 +168,40 @@ macro_rules! products {
         }
     };
 }
-products!(more_products, "ldrd r0, r2, [r5]", "ldrd r4, r6, [r5, #{row}]", "ldrd r8, r10, [r5, #2 * {row}]");
-products!(first_products, vectors!("vmladav"));
+products!(
+    more_products,
+    s8,
+    "ldrd r0, r2, [r5]",
+    "ldrd r4, r6, [r5, #{row}]",
+    "ldrd r8, r10, [r5, #2 * {row}]"
+);
+products!(first_products, s8, vectors!("vmladav", s8));
+products!(wide_products, s16, vectors!("vmladav", s16));
 
-/// Copies the inputs of a row, of which `block` takes `CHUNK`.
+/// Copies the inputs of a row, as many as `block` takes.
 #[inline(always)]
-pub(crate) fn load(block: &mut Block, row: usize, from: &[i8]) {
+pub(crate) fn load(block: &mut [[Room; ROWS]], row: usize, from: &[i8]) {
+    // SAFETY: the bytes are those of `from`.
+    unsafe { load_bytes(block, row, from.as_ptr(), from.len()) }
+}
+
+/// The same of 16 bits each.
+#[inline(always)]
+pub(crate) fn load_wide(block: &mut [[Room; ROWS]], row: usize, from: &[i16]) {
+    // SAFETY: as above.
+    unsafe { load_bytes(block, row, from.as_ptr().cast(), size_of_val(from)) }
+}
+
+/// # Safety
+/// `from` points to `len` bytes.
+#[inline(always)]
+unsafe fn load_bytes(block: &mut [[Room; ROWS]], row: usize, from: *const i8, len: usize) {
+    let most = LANES * block.len();
     let Some(to) = block.as_flattened_mut().get_mut(row..) else { return };
     if row < ROWS {
-        // SAFETY: the row of `block` has room for `CHUNK` bytes, 16 of every `16 · ROWS`, and the
+        // SAFETY: the row of `block` has room for `most` bytes, 16 of every `16 · ROWS`, and the
         // predicated loop touches no others.
-        unsafe { spread(to.as_mut_ptr(), from.as_ptr(), from.len().min(CHUNK)) }
+        unsafe { spread(to.as_mut_ptr(), from, len.min(most)) }
     }
 }
 

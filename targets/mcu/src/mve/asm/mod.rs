@@ -12,12 +12,12 @@ mod shift_gelu;
 mod shiftmax;
 mod tables;
 
-pub(crate) use attention::{key_products, requantize, weighted};
+pub(crate) use attention::{pack_keys, pack_values};
 pub(crate) use depthwise::results as depthwise_results;
 pub(crate) use epilogue::{finish, finish_i16, finish_rows};
 pub(crate) use fields::{Field, Products};
 pub(crate) use layer_norm::{normalize_i8, normalize_i16};
-pub(crate) use linear::{ROOM, Room, load, multiply};
+pub(crate) use linear::{ROOM, Room, load, load_wide, multiply, multiply_wide};
 pub(crate) use panels::add_panels;
 pub(crate) use shift_gelu::gelu;
 pub(crate) use shiftmax::probabilities;
