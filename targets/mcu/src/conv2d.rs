@@ -31,10 +31,7 @@ pub(crate) fn conv2d<K: Kernels + Depthwise>(
 ) -> Result<(), Fault> {
     let (n, k) = (args.weights.n, args.weights.k);
     let pixels = out.len().checked_div(n).unwrap_or(0);
-    if args.groups != 1 {
-        if !ALL {
-            return quant::Reference.conv2d(args, x, out);
-        }
+    if ALL && args.groups != 1 {
         return match depthwise::depthwise::<K>(args, x, &mut out) {
             Some(result) => result,
             None => grouped(kernels, args, x, out),
@@ -45,7 +42,7 @@ pub(crate) fn conv2d<K: Kernels + Depthwise>(
         return kernels.linear_i8(&linear, window(x, args.first * k, pixels * k)?, out);
     }
     let together = together(k);
-    if together == 0 {
+    if args.groups != 1 || together == 0 {
         return quant::Reference.conv2d(args, x, out);
     }
     let mut windows = [0i8; WINDOWS];
@@ -73,7 +70,7 @@ fn is_pointwise(args: &Conv2dArgs<'_>) -> bool {
 /// Windows of `k` inputs that are gathered at once; 0 where there is no room for one.
 fn together(k: usize) -> usize {
     let most = WINDOWS.checked_div(k).unwrap_or(0);
-    if most < TOGETHER { most } else { most - most % TOGETHER }
+    if !ALL || most < TOGETHER { most } else { most - most % TOGETHER }
 }
 
 /// A group after another: results of its channels, and of those that share a panel of weights with
