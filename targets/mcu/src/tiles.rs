@@ -171,8 +171,7 @@ impl<T: Tiles> Memory<T> {
         let mut first = 0;
         while first < packed.total {
             let out = out.get_mut(first..).ok_or(Fault::Bounds)?;
-            let tile = Tile { requant: NONE, out: Results::I8(out), stride: width, count };
-            first = self.part(packed, first, from, begun, scale, tile)?;
+            first = self.part(packed, first, from, begun, scale, (out, width, count))?;
         }
         Ok(())
     }
@@ -187,7 +186,7 @@ impl<T: Tiles> Memory<T> {
         from: &[i8],
         begun: bool,
         scale: Multiplier,
-        tile: Tile<'_>,
+        (out, width, rows): (&mut [i8], usize, usize),
     ) -> Result<usize, Fault> {
         let Packed { with, stride, unit, len, whole, .. } = *packed;
         let count = (packed.total - first).min(packed.together());
@@ -207,7 +206,8 @@ impl<T: Tiles> Memory<T> {
             shift: window(&self.shift, 0, 2 * pairs)?,
         };
         let bias = window(&self.bias, 0, 2 * pairs)?;
-        self.rows.multiply(with, len, &panels, bias, Tile { requant, ..tile })?;
+        let tile = Tile { requant, out: Results::I8(out), stride: width, count: rows };
+        self.rows.multiply(with, len, &panels, bias, tile)?;
         Ok(first + count)
     }
 
@@ -237,9 +237,6 @@ impl<T: Tiles> Memory<T> {
         self.multiply(values, v, begun, (&args.requant, head), (out, width, count))
     }
 }
-
-/// Constants to be filled in.
-const NONE: ChannelsRef<'_> = ChannelsRef { mantissa: &[], shift: &[] };
 
 // On its own, so that its room is not that of other kernels too.
 #[inline(never)]
