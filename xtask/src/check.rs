@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::outcome::Outcome;
-use crate::process::{self, MOST, NO_PROBES, cargo, command, root, stdout};
+use crate::process::{self, MOST, TESTED, cargo, command, root, stdout};
 use crate::record::{Record, git};
 use crate::steps;
 use crate::test::Scope;
@@ -183,7 +183,7 @@ fn affected(workspace: &Metadata, firmware: &Metadata, changed: &[String]) -> Af
 /// Builds the tests of the workspace and returns the programs of `packages`.
 fn programs(workspace: &Metadata, packages: &BTreeSet<String>) -> Result<Vec<TestProgram>, String> {
     let format = ["--tests", "--no-run", "--message-format=json-render-diagnostics"];
-    let build = [&["test"], MOST, &[NO_PROBES], &format].concat();
+    let build = [&["test"], MOST, TESTED, &format].concat();
     eprintln!("    $ cargo {}", build.join(" "));
     let output = cargo(&build).stderr(std::process::Stdio::inherit()).output();
     let output = output.map_err(|error| format!("cargo could not start: {error}"))?;

@@ -196,7 +196,7 @@ fn run(task: Task) -> Outcome {
         Task::Python { all } => {
             let scope = Scope::of(all);
             system::prepare(system::for_python(scope))?;
-            python::run(scope)
+            python::wheel(scope)
         }
         Task::Changelog { version } => changelog::collect(&version),
         Task::Miri => miri::run(),

@@ -58,15 +58,18 @@ pub const MOST: &[&str] = &[
     "shiftformer-mobile-bindgen",
 ];
 
-/// Leaves out writing through debug probes, whose library takes long to build. The feature `flash`
-/// is read by clippy, and tested before a release.
+/// Leaves out writing through debug probes, whose library takes long to build. `cargo xtask check`
+/// reads the feature `flash`, and a release tests it.
 pub const NO_PROBES: &str = "--no-default-features";
+
+/// The features with which [`MOST`] is read and tested: all but `flash`.
+pub const TESTED: &[&str] = &[NO_PROBES, "--features", "shiftformer-cli/gpu,shiftformer-python/gpu"];
 
 /// Runs the example `name` of the tests' crate with `args`. It is built with the features that the
 /// whole workspace has, so that nothing is built a second time.
 pub fn example(name: &str, args: &[&str]) -> Outcome {
-    let example = ["build", "--quiet", NO_PROBES, "--example", name];
-    run(&mut cargo_once(&[&example[..], MOST].concat()))?;
+    let example = ["build", "--quiet", "--example", name];
+    run(&mut cargo_once(&[&example[..], MOST, TESTED].concat()))?;
     let program = target_dir().join("debug/examples").join(name);
     run(&mut command(&program.display().to_string(), args))
 }

@@ -1,42 +1,82 @@
-//! The Python package: its wheel is built, looked into, and tested where it is installed.
+//! The Python package, tested from the folder that the workspace is built into; before a release its
+//! wheel is built, looked into, installed and tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::outcome::Outcome;
-use crate::process::{self, MOST, NO_PROBES, cargo_once, command, root, stdout, target_dir};
+use crate::process::{self, MOST, TESTED, cargo_once, command, root, stdout, target_dir};
 use crate::system::ALL_IMAGES;
 use crate::test::Scope;
 
 /// The folder of the package.
 const PACKAGE: &str = "targets/python";
 
+/// The module in Rust.
+const MODULE: &str = "shiftformer/_native.abi3.so";
+
 /// What a wheel holds beside its description.
 const CONTENTS: &[&str] = &[
     "shiftformer/__init__.py",
     "shiftformer/_convert.py",
     "shiftformer/_errors.py",
-    "shiftformer/_native.abi3.so",
+    MODULE,
     "shiftformer/_native.pyi",
     "shiftformer/_progress.py",
     "shiftformer/_rows.py",
     "shiftformer/py.typed",
 ];
 
-/// Builds the wheel and tests it.
-pub fn run(scope: Scope) -> Outcome {
-    let environment = Environment::at(place().join("venv"))?;
-    environment.install(&["--requirement", "targets/python/tests/requirements.txt"])?;
+/// Tests the package of a change in place, and before a release as its wheel.
+pub fn step(scope: Scope) -> Outcome {
+    match scope {
+        Scope::Change => in_place(),
+        Scope::Release => wheel(scope),
+    }
+}
+
+/// Builds the wheel, and tests it where it is installed.
+pub fn wheel(scope: Scope) -> Outcome {
+    let environment = environment()?;
     let wheel = environment.wheel(&place().join("wheels"), &["--profile", "dev"])?;
     environment.look_into(&wheel)?;
     environment.install(&["--force-reinstall", "--no-deps", &wheel.display().to_string()])?;
     if scope == Scope::Release {
         environment.install(&["--requirement", "targets/python/examples/requirements.txt"])?;
     }
-    // With the features that the whole workspace has, so that nothing is built a second time.
-    process::run(&mut cargo_once(&[&["build", "--bin", "shiftformer", NO_PROBES], MOST].concat()))?;
+    build(&["--bin", "shiftformer"])?;
     process::run(&mut environment.tests(scope))
+}
+
+/// Tests the package in a folder: its files in Python, and the module in Rust.
+fn in_place() -> Outcome {
+    build(&["--lib", "--bin", "shiftformer"])?;
+    let folder = place().join("package");
+    let package = folder.join("shiftformer");
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    if package.exists() {
+        fs::remove_dir_all(&package).map_err(|error| failed(&package, error))?;
+    }
+    fs::create_dir_all(&package).map_err(|error| failed(&package, error))?;
+    let (sources, built) = (root().join(PACKAGE).join("python"), target_dir().join("debug"));
+    for file in CONTENTS {
+        let from = if *file == MODULE { built.join("lib_native.so") } else { sources.join(file) };
+        fs::copy(&from, folder.join(file)).map_err(|error| failed(&from, error))?;
+    }
+    process::run(environment()?.tests(Scope::Change).env("PYTHONPATH", folder))
+}
+
+/// Builds `what` with the features that the whole workspace has, so that nothing is built a second time.
+fn build(what: &[&str]) -> Outcome {
+    process::run(&mut cargo_once(&[&["build"], what, MOST, TESTED].concat()))
+}
+
+/// The environment of the tests, with what they need.
+fn environment() -> Result<Environment, String> {
+    let environment = Environment::at(place().join("venv"))?;
+    environment.install(&["--requirement", "targets/python/tests/requirements.txt"])?;
+    Ok(environment)
 }
 
 /// A virtual environment in a folder.

@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask test`.
 
 use crate::outcome::Outcome;
-use crate::process::{self, MOST, NO_PROBES, cargo, cargo_once, target_dir};
+use crate::process::{self, MOST, NO_PROBES, TESTED, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
 use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, shaders, system};
 
@@ -71,9 +71,9 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "python",
-        what: "the wheel of the Python package: its contents, types and tests; all images and Ray Data with --all",
+        what: "the Python package: its types and tests; its wheel, all images and Ray Data with --all",
         release_only: false,
-        run: python::run,
+        run: python::step,
     },
     Step { name: "doc", what: "documentation without warnings", release_only: false, run: doc },
     Step {
@@ -127,10 +127,10 @@ fn packages(scope: Scope) -> &'static [&'static str] {
     }
 }
 
-/// What is tested of it.
+/// What is read and tested of it.
 fn tested(scope: Scope) -> Vec<&'static str> {
     match scope {
-        Scope::Change => [packages(scope), &[NO_PROBES]].concat(),
+        Scope::Change => [packages(scope), TESTED].concat(),
         Scope::Release => packages(scope).to_vec(),
     }
 }
@@ -139,7 +139,7 @@ fn tested(scope: Scope) -> Vec<&'static str> {
 const DENY: &[&str] = &["--all-targets", "--", "-D", "warnings"];
 
 fn clippy(scope: Scope) -> Outcome {
-    process::run(&mut cargo_once(&[&["clippy"], packages(scope), DENY].concat()))?;
+    process::run(&mut cargo_once(&[&["clippy"], &*tested(scope), DENY].concat()))?;
     clippy_firmware(scope)?;
     match scope {
         Scope::Change => Ok(()),
