@@ -20,6 +20,7 @@ mod peers;
 mod process;
 mod python;
 mod record;
+mod sanitized;
 mod shaders;
 mod steps;
 mod system;

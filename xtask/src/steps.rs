@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::process::{self, MOST, NO_PROBES, TESTED, cargo, cargo_once, target_dir};
 use crate::test::{Scope, Step};
-use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, shaders, system};
+use crate::{boards, changelog, fuzz, header, link, mcu, mobile, msrv, python, sanitized, shaders, system};
 
 /// In the order in which they run: what fails soonest comes first.
 pub const STEPS: &[Step] = &[
@@ -61,7 +61,7 @@ pub const STEPS: &[Step] = &[
         name: "mobile",
         what: "the library of apps called from C: under valgrind, with sanitizers, and on AArch64",
         release_only: false,
-        run: called_from_c,
+        run: mobile::c::run,
     },
     Step {
         name: "package",
@@ -83,6 +83,12 @@ pub const STEPS: &[Step] = &[
         run: |_| msrv::run(),
     },
     Step {
+        name: "sanitized",
+        what: "threads under ThreadSanitizer: of apps, and those that share the work of a kernel",
+        release_only: true,
+        run: |_| sanitized::run(THREAD_SECONDS),
+    },
+    Step {
         name: "shaders",
         what: "the shaders in SPIR-V are what their sources compile to",
         release_only: true,
@@ -102,7 +108,7 @@ pub const CASES: &str = "PROPTEST_CASES";
 /// Seconds of each fuzz target in the tests of a release.
 const FUZZ_SECONDS: u32 = 30;
 
-/// Seconds of threads under ThreadSanitizer in the tests of a release.
+/// Seconds of apps' threads under ThreadSanitizer in the tests of a release.
 const THREAD_SECONDS: u32 = 30;
 
 /// Compiles for WebAssembly with vectors.
@@ -310,15 +316,6 @@ fn on_wasm(cases: &str) -> Outcome {
     with("", &[&run, &TARGET, &["--", cases, "portable"]])?;
     with(SIMD128, &[&run, &TARGET, &["--", cases, "simd128"]])?;
     with(SIMD128, &[&["clippy", "--package", "shiftformer-cpu"], &TARGET, &["--", "-D", "warnings"]])
-}
-
-/// Of a release, ten threads under ThreadSanitizer, too.
-fn called_from_c(scope: Scope) -> Outcome {
-    mobile::c::run(scope)?;
-    match scope {
-        Scope::Change => Ok(()),
-        Scope::Release => mobile::threads::run(THREAD_SECONDS),
-    }
 }
 
 /// The crate of the GPU compiles without a warning for a web page, and before a release for the other

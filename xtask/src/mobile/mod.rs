@@ -14,4 +14,3 @@ pub mod package;
 mod sizes;
 mod standin;
 mod symbols;
-pub mod threads;
