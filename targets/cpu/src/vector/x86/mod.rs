@@ -11,6 +11,7 @@ mod avx512;
 mod count;
 pub(super) mod norms;
 mod peak;
+mod room;
 #[cfg(test)]
 mod tests;
 

@@ -113,6 +113,12 @@ fn layers_are_the_reference() {
         (200, 231, 97, 40),
         (50, 64, 3072, 44),
         (80, 40, 460, 41),
+        // Of shifts that have to become high.
+        (35, 150, 64, 30),
+        (20, 49, 97, 31),
+        (70, 33, 384, 32),
+        (66, 80, 768, 31),
+        (33, 70, 2048, 30),
     ] {
         let (data, bias) = (panels(&mut noise, n, k), noise.ints(n, 8));
         let mantissa = noise.ints(n, 0);

@@ -4,7 +4,9 @@
 //! of them there is about as much of the epilogue as fits. Multipliers stay in registers, for the loads
 //! of tiles leave little to other loads.
 
-use core::arch::x86_64::{_mm512_loadu_si512, _mm512_setzero_si512};
+use core::arch::x86_64::{
+    __m512i, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sllv_epi32,
+};
 use core::marker::PhantomData;
 
 use quant::Fault;
@@ -44,9 +46,13 @@ pub(super) struct Place {
 /// The multipliers of the channels of the block before.
 pub(super) struct ChannelMultipliers<'a> {
     all: &'a ChannelsRef<'a>,
+    /// Bits by which sums can be shifted left.
+    room: u32,
     channel: usize,
     some: Multipliers<CHANNELS>,
-    /// The same as registers, where all shifts are high.
+    /// Bits by which they are.
+    up: u32,
+    /// The multipliers as registers, where all shifts are high.
     high: [HighHalf; 4],
 }
 
@@ -55,10 +61,10 @@ impl<'a> ChannelMultipliers<'a> {
     ///
     /// In a function that is compiled for AVX-512 as [`Avx512`] has it, like all functions here.
     #[inline(always)]
-    pub(super) unsafe fn new(all: &'a ChannelsRef<'a>) -> Self {
+    pub(super) unsafe fn new(all: &'a ChannelsRef<'a>, room: u32) -> Self {
         // SAFETY: as the caller vouches.
         let high = unsafe { [HighHalf::uniform(0, 33); 4] };
-        Self { all, channel: usize::MAX, some: Multipliers::uniform(0, 33), high }
+        Self { all, room, channel: usize::MAX, some: Multipliers::uniform(0, 33), up: 0, high }
     }
 
     /// Becomes those of the block at `place`.
@@ -70,6 +76,7 @@ impl<'a> ChannelMultipliers<'a> {
     unsafe fn turn_to(&mut self, place: &Place) -> Result<(), Fault> {
         if place.channel != self.channel {
             self.some = Multipliers::new(self.all, place.channel, place.count)?;
+            self.up = self.some.lift(self.room);
             self.channel = place.channel;
             for (panel, high) in self.high.iter_mut().enumerate() {
                 // SAFETY: as the caller vouches.
@@ -99,6 +106,8 @@ struct Plan {
     /// So many rows, in the time of so many products.
     rows: usize,
     products: usize,
+    /// Bits by which sums are shifted left.
+    up: u32,
 }
 
 /// How far they are.
@@ -140,7 +149,7 @@ impl<'e, O: Output> Epilogue<'e, O> {
                     return Err(Fault::Bounds);
                 }
                 if let (true, Some(out)) = (by.some.is_high, O::new(out)) {
-                    let plan = Plan { n, count, rows: rows - done, products };
+                    let plan = Plan { n, count, rows: rows - done, products, up: by.up };
                     let progress = Progress { row: done, at: (row + done) * n + channel, due: 0 };
                     return Ok(Self { out, borrowed, sums, by: &by.high, plan, progress });
                 }
@@ -151,27 +160,54 @@ impl<'e, O: Output> Epilogue<'e, O> {
         }
     }
 
-    /// With all that it needs at hand.
+    /// Whether sums are shifted left.
+    #[inline(always)]
+    pub(super) fn is_lifted(&self) -> bool {
+        self.plan.up > 0
+    }
+
+    /// With all that it needs at hand; `UP` is whether it [is lifted](Self::is_lifted).
     ///
     /// # Safety
     ///
     /// As [`ChannelMultipliers::new`].
     #[inline(always)]
-    pub(super) unsafe fn here(&self) -> Here<'e, O> {
-        Here { out: self.out, sums: self.sums, by: *self.by, plan: self.plan, progress: self.progress }
+    pub(super) unsafe fn here<const UP: bool>(&self) -> Here<'e, O, UP> {
+        let Self { out, sums, by, plan, progress, .. } = *self;
+        // SAFETY: as the caller vouches.
+        let up = unsafe { _mm512_set1_epi32(plan.up as i32) };
+        Here { out, sums, up, by: *by, plan, progress }
+    }
+
+    /// All of it, where it was told of one product.
+    ///
+    /// # Safety
+    ///
+    /// As [`ChannelMultipliers::new`].
+    #[inline(always)]
+    pub(super) unsafe fn finish(&self) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            if self.is_lifted() {
+                self.here::<true>().advance();
+            } else {
+                self.here::<false>().advance();
+            }
+        }
     }
 }
 
 /// An [`Epilogue`] in registers.
-pub(super) struct Here<'e, O> {
+pub(super) struct Here<'e, O, const UP: bool> {
     out: O,
     sums: &'e Block,
+    up: __m512i,
     by: [HighHalf; 4],
     plan: Plan,
     pub(super) progress: Progress,
 }
 
-impl<O: Output> Here<'_, O> {
+impl<O: Output, const UP: bool> Here<'_, O, UP> {
     /// Does what is due after one more product.
     ///
     /// # Safety
@@ -202,7 +238,11 @@ impl<O: Output> Here<'_, O> {
             let mut row = [_mm512_setzero_si512(); 4];
             for panel in 0..4 {
                 let sums = &half[panel][number % ROWS];
-                row[panel] = self.by[panel].apply(_mm512_loadu_si512(sums.as_ptr().cast()));
+                let mut z = _mm512_loadu_si512(sums.as_ptr().cast());
+                if UP {
+                    z = _mm512_sllv_epi32(z, self.up);
+                }
+                row[panel] = self.by[panel].apply(z);
             }
             self.out.put(at, self.plan.count, row);
         }

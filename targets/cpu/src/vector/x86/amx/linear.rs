@@ -15,6 +15,7 @@ use crate::vector::linear::Panels;
 use crate::vector::source::Source;
 use crate::vector::x86::avx2::Avx2;
 use crate::vector::x86::avx512::{Added, Int8, Int16, Int32, Looked, Output};
+use crate::vector::x86::room::room;
 
 /// Inputs that are staged at once, in whole tiles.
 const STAGE: usize = 2048;
@@ -102,7 +103,7 @@ unsafe fn blocks<O: Output>(
 ) -> Result<(), Fault> {
     let (n, k) = (args.weights.n, args.weights.k);
     let (rows, steps) = (out.len().checked_div(n).unwrap_or(0), k.div_ceil(BYTES));
-    let is_in_memory = source.in_memory(0).is_some();
+    let (is_in_memory, room) = (source.in_memory(0).is_some(), room(args, &(0..n))?);
     let spans = Spans::new(rows, k, is_in_memory && k.is_multiple_of(BYTES));
     let columns = n.div_ceil(CHANNELS);
     let mut staged = None;
@@ -110,7 +111,8 @@ unsafe fn blocks<O: Output>(
     let mut panels: Option<(usize, Panels<'_, 4>)> = None;
     let mut before: Option<Place> = None;
     // SAFETY: as the caller vouches.
-    let (mut tiles, mut multipliers) = unsafe { (Tiles::new(), ChannelMultipliers::new(&args.requant)) };
+    let (mut tiles, mut multipliers) =
+        unsafe { (Tiles::new(), ChannelMultipliers::new(&args.requant, room)) };
     for number in 0..columns * spans.count {
         // What is outside stays in the first cache: weights, unless activations have to be staged.
         let (column, span) = match is_in_memory {
@@ -146,8 +148,31 @@ unsafe fn blocks<O: Output>(
     }
     let last = &sums[(columns * spans.count + 1) % 2];
     // SAFETY: as the caller vouches; all is due at once.
-    unsafe { Epilogue::<O>::new((last, before), &mut multipliers, (&mut out, n), 1)?.here().advance() };
+    unsafe { Epilogue::<O>::new((last, before), &mut multipliers, (&mut out, n), 1)?.finish() };
     Ok(())
+}
+
+/// [`flat`] for this epilogue.
+///
+/// # Safety
+///
+/// As [`flat`].
+#[inline(always)]
+unsafe fn by_four<O: Output>(
+    tiles: &mut Tiles,
+    x: (&Rows<'_>, usize),
+    panels: [&[Tile]; 4],
+    ahead: &[Weights],
+    epilogue: &mut Epilogue<'_, O>,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if epilogue.is_lifted() {
+            flat::<O, true>(tiles, x, panels, ahead, epilogue);
+        } else {
+            flat::<O, false>(tiles, x, panels, ahead, epilogue);
+        }
+    }
 }
 
 /// The sums of twice sixteen rows from `row` on by four panels.
@@ -175,7 +200,13 @@ unsafe fn tall<O: Output>(
         tiles.begin::<3>(starts[1]);
         let panels = [whole(panels[0], 0, steps)?, whole(panels[1], 0, steps)?];
         // SAFETY: both have `steps` steps; the rest as the caller vouches.
-        unsafe { square(tiles, [&upper, &lower], panels, share(ahead, half, 2), epilogue) };
+        unsafe {
+            if epilogue.is_lifted() {
+                square::<O, true>(tiles, [&upper, &lower], panels, share(ahead, half, 2), epilogue);
+            } else {
+                square::<O, false>(tiles, [&upper, &lower], panels, share(ahead, half, 2), epilogue);
+            }
+        };
         let [a, b, c, d] = sums;
         tiles.store::<0>(a);
         tiles.store::<1>(b);
@@ -217,7 +248,7 @@ unsafe fn short<O: Output>(
     };
     if let Some(x) = &lying {
         // SAFETY: `x` has `steps` steps; the rest as the caller vouches.
-        unsafe { flat(tiles, (x, 0), of(0, steps)?, ahead, epilogue) };
+        unsafe { by_four(tiles, (x, 0), of(0, steps)?, ahead, epilogue) };
     } else {
         for first in (0..steps).step_by(STAGE / BYTES) {
             let staged = staged.get_or_insert_with(Staged::new);
@@ -225,7 +256,7 @@ unsafe fn short<O: Output>(
             let panels = of(first, (steps - first).min(STAGE / BYTES))?;
             let x = staged.stage(source, rows, inputs)?;
             // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
-            unsafe { flat(tiles, (&x, 0), panels, &[], epilogue) };
+            unsafe { by_four(tiles, (&x, 0), panels, &[], epilogue) };
         }
     }
     if steps * BYTES < k {
@@ -240,7 +271,7 @@ unsafe fn short<O: Output>(
         }
         let x = staged.stage(source, rows, (first, k - first))?;
         // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
-        unsafe { flat(tiles, (&x, before), weights.each_ref().map(core::slice::from_ref), &[], epilogue) };
+        unsafe { by_four(tiles, (&x, before), weights.each_ref().map(core::slice::from_ref), &[], epilogue) };
     }
     let Block([[a, b, c, d], _]) = sums;
     tiles.store::<0>(a);

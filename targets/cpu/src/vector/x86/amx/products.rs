@@ -9,7 +9,7 @@ use crate::vector::isa::Weights;
 use crate::vector::x86::avx512::Output;
 
 /// Adds to tiles 0 to 3 the products of sixteen rows from step `first` on with four panels, which have
-/// equally many steps. Meanwhile brings the weights `ahead` nearer.
+/// equally many steps. Meanwhile brings the weights `ahead` nearer. `UP` is whether the epilogue is lifted.
 ///
 /// # Safety
 ///
@@ -17,7 +17,7 @@ use crate::vector::x86::avx512::Output;
 /// told of the products.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
-pub(super) unsafe fn flat<O: Output>(
+pub(super) unsafe fn flat<O: Output, const UP: bool>(
     tiles: &mut Tiles,
     (x, first): (&Rows<'_>, usize),
     [a, b, c, d]: [&[Tile]; 4],
@@ -27,7 +27,7 @@ pub(super) unsafe fn flat<O: Output>(
     let steps = a.len().min(b.len()).min(c.len()).min(d.len());
     let share = ahead.len().div_ceil(steps.max(1));
     // SAFETY: as the caller vouches.
-    let mut here = unsafe { epilogue.here() };
+    let mut here = unsafe { epilogue.here::<UP>() };
     for step in 0..steps {
         fetch(ahead, step * share, share);
         // SAFETY: all panels have the step; the rest as the caller vouches.
@@ -58,7 +58,7 @@ pub(super) unsafe fn flat<O: Output>(
 /// As [`flat`].
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
-pub(super) unsafe fn square<O: Output>(
+pub(super) unsafe fn square<O: Output, const UP: bool>(
     tiles: &mut Tiles,
     [upper, lower]: [&Rows<'_>; 2],
     [a, b]: [&[Tile]; 2],
@@ -68,7 +68,7 @@ pub(super) unsafe fn square<O: Output>(
     let steps = a.len().min(b.len());
     let share = ahead.len().div_ceil(steps.max(1));
     // SAFETY: as the caller vouches.
-    let mut here = unsafe { epilogue.here() };
+    let mut here = unsafe { epilogue.here::<UP>() };
     for step in 0..steps {
         fetch(ahead, step * share, share);
         // SAFETY: both panels have the step; the rest as the caller vouches.

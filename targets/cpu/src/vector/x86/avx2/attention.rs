@@ -204,7 +204,9 @@ unsafe fn scores<T: Tile<R>, const R: usize>(
             }
             let (at, rows) = (number * R * shape.keys + block * CHANNELS, rows - number * R);
             // SAFETY: `to` has the rows; and as the caller vouches.
-            unsafe { T::finish(&sums, x, keys, &Finish { by, out, at, stride: shape.keys, rows, channels }) };
+            unsafe {
+                T::finish(&sums, x, keys, &Finish { by, up: 0, out, at, stride: shape.keys, rows, channels })
+            };
         }
     }
     Ok(())
@@ -320,7 +322,7 @@ unsafe fn weigh<T: Tile<R>, const R: usize>(
             }
             let (at, rows) = (number * R * stride + block * CHANNELS, rows - number * R);
             // SAFETY: all rows end within `out`; and as the caller vouches.
-            unsafe { T::finish(&sums, x, values, &Finish { by, out, at, stride, rows, channels }) };
+            unsafe { T::finish(&sums, x, values, &Finish { by, up: 0, out, at, stride, rows, channels }) };
         }
     }
     Ok(())

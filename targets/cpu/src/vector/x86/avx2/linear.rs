@@ -15,6 +15,7 @@ use super::tile::{Finish, Row};
 use crate::portable::requantize::Multipliers;
 use crate::vector::isa::{GROUP, LANES, STAGE};
 use crate::vector::source::Source;
+use crate::vector::x86::room::room;
 
 /// Steps of all rows that are laid out at once.
 const STAGED: usize = 12 << 10;
@@ -125,6 +126,8 @@ struct Block<'a> {
     panels: Panels<'a>,
     start: [i32; CHANNELS],
     by: Multipliers<CHANNELS>,
+    /// Bits by which sums are shifted left before they are requantized.
+    up: u32,
     channel: usize,
     count: usize,
 }
@@ -159,7 +162,9 @@ impl<'a> Block<'a> {
             }
             start = values(sums);
         }
-        Ok(Self { panels, start, by: Multipliers::new(&args.requant, channel, count)?, channel, count })
+        let mut by = Multipliers::new(&args.requant, channel, count)?;
+        let up = by.lift(room(args, &(channel..channel + count))?);
+        Ok(Self { panels, start, by, up, channel, count })
     }
 
     /// Puts all of `rows`, which has `n` channels, to `to`. `partial` has room for the sums of all rows.
@@ -196,7 +201,8 @@ impl<'a> Block<'a> {
                     if is_last && self.by.is_high {
                         let sums = if part > 0 { &*partial } else { &starts };
                         let (out, channels) = (to, self.count);
-                        let to = Finish { by: &by, out, at, stride: n, rows: count, channels };
+                        let (by, up) = (&by, self.up);
+                        let to = Finish { by, up, out, at, stride: n, rows: count, channels };
                         T::finish(sums, x, weights, &to);
                         continue;
                     }

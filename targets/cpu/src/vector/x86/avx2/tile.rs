@@ -1,8 +1,8 @@
 //! Tiles of products: some rows by 32 channels, whose sums stay in registers.
 
 use core::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_madd_epi16,
-    _mm256_set1_epi32, _mm256_setzero_si256,
+    __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32,
+    _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sll_epi32,
 };
 
 use super::halves;
@@ -38,6 +38,8 @@ pub(super) unsafe trait Tile<const R: usize>: Copy {
 /// Where the rows of a tile go.
 pub(super) struct Finish<'a, O> {
     pub(super) by: &'a [HighHalf; 4],
+    /// Bits by which sums are shifted left before.
+    pub(super) up: u32,
     pub(super) out: &'a O,
     /// The element of the first channel of the first row, and elements from one row to the next.
     pub(super) at: usize,
@@ -161,6 +163,14 @@ macro_rules! tile {
         ) {
             let mut local = *sums;
             products!(local, *x, w, steps, $rows, $add);
+            if to.up > 0 {
+                let up = _mm_cvtsi32_si128(to.up as i32);
+                for sums in &mut local {
+                    for sum in sums {
+                        *sum = _mm256_sll_epi32(*sum, up);
+                    }
+                }
+            }
             for part in 0..4 {
                 for sums in &mut local {
                     // SAFETY: as the caller vouches.

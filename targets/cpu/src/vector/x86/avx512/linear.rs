@@ -3,7 +3,8 @@
 //! Activations are staged with their sign turned, many rows at once, before all channels have them.
 
 use core::arch::x86_64::{
-    __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_sub_epi32,
+    __m512i, _MM_HINT_T1, _mm_cvtsi32_si128, _mm_prefetch, _mm512_loadu_si512, _mm512_setzero_si512,
+    _mm512_sll_epi32, _mm512_sub_epi32,
 };
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -18,6 +19,7 @@ use super::{Avx512, HighHalf, WIDTH};
 use crate::portable::requantize::Multipliers;
 use crate::vector::isa::{GROUP, Isa, LANES, Weights};
 use crate::vector::source::Source;
+use crate::vector::x86::room::{is_lifted, room};
 
 /// Channels of a block: four panels.
 const CHANNELS: usize = 4 * LANES;
@@ -32,7 +34,8 @@ const STAGE: usize = 72 * 1024;
 /// Most inputs of a row, of which [`ROWS`] are staged at once.
 const MAX_K: usize = STAGE / ROWS - 2 * WIDTH;
 
-/// `count` rows of `source` by `channels` of `args`, as far as all shifts are high: says whether it is done.
+/// `count` rows of `source` by `channels` of `args`, as far as all shifts are high, or become it: says whether
+/// it is done.
 ///
 /// # Safety
 ///
@@ -46,8 +49,8 @@ pub(super) unsafe fn linear(
     out: &mut LinearOut<'_>,
 ) -> Result<bool, Fault> {
     let (n, k) = (args.weights.n, args.weights.k);
-    let shifts = args.requant.window(channels.start, channels.len())?.shift;
-    if k > MAX_K || shifts.iter().any(|&shift| shift < 33) {
+    let room = room(args, &channels)?;
+    if k > MAX_K || !is_lifted(args, &channels, room)? {
         return Ok(false);
     }
     // An odd number of cache lines, so that the rows of a tile do not compete for the same places.
@@ -72,7 +75,7 @@ pub(super) unsafe fn linear(
         if end > out.len() {
             return Err(Fault::Bounds);
         }
-        let block = Staged { bytes: staged, stride, row, rows };
+        let block = Staged { bytes: staged, stride, row, rows, room };
         // SAFETY: as the caller vouches; `out` has the rows.
         let done = unsafe { to_output(args, channels.clone(), &block, out)? };
         if !done {
@@ -90,6 +93,8 @@ struct Staged<'a> {
     stride: usize,
     row: usize,
     rows: usize,
+    /// Bits by which sums can be shifted left.
+    room: u32,
 }
 
 /// The first `len` of `memory`, as zeros.
@@ -150,10 +155,10 @@ unsafe fn blocks<O: Output>(
         // SAFETY: as the caller vouches.
         unsafe {
             match count.div_ceil(LANES) {
-                4 => Block::<4>::new(args, first, count)?.rows::<O, 6, 1>(x, out),
-                3 => Block::<3>::new(args, first, count)?.rows::<O, 6, 2>(x, out),
-                2 => Block::<2>::new(args, first, count)?.rows::<O, 12, 2>(x, out),
-                _ => Block::<1>::new(args, first, count)?.rows::<O, 12, 2>(x, out),
+                4 => Block::<4>::new(args, (first, count), x.room)?.rows::<O, 6, 1>(x, out),
+                3 => Block::<3>::new(args, (first, count), x.room)?.rows::<O, 6, 2>(x, out),
+                2 => Block::<2>::new(args, (first, count), x.room)?.rows::<O, 12, 2>(x, out),
+                _ => Block::<1>::new(args, (first, count), x.room)?.rows::<O, 12, 2>(x, out),
             }
         }
         first += CHANNELS;
@@ -178,6 +183,8 @@ struct Block<'a, const P: usize> {
     /// The panels behind them.
     next: &'a [Weights],
     start: [__m512i; P],
+    /// Bits by which sums are shifted left before they are requantized.
+    up: u32,
     by: [HighHalf; P],
     n: usize,
     first: usize,
@@ -189,7 +196,7 @@ impl<'a, const P: usize> Block<'a, P> {
     ///
     /// As [`Isa`] says.
     #[inline(always)]
-    unsafe fn new(args: &LinearArgs<'a>, first: usize, count: usize) -> Result<Self, Fault> {
+    unsafe fn new(args: &LinearArgs<'a>, (first, count): (usize, usize), room: u32) -> Result<Self, Fault> {
         let groups = args.weights.k.div_ceil(GROUP);
         let (weights, _) = chunks::<{ LANES * GROUP }, _>(args.weights.data);
         let at = first / LANES * groups;
@@ -198,7 +205,8 @@ impl<'a, const P: usize> Block<'a, P> {
         let panels = core::array::from_fn(|p| here.get(p * groups..(p + 1) * groups).unwrap_or(&[]));
         let mut bias = [0; CHANNELS];
         bias.iter_mut().zip(window(args.bias, first, count)?).for_each(|(to, from)| *to = *from);
-        let multipliers = Multipliers::<CHANNELS>::new(&args.requant, first, count)?;
+        let mut multipliers = Multipliers::<CHANNELS>::new(&args.requant, first, count)?;
+        let up = multipliers.lift(room);
         // SAFETY: as the caller vouches; 64 bytes are read of an array of as many.
         unsafe {
             let mut start = excess(panels);
@@ -210,7 +218,7 @@ impl<'a, const P: usize> Block<'a, P> {
                 *by = HighHalf::of(&multipliers, panel * LANES);
             }
             let next = behind.get(..4 * groups).unwrap_or(behind);
-            Ok(Self { panels, next, start, by, n: args.weights.n, first, count })
+            Ok(Self { panels, next, start, up, by, n: args.weights.n, first, count })
         }
     }
 
@@ -287,6 +295,14 @@ impl<'a, const P: usize> Block<'a, P> {
                     }
                 }
                 return;
+            }
+            if self.up > 0 {
+                let up = _mm_cvtsi32_si128(self.up as i32);
+                for sums in &mut sums {
+                    for sum in sums {
+                        *sum = _mm512_sll_epi32(*sum, up);
+                    }
+                }
             }
             for (p, by) in self.by.iter().enumerate() {
                 for sums in &mut sums {
