@@ -1,7 +1,10 @@
 //! Threads that share the work on one frame.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+use std::{hint, thread};
 
 use crate::error::{PrepareError, RunError};
 use crate::event::Observe;
@@ -11,7 +14,7 @@ use super::{Hands, PoolRun, Worker};
 
 impl PoolRun {
     /// With a rayon pool of `count` threads for submissions of fewer frames. One of them runs frames on
-    /// `worker` until the end, and those who have nothing to do help it.
+    /// `worker` until the end, and the others help it.
     pub(crate) fn with_team(
         mut self,
         count: usize,
@@ -23,16 +26,29 @@ impl PoolRun {
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).spawn_handler(start).build();
         let pool = pool.map_err(|_| PrepareError::Threads(refused))?;
-        let shared = Arc::clone(&self.shared);
-        // The pool's threads end with the last work that it was given: this one.
-        pool.spawn(move || shared.serve(&mut Leader(worker), Hands::Team));
+        let (shared, bell) = (Arc::clone(&self.shared), Arc::new(Bell::default()));
+        let leader = Mutex::new(Some(Leader { worker, bell: Arc::clone(&bell) }));
+        // The pool's threads end with the last work that they were given: this.
+        pool.spawn_broadcast(move |_| {
+            let leader = leader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match leader {
+                Some(mut leader) => {
+                    shared.serve(&mut leader, Hands::Team);
+                    bell.close();
+                }
+                None => help(&bell),
+            }
+        });
         self.team = count;
         Ok(self)
     }
 }
 
 /// Runs frames with the threads of the pool that it is in.
-struct Leader<W>(W);
+struct Leader<W> {
+    worker: W,
+    bell: Arc<Bell>,
+}
 
 impl<W: Worker> Worker for Leader<W> {
     fn run(
@@ -41,7 +57,88 @@ impl<W: Worker> Worker for Leader<W> {
         observe: Observe,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<(), RunError> {
-        cpu::shared(cpu::Part::LEAST, || self.0.run(frame, observe, is_cancelled))
+        let _begun = self.bell.begin();
+        cpu::shared(cpu::Part::LEAST, || self.worker.run(frame, observe, is_cancelled))
+    }
+}
+
+/// Tells those who help of frames.
+#[derive(Default)]
+struct Bell {
+    /// Whether a frame runs.
+    rings: AtomicBool,
+    sleepers: Mutex<Sleepers>,
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct Sleepers {
+    count: usize,
+    closed: bool,
+}
+
+/// A frame that runs, until this is dropped.
+struct Begun<'b>(&'b Bell);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.rings.store(false, Ordering::Release);
+    }
+}
+
+impl Bell {
+    fn begin(&self) -> Begun<'_> {
+        let sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rings.store(true, Ordering::Release);
+        if sleepers.count > 0 {
+            self.rung.notify_all();
+        }
+        Begun(self)
+    }
+
+    fn close(&self) {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.rung.notify_all();
+    }
+
+    fn rings(&self) -> bool {
+        self.rings.load(Ordering::Acquire)
+    }
+
+    /// Sleeps until a frame runs; whether one will.
+    fn sleep(&self) -> bool {
+        let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        sleepers.count += 1;
+        while !self.rings() && !sleepers.closed {
+            sleepers = self.rung.wait(sleepers).unwrap_or_else(PoisonError::into_inner);
+        }
+        sleepers.count -= 1;
+        !sleepers.closed
+    }
+}
+
+/// Rounds without work after which a thread lets others have its core in between, some microseconds; after
+/// which it goes to sleep behind a frame, some tens of them; and after which it naps within a frame, some
+/// milliseconds.
+const EAGER: usize = 1 << 6;
+const PATIENT: usize = 1 << 8;
+const TIRED: usize = 1 << 13;
+/// How long a nap is.
+const NAP: Duration = Duration::from_micros(50);
+
+/// Takes part in the work on frames until the end.
+fn help(bell: &Bell) {
+    while bell.sleep() {
+        let mut idle = 0;
+        while bell.rings() || idle < PATIENT {
+            match rayon::yield_now() {
+                Some(rayon::Yield::Executed) => idle = 0,
+                _ if idle < EAGER => hint::spin_loop(),
+                _ if idle < TIRED => thread::yield_now(),
+                _ => thread::sleep(NAP),
+            }
+            idle += 1;
+        }
     }
 }
 

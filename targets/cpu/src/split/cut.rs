@@ -1,6 +1,8 @@
 //! Cutting rows in two, again and again, and running the parts at the same time.
 
+use core::hint;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use quant::Fault;
 use quant::ops::{BinaryLinearOut, BitsOut, LinearOut, Planes, TensorMut};
@@ -33,11 +35,36 @@ pub(super) fn in_parts<O: Cut>(
     }
     let middle = rows.start + first;
     let (left, right) = out.cut(first, rows.len());
+    let is_done = AtomicBool::new(false);
     let (left, right) = rayon::join(
-        || in_parts(rows.start..middle, parts / 2, left, run),
-        || in_parts(middle..rows.end, parts - parts / 2, right, run),
+        || {
+            let left = in_parts(rows.start..middle, parts / 2, left, run);
+            look_for_work(&is_done);
+            left
+        },
+        || {
+            let right = in_parts(middle..rows.end, parts - parts / 2, right, run);
+            is_done.store(true, Ordering::Release);
+            right
+        },
     );
     left.and(right)
+}
+
+/// Rounds in which a thread looks for work until the other half is done, some hundreds of microseconds: rayon
+/// lets a thread sleep after some ten, and to wake it takes as long.
+const ROUNDS: usize = 1 << 12;
+
+/// Does what others have not begun, until `is_done`, or for [`ROUNDS`].
+fn look_for_work(is_done: &AtomicBool) {
+    for _ in 0..ROUNDS {
+        if is_done.load(Ordering::Acquire) {
+            return;
+        }
+        if rayon::yield_now() != Some(rayon::Yield::Executed) {
+            hint::spin_loop();
+        }
+    }
 }
 
 /// How many of `rows` rows are the first half of `parts` parts; 0 where they stay together.
