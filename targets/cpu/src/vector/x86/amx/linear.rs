@@ -90,6 +90,34 @@ impl Spans {
     }
 }
 
+/// The weights of a block.
+struct Column<'a> {
+    channel: usize,
+    panels: Panels<'a, 4>,
+    /// Those behind the last whole step, and zeros behind them.
+    rest: [Tile; 4],
+}
+
+impl<'a> Column<'a> {
+    /// Those of `count` channels from `channel` on.
+    ///
+    /// # Safety
+    ///
+    /// As [`linear`].
+    #[inline(always)]
+    unsafe fn new(args: &LinearArgs<'a>, channel: usize, count: usize) -> Result<Self, Fault> {
+        // The sign of activations is not turned, as for tiles.
+        // SAFETY: as the caller vouches.
+        let panels = unsafe { Panels::of::<Avx2>(args, channel, count)? };
+        let mut rest: [Tile; 4] = [[[0; LANES * GROUP]; GROUPS]; 4];
+        for (panel, rest) in panels.panels.iter().zip(&mut rest) {
+            let weights = panel.as_chunks::<GROUPS>().1;
+            rest.iter_mut().zip(weights).for_each(|(to, from)| *to = *from);
+        }
+        Ok(Self { channel, panels, rest })
+    }
+}
+
 /// As [`linear`], to an output of the type `O`.
 ///
 /// # Safety
@@ -108,24 +136,23 @@ unsafe fn blocks<O: Output>(
     let columns = n.div_ceil(CHANNELS);
     let mut staged = None;
     let mut sums = [Block::ZERO; 2];
-    let mut panels: Option<(usize, Panels<'_, 4>)> = None;
+    let mut here: Option<Column<'_>> = None;
     let mut before: Option<Place> = None;
     // SAFETY: as the caller vouches.
     let (mut tiles, mut multipliers) =
         unsafe { (Tiles::new(), ChannelMultipliers::new(&args.requant, room)) };
     for number in 0..columns * spans.count {
         // What is outside stays in the first cache: weights, unless activations have to be staged.
-        let (column, span) = match is_in_memory {
+        let (place, span) = match is_in_memory {
             true => (number / spans.count, spans.get(number % spans.count)),
             false => (number % columns, spans.get(number / columns)),
         };
-        let channel = column * CHANNELS;
+        let channel = place * CHANNELS;
         let count = (n - channel).min(CHANNELS);
-        let panels = match &mut panels {
-            Some((there, panels)) if *there == channel => &*panels,
-            // The sign of activations is not turned, as for tiles.
+        let column = match &mut here {
+            Some(column) if column.channel == channel => &*column,
             // SAFETY: as the caller vouches.
-            panels => &panels.insert((channel, unsafe { Panels::of::<Avx2>(args, channel, count)? })).1,
+            here => &*here.insert(unsafe { Column::new(args, channel, count)? }),
         };
         let [even, odd] = &mut sums;
         let (now, last) = if number % 2 == 0 { (even, odd) } else { (odd, even) };
@@ -135,13 +162,13 @@ unsafe fn blocks<O: Output>(
         unsafe {
             let mut epilogue = Epilogue::<O>::new((last, before), &mut multipliers, (&mut out, n), products)?;
             // The next panels, where all rows are done with these first.
-            let next = if is_in_memory { four_panels(args, column + 1) } else { &[] };
+            let next = if is_in_memory { four_panels(args, place + 1) } else { &[] };
             let ahead = share(next, number % spans.count, spans.count);
             if is_tall {
-                tall(&mut tiles, (source, span.row, steps), (panels, ahead), &mut epilogue, now)?;
+                tall(&mut tiles, (source, span.row, steps), (column, ahead), &mut epilogue, now)?;
             } else {
                 let staged = &mut staged;
-                short(&mut tiles, (source, span, k), staged, (panels, ahead), &mut epilogue, now)?;
+                short(&mut tiles, (source, span, k), staged, (column, ahead), &mut epilogue, now)?;
             }
         }
         before = Some(Place { channel, count, row: span.row, done: span.done, rows: span.rows });
@@ -184,13 +211,13 @@ unsafe fn by_four<O: Output>(
 unsafe fn tall<O: Output>(
     tiles: &mut Tiles,
     (source, row, steps): (&impl Source, usize, usize),
-    (panels, ahead): (&Panels<'_, 4>, &[Weights]),
+    (column, ahead): (&Column<'_>, &[Weights]),
     epilogue: &mut Epilogue<'_, O>,
     sums: &mut Block,
 ) -> Result<(), Fault> {
     let (upper, lower) = (in_place(source, row, steps), in_place(source, row + ROWS, steps));
     let (Some(upper), Some(lower)) = (upper, lower) else { return Err(Fault::Bounds) };
-    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = panels;
+    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = &column.panels;
     let Block([[i, j, k, l], [m, n, o, p]]) = sums;
     let halves = [([a, b], [e, f], [i, j, m, n]), ([c, d], [g, h], [k, l, o, p])];
     for (half, (starts, panels, sums)) in halves.into_iter().enumerate() {
@@ -226,14 +253,14 @@ unsafe fn short<O: Output>(
     tiles: &mut Tiles,
     (source, span, k): (&impl Source, Span, usize),
     staged: &mut Option<Staged>,
-    (panels, ahead): (&Panels<'_, 4>, &[Weights]),
+    (column, ahead): (&Column<'_>, &[Weights]),
     epilogue: &mut Epilogue<'_, O>,
     sums: &mut Block,
 ) -> Result<(), Fault> {
     let steps = k / BYTES;
     let rows = (span.row, span.rows);
     let lying = if span.rows == ROWS { in_place(source, span.row, steps) } else { None };
-    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = panels;
+    let Panels { start: [a, b, c, d], panels: [e, f, g, h], .. } = &column.panels;
     tiles.begin::<0>(a);
     tiles.begin::<1>(b);
     tiles.begin::<2>(c);
@@ -260,18 +287,21 @@ unsafe fn short<O: Output>(
         }
     }
     if steps * BYTES < k {
-        // The rest of a row alone, where all else is read where it lies.
-        let staged = staged.get_or_insert_with(Staged::new);
-        let before = if lying.is_some() { 0 } else { steps % (STAGE / BYTES) };
-        let first = (steps - before) * BYTES;
-        let mut weights: [Tile; 4] = [[[0; LANES * GROUP]; GROUPS]; 4];
-        for (panel, weights) in [e, f, g, h].into_iter().zip(&mut weights) {
-            let rest = panel.get(steps * GROUPS..).unwrap_or(&[]);
-            weights.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let rest = column.rest.each_ref().map(core::slice::from_ref);
+        // What lies behind a row is multiplied by the zeros behind its weights.
+        let longer = if lying.is_some() { in_place(source, span.row, steps + 1) } else { None };
+        if let Some(x) = &longer {
+            // SAFETY: `x` has one step more; the rest as the caller vouches.
+            unsafe { by_four(tiles, (x, steps), rest, &[], epilogue) };
+        } else {
+            // The rest of a row alone, where all else is read where it lies.
+            let staged = staged.get_or_insert_with(Staged::new);
+            let before = if lying.is_some() { 0 } else { steps % (STAGE / BYTES) };
+            let first = (steps - before) * BYTES;
+            let x = staged.stage(source, rows, (first, k - first))?;
+            // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
+            unsafe { by_four(tiles, (&x, before), rest, &[], epilogue) };
         }
-        let x = staged.stage(source, rows, (first, k - first))?;
-        // SAFETY: `x` has as many steps as are staged at once; the rest as the caller vouches.
-        unsafe { by_four(tiles, (&x, before), weights.each_ref().map(core::slice::from_ref), &[], epilogue) };
     }
     let Block([[a, b, c, d], _]) = sums;
     tiles.store::<0>(a);
