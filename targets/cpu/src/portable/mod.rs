@@ -50,7 +50,6 @@ macro_rules! loops {
             interpolate(table: &[i16; ops::KNOTS], x: &mut [i16]);
             group_norm(args: &ops::GroupNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             rotary(args: &ops::RotaryArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
-            add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
             mul(args: &ops::MulArgs, x: Option<ops::Tensor<'_>>, y: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             div(args: &ops::DivArgs, x: Option<ops::Tensor<'_>>, y: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
             requantize(args: &ops::RequantizeArgs<'_>, x: ops::Tensor<'_>, out: &mut ops::TensorMut<'_>);
@@ -61,13 +60,15 @@ macro_rules! loops {
     };
 }
 
-/// The same for norms of rows, for which instruction sets may have more than these loops.
+/// The same for norms of rows and the residual addition, for which instruction sets may have more than these
+/// loops.
 macro_rules! row_norms {
     ($callback:ident $($context:literal)?) => {
         $callback! {
             $($context)?
             layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
+            add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
         }
     };
 }

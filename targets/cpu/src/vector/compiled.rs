@@ -79,6 +79,12 @@ macro_rules! compiled_norms {
             // SAFETY: this function is compiled for the instructions.
             unsafe { <$set as Norms>::rms_norm(args, x, out) }
         }
+
+        #[target_feature(enable = $features)]
+        unsafe fn add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { <$set as Norms>::add(args, x, y) }
+        }
     };
 }
 

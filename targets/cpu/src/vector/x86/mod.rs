@@ -14,6 +14,7 @@ mod peak;
 mod room;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::is_x86_feature_detected as is_detected;
 

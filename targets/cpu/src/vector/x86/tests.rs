@@ -7,8 +7,8 @@ use std::vec::Vec;
 
 use quant::arith::{Multiplier, ShiftExp};
 use quant::ops::{
-    AttentionArgs, ChannelsRef, ExponentialRef, LinearArgs, LinearOut, MatMulArgs, Residual, ShiftmaxArgs,
-    Tensor, TensorMut,
+    AddArgs, AttentionArgs, ChannelsRef, ExponentialRef, LinearArgs, LinearOut, MatMulArgs, Residual,
+    ShiftmaxArgs, Tensor, TensorMut,
 };
 use quant::pack::{Pack, Weights};
 use quant::{Kernels, Reference};
@@ -254,6 +254,36 @@ fn products_are_the_reference() {
                 every_set!(products_agree(&args, Tensor::I8(&narrow), &b));
                 every_set!(products_agree(&args, Tensor::I16(&wide), &b));
             });
+        }
+    }
+}
+
+fn sums_agree<S: Kernels + Default>(args: &AddArgs, x: &[i16], y: &[i16]) {
+    let (mut set, mut want, mut got) = (S::default(), x.to_vec(), x.to_vec());
+    Reference.add(args, &mut want, y).unwrap();
+    set.add(args, &mut got, y).unwrap();
+    assert_eq!(got, want, "{} {} {}", set.name(), x.len(), y.len());
+}
+
+/// Whole and ragged registers, rows that are repeated, multipliers of every kind.
+#[test]
+fn sums_are_the_reference() {
+    let mut noise = Noise(4);
+    for (stream, branch) in [
+        ((0x5a00_1234, 31), (0x6300_9321, 30)),
+        ((-0x6300_4321, 17), (i32::MIN, 46)),
+        ((i32::MAX, 31), (1 << 30, 30)),
+        ((0x7fff_7fff, 18), (-1, 17)),
+        ((1 << 30, 16), (1 << 30, 47)),
+    ] {
+        let scale = |(mantissa, shift)| Multiplier { mantissa, shift };
+        let args = AddArgs { x_scale: scale(stream), y_scale: scale(branch) };
+        for (len, of) in [(1, 1), (15, 15), (64, 64), (100, 100), (333, 333), (200, 20), (297, 33)] {
+            let mut words = |len| -> Vec<i16> {
+                (0..len).map(|i| if i % 9 == 0 { i16::MIN } else { noise.next() as i16 }).collect()
+            };
+            let (x, y) = (words(len), words(of));
+            every_set!(sums_agree(&args, &x, &y));
         }
     }
 }

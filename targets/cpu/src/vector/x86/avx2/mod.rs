@@ -7,6 +7,7 @@ mod lookup;
 mod output;
 mod requantize;
 mod tile;
+mod words;
 
 use core::arch::x86_64::{
     __m256i, _mm256_abs_epi8, _mm256_add_epi32, _mm256_and_si256, _mm256_dpbusd_avx_epi32,
@@ -16,7 +17,7 @@ use core::arch::x86_64::{
 use core::ops::Range;
 
 use quant::Fault;
-use quant::ops::{AttentionArgs, LinearArgs, LinearOut};
+use quant::ops::{AddArgs, AttentionArgs, LinearArgs, LinearOut};
 
 use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Requantize, Weights};
 use crate::vector::source::Source;
@@ -169,8 +170,8 @@ unsafe impl Isa for AvxVnni {
     }
 }
 
-/// What is portable.
-macro_rules! portable {
+/// What all of AVX2 share.
+macro_rules! shared {
     ($isa:ty) => {
         // SAFETY: safe code.
         unsafe impl Requantize for $isa {}
@@ -178,11 +179,17 @@ macro_rules! portable {
         // SAFETY: safe code.
         unsafe impl Depthwise for $isa {}
 
-        // SAFETY: safe code.
-        unsafe impl Norms for $isa {}
+        // SAFETY: every instruction is one of AVX2.
+        unsafe impl Norms for $isa {
+            #[inline(always)]
+            unsafe fn add(args: &AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
+                // SAFETY: as the caller vouches.
+                unsafe { words::add(args, x, y) }
+            }
+        }
     };
 }
 
-portable!(Avx2);
-portable!(Avx2Unsigned);
-portable!(AvxVnni);
+shared!(Avx2);
+shared!(Avx2Unsigned);
+shared!(AvxVnni);

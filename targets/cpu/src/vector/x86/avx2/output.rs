@@ -9,8 +9,9 @@ use core::ptr;
 use quant::ops::LinearOut;
 
 use super::lookup::Bytes;
-use super::requantize::{CHANNELS, HighHalf, add_words, of_upper, to_bytes, to_words};
+use super::requantize::{CHANNELS, to_bytes, to_words};
 use super::tile::Row;
+use super::words::Sum;
 
 /// Results of one type.
 ///
@@ -143,11 +144,10 @@ unsafe impl Output for Int32 {
     }
 }
 
-/// int16 that is added to what is there, by multipliers of which the high halves of products serve.
+/// int16 that is added to what is there.
 pub(super) struct Added {
     out: *mut i16,
-    stream: HighHalf,
-    branch: HighHalf,
+    sum: Sum,
 }
 
 // SAFETY: every instruction is one of AVX2.
@@ -157,8 +157,7 @@ unsafe impl Output for Added {
         match out {
             LinearOut::I16 { out, residual: Some(residual) } => {
                 // SAFETY: as the caller vouches.
-                let (stream, branch) = unsafe { (of_upper(residual.stream)?, of_upper(residual.branch)?) };
-                Some(Self { out: out.as_mut_ptr(), stream, branch })
+                Some(Self { out: out.as_mut_ptr(), sum: unsafe { Sum::new(residual)? } })
             }
             _ => None,
         }
@@ -175,8 +174,8 @@ unsafe impl Output for Added {
             } else {
                 ptr::copy_nonoverlapping(y, there.as_mut_ptr().cast::<i16>(), count.min(CHANNELS));
             }
-            let low = add_words((&self.stream, there[0]), (&self.branch, to_words([a, b])));
-            let high = add_words((&self.stream, there[1]), (&self.branch, to_words([c, d])));
+            let low = self.sum.of(there[0], to_words([a, b]));
+            let high = self.sum.of(there[1], to_words([c, d]));
             store(y, count, [low, high]);
         }
     }

@@ -3,11 +3,8 @@
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_blend_epi32, _mm256_loadu_si256, _mm256_mul_epi32, _mm256_packs_epi16,
     _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi32,
-    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi32, _mm256_srav_epi32, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
+    _mm256_setr_epi32, _mm256_shuffle_epi32, _mm256_srav_epi32, _mm256_srli_epi64, _mm256_storeu_si256,
 };
-
-use quant::arith::Multiplier;
 
 use super::tile::Row;
 use crate::portable::requantize::Multipliers;
@@ -165,39 +162,4 @@ pub(super) unsafe fn to_bytes([a, b, c, d]: Row) -> __m256i {
 pub(super) unsafe fn to_words([a, b]: [__m256i; 2]) -> __m256i {
     // SAFETY: as the caller vouches.
     unsafe { _mm256_permute4x64_epi64::<0xd8>(_mm256_packs_epi32(a, b)) }
-}
-
-/// The sums of int16 values, each times the multiplier beside it, which [`of_upper`] gives.
-///
-/// # Safety
-///
-/// Where AVX2 is.
-#[inline(always)]
-pub(super) unsafe fn add_words((a, x): (&HighHalf, __m256i), (b, y): (&HighHalf, __m256i)) -> __m256i {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let zero = _mm256_setzero_si256();
-        // Each word becomes the upper half of 32 bits; packing takes their places back.
-        let low = _mm256_add_epi32(
-            a.apply(_mm256_unpacklo_epi16(zero, x)),
-            b.apply(_mm256_unpacklo_epi16(zero, y)),
-        );
-        let high = _mm256_add_epi32(
-            a.apply(_mm256_unpackhi_epi16(zero, x)),
-            b.apply(_mm256_unpackhi_epi16(zero, y)),
-        );
-        _mm256_packs_epi32(low, high)
-    }
-}
-
-/// `multiplier` for int16 values in the upper half of 32 bits, where the shifts allow it.
-///
-/// # Safety
-///
-/// Where AVX2 is.
-#[inline(always)]
-pub(super) unsafe fn of_upper(multiplier: Multiplier) -> Option<HighHalf> {
-    let shift = multiplier.shift + 16;
-    // SAFETY: as the caller vouches.
-    (33..=62).contains(&shift).then(|| unsafe { HighHalf::uniform(multiplier.mantissa, shift) })
 }

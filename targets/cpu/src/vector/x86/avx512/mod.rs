@@ -11,6 +11,7 @@ mod pack;
 mod products;
 mod requantize;
 mod shiftmax;
+mod words;
 
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_permutex2var_epi64,

@@ -12,13 +12,15 @@ use core::arch::x86_64::{
 };
 use core::array;
 
-use quant::ops::{LayerNormArgs, LinearOut, RowStatistics, TensorMut};
+use quant::ops::{AddArgs, LayerNormArgs, LinearOut, Residual, RowStatistics, TensorMut};
 use quant::slice::rows;
 use quant::{Fault, Kernels};
 
 use super::output::{Int8, Int16, Output};
 use super::requantize::HighHalf;
+use super::words::Sum;
 use super::{Avx512, WIDTH, first};
+use crate::portable;
 use crate::vector::isa::LANES;
 use crate::vector::x86::norms::Norms;
 
@@ -53,6 +55,22 @@ unsafe impl Norms for Avx512 {
                 TensorMut::I8(out) => norm::<Int8, false>(args, x, LinearOut::I8 { out, table: None }),
                 TensorMut::I16(out) => norm::<Int16, false>(args, x, LinearOut::I16 { out, residual: None }),
                 TensorMut::I32(_) => return quant::Reference.rms_norm(args, x, out),
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    unsafe fn add(args: &AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
+        let scales = Residual { stream: args.x_scale, branch: args.y_scale };
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let Some(sum) = Sum::new(&scales) else { return portable::add(args, x, y) };
+            if y.is_empty() {
+                return Err(Fault::Bounds);
+            }
+            for row in x.chunks_mut(y.len()) {
+                sum.add(row, y);
             }
         }
         Ok(())

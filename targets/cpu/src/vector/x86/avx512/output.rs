@@ -10,7 +10,8 @@ use quant::ops::LinearOut;
 
 use super::first;
 use super::lookup::Bytes;
-use super::requantize::{HighHalf, add_words, of_upper, to_bytes, to_words};
+use super::requantize::{to_bytes, to_words};
+use super::words::Sum;
 use crate::vector::isa::LANES;
 
 /// Requantized values of 64 channels of a row, in order.
@@ -173,12 +174,11 @@ unsafe impl Output for Int32 {
     }
 }
 
-/// int16 that is added to what is there, by multipliers of which the high halves of products serve.
+/// int16 that is added to what is there.
 #[derive(Clone, Copy)]
 pub(in crate::vector::x86) struct Added {
     out: *mut i16,
-    stream: HighHalf,
-    branch: HighHalf,
+    sum: Sum,
 }
 
 // SAFETY: every instruction is one of AVX-512 F or BW.
@@ -186,8 +186,7 @@ unsafe impl Output for Added {
     #[inline(always)]
     unsafe fn nowhere() -> Self {
         // SAFETY: as the caller vouches.
-        let by = unsafe { HighHalf::uniform(0, 33) };
-        Self { out: ptr::null_mut(), stream: by, branch: by }
+        Self { out: ptr::null_mut(), sum: unsafe { Sum::zero() } }
     }
 
     #[inline(always)]
@@ -195,8 +194,7 @@ unsafe impl Output for Added {
         match out {
             LinearOut::I16 { out, residual: Some(residual) } => {
                 // SAFETY: as the caller vouches.
-                let (stream, branch) = unsafe { (of_upper(residual.stream)?, of_upper(residual.branch)?) };
-                Some(Self { out: out.as_mut_ptr(), stream, branch })
+                Some(Self { out: out.as_mut_ptr(), sum: unsafe { Sum::new(residual)? } })
             }
             _ => None,
         }
@@ -211,8 +209,7 @@ unsafe impl Output for Added {
             for (y, t, mask) in
                 [(y, [a, b], mask as u32), (y.wrapping_add(2 * LANES), [c, d], (mask >> (2 * LANES)) as u32)]
             {
-                let stream = _mm512_maskz_loadu_epi16(mask, y);
-                let sum = add_words((self.stream, stream), (self.branch, to_words(t)));
+                let sum = self.sum.of(_mm512_maskz_loadu_epi16(mask, y), to_words(t));
                 _mm512_mask_storeu_epi16(y, mask, sum);
             }
         }

@@ -3,14 +3,14 @@
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_mask_shuffle_epi32, _mm512_mul_epi32,
     _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32, _mm512_permutexvar_epi64,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_srav_epi32,
-    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_srav_epi32, _mm512_srli_epi64,
+    _mm512_storeu_si512,
 };
 
-use quant::arith::Multiplier;
 use quant::ops::{LinearOut, Residual};
 
 use super::Avx512;
+use super::words::Sum;
 use crate::portable::epilogue::{self, put};
 use crate::portable::requantize::Multipliers;
 use crate::vector::isa::{LANES, Requantize};
@@ -233,54 +233,10 @@ unsafe fn to_i16<const C: usize>(t: &[i32; C]) -> [i16; C] {
 #[inline(always)]
 unsafe fn add<const C: usize>(y: &mut [i16], t: &[i16; C], residual: &Residual) {
     // SAFETY: as the caller vouches.
-    let multipliers = unsafe { (of_upper(residual.stream), of_upper(residual.branch)) };
-    let ((Some(stream), Some(branch)), Ok(y)) = (multipliers, <&mut [i16; C]>::try_from(&mut *y)) else {
-        return epilogue::add(y, t, residual);
-    };
-    let (whole, rest) = y.as_chunks_mut::<{ 2 * LANES }>();
-    let (words, rest_of_words) = t.as_chunks::<{ 2 * LANES }>();
-    for (y, t) in whole.iter_mut().zip(words) {
-        // SAFETY: 64 bytes are read, of arrays of as many.
-        unsafe {
-            let (y_words, words) =
-                (_mm512_loadu_si512(y.as_ptr().cast()), _mm512_loadu_si512(t.as_ptr().cast()));
-            *y = bytes(add_words((stream, y_words), (branch, words)));
+    unsafe {
+        match Sum::new(residual) {
+            Some(sum) => sum.add(y, t),
+            None => epilogue::add(y, t, residual),
         }
     }
-    epilogue::add(rest, rest_of_words, residual);
-}
-
-/// The sums of int16 values, each times the multiplier beside it, which [`of_upper`] gives.
-///
-/// # Safety
-///
-/// Where AVX-512 BW is.
-#[inline(always)]
-pub(super) unsafe fn add_words((a, x): (HighHalf, __m512i), (b, y): (HighHalf, __m512i)) -> __m512i {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let zero = _mm512_setzero_si512();
-        // Each word becomes the upper half of 32 bits; packing takes their places back.
-        let low = _mm512_add_epi32(
-            a.apply(_mm512_unpacklo_epi16(zero, x)),
-            b.apply(_mm512_unpacklo_epi16(zero, y)),
-        );
-        let high = _mm512_add_epi32(
-            a.apply(_mm512_unpackhi_epi16(zero, x)),
-            b.apply(_mm512_unpackhi_epi16(zero, y)),
-        );
-        _mm512_packs_epi32(low, high)
-    }
-}
-
-/// `multiplier` for int16 values in the upper half of 32 bits, where the shifts allow it.
-///
-/// # Safety
-///
-/// Where AVX-512 F is.
-#[inline(always)]
-pub(super) unsafe fn of_upper(multiplier: Multiplier) -> Option<HighHalf> {
-    let shift = multiplier.shift + 16;
-    // SAFETY: as the caller vouches.
-    (33..=62).contains(&shift).then(|| unsafe { HighHalf::uniform(multiplier.mantissa, shift) })
 }
