@@ -16,6 +16,7 @@ mod mul;
 mod of_int16;
 mod paired;
 mod permute;
+mod quantize_image;
 pub(crate) mod requantize;
 mod rotary;
 pub(crate) mod shift_gelu;
@@ -38,6 +39,7 @@ pub(crate) use layer_norm::{layer_norm, rms_norm};
 pub(crate) use mean_tokens::mean_tokens;
 pub(crate) use mul::mul;
 pub(crate) use permute::permute;
+pub(crate) use quantize_image::quantize_image;
 pub(crate) use requantize::requantize;
 pub(crate) use rotary::rotary;
 
@@ -60,7 +62,7 @@ macro_rules! loops {
     };
 }
 
-/// The same for norms of rows and the residual addition, for which instruction sets may have more than these
+/// The same for norms of rows, the residual addition and pixels, for which instruction sets may have more than these
 /// loops.
 macro_rules! row_norms {
     ($callback:ident $($context:literal)?) => {
@@ -69,6 +71,7 @@ macro_rules! row_norms {
             layer_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             rms_norm(args: &ops::LayerNormArgs<'_>, x: &[i16], out: &mut ops::TensorMut<'_>);
             add(args: &ops::AddArgs, x: &mut [i16], y: &[i16]);
+            quantize_image(tables: &[i8], channels: usize, x: &mut [u8]);
         }
     };
 }

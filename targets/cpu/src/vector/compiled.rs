@@ -85,6 +85,12 @@ macro_rules! compiled_norms {
             // SAFETY: this function is compiled for the instructions.
             unsafe { <$set as Norms>::add(args, x, y) }
         }
+
+        #[target_feature(enable = $features)]
+        unsafe fn quantize_image(tables: &[i8], channels: usize, x: &mut [u8]) -> Result<(), Fault> {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { <$set as Norms>::quantize_image(tables, channels, x) }
+        }
     };
 }
 

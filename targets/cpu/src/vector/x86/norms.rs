@@ -1,11 +1,11 @@
-//! LayerNorm, RMSNorm and the residual addition of one instruction set.
+//! LayerNorm, RMSNorm, the residual addition and pixels of one instruction set.
 
 use quant::Fault;
 use quant::ops::{AddArgs, LayerNormArgs, TensorMut};
 
 use crate::portable;
 
-/// Norms of rows and sums of them; the portable loops where a set has no instructions of its own for them.
+/// Norms of rows, sums of them, and pixels; the portable loops where a set has no instructions of its own for them.
 ///
 /// # Safety
 ///
@@ -39,5 +39,15 @@ pub(in crate::vector) unsafe trait Norms {
     #[inline(always)]
     unsafe fn add(args: &AddArgs, x: &mut [i16], y: &[i16]) -> Result<(), Fault> {
         portable::add(args, x, y)
+    }
+
+    /// Each byte of pixels through the table of its channel.
+    ///
+    /// # Safety
+    ///
+    /// As the trait says.
+    #[inline(always)]
+    unsafe fn quantize_image(tables: &[i8], channels: usize, x: &mut [u8]) -> Result<(), Fault> {
+        portable::quantize_image(tables, channels, x)
     }
 }

@@ -288,6 +288,26 @@ fn sums_are_the_reference() {
     }
 }
 
+fn pixels_agree<S: Kernels + Default>(tables: &[i8], channels: usize, x: &[u8]) {
+    let (mut set, mut want, mut got) = (S::default(), x.to_vec(), x.to_vec());
+    Reference.quantize_image(tables, channels, &mut want).unwrap();
+    set.quantize_image(tables, channels, &mut got).unwrap();
+    assert_eq!(got, want, "{} {channels} {}", set.name(), x.len());
+}
+
+/// Whole and ragged registers of pixels.
+#[test]
+fn pixels_are_the_reference() {
+    let mut noise = Noise(5);
+    let tables = noise.bytes(4 * 256);
+    for channels in 1..=4 {
+        for pixels in [1, 5, 21, 64, 65, 1000] {
+            let x: Vec<u8> = (0..pixels * channels).map(|_| noise.next() as u8).collect();
+            every_set!(pixels_agree(&tables, channels, &x));
+        }
+    }
+}
+
 fn rows_agree<S: Kernels + Default>(args: &ShiftmaxArgs<'_>, x: &[i8]) {
     let (mut set, width) = (S::default(), args.width);
     let (mut want, mut got) = (vec![0i16; x.len()], vec![0i16; x.len()]);

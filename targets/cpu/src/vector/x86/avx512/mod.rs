@@ -2,6 +2,7 @@
 
 mod attention;
 mod depthwise;
+mod image;
 mod linear;
 mod lookup;
 mod matmul;

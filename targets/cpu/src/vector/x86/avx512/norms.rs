@@ -19,7 +19,7 @@ use quant::{Fault, Kernels};
 use super::output::{Int8, Int16, Output};
 use super::requantize::HighHalf;
 use super::words::Sum;
-use super::{Avx512, WIDTH, first};
+use super::{Avx512, WIDTH, first, image};
 use crate::portable;
 use crate::vector::isa::LANES;
 use crate::vector::x86::norms::Norms;
@@ -74,6 +74,18 @@ unsafe impl Norms for Avx512 {
             }
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    unsafe fn quantize_image(tables: &[i8], channels: usize, x: &mut [u8]) -> Result<(), Fault> {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            match channels {
+                1 => image::quantize::<1>(tables, x),
+                3 => image::quantize::<3>(tables, x),
+                _ => portable::quantize_image(tables, channels, x),
+            }
+        }
     }
 }
 
