@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use conversion::Listener;
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// A bar or spinner that appears after a second and goes away when dropped. Nothing is
-/// drawn where stderr is not a terminal.
+/// drawn where stderr is not a terminal, or where the system starts no thread.
 pub struct Progress {
     bar: ProgressBar,
     timer: Option<(Sender<()>, JoinHandle<()>)>,
@@ -42,13 +42,14 @@ impl Progress {
         );
         let (stop, stopped) = channel();
         let shown = bar.clone();
-        let thread = std::thread::spawn(move || {
+        let show = move || {
             if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                 shown.set_draw_target(ProgressDrawTarget::stderr());
                 shown.enable_steady_tick(REDRAW);
             }
-        });
-        Self { bar, timer: Some((stop, thread)) }
+        };
+        let thread = thread::Builder::new().spawn(show).ok();
+        Self { bar, timer: thread.map(|thread| (stop, thread)) }
     }
 
     /// One part is done.
