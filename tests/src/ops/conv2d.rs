@@ -41,6 +41,9 @@ impl Generated for Conv2d {
             4 => (1u32..=3, 1u32..=5, prop_oneof![1u32..=4, 15u32..=18]),
             1 => (depthwise(), Just(1), Just(1)),
             1 => (2u32..=3, 1u32..=9, prop_oneof![Just(16), Just(32), Just(80)]),
+            // Panels of several groups, and of parts of two.
+            1 => (2u32..=20, 1u32..=8, 1u32..=12),
+            1 => (2u32..=4, 1u32..=40, 17u32..=50),
         ];
         let shapes = prop_oneof![
             8 => (axis(1..=5), axis(1..=5), channels),

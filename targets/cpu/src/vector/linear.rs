@@ -94,12 +94,14 @@ pub(super) struct Block<'a, const P: usize, const C: usize> {
 }
 
 impl<'a, const P: usize, const C: usize> Block<'a, P, C> {
+    /// Channels from `first` on, and none from `end` on.
+    ///
     /// # Safety
     ///
     /// As [`Isa`] says.
     #[inline(always)]
-    pub(super) unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize) -> Result<Self, Fault> {
-        let count = (args.weights.n - first).min(C);
+    pub(super) unsafe fn new<I: Isa>(args: &LinearArgs<'a>, first: usize, end: usize) -> Result<Self, Fault> {
+        let count = (end - first).min(C);
         let mut bias = [0; C];
         put_back(&mut bias, window(args.bias, first, count)?);
         let multipliers = Multipliers::new(&args.requant, first, count)?;
@@ -182,11 +184,11 @@ pub(super) unsafe fn channels<
         // SAFETY: as the caller vouches.
         unsafe {
             if const { P == 1 } || channels.end - first > C - LANES {
-                let block = Block::<P, C>::new::<I>(args, first)?;
+                let block = Block::<P, C>::new::<I>(args, first, channels.end)?;
                 rows::<I, R, P, C>(&block, input, count, &mut staged, out)?;
                 first += C;
             } else {
-                let block = Block::<1, LANES>::new::<I>(args, first)?;
+                let block = Block::<1, LANES>::new::<I>(args, first, channels.end)?;
                 rows::<I, R, 1, LANES>(&block, input, count, &mut staged, out)?;
                 first += LANES;
             }

@@ -110,9 +110,8 @@ impl Kernels for Compact {
         if weights.pack != Pack::Panel16x4 || groups != 1 || !has_dot_products() {
             return Portable.conv2d(args, x, out);
         }
-        let source = Windows { args, x, group: 0 };
         // SAFETY: the instructions are there.
-        unsafe { layer(&LinearArgs { weights, bias, requant }, &source, out) }
+        unsafe { layer(&LinearArgs { weights, bias, requant }, &Windows::whole(args, x), out) }
     }
 
     portable! {

@@ -105,7 +105,7 @@ unsafe impl Compiled for Amx {
             if weights.pack != Pack::Panel16x4 || groups != 1 {
                 return Avx512Vnni::conv2d(args, x, out);
             }
-            Self::linear(&LinearArgs { weights, bias, requant }, &Windows { args, x, group: 0 }, out)
+            Self::linear(&LinearArgs { weights, bias, requant }, &Windows::whole(args, x), out)
         }
     }
 
