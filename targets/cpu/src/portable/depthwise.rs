@@ -10,7 +10,7 @@ use super::requantize::Multipliers;
 /// Channels of a block.
 const CHANNELS: usize = 64;
 /// Taps of the largest kernel that is computed here.
-const MAX_TAPS: usize = 128;
+pub(crate) const MAX_TAPS: usize = 128;
 
 /// Whether [`depthwise`] computes it.
 pub(crate) fn is_depthwise(args: &Conv2dArgs<'_>) -> bool {

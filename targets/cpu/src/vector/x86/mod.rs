@@ -8,10 +8,13 @@
 mod amx;
 mod avx2;
 mod avx512;
+#[cfg(test)]
+mod convolutions;
 mod count;
 pub(super) mod norms;
 mod peak;
 mod room;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod words;

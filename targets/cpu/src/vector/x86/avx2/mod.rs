@@ -1,6 +1,7 @@
 //! AVX2, with VNNI where there is AVX-VNNI: a panel's sums are two registers.
 
 mod attention;
+mod depthwise;
 mod layout;
 mod linear;
 mod lookup;
@@ -17,7 +18,7 @@ use core::arch::x86_64::{
 use core::ops::Range;
 
 use quant::Fault;
-use quant::ops::{AddArgs, AttentionArgs, LinearArgs, LinearOut};
+use quant::ops::{AddArgs, AttentionArgs, Conv2dArgs, LinearArgs, LinearOut};
 
 use crate::vector::isa::{Depthwise, GROUP, Isa, LANES, Requantize, Weights};
 use crate::vector::source::Source;
@@ -176,8 +177,18 @@ macro_rules! shared {
         // SAFETY: safe code.
         unsafe impl Requantize for $isa {}
 
-        // SAFETY: safe code.
-        unsafe impl Depthwise for $isa {}
+        // SAFETY: every instruction is one of AVX2.
+        unsafe impl Depthwise for $isa {
+            #[inline(always)]
+            unsafe fn depthwise(
+                args: &Conv2dArgs<'_>,
+                x: &[i8],
+                out: &mut LinearOut<'_>,
+            ) -> Result<bool, Fault> {
+                // SAFETY: as the caller vouches.
+                unsafe { depthwise::depthwise(args, x, out) }
+            }
+        }
 
         // SAFETY: every instruction is one of AVX2.
         unsafe impl Norms for $isa {

@@ -1,25 +1,22 @@
-//! Convolutions of each channel by a kernel of its own, as products of four bytes: those of a column of
-//! the kernel, which has three rows.
+//! Convolutions of each channel by a kernel of its own of three rows and columns, as products of four bytes:
+//! those of a column of the kernel. [`windows`] has those of all other sizes.
 
 use core::arch::x86_64::{
-    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
-    _mm512_set1_epi8, _mm512_storeu_si512, _mm512_xor_si512,
+    _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_set1_epi8, _mm512_xor_si512,
 };
 
 use quant::Fault;
-use quant::ops::{ChannelsRef, Clip, Conv2dArgs, LinearOut};
+use quant::ops::{Clip, Conv2dArgs, LinearOut};
 use quant::slice::{window, window_mut};
 
+use super::constants::{Channels, Constants};
 use super::lookup::Bytes;
-use super::{Avx512, WIDTH, first, interleave, narrow};
-use crate::portable::requantize::{HIGH, Multipliers};
-use crate::vector::isa::{Depthwise, LANES, Requantize};
+use super::windows::windows;
+use super::{Avx512, WIDTH, first, interleave};
+use crate::vector::isa::Depthwise;
 
 /// Rows and columns of a kernel.
 const SIZE: usize = 3;
-
-/// 64 channels in four registers of int32, or of four bytes each, in the order of [`interleave`].
-type Channels = [__m512i; WIDTH / LANES];
 
 // SAFETY: every instruction is one of AVX-512 F, BW or VNNI, and every access is masked to the length
 // of its slice.
@@ -29,7 +26,9 @@ unsafe impl Depthwise for Avx512 {
         let LinearOut::I8 { out, table } = out else { return Ok(false) };
         let size = (args.kernel_h, args.kernel_w);
         if size != (SIZE, SIZE) || !(1..=2).contains(&args.stride_w) {
-            return Ok(false);
+            // SAFETY: as the caller vouches.
+            unsafe { windows(args, x, out, *table)? };
+            return Ok(true);
         }
         for channel in (0..args.weights.n).step_by(WIDTH) {
             // SAFETY: as the caller vouches.
@@ -46,25 +45,11 @@ unsafe impl Depthwise for Avx512 {
     }
 }
 
-/// `values` in the order of [`interleave`].
-fn interleaved<T: Copy + Default>(values: &[T; WIDTH]) -> [T; WIDTH] {
-    let mut to = [T::default(); WIDTH];
-    for (place, to) in to.iter_mut().enumerate() {
-        let (register, lane, byte) = (place / 16, place / 4 % 4, place % 4);
-        *to = values[16 * lane + 4 * register + byte];
-    }
-    to
-}
-
-/// Channels `channel .. channel + count`, and their constants; those of lanes behind them are 0.
+/// Channels, and their weights.
 struct Block {
-    channel: usize,
-    count: usize,
     /// Of each column.
     weights: [Channels; SIZE],
-    /// The bias, less what the turned sign of activations adds.
-    start: Channels,
-    multipliers: Multipliers<WIDTH>,
+    constants: Constants,
 }
 
 impl Block {
@@ -73,28 +58,20 @@ impl Block {
     /// Where AVX-512 BW is.
     #[inline(always)]
     unsafe fn new(args: &Conv2dArgs<'_>, channel: usize) -> Result<Self, Fault> {
-        let count = WIDTH.min(args.weights.n - channel);
-        let (mut taps, mut start) = ([[[0i8; WIDTH]; 4]; SIZE], [0i32; WIDTH]);
-        let (mut mantissa, mut shift) = ([0; WIDTH], [HIGH; WIDTH]);
-        start[..count].copy_from_slice(window(args.bias, channel, count)?);
-        mantissa[..count].copy_from_slice(window(args.requant.mantissa, channel, count)?);
-        shift[..count].copy_from_slice(window(args.requant.shift, channel, count)?);
-        for (column, taps) in taps.iter_mut().enumerate() {
-            for (row, taps) in taps.iter_mut().enumerate().take(SIZE) {
-                for (lane, tap) in taps.iter_mut().enumerate().take(count) {
-                    *tap = args.weights.get(channel + lane, row * SIZE + column);
-                    start[lane] = start[lane].wrapping_sub(128 * i32::from(*tap));
-                }
-            }
-        }
-        let (mantissa, shift) = (interleaved(&mantissa), interleaved(&shift));
-        let requant = ChannelsRef { mantissa: &mantissa, shift: &shift };
-        let multipliers = Multipliers::new(&requant, 0, WIDTH)?;
         // SAFETY: 64 bytes are read, of arrays of as many.
         unsafe {
+            let constants = Constants::new(args, channel)?;
+            let mut taps = [[[0i8; WIDTH]; 4]; SIZE];
+            for (column, taps) in taps.iter_mut().enumerate() {
+                for (row, taps) in taps.iter_mut().enumerate().take(SIZE) {
+                    for (lane, tap) in taps.iter_mut().enumerate().take(constants.count) {
+                        *tap = args.weights.get(channel + lane, row * SIZE + column);
+                    }
+                }
+            }
             let weights =
                 taps.map(|rows| interleave(rows.map(|row| _mm512_loadu_si512(row.as_ptr().cast()))));
-            Ok(Self { channel, count, weights, start: load(&interleaved(&start)), multipliers })
+            Ok(Self { weights, constants })
         }
     }
 
@@ -111,7 +88,7 @@ impl Block {
         out: &mut [i8],
         table: Option<&[i8; 256]>,
     ) -> Result<(), Fault> {
-        let n = args.weights.n;
+        let (n, &Constants { channel, count: channels, .. }) = (args.weights.n, &self.constants);
         // SAFETY: as the caller vouches.
         let table = table.map(|table| unsafe { Bytes::new(bytemuck::cast_ref(table)) });
         let (mut pixel, pixels) = (0, out.len().checked_div(n).unwrap_or(0));
@@ -132,7 +109,7 @@ impl Block {
                             _ => [columns[2], rows.column(at + 1)?, rows.column(at + 2)?],
                         };
                     }
-                    let out = window_mut(out, (pixel + number) * n + self.channel, self.count)?;
+                    let out = window_mut(out, (pixel + number) * n + channel, channels)?;
                     self.store(&columns, table, out);
                 }
             }
@@ -148,20 +125,15 @@ impl Block {
     /// Where AVX-512 BW, VBMI and VNNI are.
     #[inline(always)]
     unsafe fn store(&self, columns: &[Channels; SIZE], table: Option<Bytes>, out: &mut [i8]) {
-        let mut sums = self.start;
-        // SAFETY: `out` has as many bytes as the mask has ones.
+        let mut sums = self.constants.start;
+        // SAFETY: as the caller vouches.
         unsafe {
             for (x, w) in columns.iter().zip(&self.weights) {
                 for (sums, (x, w)) in sums.iter_mut().zip(x.iter().zip(w)) {
                     *sums = _mm512_dpbusd_epi32(*sums, *x, *w);
                 }
             }
-            let values = Avx512::requantize(&self.multipliers, &stored(sums));
-            let mut values = narrow(load(&values));
-            if let Some(table) = table {
-                values = table.get(_mm512_xor_si512(values, _mm512_set1_epi8(i8::MIN)));
-            }
-            _mm512_mask_storeu_epi8(out.as_mut_ptr(), first(out.len()), values);
+            self.constants.put(sums, table, out);
         }
     }
 }
@@ -188,8 +160,8 @@ impl<'a> Rows<'a> {
         let (channels, pad_left) = (args.in_channels, args.pad_left);
         Ok(Self {
             rows,
-            channel: block.channel,
-            count: block.count,
+            channel: block.constants.channel,
+            count: block.constants.count,
             channels,
             pad_left,
             width: args.in_width,
@@ -222,34 +194,13 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// # Safety
-///
-/// Where AVX-512 F is.
-#[inline(always)]
-unsafe fn load(values: &[i32; WIDTH]) -> Channels {
-    // SAFETY: four times 64 bytes are read, from an array of as many.
-    core::array::from_fn(|part| unsafe { _mm512_loadu_si512(values.as_ptr().add(LANES * part).cast()) })
-}
-
-/// # Safety
-///
-/// Where AVX-512 F is.
-#[inline(always)]
-unsafe fn stored(channels: Channels) -> [i32; WIDTH] {
-    let mut values = [0; WIDTH];
-    for (part, channels) in values.as_chunks_mut::<LANES>().0.iter_mut().zip(channels) {
-        // SAFETY: 64 bytes are written, to an array of as many.
-        unsafe { _mm512_storeu_si512(part.as_mut_ptr().cast(), channels) };
-    }
-    values
-}
-
 #[cfg(test)]
 mod tests {
     use std::vec;
     use std::vec::Vec;
 
     use quant::Kernels;
+    use quant::ops::ChannelsRef;
     use quant::pack::{Pack, Weights};
 
     use super::*;

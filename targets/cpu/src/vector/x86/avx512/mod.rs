@@ -1,6 +1,7 @@
 //! AVX-512 with VNNI and VBMI: a panel's sums are one register.
 
 mod attention;
+mod constants;
 mod depthwise;
 mod image;
 mod linear;
@@ -12,6 +13,7 @@ mod pack;
 mod products;
 mod requantize;
 mod shiftmax;
+mod windows;
 mod words;
 
 use core::arch::x86_64::{
