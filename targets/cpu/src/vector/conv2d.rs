@@ -163,6 +163,18 @@ impl Source for Windows<'_> {
         let columns = Clip::new(ox, args.stride_w, args.pad_left, kernel_w, in_width);
         if rows.taps.len() * columns.taps.len() < kernel_h * kernel_w {
             to.fill(flip);
+        } else if first == 0 && to.len() == kernel_h * kernel_w * depth {
+            // All of a window inside, without a question about each run.
+            let (runs, run) = if depth == in_channels { (1, kernel_w * depth) } else { (kernel_w, depth) };
+            let mut row_at = (rows.at * in_width + columns.at) * in_channels + from;
+            for row in to.chunks_exact_mut(kernel_w * depth) {
+                for across in 0..runs {
+                    let x = window(image, row_at + across * in_channels, run)?;
+                    copy(x, flip, row.get_mut(across * run..(across + 1) * run).ok_or(Fault::Bounds)?);
+                }
+                row_at += in_width * in_channels;
+            }
+            return Ok(());
         }
         // Inputs that lie together: of a kernel row, or of one tap where there are other channels between.
         let taps = columns.taps.len();

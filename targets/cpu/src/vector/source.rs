@@ -57,27 +57,37 @@ impl Source for Dense<'_> {
     }
 }
 
+/// Copies all words of the type, of as many bytes of both, and the last bytes of one, each byte `^ flip`.
+macro_rules! words {
+    ($word:ty, $x:ident, $flip:ident, $to:ident) => {
+        let flip = <$word>::from_ne_bytes([$flip; size_of::<$word>()]);
+        for (x, to) in $x.as_chunks().0.iter().zip($to.as_chunks_mut().0) {
+            *to = (<$word>::from_ne_bytes(*x) ^ flip).to_ne_bytes();
+        }
+        if let (Some(x), Some(to)) = ($x.last_chunk(), $to.last_chunk_mut()) {
+            *to = (<$word>::from_ne_bytes(*x) ^ flip).to_ne_bytes();
+        }
+    };
+}
+
 /// Copies activations, each `^ flip`: whole words, the last of which may overlap the one before.
 #[inline(always)]
 pub(super) fn copy(x: &[i8], flip: u8, to: &mut [u8]) {
     let len = x.len().min(to.len());
     let (x, to): (&[u8], _) = (bytemuck::cast_slice(&x[..len]), &mut to[..len]);
     if len >= 64 {
-        let each = |x: &[u8; 64], to: &mut [u8; 64]| {
-            for i in 0..64 {
-                to[i] = x[i] ^ flip;
-            }
-        };
-        words(x, to, each);
+        for (x, to) in x.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+            long_word(x, flip, to);
+        }
+        if let (Some(x), Some(to)) = (x.last_chunk(), to.last_chunk_mut()) {
+            long_word(x, flip, to);
+        }
     } else if len >= 16 {
-        let flip = u128::from_ne_bytes([flip; 16]);
-        words(x, to, |x, to| *to = (u128::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+        words!(u128, x, flip, to);
     } else if len >= 8 {
-        let flip = u64::from_ne_bytes([flip; 8]);
-        words(x, to, |x, to| *to = (u64::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+        words!(u64, x, flip, to);
     } else if len >= 4 {
-        let flip = u32::from_ne_bytes([flip; 4]);
-        words(x, to, |x, to| *to = (u32::from_ne_bytes(*x) ^ flip).to_ne_bytes());
+        words!(u32, x, flip, to);
     } else {
         for (to, &x) in to.iter_mut().zip(x) {
             *to = x ^ flip;
@@ -85,14 +95,11 @@ pub(super) fn copy(x: &[i8], flip: u8, to: &mut [u8]) {
     }
 }
 
-/// `each` word of `N` bytes, of as many bytes of both, and the last `N` bytes.
+/// 64 bytes.
 #[inline(always)]
-fn words<const N: usize>(x: &[u8], to: &mut [u8], each: impl Fn(&[u8; N], &mut [u8; N])) {
-    for (x, to) in x.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
-        each(x, to);
-    }
-    if let (Some(x), Some(to)) = (x.last_chunk(), to.last_chunk_mut()) {
-        each(x, to);
+fn long_word(x: &[u8; 64], flip: u8, to: &mut [u8; 64]) {
+    for i in 0..64 {
+        to[i] = x[i] ^ flip;
     }
 }
 
