@@ -233,14 +233,14 @@ pub(crate) fn gemm<C: Core>(args: &LinearArgs<'_>, x: &[i8], mut out: LinearOut<
 
 /// What 32-bit registers need to make results of sums.
 #[derive(Clone, Copy)]
-struct Direct {
+pub(crate) struct Direct {
     up: u32,
     residual: Option<Sum>,
 }
 
 impl Direct {
     /// `None` where they have no room for it.
-    fn new(up: Option<u32>, out: &LinearOut<'_>) -> Option<Self> {
+    pub(crate) fn new(up: Option<u32>, out: &LinearOut<'_>) -> Option<Self> {
         let (up, residual) = match (up?, out) {
             (0, LinearOut::I8 { .. }) => (0, None),
             (_, LinearOut::I8 { .. } | LinearOut::I32 { .. }) => return None,
@@ -251,7 +251,12 @@ impl Direct {
     }
 
     /// The `len` results from `at` on.
-    fn results<'o>(&self, out: &'o mut LinearOut<'_>, at: usize, len: usize) -> Result<Results<'o>, Fault> {
+    pub(crate) fn results<'o>(
+        &self,
+        out: &'o mut LinearOut<'_>,
+        at: usize,
+        len: usize,
+    ) -> Result<Results<'o>, Fault> {
         Ok(match out {
             LinearOut::I8 { out, .. } => Results::I8(window_mut(out, at, len)?),
             LinearOut::I16 { out, .. } => {

@@ -142,7 +142,7 @@ macro_rules! shared_kernels {
             x: &[i8],
             out: quant::ops::BinaryLinearOut<'_>,
         ) -> Result<(), Fault> {
-            crate::binary::linear_i8(args, x, out)
+            crate::binary::linear_i8::<Self>(args, x, out)
         }
 
         fn binary_linear_i16(
@@ -151,7 +151,7 @@ macro_rules! shared_kernels {
             x: &[i16],
             out: quant::ops::BinaryLinearOut<'_>,
         ) -> Result<(), Fault> {
-            crate::binary::linear_i16(args, x, out)
+            crate::binary::linear_i16::<Self>(args, x, out)
         }
     };
 }

@@ -1,7 +1,7 @@
 //! What a core brings to the ops that go row by row; all but the names is optional.
 
 use quant::Fault;
-use quant::ops::{AttentionArgs, LayerNormArgs, RowStatistics};
+use quant::ops::{AttentionArgs, BinaryLinearArgs, BinaryLinearOut, LayerNormArgs, RowStatistics};
 
 use crate::requantize::Scale16;
 use crate::{attention, layer_norm, shift_gelu, shiftmax};
@@ -31,5 +31,23 @@ pub(crate) trait RowOps: Sized {
     /// The same to int16.
     fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
         layer_norm::normalize_i16(args, row, statistics, out);
+    }
+
+    /// A layer of 1-bit weights over int8, where it is not by tables.
+    fn binary_i8(
+        _: &BinaryLinearArgs<'_>,
+        _: &[i8],
+        _: &mut BinaryLinearOut<'_>,
+    ) -> Option<Result<(), Fault>> {
+        None
+    }
+
+    /// The same over int16.
+    fn binary_i16(
+        _: &BinaryLinearArgs<'_>,
+        _: &[i16],
+        _: &mut BinaryLinearOut<'_>,
+    ) -> Option<Result<(), Fault>> {
+        None
     }
 }

@@ -24,6 +24,8 @@ pub(crate) use attention::attention;
 pub(crate) use binarize::binarize;
 use linear::{Bytes, Shorts, Signs, layer};
 
+use crate::rows::RowOps;
+
 /// ±1 activations.
 pub(crate) fn sign(args: &BinaryLinearArgs<'_>, x: &[u32], out: BinaryLinearOut<'_>) -> Result<(), Fault> {
     layer(args, &Signs { sign: x, nonzero: None, words: args.weights.words, k: args.k }, out)
@@ -40,19 +42,25 @@ pub(crate) fn ternary(
 }
 
 /// int8 activations.
-pub(crate) fn linear_i8(
+pub(crate) fn linear_i8<C: RowOps>(
     args: &BinaryLinearArgs<'_>,
     x: &[i8],
-    out: BinaryLinearOut<'_>,
+    mut out: BinaryLinearOut<'_>,
 ) -> Result<(), Fault> {
-    layer(args, &Bytes { x, k: args.k }, out)
+    match C::binary_i8(args, x, &mut out) {
+        Some(result) => result,
+        None => layer(args, &Bytes { x, k: args.k }, out),
+    }
 }
 
 /// int16 activations.
-pub(crate) fn linear_i16(
+pub(crate) fn linear_i16<C: RowOps>(
     args: &BinaryLinearArgs<'_>,
     x: &[i16],
-    out: BinaryLinearOut<'_>,
+    mut out: BinaryLinearOut<'_>,
 ) -> Result<(), Fault> {
-    layer(args, &Shorts { x, k: args.k }, out)
+    match C::binary_i16(args, x, &mut out) {
+        Some(result) => result,
+        None => layer(args, &Shorts { x, k: args.k }, out),
+    }
 }

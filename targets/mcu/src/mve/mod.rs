@@ -1,6 +1,7 @@
 //! 128-bit vectors: Armv8.1-M with MVE.
 
 mod attention;
+mod expanded;
 mod linear;
 
 #[cfg(all(target_arch = "arm", feature = "mve"))]
@@ -16,7 +17,9 @@ use asm as isa;
 use portable as isa;
 
 use quant::bits::BitPack;
-use quant::ops::{AttentionArgs, LayerNormArgs, LinearArgs, LinearOut, RowStatistics};
+use quant::ops::{
+    AttentionArgs, BinaryLinearArgs, BinaryLinearOut, LayerNormArgs, LinearArgs, LinearOut, RowStatistics,
+};
 use quant::pack::{Pack, Packs};
 use quant::{Fault, Kernels};
 
@@ -100,5 +103,21 @@ impl RowOps for Mve {
 
     fn normalize_i16(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i16]) {
         isa::normalize_i16(args, row, statistics, out);
+    }
+
+    fn binary_i8(
+        args: &BinaryLinearArgs<'_>,
+        x: &[i8],
+        out: &mut BinaryLinearOut<'_>,
+    ) -> Option<Result<(), Fault>> {
+        expanded::layer(args, x, out)
+    }
+
+    fn binary_i16(
+        args: &BinaryLinearArgs<'_>,
+        x: &[i16],
+        out: &mut BinaryLinearOut<'_>,
+    ) -> Option<Result<(), Fault>> {
+        expanded::layer(args, x, out)
     }
 }

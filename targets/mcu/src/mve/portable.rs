@@ -3,9 +3,11 @@
 use core::array;
 
 use quant::Fault;
+use quant::bits::BitWeights;
 use quant::slice::{chunks, window, window_mut};
 
 use super::attention::TERMS;
+use super::expanded::Pair;
 use super::linear::{LANES, ROWS, Sums};
 use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{CHANNELS, Panels, Tile};
@@ -99,6 +101,26 @@ pub(super) fn load_wide(block: &mut [[Room; ROWS]], row: usize, from: &[i16]) {
     for (to, from) in places.zip(from.iter().flat_map(|from| from.to_le_bytes())) {
         *to = from as i8;
     }
+}
+
+/// The weights of `pairs` pairs of channels, from `channel` on, as bytes: channels of a pair take
+/// turns after 16 inputs, or after eight if they are for `wide` ones.
+#[inline(always)]
+pub(super) fn expand<'r>(
+    wide: bool,
+    weights: &BitWeights<'_>,
+    (channel, pairs): (usize, usize),
+    room: &'r mut [Pair],
+) -> Result<&'r [i8], Fault> {
+    let group = if wide { TERMS } else { LANES };
+    let room = window_mut(room, 0, pairs * weights.words)?.as_flattened_mut().as_flattened_mut();
+    for (at, to) in room.iter_mut().enumerate() {
+        let (pair, inside) = (at / (64 * weights.words), at % (64 * weights.words));
+        let (turn, input) = (inside / group, inside / (2 * group) * group + inside % group);
+        let word = weights.get(channel + 2 * pair + turn % 2, input / 32);
+        *to = if word >> (input % 32) & 1 == 1 { 1 } else { -1 };
+    }
+    Ok(room)
 }
 
 /// Makes results of the sums of all rows, with their bias.

@@ -4,6 +4,7 @@
 mod attention;
 mod depthwise;
 mod epilogue;
+mod expand;
 mod fields;
 mod layer_norm;
 mod linear;
@@ -15,6 +16,7 @@ mod tables;
 pub(crate) use attention::{pack_keys, pack_values};
 pub(crate) use depthwise::results as depthwise_results;
 pub(crate) use epilogue::{finish, finish_i16, finish_rows};
+pub(crate) use expand::expand;
 pub(crate) use fields::{Field, Products};
 pub(crate) use layer_norm::{normalize_i8, normalize_i16};
 pub(crate) use linear::{ROOM, Room, load, load_wide, multiply, multiply_wide};
