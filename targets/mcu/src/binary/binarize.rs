@@ -4,7 +4,7 @@ use quant::Fault;
 use quant::ops::{BitsOut, Planes, Tensor};
 use quant::slice::{rows, window};
 
-use super::signs::{Negatives, near};
+use super::isa::at_least;
 
 /// A whole tensor of rows of `width`.
 pub(crate) fn binarize(width: usize, x: Tensor<'_>, mut out: BitsOut<'_>) -> Result<(), Fault> {
@@ -30,14 +30,4 @@ fn all<T: Copy + Into<i32>>(width: usize, x: &[T], out: &mut BitsOut<'_>) -> Res
         }
     }
     Ok(())
-}
-
-/// Bit `i` says whether `x[i]`, below 2³⁰ in magnitude, is at least its limit and `more`; the bits behind are anything.
-#[inline(never)]
-pub(crate) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
-    let mut signs = Negatives::default();
-    for (&x, &limit) in x.iter().zip(limits) {
-        signs.push(near(limit) + more - 1 - x.into());
-    }
-    signs.mask(x.len())
 }

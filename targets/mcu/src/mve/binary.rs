@@ -1,12 +1,13 @@
 //! Binary layers on 128-bit vectors: tables made, and sums taken out of words, by four.
 
 use quant::Fault;
-use quant::bits::{BitPack, BitWeights};
+use quant::bits::{BitPack, BitWeights, place};
 use quant::ops::{BinaryLinearOut, BitsOut, LinearOut, Planes};
-use quant::slice::{window, window_mut};
+use quant::slice::{chunks, rows, window, window_mut};
 
-use super::asm::{self, Field, Products, add_panels, finish, finish_i16};
-use crate::binary::binarize::at_least;
+use super::asm::{
+    self, Field, PRODUCT, Product, Products, add_panels, below, counts_below, finish, finish_i16,
+};
 use crate::binary::epilogue::{Epilogue, store_as_reference};
 use crate::binary::fields::{Block, Fields};
 use crate::binary::linear::{CHANNELS, LANES};
@@ -14,7 +15,7 @@ use crate::binary::subsets::{Inputs, Tables};
 use crate::plain;
 use crate::requantize::look_up;
 
-pub(crate) use asm::fill;
+pub(crate) use asm::{at_least, fill};
 
 /// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
 /// tables looking them up is, and of the stack.
@@ -43,50 +44,140 @@ pub(crate) fn add(
 }
 
 /// The products of the rows of a block, row by row.
-pub(crate) struct Sums<const R: usize>([[i32; CHANNELS]; R]);
+pub(crate) struct Sums<const R: usize> {
+    products: [[Product; CHANNELS]; R],
+    limits: Limits,
+}
 
 impl<const R: usize> Sums<R> {
+    #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self([[0; CHANNELS]; R])
+        Self { products: [[PRODUCT; CHANNELS]; R], limits: Limits::new() }
     }
 
-    /// Adds the sums in `packed`, times their factor; to the offsets of the rows, if they are
-    /// the `first` ones.
+    /// Takes the sums out of `packed`, where they are not the last ones: those stay there.
     #[inline(always)]
     pub(crate) fn take<F: Fields<R>>(
         &mut self,
         packed: &[u32],
-        (first, _): (bool, bool),
+        (first, last): (bool, bool),
         rows: &Block<R>,
     ) -> Result<(), Fault> {
-        let bits = 32 / R as u32;
-        let products = Products::new(F::SIGNED, first);
-        for (lane, (z, offset)) in (0..).zip(self.0.iter_mut().zip(rows.offsets)).take(rows.rows) {
-            let field = Field {
-                // A negative field has borrowed from the next one.
-                carry: if F::SIGNED && lane > 0 { 1 << (bits * lane - 1) } else { 0 },
-                left: 32 - bits * (lane + 1),
-                right: bits as i32 - 32,
-                factor: F::FACTOR << rows.up,
-                offset: offset << rows.up,
-            };
-            products.add(packed, window_mut(z, 0, packed.len())?, &field);
+        for (lane, z) in self.products.iter_mut().enumerate().take(if last { 0 } else { rows.rows }) {
+            take_row::<F, R>(packed, lane, first, rows, z);
         }
         Ok(())
     }
 
-    /// Stores the products of consecutive channels, from `(row, channel)` on.
+    /// Stores the products of consecutive channels, from `(row, channel)` on: the last ones in
+    /// `packed`, and what was taken before, if those are not the `only` ones.
     pub(crate) fn store<F: Fields<R>>(
-        &self,
+        &mut self,
         packed: &[u32],
-        _: bool,
+        only: bool,
         rows: &Block<R>,
         epilogue: &Epilogue,
         (row, channel): (usize, usize),
         out: &mut BinaryLinearOut<'_>,
     ) -> Result<(), Fault> {
-        for (row, z) in (row..).zip(&self.0).take(rows.rows) {
-            store(window(z, 0, packed.len())?, epilogue, (row, channel), out)?;
+        if let (true, false, BinaryLinearOut::Bits(out)) = (only, F::SIGNED, &mut *out) {
+            let whole = packed.len() % LANES == 0 && out.group % LANES == 0;
+            if whole && rows.offsets.iter().all(|&offset| offset == rows.offsets[0]) {
+                let offset = rows.offsets[0];
+                return self.limits.compare(packed, offset, (row, rows.rows), channel, out);
+            }
+        }
+        for (lane, z) in self.products.iter_mut().enumerate().take(rows.rows) {
+            let z = take_row::<F, R>(packed, lane, only, rows, z);
+            store(z, epilogue, (row + lane, channel), out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the sums of row `lane` in `packed`, times their factor, to `z`, which it returns; to the
+/// offset of the row, if they are the `first` ones.
+#[inline(always)]
+fn take_row<'z, F: Fields<R>, const R: usize>(
+    packed: &[u32],
+    lane: usize,
+    first: bool,
+    rows: &Block<R>,
+    z: &'z mut [Product],
+) -> &'z [i32] {
+    let (bits, at) = (32 / R as u32, lane as u32);
+    let field = Field {
+        // A negative field has borrowed from the next one.
+        carry: if F::SIGNED && lane > 0 { 1 << (bits * at - 1) } else { 0 },
+        left: 32 - bits * (at + 1),
+        right: bits as i32 - 32,
+        factor: F::FACTOR << rows.up,
+        offset: rows.offsets.get(lane).map_or(0, |offset| offset << rows.up),
+    };
+    Products::new(F::SIGNED, first).add(packed, z, &field)
+}
+
+/// Limits of the counts of a layer of signs, in bytes.
+struct Limits {
+    /// What they are for: the offset of a row, and the first channel.
+    of: Option<(i32, usize)>,
+    /// Of the channels that are +1, and of those that are not −1.
+    high: [u8; CHANNELS],
+    low: [u8; CHANNELS],
+}
+
+impl Limits {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { of: None, high: [0; CHANNELS], low: [0; CHANNELS] }
+    }
+
+    /// Sets the bits of whole panels of channels from `channel` on, in four rows of which the first
+    /// `count`, from `row` on, are there. Each of these has the same `offset`.
+    #[inline(never)]
+    fn compare(
+        &mut self,
+        packed: &[u32],
+        offset: i32,
+        (row, count): (usize, usize),
+        channel: usize,
+        out: &mut BitsOut<'_>,
+    ) -> Result<(), Fault> {
+        if self.of != Some((offset, channel)) {
+            self.of = Some((offset, channel));
+            match &out.planes {
+                Planes::Sign { high, .. } => {
+                    counts_below(offset, window(high, channel, packed.len())?, &mut self.high);
+                }
+                Planes::Ternary { low, high, .. } => {
+                    counts_below(offset, window(high, channel, packed.len())?, &mut self.high);
+                    // At least one more than `low`.
+                    counts_below(offset - 1, window(low, channel, packed.len())?, &mut self.low);
+                }
+            }
+        }
+        let limits = rows(&self.high, LANES).zip(rows(&self.low, LANES));
+        for ((counts, (high, low)), channel) in
+            chunks::<LANES, _>(packed).0.iter().zip(limits).zip((channel..).step_by(LANES))
+        {
+            let (word, bit) = place(channel, out.group);
+            let high = below(counts, high.try_into().map_err(|_| Fault::Bounds)?);
+            let set = |words: &mut [u32], masks: [u16; 4]| -> Result<(), Fault> {
+                for (row, mask) in (row..).zip(masks).take(count) {
+                    *words.get_mut(row * out.words + word).ok_or(Fault::Bounds)? |=
+                        u32::from(mask) << (bit & 31);
+                }
+                Ok(())
+            };
+            match &mut out.planes {
+                Planes::Sign { out, .. } => set(out, high)?,
+                Planes::Ternary { sign, nonzero, .. } => {
+                    let mut any = below(counts, low.try_into().map_err(|_| Fault::Bounds)?);
+                    any.iter_mut().zip(high).for_each(|(any, high)| *any = !*any | high);
+                    set(sign, high)?;
+                    set(nonzero, any)?;
+                }
+            }
         }
         Ok(())
     }

@@ -1,6 +1,13 @@
 //! Sums of binary layers, taken out of words by four.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
+use core::slice;
+
+/// Room for a product, which only instructions write and add to: what it holds at first is some
+/// number to them.
+pub(crate) type Product = MaybeUninit<i32>;
+pub(crate) const PRODUCT: Product = MaybeUninit::uninit();
 
 /// How a field is taken out of a word, and what becomes of it.
 #[repr(C)]
@@ -31,12 +38,16 @@ impl Products {
         })
     }
 
-    /// Of as many words as the shorter slice holds.
+    /// Of as many words as the shorter slice holds; what `z` holds then.
     #[inline(always)]
-    pub(crate) fn add(self, packed: &[u32], z: &mut [i32], field: &Field) {
+    pub(crate) fn add<'z>(self, packed: &[u32], z: &'z mut [Product], field: &Field) -> &'z [i32] {
         let count = packed.len().min(z.len());
-        // SAFETY: both slices hold `count` elements, and the predicated loops touch no others.
-        unsafe { (self.0)(packed.as_ptr(), z.as_mut_ptr(), count, field) };
+        // SAFETY: both slices hold `count` elements, and the predicated loops touch no others; they
+        // write all of those in `z`.
+        unsafe {
+            (self.0)(packed.as_ptr(), z.as_mut_ptr().cast(), count, field);
+            slice::from_raw_parts(z.as_ptr().cast(), count)
+        }
     }
 }
 

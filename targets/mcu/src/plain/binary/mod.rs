@@ -9,6 +9,7 @@ use quant::bits::BitWeights;
 use crate::binary::linear::{LANES, panels};
 use crate::binary::subsets::Tables;
 
+pub(crate) use crate::binary::signs::at_least;
 pub(crate) use sums::Sums;
 pub(crate) use tables::{count, fill};
 
