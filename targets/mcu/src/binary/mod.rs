@@ -1,6 +1,6 @@
 //! Ops on bits, for any core: sums looked up, and counted only where that is one instruction.
 
-mod attention;
+pub(crate) mod attention;
 pub(crate) mod binarize;
 pub(crate) mod epilogue;
 pub(crate) mod fields;

@@ -59,7 +59,7 @@ fn bytes_of(rows: [u32; 4]) -> [u32; 4] {
 /// The tables of one word of weights, without a gap.
 #[repr(C)]
 pub(crate) struct Tables {
-    six: [[u32; 64]; 2],
+    pub(crate) six: [[u32; 64]; 2],
     pub(crate) five: [[u32; 32]; 4],
 }
 
@@ -79,11 +79,7 @@ impl Tables {
     // One copy, as above.
     #[inline(never)]
     pub(crate) fn fill_low(&mut self, inputs: &Inputs) {
-        let ([a, b], [c, ..]) = (&mut self.six, &mut self.five);
-        let [a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5, c0, c1, c2, c3, c4, ..] = inputs.more;
-        spread(a, &subsets(0, [a0, a1, a2]), &subsets(inputs.all_minus, [a3, a4, a5]));
-        spread(b, &subsets(0, [b0, b1, b2]), &subsets(0, [b3, b4, b5]));
-        spread(c, &subsets(0, [c0, c1, c2]), &subsets(0, [c3, c4, 0]));
+        isa::fill_low(self, inputs);
     }
 
     /// What the first [`LOW`] inputs add under the weights `w`.

@@ -8,7 +8,9 @@ use crate::binary::linear::LANES;
 use crate::binary::subsets::Tables;
 use crate::plain;
 
-pub(crate) use crate::plain::binary::{PANELS, Sums, at_least, count, fill};
+pub(crate) use crate::plain::binary::{
+    PANELS, Sums, at_least, count, distances, fill, fill_low, select, signs, sum,
+};
 
 /// Adds the sums of word `at.1` with the channels from `at.0` on; to 0 if `fresh`.
 #[inline(always)]

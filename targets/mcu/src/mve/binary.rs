@@ -15,7 +15,8 @@ use crate::binary::subsets::{Inputs, Tables};
 use crate::plain;
 use crate::requantize::look_up;
 
-pub(crate) use asm::{at_least, fill};
+pub(crate) use super::binary_attention::{select, signs, sum};
+pub(crate) use asm::{at_least, distances, fill, fill_low};
 
 /// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
 /// tables looking them up is, and of the stack.

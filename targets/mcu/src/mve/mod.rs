@@ -8,6 +8,8 @@ mod linear;
 mod asm;
 #[cfg(all(target_arch = "arm", feature = "mve"))]
 pub(crate) mod binary;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+mod binary_attention;
 #[cfg(not(all(target_arch = "arm", feature = "mve")))]
 mod portable;
 

@@ -70,6 +70,12 @@ pub(crate) fn fill(tables: &mut Tables, inputs: &Inputs) {
     unsafe { fill_all(tables, inputs) };
 }
 
+/// As [`plain::binary::fill_low`](crate::plain::binary::fill_low).
+pub(crate) fn fill_low(tables: &mut Tables, inputs: &Inputs) {
+    // SAFETY: as above, of a part of both.
+    unsafe { fill_first(tables, inputs) };
+}
+
 /// Eight vectors.
 macro_rules! stores {
     () => {
@@ -134,21 +140,25 @@ macro_rules! group {
     };
 }
 
-#[unsafe(naked)]
-unsafe extern "C" fn fill_all(tables: *mut Tables, inputs: *const Inputs) {
-    naked_asm!(
-        ".cpu cortex-m55",
-        "push {{r4-r11, lr}}",
-        "vpush {{d8-d15}}",
-        "ldr r2, [r1]",
-        group!("4", sixth),
-        "movs r2, #0",
-        group!("28", sixth),
-        group!("52"),
-        group!("72"),
-        group!("92"),
-        group!("112"),
-        "vpop {{d8-d15}}",
-        "pop {{r4-r11, pc}}",
-    )
+macro_rules! fill {
+    ($name:ident, $rest:expr) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(tables: *mut Tables, inputs: *const Inputs) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d15}}",
+                "ldr r2, [r1]",
+                group!("4", sixth),
+                "movs r2, #0",
+                group!("28", sixth),
+                group!("52"),
+                $rest,
+                "vpop {{d8-d15}}",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
 }
+fill!(fill_all, concat!(group!("72"), group!("92"), group!("112")));
+fill!(fill_first, "");

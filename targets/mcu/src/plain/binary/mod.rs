@@ -1,5 +1,6 @@
 //! Binary layers on cores without instructions for them.
 
+mod attention;
 mod sums;
 mod tables;
 
@@ -10,8 +11,9 @@ use crate::binary::linear::{LANES, panels};
 use crate::binary::subsets::Tables;
 
 pub(crate) use crate::binary::signs::at_least;
+pub(crate) use attention::{distances, select, signs, sum};
 pub(crate) use sums::Sums;
-pub(crate) use tables::{count, fill};
+pub(crate) use tables::{count, fill, fill_low};
 
 /// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
 /// tables looking them up is, and of the stack.

@@ -19,6 +19,16 @@ pub(crate) fn count(inputs: &mut Inputs, signs: [u32; 4], nonzero: [u32; 4]) {
     }
 }
 
+/// The tables of the first inputs.
+#[inline(always)]
+pub(crate) fn fill_low(tables: &mut Tables, inputs: &Inputs) {
+    let ([a, b], [c, ..]) = (&mut tables.six, &mut tables.five);
+    let [a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5, c0, c1, c2, c3, c4, ..] = inputs.more;
+    spread(a, &subsets(0, [a0, a1, a2]), &subsets(inputs.all_minus, [a3, a4, a5]));
+    spread(b, &subsets(0, [b0, b1, b2]), &subsets(0, [b3, b4, b5]));
+    spread(c, &subsets(0, [c0, c1, c2]), &subsets(0, [c3, c4, 0]));
+}
+
 /// All tables of `inputs`.
 #[inline(always)]
 pub(crate) fn fill(tables: &mut Tables, inputs: &Inputs) {
