@@ -13,8 +13,8 @@ pub(crate) fn layer_norm<C: RowOps>(
     out: &mut TensorMut<'_>,
 ) -> Result<(), Fault> {
     match out {
-        TensorMut::I8(out) => to_i8::<C>(args, x, out, about_mean),
-        TensorMut::I16(out) => to_i16::<C>(args, x, out, about_mean),
+        TensorMut::I8(out) => to_i8::<C>(args, x, out, C::about_mean),
+        TensorMut::I16(out) => to_i16::<C>(args, x, out, C::about_mean),
         TensorMut::I32(_) => return Err(Fault::Instruction),
     }
     Ok(())
@@ -60,7 +60,7 @@ fn to_i16<C: RowOps>(
 
 /// [`row_statistics`] in fast code, once.
 #[inline(never)]
-fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
+pub(crate) fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
     row_statistics(row, eps)
 }
 

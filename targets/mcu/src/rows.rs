@@ -23,6 +23,11 @@ pub(crate) trait RowOps: Sized {
         shift_gelu::row(x, exp, out);
     }
 
+    /// [`row_statistics`](quant::ops::row_statistics) of one row.
+    fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
+        layer_norm::about_mean(row, eps)
+    }
+
     /// The steps of LayerNorm behind the statistics, to int8.
     fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
         layer_norm::normalize_i8(args, row, statistics, out);

@@ -15,6 +15,8 @@ use crate::requantize::look_up;
 const WORDS: usize = 64;
 /// Fewest pairs of channels that are bytes at once: with fewer of them tables are faster.
 const PAIRS: usize = 16;
+/// Most bits that weights are shifted up by.
+const MOST_UP: u32 = 6;
 /// Inputs of a row come in multiples of this many.
 const STEP: usize = 16;
 
@@ -72,8 +74,11 @@ pub(super) fn layer<X: Input>(
     if k % STEP != 0 || *n % 2 != 0 || args.weights.words > WORDS / PAIRS {
         return None;
     }
-    let direct = Direct::new(headroom(bias, requant.shift, (k as u64) << X::BITS), out)?;
-    Some(channels(args, x, (bias, *requant), direct, out))
+    let headroom = headroom(bias, requant.shift, (k as u64) << X::BITS)?;
+    // Sums of results of int8 are made higher by their weights.
+    let up = if matches!(out, LinearOut::I8 { .. }) { headroom } else { 0 };
+    let direct = Direct::new(Some(headroom - up), out).filter(|_| up <= MOST_UP)?;
+    Some(channels(args, x, (bias, *requant), (direct, up), out))
 }
 
 // On its own, so that its room is not that of other kernels too.
@@ -82,24 +87,46 @@ fn channels<X: Input>(
     args: &BinaryLinearArgs<'_>,
     x: &[X],
     (bias, requant): (&[i32], ChannelsRef<'_>),
-    direct: Direct,
+    (direct, up): (Direct, u32),
     out: &mut LinearOut<'_>,
 ) -> Result<(), Fault> {
     let BinaryLinearArgs { weights: BitWeights { n, words, .. }, k } = *args;
     let most = WORDS.checked_div(words).unwrap_or(0).min(CHANNELS / 2);
     let mut room: [Pair; WORDS] = [[isa::ROOM; 4]; WORDS];
     let mut memory = Memory { block: [[isa::ROOM; ROWS]; CHUNK / LANES], sums: [[0; CHANNELS]; ROWS], k };
+    let mut higher = Higher { bias: [0; CHANNELS], shift: [0; CHANNELS] };
     let mut channel = 0;
     while channel < n {
         let pairs = ((n - channel) / 2).min(most);
-        let data = isa::expand(X::LANES < LANES, &args.weights, (channel, pairs), &mut room)?;
+        let data = isa::expand((X::LANES < LANES, up), &args.weights, (channel, pairs), &mut room)?;
         let panels = Panels { data, stride: 64 * words, pairs };
         let bias = window(bias, channel, 2 * pairs)?;
         let requant = requant.window(channel, 2 * pairs)?;
-        memory.rows(x, &panels, (bias, requant), direct, (n, channel), out)?;
+        let constants = if up == 0 { (bias, requant) } else { higher.of(bias, &requant, up)? };
+        memory.rows(x, &panels, constants, direct, (n, channel), out)?;
         channel += 2 * pairs;
     }
     Ok(())
+}
+
+/// Biases and shifts of sums that are some bits higher.
+struct Higher {
+    bias: [i32; CHANNELS],
+    shift: [u8; CHANNELS],
+}
+
+impl Higher {
+    fn of<'h>(
+        &'h mut self,
+        bias: &[i32],
+        requant: &ChannelsRef<'h>,
+        up: u32,
+    ) -> Result<(&'h [i32], ChannelsRef<'h>), Fault> {
+        self.bias.iter_mut().zip(bias).for_each(|(to, bias)| *to = bias << up);
+        self.shift.iter_mut().zip(requant.shift).for_each(|(to, &shift)| *to = shift.wrapping_add(up as u8));
+        let shift = window(&self.shift, 0, requant.shift.len())?;
+        Ok((window(&self.bias, 0, bias.len())?, ChannelsRef { mantissa: requant.mantissa, shift }))
+    }
 }
 
 /// What rows are multiplied in, and their inputs.

@@ -99,6 +99,10 @@ impl RowOps for Mve {
         isa::gelu(x, exp, out);
     }
 
+    fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
+        isa::about_mean(row, eps)
+    }
+
     fn normalize_i8(args: &LayerNormArgs<'_>, row: &[i16], statistics: RowStatistics, out: &mut [i8]) {
         isa::normalize_i8(args, row, statistics, out);
     }

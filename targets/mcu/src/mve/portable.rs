@@ -12,7 +12,7 @@ use super::linear::{LANES, ROWS, Sums};
 use crate::depthwise::{self, Blocks, Run, Taps};
 use crate::gemm::{CHANNELS, Panels, Tile};
 
-pub(super) use crate::layer_norm::{normalize_i8, normalize_i16};
+pub(super) use crate::layer_norm::{about_mean, normalize_i8, normalize_i16};
 pub(super) use crate::shift_gelu::row as gelu;
 pub(super) use crate::shiftmax::probabilities;
 
@@ -103,11 +103,11 @@ pub(super) fn load_wide(block: &mut [[Room; ROWS]], row: usize, from: &[i16]) {
     }
 }
 
-/// The weights of `pairs` pairs of channels, from `channel` on, as bytes: channels of a pair take
-/// turns after 16 inputs, or after eight if they are for `wide` ones.
+/// The weights of `pairs` pairs of channels, from `channel` on, as bytes, `up ≤ 6` bits higher:
+/// channels of a pair take turns after 16 inputs, or after eight if they are for `wide` ones.
 #[inline(always)]
 pub(super) fn expand<'r>(
-    wide: bool,
+    (wide, up): (bool, u32),
     weights: &BitWeights<'_>,
     (channel, pairs): (usize, usize),
     room: &'r mut [Pair],
@@ -118,7 +118,7 @@ pub(super) fn expand<'r>(
         let (pair, inside) = (at / (64 * weights.words), at % (64 * weights.words));
         let (turn, input) = (inside / group, inside / (2 * group) * group + inside % group);
         let word = weights.get(channel + 2 * pair + turn % 2, input / 32);
-        *to = if word >> (input % 32) & 1 == 1 { 1 } else { -1 };
+        *to = if word >> (input % 32) & 1 == 1 { 1 << up } else { -1 << up };
     }
     Ok(room)
 }

@@ -1,4 +1,4 @@
-//! Bits to bytes of 1 and −1.
+//! Bits to bytes of 1 and −1, or of powers of two and their negatives.
 
 use core::arch::naked_asm;
 use core::slice;
@@ -9,11 +9,11 @@ use quant::slice::{rows_mut, window, window_mut};
 
 use crate::mve::expanded::Pair;
 
-/// The weights of `pairs` pairs of channels, from `channel` on, as bytes: channels of a pair take
-/// turns after 16 inputs, or after eight if they are for `wide` ones.
+/// The weights of `pairs` pairs of channels, from `channel` on, as bytes, `up ≤ 6` bits higher:
+/// channels of a pair take turns after 16 inputs, or after eight if they are for `wide` ones.
 #[inline(always)]
 pub(crate) fn expand<'r>(
-    wide: bool,
+    (wide, up): (bool, u32),
     weights: &BitWeights<'_>,
     (channel, pairs): (usize, usize),
     room: &'r mut [Pair],
@@ -29,13 +29,13 @@ pub(crate) fn expand<'r>(
         let (first, second) = (window(data, first, last * step + 1)?, window(data, second, last * step + 1)?);
         // SAFETY: `to` has room for `words ≥ 1` words of two channels, whose words, `step` apart, lie
         // in `first` and in `second`.
-        unsafe { bytes(to.as_mut_ptr(), first.as_ptr(), second.as_ptr(), words, 4 * step) }
+        unsafe { bytes(to.as_mut_ptr(), first.as_ptr(), second.as_ptr(), words, 4 * step, 1 << up) }
     }
     // SAFETY: every vector of `room` has been written, that of the last word of the last pair too.
     Ok(unsafe { slice::from_raw_parts(room.as_ptr().cast(), size_of_val(room)) })
 }
 
-/// Stores a vector of 1 where the lowest bits of `$from` are set, and of −1 elsewhere.
+/// Stores a vector of `q0` where the lowest bits of `$from` are set, and of `q1` elsewhere.
 macro_rules! bytes {
     ($from:literal) => {
         concat!("vmsr p0, ", $from, "\n", "vpsel q2, q0, q1\n", "vstrb.8 q2, [r0], #16\n")
@@ -64,13 +64,14 @@ macro_rules! expand {
             second: *const u32,
             words: usize,
             step: usize,
+            one: i32,
         ) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r6, lr}}",
-                "ldr r6, [sp, #16]",
-                "vmov.i8 q0, #1",
-                "vmov.i8 q1, #255",
+                "ldrd r6, r4, [sp, #16]",
+                "vdup.8 q0, r4",
+                "vneg.s8 q1, q0",
                 "dls lr, r3",
                 "2:",
                 "ldr r4, [r1]",

@@ -1,8 +1,45 @@
-//! LayerNorm behind its statistics, four channels at once.
+//! LayerNorm: sums of eight channels at once, what is behind them of four.
 
 use core::arch::naked_asm;
 
-use quant::ops::{LayerNormArgs, RowStatistics};
+use quant::ops::{LayerNormArgs, RowStatistics, row_energy};
+
+/// As [`row_statistics`](quant::ops::row_statistics).
+// One copy.
+#[inline(never)]
+pub(crate) fn about_mean(row: &[i16], eps: u64) -> RowStatistics {
+    let mut squares = 0;
+    // SAFETY: the predicated loop reads as many elements as there are.
+    let sum = unsafe { moments(row.as_ptr(), row.len(), &mut squares) };
+    let count = row.len() as i32;
+    let mean = (2 * sum + count).checked_div_euclid(2 * count).unwrap_or(0);
+    let shift = i64::from(mean) * (i64::from(count) * i64::from(mean) - 2 * i64::from(sum));
+    // Of no values about zero: what is behind the sum of squares.
+    let RowStatistics { factor, .. } = row_energy(&[], (squares + shift) as u64 + eps);
+    RowStatistics { mean, factor }
+}
+
+/// The sum of a row; that of its squares to `squares`.
+#[unsafe(naked)]
+unsafe extern "C" fn moments(row: *const i16, count: usize, squares: *mut i64) -> i32 {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r7, r12, lr}}",
+        "movs r4, #0",
+        "movs r6, #0",
+        "movs r7, #0",
+        "wlstp.16 lr, r1, 3f",
+        "2:",
+        "vldrh.u16 q0, [r0], #16",
+        "vaddva.s16 r4, q0",
+        "vmlaldava.s16 r6, r7, q0, q0",
+        "letp lr, 2b",
+        "3:",
+        "mov r0, r4",
+        "strd r6, r7, [r2]",
+        "pop {{r4-r7, r12, pc}}",
+    )
+}
 
 /// Constants of a row and of its channels.
 #[repr(C)]

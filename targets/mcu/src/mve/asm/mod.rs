@@ -21,7 +21,7 @@ pub(crate) use depthwise::results as depthwise_results;
 pub(crate) use epilogue::{finish, finish_i16, finish_rows};
 pub(crate) use expand::expand;
 pub(crate) use fields::{Field, PRODUCT, Product, Products};
-pub(crate) use layer_norm::{normalize_i8, normalize_i16};
+pub(crate) use layer_norm::{about_mean, normalize_i8, normalize_i16};
 pub(crate) use linear::{ROOM, Room, load, load_wide, multiply, multiply_wide};
 pub(crate) use panels::{add_panels, distances};
 pub(crate) use selected::{COUNTED, least, sum, within};
