@@ -110,6 +110,15 @@ macro_rules! shared_kernels {
             crate::binary::binarize(width, x, out)
         }
 
+        fn bit_transpose(
+            &mut self,
+            args: &quant::ops::BitTransposeArgs,
+            x: &[u32],
+            out: &mut [u32],
+        ) -> Result<(), Fault> {
+            crate::binary::transpose(args, x, out)
+        }
+
         fn binary_attention(&mut self, mut args: quant::ops::BinaryAttentionArgs<'_>) -> Result<(), Fault> {
             match crate::binary::attention(&mut args) {
                 Some(result) => result,

@@ -33,7 +33,7 @@ fn blocks(args: &mut BinaryAttentionArgs<'_>, words: usize) -> Result<(), Fault>
     let mut distances = [0; HELD];
     let mut selected: Selected = [[0; HELD / WORD as usize]; LANES];
     let row = keys.div_ceil(WORD as usize);
-    let low = !COUNTED && head_dim <= LOW && args.k.iter().all(|k| k >> LOW == 0);
+    let low = !COUNTED && head_dim <= LOW && args.k.iter().fold(0, |all, k| all | k) >> LOW == 0;
     for query in (0..queries).step_by(LANES) {
         for head in 0..heads {
             differ(args, low, (query, head, words), &mut tables, window_mut(&mut distances, 0, keys)?)?;

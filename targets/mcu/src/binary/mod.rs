@@ -9,6 +9,7 @@ pub(crate) mod linear;
 pub(crate) mod panels;
 pub(crate) mod signs;
 pub(crate) mod subsets;
+mod transpose;
 
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
 use crate::dsp::binary as isa;
@@ -23,6 +24,7 @@ use quant::ops::{BinaryLinearArgs, BinaryLinearOut};
 pub(crate) use attention::attention;
 pub(crate) use binarize::binarize;
 use linear::{Bytes, Shorts, Signs, layer};
+pub(crate) use transpose::transpose;
 
 use crate::rows::RowOps;
 
