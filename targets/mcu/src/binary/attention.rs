@@ -116,7 +116,7 @@ fn store(
             }
             BinaryAttentionOut::I16(out) => {
                 let out = window_mut(out, head * head_dim + channel, count)?;
-                out.iter_mut().zip(sums).for_each(|(out, y)| *out = *y as i16);
+                isa::shorten(sums, out);
             }
         }
     }

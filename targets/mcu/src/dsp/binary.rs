@@ -9,7 +9,7 @@ use crate::binary::subsets::Tables;
 use crate::plain;
 
 pub(crate) use crate::plain::binary::{
-    PANELS, Sums, at_least, count, distances, fill, fill_low, select, signs, sum,
+    PANELS, Sums, at_least, count, distances, fill, fill_low, select, shorten, signs, sum,
 };
 
 /// Adds the sums of word `at.1` with the channels from `at.0` on; to 0 if `fresh`.

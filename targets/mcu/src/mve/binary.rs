@@ -16,7 +16,7 @@ use crate::plain;
 use crate::requantize::look_up;
 
 pub(crate) use super::binary_attention::{select, signs, sum};
-pub(crate) use asm::{at_least, distances, fill, fill_low};
+pub(crate) use asm::{at_least, distances, fill, fill_low, shorten};
 
 /// Panels of 16 channels that share the tables of a word: a matter of how much faster than making
 /// tables looking them up is, and of the stack.

@@ -24,7 +24,7 @@ pub(crate) use fields::{Field, PRODUCT, Product, Products};
 pub(crate) use layer_norm::{about_mean, normalize_i8, normalize_i16};
 pub(crate) use linear::{ROOM, Room, load, load_wide, multiply, multiply_wide};
 pub(crate) use panels::{add_panels, distances};
-pub(crate) use selected::{COUNTED, least, sum, within};
+pub(crate) use selected::{COUNTED, least, shorten, sum, within};
 pub(crate) use shift_gelu::gelu;
 pub(crate) use shiftmax::probabilities;
 pub(crate) use tables::{count, fill, fill_low};

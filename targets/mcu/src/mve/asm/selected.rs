@@ -174,3 +174,25 @@ unsafe extern "C" fn sum_channels(work: *const Work) {
         "pop {{r4-r11, pc}}",
     )
 }
+
+/// Sums of 16 bits, as many as the shorter slice holds.
+#[inline(always)]
+pub(crate) fn shorten(sums: &[i32], out: &mut [i16]) {
+    // SAFETY: both slices hold as many elements, and the predicated loop touches no others.
+    unsafe { shorten_all(sums.as_ptr(), out.as_mut_ptr(), sums.len().min(out.len())) };
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn shorten_all(sums: *const i32, out: *mut i16, count: usize) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r7, lr}}",
+        "wlstp.32 lr, r2, 3f",
+        "2:",
+        "vldrw.u32 q0, [r0], #16",
+        "vstrh.32 q0, [r1], #8",
+        "letp lr, 2b",
+        "3:",
+        "pop {{r7, pc}}",
+    )
+}

@@ -83,6 +83,12 @@ pub(crate) fn sum(selected: &[u32], values: &[u32], sums: &mut [i32]) {
     }
 }
 
+/// Sums of 16 bits.
+#[inline(always)]
+pub(crate) fn shorten(sums: &[i32], out: &mut [i16]) {
+    out.iter_mut().zip(sums).for_each(|(out, &y)| *out = y as i16);
+}
+
 /// Which of the sums are positive, and which are not 0.
 #[inline(always)]
 pub(crate) fn signs(sums: &[i32]) -> (u32, u32) {

@@ -11,7 +11,7 @@ use crate::binary::linear::{LANES, panels};
 use crate::binary::subsets::Tables;
 
 pub(crate) use crate::binary::signs::at_least;
-pub(crate) use attention::{distances, select, signs, sum};
+pub(crate) use attention::{distances, select, shorten, signs, sum};
 pub(crate) use sums::Sums;
 pub(crate) use tables::{count, fill, fill_low};
 
