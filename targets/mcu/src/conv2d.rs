@@ -2,7 +2,7 @@
 
 use quant::ops::{Clip, Conv2dArgs, LinearArgs, LinearOut};
 use quant::pack::Weights;
-use quant::slice::{window, window_mut};
+use quant::slice::{rows_mut, window, window_mut};
 use quant::{Fault, Kernels};
 
 use crate::depthwise::{self, Depthwise};
@@ -195,10 +195,17 @@ fn copy_few(to: &mut [i8], from: &[i8]) {
     copy_part::<1>(to, from, at);
 }
 
+/// Copies 8, 16 or 24 bytes, the first of `from`.
+#[inline(always)]
+fn copy_eights(to: &mut [i8], from: &[i8]) {
+    let at = copy_part::<16>(to, from, 0);
+    copy_part::<8>(to, from, at);
+}
+
 /// Copies `LEN` bytes from `at` on where their number has this bit; how many it copied.
 #[inline(always)]
 fn copy_part<const LEN: usize>(to: &mut [i8], from: &[i8], at: usize) -> usize {
-    if from.len() & LEN == 0 {
+    if to.len() & LEN == 0 {
         return 0;
     }
     let to = to.get_mut(at..).and_then(|to| to.first_chunk_mut::<LEN>());
@@ -232,6 +239,13 @@ fn gather(
         let mut column = (tap * args.kernel_w + columns.taps.start) * depth;
         if groups == 1 {
             copy(window_mut(to, column, taps * depth)?, window(x, from, taps * depth)?);
+            continue;
+        }
+        if matches!(depth, 8 | 16 | 24) {
+            for to in rows_mut(window_mut(to, column, taps * depth)?, depth) {
+                copy_eights(to, x.get(from..).ok_or(Fault::Bounds)?);
+                from += args.in_channels;
+            }
             continue;
         }
         for _ in 0..taps {
