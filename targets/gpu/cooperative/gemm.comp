@@ -1,7 +1,7 @@
 #version 450 core
 
-// Rows of int8 activations by weights, multiplied by cooperative matrices: what `linear` does in
-// WGSL, which has no such matrices of integers. `cargo xtask shaders` compiles this file to gemm.spv.
+// Rows of int8 activations by weights, multiplied by cooperative matrices: what `linear` and `conv2d`
+// do in WGSL, which has no such matrices of integers. `cargo xtask shaders` compiles this file to gemm.spv.
 //
 // The bindings are those of every kernel (shaders/memory.wgsl). A workgroup makes a tile of the
 // results. Its subgroups share the operands of the tile, of which they hold DEPTH bytes of each row
@@ -22,6 +22,8 @@ layout(constant_id = 22) const uint TABLE = 0;
 layout(constant_id = 23) const uint RESIDUAL = 0;
 // 1 where every four results of 16 bits are those of one row and two words that can be taken at once.
 layout(constant_id = 24) const uint WHOLE_FOURS = 1;
+// 1 where a row of activations is what lies below a window of an image, a run of it after another.
+layout(constant_id = 25) const uint WINDOWS = 0;
 
 layout(set = 0, binding = 2, std140) uniform Params {
     uint frame_words;
@@ -30,6 +32,16 @@ layout(set = 0, binding = 2, std140) uniform Params {
     uint rows;
     uint n;
     uint k;
+    uint in_height;
+    uint in_width;
+    uint in_channels;
+    uint stride_h;
+    uint stride_w;
+    uint pad_top;
+    uint pad_left;
+    uint out_width;
+    uint runs;
+    uint run_pieces;
     uint table;
     int branch_mantissa;
     uint branch_shift;
@@ -138,10 +150,34 @@ uint row_word(Row row, uint byte, uint bytes) {
     return row.frame * P.frame_words + (byte + row.number * bytes) / 4u;
 }
 
-// Piece number `piece` of the row that begins with word `row`. What lies behind a row's end meets
-// weights of 0.
-uvec4 load_a(uint row, uint piece) {
-    return piece_at(row + min(piece, (P.k - 1u) / 16u) * 4u);
+// Where row number `row` of activations lies: its first word, or that of the image, and the row and
+// column of the image in which the window begins. Those above and left of it are huge numbers.
+uvec3 place_a(uint row) {
+    Row of = row_at(row);
+    if (WINDOWS == 0u) {
+        return uvec3(row_word(of, P.x, P.k), 0u, 0u);
+    }
+    uint down = of.number / P.out_width;
+    uint across = of.number - down * P.out_width;
+    uint image = of.frame * P.frame_words + P.x / 4u;
+    return uvec3(image, down * P.stride_h - P.pad_top, across * P.stride_w - P.pad_left);
+}
+
+// Piece number `piece` of the row of activations at `place`. What lies behind the end of a row or of a
+// run meets weights of 0.
+uvec4 load_a(uvec3 place, uint piece) {
+    piece = min(piece, (P.k - 1u) / 16u);
+    if (WINDOWS == 0u) {
+        return piece_at(place.x + piece * 4u);
+    }
+    uint run = piece / P.run_pieces;
+    uint down = run / P.runs;
+    uint y = place.y + down;
+    uint x = place.z + run - down * P.runs;
+    if (y >= P.in_height || x >= P.in_width) {
+        return uvec4(0);
+    }
+    return piece_at(place.x + (y * P.in_width + x) * P.in_channels / 4u + (piece - run * P.run_pieces) * 4u);
 }
 
 // Piece number `piece` of the weights of channel `column`.
@@ -168,13 +204,13 @@ void main() {
     }
 
     // Activations are loaded along rows, weights across channels, as both lie in memory.
-    uint row[LOADS_A];
+    uvec3 row[LOADS_A];
     uint column[LOADS_B];
     uvec4 a[LOADS_A];
     uvec4 b[LOADS_B];
     [[unroll]] for (uint i = 0; i < LOADS_A; ++i) {
         uint at = lane + i * THREADS;
-        row[i] = row_word(row_at(min(first_row + at / PIECES, rows - 1u)), P.x, P.k);
+        row[i] = place_a(min(first_row + at / PIECES, rows - 1u));
         a[i] = load_a(row[i], at % PIECES);
     }
     [[unroll]] for (uint i = 0; i < LOADS_B; ++i) {

@@ -149,12 +149,21 @@ fn rows_of_int16_take_every_tile() {
     linear(true, Epilogue::I32, 387, 66, false);
 }
 
-fn conv2d(in_channels: u32, out_channels: u32, groups: u32, [kernel, stride, pad]: [u32; 3]) {
+fn conv2d(in_channels: u32, out_channels: u32, groups: u32, window: [u32; 3]) {
+    conv2d_on(gpu(), Epilogue::I8, [in_channels, out_channels, groups], window);
+}
+
+fn conv2d_on(
+    gpu: &Gpu,
+    epilogue: Epilogue,
+    [in_channels, out_channels, groups]: [u32; 3],
+    [kernel, stride, pad]: [u32; 3],
+) -> String {
     let out = (18 + 2 * pad - kernel) / stride + 1;
     let about = format!("{in_channels} to {out_channels} channels in {groups} groups, kernel {kernel}");
-    check(gpu(), &about, &[1, 64], move |b| {
+    check(gpu, &about, &[1, 64], move |b| {
         let s = &mut Source::new(kernel.into());
-        let destination = b.destination(s, Epilogue::I8, out * out * out_channels);
+        let destination = b.destination(s, epilogue, out * out * out_channels);
         Op::Conv2d(Conv2d {
             in_height: 18,
             in_width: 18,
@@ -175,7 +184,27 @@ fn conv2d(in_channels: u32, out_channels: u32, groups: u32, [kernel, stride, pad
             requant: requant(b, s, out_channels, true),
             out: destination,
         })
-    });
+    })
+}
+
+#[test]
+fn windows_take_every_tile_of_matrices() {
+    let convolutions = [
+        // Whole rows of an image whose pixels fill no words, and one of whole pieces.
+        (Epilogue::I8, [2, 132, 1], [6, 6, 0]),
+        (Epilogue::Table, [8, 36, 1], [4, 2, 0]),
+        // Single pixels and columns past the image, which are of whole words or pieces.
+        (Epilogue::I8, [12, 132, 1], [3, 2, 1]),
+        (Epilogue::I16, [16, 134, 1], [3, 1, 1]),
+        (Epilogue::Residual, [36, 68, 1], [7, 3, 3]),
+        (Epilogue::I32, [48, 35, 1], [2, 2, 0]),
+    ];
+    for gpu in matrices() {
+        for (epilogue, channels, window) in convolutions {
+            let kernels = conv2d_on(&gpu, epilogue, channels, window);
+            assert_eq!(kernels, "wgsl+matrices", "{epilogue:?} of {channels:?}, {window:?}");
+        }
+    }
 }
 
 #[test]

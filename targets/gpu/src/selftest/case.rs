@@ -198,10 +198,16 @@ impl<'c> Batch<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrices::MatrixShape;
     use crate::plan::WORKGROUP_BYTES;
+    use crate::source::Text;
     use program::{Dataflow, ReplanOptions, repack, replan, write_as};
-    use quant::pack::Packs;
+    use quant::mem::{Blob, Slot};
+    use quant::ops::{Channels, Conv2d, Destination, PerChannel};
+    use quant::pack::{Pack, Packs};
     use runtime::Model;
+
+    const SHAPE: MatrixShape = MatrixShape { rows: 16, columns: 16, depth: 32, subgroup: 32 };
 
     fn words(bytes: &[u8]) -> Vec<u32> {
         bytemuck::pod_collect_to_vec(bytes)
@@ -224,15 +230,67 @@ mod tests {
         let bytes = bundled();
         let words = words(&bytes);
         let model = Model::new(&bytemuck::cast_slice(&words)[..bytes.len()]).expect("a container");
-        let hardware = Hardware { workgroup_bytes: WORKGROUP_BYTES, matrices: None };
-        let means = Means { tiles: Tiles::default(), hardware };
-        let plan = Plan::of(&model, means).expect("a plan");
-        for (kernel, op) in plan.kernels.iter().zip(&plan.users) {
-            let case = Case::of(kernel, op, model.blobs(), hardware);
-            assert!(case.is_for(kernel), "{}", kernel.name);
-            assert!(case.op.macs() < 2_000_000 && case.arena_bytes < 200_000, "{}: {case:?}", kernel.name);
-            let own = Case::like(*op, op, model.blobs(), kernel.row);
-            assert_ne!(case.op, own.op, "{}", kernel.name);
+        for matrices in [None, Some(SHAPE)] {
+            let hardware = Hardware { workgroup_bytes: WORKGROUP_BYTES, matrices };
+            let means = Means { tiles: Tiles::default(), hardware };
+            let plan = Plan::of(&model, means).expect("a plan");
+            for (kernel, op) in plan.kernels.iter().zip(&plan.users) {
+                let case = Case::of(kernel, op, model.blobs(), hardware);
+                assert!(case.is_for(kernel), "{}", kernel.name);
+                assert!(
+                    case.op.macs() < 2_000_000 && case.arena_bytes < 200_000,
+                    "{}: {case:?}",
+                    kernel.name
+                );
+                let own = Case::like(*op, op, model.blobs(), kernel.row);
+                assert_ne!(case.op, own.op, "{}", kernel.name);
+            }
+        }
+    }
+
+    /// Windows of `kernel` pixels, as far apart, of an image of 224 by 224 pixels.
+    fn patches(kernel: u32, channels: u32, out_channels: u32) -> Op {
+        let (sides, len) = (224 / kernel, kernel * kernel * channels * out_channels);
+        let scale = Channels {
+            mantissa: Blob::new(len, out_channels),
+            shift: Blob::new(len + 4 * out_channels, out_channels),
+        };
+        Op::Conv2d(Conv2d {
+            in_height: 224,
+            in_width: 224,
+            in_channels: channels,
+            out_channels,
+            kernel_h: kernel,
+            kernel_w: kernel,
+            stride_h: kernel,
+            stride_w: kernel,
+            pad_top: 0,
+            pad_left: 0,
+            out_height: sides,
+            out_width: sides,
+            groups: 1,
+            x: Slot::new(0, 224 * 224 * channels),
+            weights: Blob::new(0, len),
+            pack: Pack::RowMajor,
+            requant: PerChannel { bias: Blob::new(len, out_channels), scale },
+            out: Destination::I8 { out: Slot::new(1 << 20, sides * sides * out_channels), table: None },
+        })
+    }
+
+    #[test]
+    fn windows_of_matrices_are_tested_with_few() {
+        let constants = vec![0x2121_2121u32; 1 << 18];
+        let constants = bytemuck::cast_slice(&constants);
+        for op in [patches(16, 3, 384), patches(4, 3, 96), patches(2, 32, 64), patches(7, 4, 32)] {
+            let hardware = Hardware { workgroup_bytes: 48 << 10, matrices: Some(SHAPE) };
+            let mut planner = Planner::over(constants, 1 << 22, Means { tiles: Tiles::default(), hardware });
+            planner.steps(0, &op).expect("a kernel");
+            for kernel in &planner.finish().kernels {
+                assert!(matches!(kernel.text, Text::Spirv(_)));
+                let case = Case::of(kernel, &op, constants, hardware);
+                assert!(case.is_for(kernel), "{op:?}");
+                assert!(case.op.macs() < 4_000_000 && case.arena_bytes < 200_000, "{case:?}");
+            }
         }
     }
 }

@@ -157,18 +157,28 @@ fn linear(op: Linear, sides: Sides) -> Linear {
 }
 
 fn conv2d(op: Conv2d, sides: Sides) -> Conv2d {
-    let (kernel_h, kernel_w) = (op.kernel_h.min(4), op.kernel_w.min(4));
-    let (stride_h, stride_w) = (op.stride_h.min(3), op.stride_w.min(3));
-    // Windows reach past the image, whether those of `op` do or not.
-    let (pad_top, pad_left) = (1.min(kernel_h - 1), 1.min(kernel_w - 1));
+    // Rows of images and steps of windows that fill words or more of them, whatever their channels.
+    let filled = op.groups == 1
+        && !op.in_channels.is_multiple_of(16)
+        && [op.in_width, op.stride_w].iter().all(|pixels| (pixels * op.in_channels).is_multiple_of(4));
+    let (most_kernel_w, most_stride_w) = if filled { (u32::MAX, u32::MAX) } else { (4, 3) };
+    let (kernel_h, kernel_w) = (op.kernel_h.min(4), op.kernel_w.min(most_kernel_w));
+    let (stride_h, stride_w) = (op.stride_h.min(3), op.stride_w.min(most_stride_w));
+    // Windows reach past the image, whether those of `op` do or not, unless they are whole rows of it.
+    let pad_left = if filled { op.pad_left.min(1) } else { 1.min(kernel_w - 1) };
+    let pad_top = 1.min(kernel_h - 1);
     let (groups, in_channels, out_channels) = conv2d_channels(&op, kernel_h * kernel_w, sides);
+    let in_channels = if filled { op.in_channels } else { in_channels };
     let out_width = 7;
     let out_height = sides.joined_rows().div_ceil(out_width);
     let inside = |out: u32, stride: u32, kernel: u32, pad: u32| {
         ((out - 1) * stride + kernel).saturating_sub(2 * pad).max(1)
     };
     let in_height = inside(out_height, stride_h, kernel_h, pad_top);
-    let in_width = inside(out_width, stride_w, kernel_w, pad_left);
+    let own_width = inside(out_width, stride_w, kernel_w, pad_left);
+    // 16 pixels are whole pieces, whatever their channels.
+    let more = if filled { op.in_width.wrapping_sub(own_width) % 16 } else { 0 };
+    let in_width = own_width + more;
     let k = kernel_h * kernel_w * (in_channels / groups);
     Conv2d {
         in_height,
@@ -197,7 +207,11 @@ fn conv2d_channels(op: &Conv2d, taps: u32, sides: Sides) -> (u32, u32, u32) {
     if op.groups == 1 {
         let words = sides.inner(0).div_ceil(4 * taps);
         let columns = sides.columns(op.out_channels, place(&op.out).dtype);
-        let channels = if taps == 1 { sides.inner(op.in_channels) } else { 4 * words + op.in_channels % 4 };
+        let channels = if taps == 1 {
+            sides.inner(op.in_channels)
+        } else {
+            16 * words.div_ceil(4) + op.in_channels % 16
+        };
         return (1, channels, columns);
     }
     if depth == 1 && each == 1 {

@@ -7,7 +7,7 @@ use super::generate::Variant;
 use super::linear::linear;
 use super::tile::{Shape, spread_words};
 use super::weights::Panel;
-use super::{WEIGHTS, WINDOWS, general, set, set_panel, tiled, whole_words, with};
+use super::{WEIGHTS, WINDOWS, cooperative, general, set, set_panel, tiled, whole_words, with};
 use crate::ops::Reason;
 use crate::ops::epilogue;
 use crate::plan::{Dispatch, Planner};
@@ -15,9 +15,9 @@ use crate::plan::{Dispatch, Planner};
 /// How the windows of a convolution fall into runs that are contiguous in the image.
 pub(super) struct Runs {
     /// Runs of each kernel row.
-    across: u32,
+    pub across: u32,
     /// Bytes of each.
-    bytes: u32,
+    pub bytes: u32,
 }
 
 impl Runs {
@@ -44,6 +44,10 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
     if depthwise::suits(op) {
         return depthwise::depthwise(op, planner);
     }
+    let runs = Runs::of(op);
+    if op.groups == 1 && cooperative::conv2d(op, &runs, planner) {
+        return Ok(());
+    }
     let out = epilogue::place(&op.out);
     let whole = op.groups == 1 && whole_words(out, op.out_channels) && planner.means.tiles.fit(false);
     let mut dispatch = if whole {
@@ -51,7 +55,6 @@ pub(crate) fn conv2d(op: &Conv2d, planner: &mut Planner<'_>) -> Result<(), Reaso
     } else {
         general("conv2d", general::CONV2D, out)
     };
-    let runs = Runs::of(op);
     let aligned = op.x.offset.is_multiple_of(4) && op.in_channels.is_multiple_of(4);
     with(&mut dispatch, &[("A_ALIGNED", aligned.into())]);
     geometry(&mut dispatch, op, &runs);

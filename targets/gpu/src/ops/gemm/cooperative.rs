@@ -1,8 +1,10 @@
 //! Rows of int8 activations by weights, multiplied by cooperative matrices: tiles of
 //! `cooperative/gemm.comp`.
 
-use quant::ops::{Act, Linear};
+use quant::mem::Blob;
+use quant::ops::{Act, Conv2d, Destination, Linear, PerChannel};
 
+use super::conv2d::Runs;
 use super::tile::{Cut, Row, Shape, spread};
 use super::{set, whole_words, with};
 use crate::matrices::{MOST_THREADS, MatrixShape, PIECE, whole};
@@ -89,47 +91,133 @@ impl Block {
     }
 }
 
+/// A product: rows of activations by rows of weights.
+struct Product<'o> {
+    name: &'static str,
+    rows: u32,
+    n: u32,
+    /// Weights of a channel, a run after another.
+    k: u32,
+    /// Bytes of a run: what lies side by side of a row of activations.
+    run: u32,
+    /// The first byte of the activations.
+    x: u32,
+    /// Distances in bytes at which runs begin.
+    distances: [u32; 3],
+    /// The convolution of whose windows a row is what lies below; of none where it is one run.
+    windows: Option<(&'o Conv2d, &'o Runs)>,
+    weights: Blob<i8>,
+    requant: &'o PerChannel,
+    out: &'o Destination,
+}
+
 /// Plans `op` where there are matrices for it: whether it did.
 pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
-    let hardware = planner.means.hardware;
-    let rows = planner.means.tiles.of_matrices(&hardware);
-    let (Some(shape), Act::I8(x), out) = (hardware.matrices, op.x, epilogue::place(&op.out)) else {
-        return false;
+    let Act::I8(x) = op.x else { return false };
+    let product = Product {
+        name: "linear",
+        rows: op.rows,
+        n: op.n,
+        k: op.k,
+        run: op.k,
+        x: x.offset,
+        distances: [op.k; 3],
+        windows: None,
+        weights: op.weights,
+        requant: &op.requant,
+        out: &op.out,
     };
-    let words = x.offset.is_multiple_of(4) && op.k.is_multiple_of(4) && whole_words(out, op.n);
-    if rows.is_empty() || !words {
+    plan(&product, planner)
+}
+
+/// The same for a convolution of one group, whose windows fall into `runs`.
+pub(super) fn conv2d(op: &Conv2d, runs: &Runs, planner: &mut Planner<'_>) -> bool {
+    let image_row = op.in_width.saturating_mul(op.in_channels);
+    let step = op.stride_w.saturating_mul(op.in_channels);
+    let product = Product {
+        name: "conv2d",
+        rows: op.out_height * op.out_width,
+        n: op.out_channels,
+        k: op.kernel_h * op.kernel_w * op.in_channels,
+        run: runs.bytes,
+        x: op.x.offset,
+        // A window that begins left of the image begins with another pixel.
+        distances: [image_row, step, if runs.across > 1 { op.in_channels } else { step }],
+        windows: Some((op, runs)),
+        weights: op.weights,
+        requant: &op.requant,
+        out: &op.out,
+    };
+    plan(&product, planner)
+}
+
+fn plan(product: &Product<'_>, planner: &mut Planner<'_>) -> bool {
+    let hardware = planner.means.hardware;
+    let tiles = planner.means.tiles.of_matrices(&hardware);
+    let (Some(shape), out) = (hardware.matrices, epilogue::place(product.out)) else { return false };
+    let begin_at = |unit| {
+        product.x.is_multiple_of(unit) && product.distances.iter().all(|bytes| bytes.is_multiple_of(unit))
+    };
+    if tiles.is_empty() || !begin_at(4) || !whole_words(out, product.n) {
         return false;
     }
-    let mut dispatch = Dispatch::new("linear", Source::of_module(GEMM).with("OUT_BYTES", out.bytes()));
-    let aligned = x.offset.is_multiple_of(PIECE) && op.k.is_multiple_of(PIECE);
-    let fours = op.n.is_multiple_of(4) && out.offset.is_multiple_of(8);
-    with(&mut dispatch, &[("ALIGNED", aligned.into()), ("WHOLE_FOURS", fours.into())]);
+    let mut dispatch = Dispatch::new(product.name, Source::of_module(GEMM).with("OUT_BYTES", out.bytes()));
+    let fours = product.n.is_multiple_of(4) && out.offset.is_multiple_of(8);
+    with(&mut dispatch, &[("ALIGNED", begin_at(PIECE).into()), ("WHOLE_FOURS", fours.into())]);
+    with(&mut dispatch, &[("WINDOWS", product.windows.is_some().into())]);
     with(&mut dispatch, &shape.settings());
+    // Of windows every run takes whole pieces.
+    let pieces = product.k / product.run * product.run.div_ceil(PIECE);
+    let k = if product.windows.is_some() { pieces * PIECE } else { product.k };
     set(
         &mut dispatch,
-        &[("result", out.offset), ("x", x.offset), ("rows", op.rows), ("n", op.n), ("k", op.k)],
+        &[("result", out.offset), ("x", product.x), ("rows", product.rows), ("n", product.n), ("k", k)],
     );
-    epilogue::set(&mut dispatch, planner, &op.out);
-    epilogue::channels(&mut dispatch, planner, &op.requant, |_| 0);
-    dispatch.constants("weights", pieces(planner.blob(op.weights), op.n, op.k));
-    let results = Shape { products: 1, joined: true, rows: op.rows, columns: op.n, inner: op.k };
+    set(&mut dispatch, &windows(product));
+    epilogue::set(&mut dispatch, planner, product.out);
+    epilogue::channels(&mut dispatch, planner, product.requant, |_| 0);
+    let weights = planner.blob(product.weights);
+    dispatch.constants("weights", pieces_of(weights, product.n, [product.k, product.run]));
+    let results =
+        Shape { products: 1, joined: true, rows: product.rows, columns: product.n, inner: product.k };
     let source = |source: Source, row: &Row<Block>| source.for_row(row.name, &row.tile.settings(shape));
-    let dispatch = spread(dispatch, &planner.means.tiles, &rows, results, source);
+    let dispatch = spread(dispatch, &planner.means.tiles, &tiles, results, source);
     planner.push(dispatch);
     true
 }
 
-/// `n` rows of `k` weights: the first 16 bytes of all channels lie before the second 16 of all.
-fn pieces(weights: &[i8], n: u32, k: u32) -> Vec<u32> {
-    let (n, piece) = (n as usize, PIECE as usize);
-    let pieces = (k as usize).next_multiple_of(DEEPEST) / piece;
+/// The parameters that say where windows lie, zeros where there are none.
+fn windows(product: &Product<'_>) -> [(&'static str, u32); 10] {
+    let of = |value: fn(&Conv2d, &Runs) -> u32| product.windows.map_or(0, |(op, runs)| value(op, runs));
+    [
+        ("in_height", of(|op, _| op.in_height)),
+        ("in_width", of(|op, _| op.in_width)),
+        ("in_channels", of(|op, _| op.in_channels)),
+        ("stride_h", of(|op, _| op.stride_h)),
+        ("stride_w", of(|op, _| op.stride_w)),
+        ("pad_top", of(|op, _| op.pad_top)),
+        ("pad_left", of(|op, _| op.pad_left)),
+        ("out_width", of(|op, _| op.out_width)),
+        ("runs", of(|_, runs| runs.across)),
+        ("run_pieces", of(|_, runs| runs.bytes.div_ceil(PIECE))),
+    ]
+}
+
+/// `n` rows of `k` weights, in runs of `run` that each begin a piece: the first 16 bytes of all channels
+/// lie before the second 16 of all.
+fn pieces_of(weights: &[i8], n: u32, [k, run]: [u32; 2]) -> Vec<u32> {
+    let (n, k, run, piece) = (n as usize, k as usize, run as usize, PIECE as usize);
+    let of_run = run.div_ceil(piece);
+    let pieces = (k / run * of_run).next_multiple_of(DEEPEST / piece);
     let mut words = vec![0; pieces * n * 4];
     let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut words);
     // In the order in which they are written.
     for (at, all) in bytes.chunks_mut(n * piece).enumerate() {
-        for (to, row) in all.chunks_mut(piece).zip(weights.chunks(k as usize)) {
-            let part = row.get(at * piece..).unwrap_or_default();
-            let len = part.len().min(piece);
+        let begin = at % of_run * piece;
+        let len = (run - begin).min(piece);
+        for (to, row) in all.chunks_mut(piece).zip(weights.chunks(k)) {
+            let part = row.get(at / of_run * run + begin..).unwrap_or_default();
+            let len = part.len().min(len);
             to[..len].copy_from_slice(&part[..len]);
         }
     }
@@ -140,8 +228,8 @@ fn pieces(weights: &[i8], n: u32, k: u32) -> Vec<u32> {
 mod tests {
     use quant::Op;
     use quant::arith::Multiplier;
-    use quant::mem::{Blob, Slot};
-    use quant::ops::{Channels, Destination, PerChannel, Residual};
+    use quant::mem::Slot;
+    use quant::ops::{Channels, Residual};
     use quant::pack::Pack;
 
     use super::super::tile::MATRIX_TILES;
@@ -154,10 +242,20 @@ mod tests {
 
     #[test]
     fn pieces_of_channels_lie_side_by_side() {
-        let words = pieces(&(1..=40).collect::<Vec<i8>>(), 2, 20);
+        let words = pieces_of(&(1..=40).collect::<Vec<i8>>(), 2, [20, 20]);
         assert_eq!(words.len(), 8 * 2 * 4);
         assert_eq!(words[..5], [0x0403_0201, 0x0807_0605, 0x0c0b_0a09, 0x100f_0e0d, 0x1817_1615]);
         assert_eq!(words[8..14], [0x1413_1211, 0, 0, 0, 0x2827_2625, 0]);
+    }
+
+    #[test]
+    fn every_run_of_a_window_begins_a_piece() {
+        let words = pieces_of(&(1..=40).collect::<Vec<i8>>(), 2, [20, 4]);
+        assert_eq!(words.len(), 8 * 2 * 4);
+        for run in 0..5 {
+            let word = |channel: u32| 0x0403_0201 + (run * 4 + channel * 20) * 0x0101_0101;
+            assert_eq!(words[run as usize * 8..][..8], [word(0), 0, 0, 0, word(1), 0, 0, 0]);
+        }
     }
 
     /// 24 rows of `k` by 8 channels, whose constants are zeros, to `out` behind the input.
