@@ -121,7 +121,8 @@ async fn found() -> Vec<(wgpu::Adapter, Adapter)> {
 impl Gpu {
     /// Opens the GPU that `asked` names: by its number in the list of [`adapters`], or by a part
     /// of its name in capital or small letters; the first of the list where it is `None`. Nothing of
-    /// what it compiles is kept for other processes.
+    /// what it compiles is kept for other processes. What the driver takes time for goes on behind it:
+    /// a driver that gives no device says so to [`Program::load`](crate::Program::load).
     ///
     /// # Errors
     ///
@@ -151,7 +152,7 @@ impl Gpu {
             }
         };
         let (adapter, about) = &found[at];
-        Gpu::on(adapter, about.clone(), cache).await
+        Ok(Gpu::on(adapter, about.clone(), cache).await)
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::adapter::Adapter;
 use crate::attendant::Attendant;
 use crate::compile::Compiled;
-use crate::error::OpenError;
-use crate::kept::{Cache, Kept, Kind, Pipelines, Remark};
+use crate::error::PlanError;
+use crate::kept::{Cache, Kept, Kind, Remark};
 use crate::matrices::{self, MatrixShape};
+use crate::opening::{Opened, Opening, Request};
 use crate::ops::{Choice, Choices, Tiles};
 use crate::plan::{Hardware, Means};
 use crate::selftest::Verdicts;
@@ -31,13 +32,10 @@ pub struct Gpu {
 
 struct Inner {
     adapter: Adapter,
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    bindings: wgpu::BindGroupLayout,
+    opening: Opening,
     /// Set by the first error that nobody waits for; results are worth nothing from then on.
     failed: Arc<AtomicBool>,
-    compiled: Compiled,
-    kept: Kept,
+    kept: Arc<Kept>,
     attendant: Attendant,
     verdicts: Verdicts,
     /// What was measured, here and by earlier processes.
@@ -45,16 +43,8 @@ struct Inner {
 }
 
 impl Gpu {
-    pub(crate) async fn on(
-        adapter: &wgpu::Adapter,
-        about: Adapter,
-        cache: &Cache,
-    ) -> Result<Self, OpenError> {
-        let refused = |error: wgpu::RequestDeviceError| OpenError::Refused {
-            adapter: about.name.clone(),
-            reason: error.to_string(),
-        };
-        let kept = Kept::new(cache, &about);
+    pub(crate) async fn on(adapter: &wgpu::Adapter, about: Adapter, cache: &Cache) -> Self {
+        let kept = Arc::new(Kept::new(cache, &about));
         let mut features = wgpu::Features::TIMESTAMP_QUERY;
         features.set(wgpu::Features::PIPELINE_CACHE, kept.is_kept());
         let mut asked = wgpu::DeviceDescriptor {
@@ -67,45 +57,24 @@ impl Gpu {
             asked.required_features |= matrices::FEATURES;
             asked.experimental_features = matrices::permission();
         }
-        let (device, queue) = adapter.request_device(&asked).await.map_err(refused)?;
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-        let bindings = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: None,
-            entries: &[
-                entry(0, storage(false)),
-                entry(1, storage(true)),
-                entry(2, wgpu::BufferBindingType::Uniform),
-            ],
-        });
-        let compiled = Compiled::new(&device, &bindings, Pipelines::open(&device, &kept));
         let failed = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&failed);
-        device.on_uncaptured_error(Arc::new(move |_| told.store(true, Ordering::Release)));
-        let told = Arc::clone(&failed);
-        device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Release));
+        let request =
+            Request { adapter: adapter.clone(), asked, kept: Arc::clone(&kept), failed: Arc::clone(&failed) };
+        let opening = Opening::of(request).await;
         let (binding_bytes, buffer_bytes) = (about.binding_bytes, about.buffer_bytes);
         let hardware =
             Hardware { workgroup_bytes: about.workgroup_bytes, matrices: about.matrices.first().copied() };
         let choices = kept.read(Kind::Tiles, Choices::read).unwrap_or_default();
         let inner = Inner {
             adapter: about,
-            device,
-            queue,
-            bindings,
+            opening,
             failed,
-            compiled,
             kept,
             attendant: Attendant::default(),
             verdicts: Verdicts::default(),
             choices: Mutex::new(Arc::new(choices)),
         };
-        Ok(Self { inner: Arc::new(inner), binding_bytes, buffer_bytes, hardware, only: None, any: None })
+        Self { inner: Arc::new(inner), binding_bytes, buffer_bytes, hardware, only: None, any: None }
     }
 
     /// The adapter.
@@ -204,6 +173,8 @@ impl Gpu {
 
     /// What was wrong with files of its [`Cache`] so far.
     pub fn remarks(&self) -> Vec<Remark> {
+        // What reads them comes with the device, whether there is one or not.
+        let _ = self.inner.opening.get();
         self.inner.kept.remarks()
     }
 
@@ -218,7 +189,9 @@ impl Gpu {
     /// Gives the device up: what runs on it is lost, and so is whatever is submitted later.
     pub fn lose(&self) {
         self.inner.failed.store(true, Ordering::Release);
-        self.inner.device.destroy();
+        if let Ok(opened) = self.inner.opening.get() {
+            opened.device.destroy();
+        }
     }
 
     /// Whether the device is lost, or refused something that nobody waits for.
@@ -226,12 +199,30 @@ impl Gpu {
         self.inner.failed.load(Ordering::Acquire)
     }
 
+    /// Waits for the device.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Refused`].
+    pub(crate) fn ready(&self) -> Result<(), PlanError> {
+        let refused = |reason: &str| PlanError::Refused {
+            adapter: self.adapter().name.clone(),
+            reason: reason.to_owned(),
+        };
+        self.inner.opening.get().map(|_| ()).map_err(refused)
+    }
+
+    /// What [`ready`](Self::ready) has waited for.
+    fn opened(&self) -> &Opened {
+        self.inner.opening.get().expect("a device that `ready` has waited for")
+    }
+
     pub(crate) fn device(&self) -> &wgpu::Device {
-        &self.inner.device
+        &self.opened().device
     }
 
     pub(crate) fn queue(&self) -> &wgpu::Queue {
-        &self.inner.queue
+        &self.opened().queue
     }
 
     pub(crate) fn attendant(&self) -> &Attendant {
@@ -243,7 +234,7 @@ impl Gpu {
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {
-        &self.inner.compiled
+        &self.opened().compiled
     }
 
     pub(crate) fn kept(&self) -> &Kept {
@@ -251,7 +242,7 @@ impl Gpu {
     }
 
     pub(crate) fn bindings(&self) -> &wgpu::BindGroupLayout {
-        &self.inner.bindings
+        &self.opened().bindings
     }
 }
 

@@ -18,7 +18,13 @@ pub enum OpenError {
         /// Those that there are.
         known: String,
     },
-    /// The driver refuses a device with the limits that WebGPU guarantees.
+}
+
+/// A program cannot run on the GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The driver refuses a device with the limits of the adapter.
     #[error("{adapter} gives no device: {reason}")]
     Refused {
         /// The adapter's name.
@@ -26,12 +32,6 @@ pub enum OpenError {
         /// The driver's words.
         reason: String,
     },
-}
-
-/// A program cannot run on the GPU.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PlanError {
     /// There is no shader for what an instruction asks.
     #[error("instruction {instruction} ({}{}) has no shader: {reason}", op.name(), named(name))]
     NoShader {

@@ -22,6 +22,7 @@ mod landing;
 mod matrices;
 mod memory;
 mod needed;
+mod opening;
 mod ops;
 mod pieces;
 mod plan;

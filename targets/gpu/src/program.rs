@@ -98,6 +98,7 @@ impl Program {
         if bytes > limit {
             return Err(PlanError::TooLarge { what: "the memory of one frame", bytes, limit });
         }
+        gpu.ready()?;
         let constants = Constants::upload(gpu, &plan)?;
         let pipelines = vec![None; plan.kernels.len()];
         let tested = |kernel: &Kernel| gpu.verdicts().of(kernel).is_some();

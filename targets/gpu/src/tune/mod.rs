@@ -86,6 +86,7 @@ impl Gpu {
         again: bool,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Tuned>, PlanError> {
+        self.ready()?;
         let stopwatch = Stopwatch::new(self).ok_or(PlanError::NoClock)?;
         let means = |tiles| Means { tiles, hardware: self.hardware };
         let mut products = products(model, means(self.tiles_that_hold()))?;
