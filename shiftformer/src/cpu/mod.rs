@@ -24,9 +24,10 @@ use worker::CpuWorker;
 /// models where this crate is built without its feature `threads`. Results are the same to the bit
 /// whatever the number of threads.
 ///
-/// A session starts its threads when it is made, and ends them when it is dropped. Within a run they
-/// look for work for some microseconds before they sleep, and where nothing runs all of them sleep.
-/// With one thread there is none but the one that waits for results.
+/// A session starts its threads when it is made, and ends them when it is dropped. While a frame runs on
+/// all of them they look for work: they let others have their cores meanwhile, and nap where there is none
+/// for milliseconds. Behind it they sleep after some microseconds. With one thread there is none but the
+/// one that waits for results.
 ///
 /// The threads are the session's own. In a rayon pool of the caller, a session blocks the thread that
 /// waits for it, which takes up no other work of that pool meanwhile, and gives the pool no work.
