@@ -47,13 +47,15 @@ pub(crate) fn add(
 /// The products of the rows of a block, row by row.
 pub(crate) struct Sums<const R: usize> {
     products: [[Product; CHANNELS]; R],
-    limits: Limits,
+    /// The offset and the first channel for which the first two rows hold limits of counts instead, in
+    /// bytes: of the channels that are +1, and of those that are not −1.
+    limits: Option<(i32, usize)>,
 }
 
 impl<const R: usize> Sums<R> {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self { products: [[PRODUCT; CHANNELS]; R], limits: Limits::new() }
+        Self { products: [[PRODUCT; CHANNELS]; R], limits: None }
     }
 
     /// Takes the sums out of `packed`, where they are not the last ones: those stay there.
@@ -64,6 +66,7 @@ impl<const R: usize> Sums<R> {
         (first, last): (bool, bool),
         rows: &Block<R>,
     ) -> Result<(), Fault> {
+        self.limits = self.limits.filter(|_| last);
         for (lane, z) in self.products.iter_mut().enumerate().take(if last { 0 } else { rows.rows }) {
             take_row::<F, R>(packed, lane, first, rows, z);
         }
@@ -85,9 +88,10 @@ impl<const R: usize> Sums<R> {
             let whole = packed.len() % LANES == 0 && out.group % LANES == 0;
             if whole && rows.offsets.iter().all(|&offset| offset == rows.offsets[0]) {
                 let offset = rows.offsets[0];
-                return self.limits.compare(packed, offset, (row, rows.rows), channel, out);
+                return self.compare(packed, offset, (row, rows.rows), channel, out);
             }
         }
+        self.limits = None;
         for (lane, z) in self.products.iter_mut().enumerate().take(rows.rows) {
             let z = take_row::<F, R>(packed, lane, only, rows, z);
             store(z, epilogue, (row + lane, channel), out)?;
@@ -118,21 +122,7 @@ fn take_row<'z, F: Fields<R>, const R: usize>(
     Products::new(F::SIGNED, first).add(packed, z, &field)
 }
 
-/// Limits of the counts of a layer of signs, in bytes.
-struct Limits {
-    /// What they are for: the offset of a row, and the first channel.
-    of: Option<(i32, usize)>,
-    /// Of the channels that are +1, and of those that are not −1.
-    high: [u8; CHANNELS],
-    low: [u8; CHANNELS],
-}
-
-impl Limits {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { of: None, high: [0; CHANNELS], low: [0; CHANNELS] }
-    }
-
+impl<const R: usize> Sums<R> {
     /// Sets the bits of whole panels of channels from `channel` on, in four rows of which the first
     /// `count`, from `row` on, are there. Each of these has the same `offset`.
     #[inline(never)]
@@ -144,20 +134,21 @@ impl Limits {
         channel: usize,
         out: &mut BitsOut<'_>,
     ) -> Result<(), Fault> {
-        if self.of != Some((offset, channel)) {
-            self.of = Some((offset, channel));
+        let [upper, lower, ..] = self.products.as_mut_slice() else { return Err(Fault::Bounds) };
+        if self.limits != Some((offset, channel)) {
+            self.limits = Some((offset, channel));
             match &out.planes {
                 Planes::Sign { high, .. } => {
-                    counts_below(offset, window(high, channel, packed.len())?, &mut self.high);
+                    counts_below(offset, window(high, channel, packed.len())?, upper);
                 }
                 Planes::Ternary { low, high, .. } => {
-                    counts_below(offset, window(high, channel, packed.len())?, &mut self.high);
+                    counts_below(offset, window(high, channel, packed.len())?, upper);
                     // At least one more than `low`.
-                    counts_below(offset - 1, window(low, channel, packed.len())?, &mut self.low);
+                    counts_below(offset - 1, window(low, channel, packed.len())?, lower);
                 }
             }
         }
-        let limits = rows(&self.high, LANES).zip(rows(&self.low, LANES));
+        let limits = rows(upper, LANES / 4).zip(rows(lower, LANES / 4));
         for ((counts, (high, low)), channel) in
             chunks::<LANES, _>(packed).0.iter().zip(limits).zip((channel..).step_by(LANES))
         {

@@ -2,6 +2,8 @@
 
 use core::arch::naked_asm;
 
+use super::fields::Product;
+
 /// As [`signs::at_least`](crate::binary::signs::at_least), of up to 32 integers of 8, 16 or 32 bits
 /// with a sign; bits behind are 0.
 #[inline(always)]
@@ -49,17 +51,17 @@ compare!(compare_i8, "vldrb.s32 q0, [r0], #4");
 compare!(compare_i16, "vldrh.s32 q0, [r0], #8");
 compare!(compare_i32, "vldrw.u32 q0, [r0], #16");
 
-/// For each of four rows, which of 16 counts, a byte of a word each, are below their limit; the
+/// For each of four rows, which of 16 counts, a byte of a word each, are below their limit, a byte; the
 /// first row in the lowest 16 bits.
 #[inline(always)]
-pub(crate) fn below(counts: &[u32; 16], limits: &[u8; 16]) -> [u16; 4] {
+pub(crate) fn below(counts: &[u32; 16], limits: &[Product; 4]) -> [u16; 4] {
     // SAFETY: the function reads all of both.
     let masks = unsafe { below_limits(counts, limits) };
     [masks as u16, (masks >> 16) as u16, (masks >> 32) as u16, (masks >> 48) as u16]
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn below_limits(counts: *const [u32; 16], limits: *const [u8; 16]) -> u64 {
+unsafe extern "C" fn below_limits(counts: *const [u32; 16], limits: *const [Product; 4]) -> u64 {
     naked_asm!(
         ".cpu cortex-m55",
         "vpush {{d8-d9}}",
@@ -83,12 +85,13 @@ unsafe extern "C" fn below_limits(counts: *const [u32; 16], limits: *const [u8; 
     )
 }
 
-/// The counts of differing bits below which `offset - 2 * count` is at least each of `thresholds`.
+/// The counts of differing bits below which `offset - 2 * count` is at least each of `thresholds`, a
+/// byte each.
 #[inline(always)]
-pub(crate) fn counts_below(offset: i32, thresholds: &[i32], limits: &mut [u8]) {
-    let count = thresholds.len().min(limits.len());
-    // SAFETY: both slices hold `count` elements, and the predicated loop touches no others.
-    unsafe { limit(thresholds.as_ptr(), limits.as_mut_ptr(), count, offset) }
+pub(crate) fn counts_below(offset: i32, thresholds: &[i32], limits: &mut [Product]) {
+    let count = thresholds.len().min(size_of_val(limits));
+    // SAFETY: the first slice holds `count` elements and the second as many bytes, and the predicated loop touches no others.
+    unsafe { limit(thresholds.as_ptr(), limits.as_mut_ptr().cast(), count, offset) }
 }
 
 /// A difference saturates far from all counts.
