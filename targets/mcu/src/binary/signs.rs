@@ -27,7 +27,6 @@ pub(crate) fn near(limit: i32) -> i32 {
 
 /// Bit `i` says whether `x[i]`, below 2³⁰ in magnitude, is at least its limit and `more`, of up to 32
 /// integers of 8, 16 or 32 bits; the bits behind are anything.
-#[cfg_attr(all(target_arch = "arm", feature = "mve"), expect(dead_code, reason = "instructions do it"))]
 #[inline(never)]
 pub(crate) fn at_least<T: Copy + Into<i32>>(x: &[T], limits: &[i32], more: i32) -> u32 {
     let mut signs = Negatives::default();
