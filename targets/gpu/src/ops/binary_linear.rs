@@ -7,6 +7,7 @@ use super::Reason;
 use super::bits::{compare, thresholds};
 use super::element::element;
 use super::epilogue::{self, BY_WORD, EPILOGUE};
+use super::gemm::binary_linear_of_matrices;
 use crate::plan::{Dispatch, Planner};
 use crate::source::Source;
 
@@ -44,6 +45,9 @@ const PRODUCT: &str = include_str!("../../shaders/binary_linear.wgsl");
 const TILE: &str = include_str!("../../shaders/binary_tile.wgsl");
 
 pub(super) fn binary_linear(op: &BinaryLinear, planner: &mut Planner<'_>) -> Result<(), Reason> {
+    if binary_linear_of_matrices(op, planner) {
+        return Ok(());
+    }
     let mut dispatch = match &op.out {
         BinaryOut::Dense { requant, out } => dense(op, planner, 0, requant, out),
         BinaryOut::Shifted { up, requant, out } => dense(op, planner, u32::from(*up), requant, out),

@@ -1,8 +1,11 @@
 //! Rows of int8 activations by weights, multiplied by cooperative matrices: tiles of
 //! `cooperative/gemm.comp`.
 
+use std::borrow::Cow;
+
+use quant::bits::{BitWeights, WORD};
 use quant::mem::Blob;
-use quant::ops::{Act, Conv2d, Destination, Linear, PerChannel};
+use quant::ops::{Act, BinaryLinear, BinaryOut, BitAct, Conv2d, Destination, Linear, PerChannel};
 
 use super::conv2d::Runs;
 use super::tile::{Cut, Row, Shape, spread};
@@ -106,9 +109,31 @@ struct Product<'o> {
     distances: [u32; 3],
     /// The convolution of whose windows a row is what lies below; of none where it is one run.
     windows: Option<(&'o Conv2d, &'o Runs)>,
-    weights: Blob<i8>,
+    weights: Weights<'o>,
     requant: &'o PerChannel,
     out: &'o Destination,
+}
+
+/// Weights of a product, a row of bytes for each channel.
+enum Weights<'o> {
+    Bytes(Blob<i8>),
+    /// 1 and -1.
+    Signs(&'o BinaryLinear),
+}
+
+impl Weights<'_> {
+    fn bytes<'m>(&self, planner: &Planner<'m>) -> Cow<'m, [i8]> {
+        let op = match self {
+            Weights::Bytes(blob) => return planner.blob(*blob).into(),
+            Weights::Signs(op) => op,
+        };
+        let words = op.k.div_ceil(WORD) as usize;
+        let (n, pack) = (op.n as usize, op.pack);
+        let bits = BitWeights { data: planner.blob(op.weights), pack, n, words };
+        let one = |channel, at: u32| bits.get(channel, (at / WORD) as usize) >> (at % WORD) & 1;
+        let row = |channel| (0..op.k).map(move |at| if one(channel, at) == 1 { 1 } else { -1 });
+        (0..n).flat_map(row).collect()
+    }
 }
 
 /// Plans `op` where there are matrices for it: whether it did.
@@ -123,9 +148,28 @@ pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
         x: x.offset,
         distances: [op.k; 3],
         windows: None,
-        weights: op.weights,
+        weights: Weights::Bytes(op.weights),
         requant: &op.requant,
         out: &op.out,
+    };
+    plan(&product, planner)
+}
+
+/// The same for weights of one bit, where int8 activations become requantized sums.
+pub(in crate::ops) fn binary_linear(op: &BinaryLinear, planner: &mut Planner<'_>) -> bool {
+    let (BitAct::I8(x), BinaryOut::Dense { requant, out }) = (&op.x, &op.out) else { return false };
+    let product = Product {
+        name: "linear",
+        rows: op.rows,
+        n: op.n,
+        k: op.k,
+        run: op.k,
+        x: x.offset,
+        distances: [op.k; 3],
+        windows: None,
+        weights: Weights::Signs(op),
+        requant,
+        out,
     };
     plan(&product, planner)
 }
@@ -144,7 +188,7 @@ pub(super) fn conv2d(op: &Conv2d, runs: &Runs, planner: &mut Planner<'_>) -> boo
         // A window that begins left of the image begins with another pixel.
         distances: [image_row, step, if runs.across > 1 { op.in_channels } else { step }],
         windows: Some((op, runs)),
-        weights: op.weights,
+        weights: Weights::Bytes(op.weights),
         requant: &op.requant,
         out: &op.out,
     };
@@ -176,8 +220,8 @@ fn plan(product: &Product<'_>, planner: &mut Planner<'_>) -> bool {
     set(&mut dispatch, &windows(product));
     epilogue::set(&mut dispatch, planner, product.out);
     epilogue::channels(&mut dispatch, planner, product.requant, |_| 0);
-    let weights = planner.blob(product.weights);
-    dispatch.constants("weights", pieces_of(weights, product.n, [product.k, product.run]));
+    let weights = product.weights.bytes(planner);
+    dispatch.constants("weights", pieces_of(&weights, product.n, [product.k, product.run]));
     let results =
         Shape { products: 1, joined: true, rows: product.rows, columns: product.n, inner: product.k };
     let source = |source: Source, row: &Row<Block>| source.for_row(row.name, &row.tile.settings(shape));

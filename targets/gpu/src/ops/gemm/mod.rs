@@ -18,6 +18,7 @@ mod weights;
 
 pub(crate) use self::choice::{Choice, Choices};
 pub(super) use self::conv2d::conv2d;
+pub(super) use self::cooperative::binary_linear as binary_linear_of_matrices;
 pub(super) use self::linear::linear;
 pub(super) use self::matmul::matmul;
 pub(super) use self::tile::{Cut, MANY, Row, Shape, spread};
