@@ -267,6 +267,41 @@ fn activations_by_activations_take_every_tile() {
     matmul(true, true, [70, 66, 35], DType::I16);
 }
 
+/// Products side by side in each row of A, B and the result.
+fn windows_of_attention(batch: u32, [m, n, k]: [u32; 3], scales: bool, out: DType) {
+    let about = format!("{batch} products of {m} × {n} × {k} to {out:?}");
+    check(gpu(), &about, &[1, 9, 64], move |b| {
+        let s = &mut Source::new(u64::from(k));
+        Op::MatMul(MatMul {
+            batch,
+            m,
+            n,
+            k,
+            a: input(b, false, m * batch * k),
+            a_batch: k,
+            a_row: batch * k,
+            b: b.input(&(0..n * batch * k).map(|at| mix(at, 5) as i8).collect::<Vec<_>>()),
+            b_batch: k,
+            b_row: batch * k,
+            transpose_b: true,
+            out: b.act_out(out, batch * m * n),
+            out_batch: n,
+            out_row: batch * n,
+            requant: if scales { b.channels_from_scales(s, batch) } else { b.channels(s, batch, 1) },
+        })
+    });
+}
+
+#[test]
+fn products_whose_rows_fill_no_words_are_taken_whole() {
+    windows_of_attention(12, [49, 49, 32], true, DType::I16);
+    windows_of_attention(12, [49, 49, 32], true, DType::I8);
+    windows_of_attention(4, [1, 5, 4], true, DType::I16);
+    windows_of_attention(8, [30, 6, 36], false, DType::I8);
+    windows_of_attention(4, [3, 75, 44], false, DType::I16);
+    windows_of_attention(6, [7, 9, 8], true, DType::I16);
+}
+
 /// Rows of `MAX_K` zeros but for the last ones.
 fn ends(b: &mut Builder, wide: bool, rows: u32) -> Act {
     let values = (0..rows * MAX_K).map(|at| if at % MAX_K < MAX_K - 4 { 0 } else { mix(at, 6) });

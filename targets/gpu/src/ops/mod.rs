@@ -21,7 +21,7 @@ mod subgroup;
 use quant::Op;
 
 pub(crate) use self::epilogue::place;
-pub(crate) use self::gemm::{Choice, Choices, FRAMES, Tiles};
+pub(crate) use self::gemm::{Choice, Choices, FRAMES, Tiles, is_taken_whole};
 use crate::plan::Planner;
 
 /// What no shader does, in words.

@@ -15,7 +15,7 @@ use quant::ops::{
 };
 
 use crate::needed::with_rows;
-use crate::ops::place;
+use crate::ops::{is_taken_whole, place};
 
 /// Rows and columns of a tile of a product, and words of its inner dimension that are multiplied at
 /// a time.
@@ -225,8 +225,11 @@ fn conv2d_channels(op: &Conv2d, taps: u32, sides: Sides) -> (u32, u32, u32) {
 }
 
 fn matmul(op: MatMul, sides: Sides) -> MatMul {
-    let (batch, m, k) = (2, sides.rows + 3, sides.inner(op.k));
-    let n = sides.columns(op.n, op.out.dtype());
+    let (batch, [m, n, k]) = if is_taken_whole(&op) {
+        (8, [op.m, op.n, op.k])
+    } else {
+        (2, [sides.rows + 3, sides.columns(op.n, op.out.dtype()), sides.inner(op.k)])
+    };
     let a_row = like(k, op.a_row);
     let a_batch = like(m * a_row, op.a_batch);
     let (b_rows, b_width) = if op.transpose_b { (n, k) } else { (k, n) };

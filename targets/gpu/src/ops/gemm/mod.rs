@@ -2,7 +2,8 @@
 //!
 //! Where the results of a row fill whole words, a product is cut into tiles; otherwise, where a
 //! convolution has groups and where no tile is left, a general kernel takes its place. Convolutions of every channel by
-//! itself have a kernel of their own where channels fill whole words. Cooperative matrices multiply where
+//! itself have a kernel of their own where channels fill whole words, and small products of activations
+//! where rows do not. Cooperative matrices multiply where
 //! the GPU has them.
 
 mod choice;
@@ -20,6 +21,7 @@ pub(crate) use self::choice::{Choice, Choices};
 pub(super) use self::conv2d::conv2d;
 pub(super) use self::cooperative::binary_linear as binary_linear_of_matrices;
 pub(super) use self::linear::linear;
+pub(crate) use self::matmul::is_taken_whole;
 pub(super) use self::matmul::matmul;
 pub(super) use self::tile::{Cut, MANY, Row, Shape, spread};
 pub(crate) use self::tile::{FRAMES, Tiles};
@@ -35,6 +37,7 @@ const WEIGHTS: &str = include_str!("../../../shaders/gemm_weights.wgsl");
 const ROWS: &str = include_str!("../../../shaders/gemm_rows.wgsl");
 const WINDOWS: &str = include_str!("../../../shaders/gemm_windows.wgsl");
 const DEPTHWISE: &str = include_str!("../../../shaders/gemm_depthwise.wgsl");
+const WHOLE: &str = include_str!("../../../shaders/matmul_whole.wgsl");
 const BATCHES: &str = include_str!("../../../shaders/gemm_batches.wgsl");
 
 /// The general kernel `text` for results at `out`.
