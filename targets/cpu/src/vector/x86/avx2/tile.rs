@@ -163,18 +163,12 @@ macro_rules! tile {
         ) {
             let mut local = *sums;
             products!(local, *x, w, steps, $rows, $add);
-            if to.up > 0 {
-                let up = _mm_cvtsi32_si128(to.up as i32);
-                for sums in &mut local {
-                    for sum in sums {
-                        *sum = _mm256_sll_epi32(*sum, up);
-                    }
-                }
-            }
+            // Without a question: behind one, the loop above would keep its sums in memory.
+            let up = _mm_cvtsi32_si128(to.up as i32);
             for part in 0..4 {
                 for sums in &mut local {
                     // SAFETY: as the caller vouches.
-                    sums[part] = unsafe { to.by[part].apply(sums[part]) };
+                    sums[part] = unsafe { to.by[part].apply(_mm256_sll_epi32(sums[part], up)) };
                 }
             }
             for r in 0..$rows {
