@@ -51,7 +51,8 @@ pub fn wheel(scope: Scope) -> Outcome {
 
 /// Tests the package in a folder: its files in Python, and the module in Rust.
 fn in_place() -> Outcome {
-    build(&["--lib", "--bin", "shiftformer"])?;
+    // With what tests depend on, whose features the step `unit` has built everything with.
+    build(&["--lib", "--bin", "shiftformer", "--tests"])?;
     let folder = place().join("package");
     let package = folder.join("shiftformer");
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
