@@ -1,8 +1,8 @@
 //! Checks the cases in a folder with every kernel set: `shiftformer-test-run FOLDER [FASTEST]`. Built
 //! for another architecture and run there or in an emulator, it shows that the bytes are the same.
-//! `FASTEST` is the first kernel set that has to run there; with `alone` behind it the others are left to a run on
-//! another processor. With the feature `threads`, rayon pools of several sizes share the work of each
-//! kernel, in the smallest parts.
+//! `FASTEST` is the first kernel set that has to run there; with `alone` behind it the others are left
+//! to a run on another processor. With the feature `threads`, rayon pools of several sizes share the
+//! work of each kernel, in the smallest parts.
 
 use std::path::Path;
 use std::process::ExitCode;

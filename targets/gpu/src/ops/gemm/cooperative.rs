@@ -139,39 +139,25 @@ impl Weights<'_> {
 /// Plans `op` where there are matrices for it: whether it did.
 pub(super) fn linear(op: &Linear, planner: &mut Planner<'_>) -> bool {
     let Act::I8(x) = op.x else { return false };
-    let product = Product {
-        name: "linear",
-        rows: op.rows,
-        n: op.n,
-        k: op.k,
-        run: op.k,
-        x: x.offset,
-        distances: [op.k; 3],
-        windows: None,
-        weights: Weights::Bytes(op.weights),
-        requant: &op.requant,
-        out: &op.out,
-    };
-    plan(&product, planner)
+    let sizes = [op.rows, op.n, op.k];
+    plan(&dense(sizes, x.offset, Weights::Bytes(op.weights), &op.requant, &op.out), planner)
 }
 
 /// The same for weights of one bit, where int8 activations become requantized sums.
 pub(in crate::ops) fn binary_linear(op: &BinaryLinear, planner: &mut Planner<'_>) -> bool {
     let (BitAct::I8(x), BinaryOut::Dense { requant, out }) = (&op.x, &op.out) else { return false };
-    let product = Product {
-        name: "linear",
-        rows: op.rows,
-        n: op.n,
-        k: op.k,
-        run: op.k,
-        x: x.offset,
-        distances: [op.k; 3],
-        windows: None,
-        weights: Weights::Signs(op),
-        requant,
-        out,
-    };
-    plan(&product, planner)
+    plan(&dense([op.rows, op.n, op.k], x.offset, Weights::Signs(op), requant, out), planner)
+}
+
+/// The product of a dense layer, whose rows of `k` inputs lie one after the other from `x` on.
+fn dense<'o>(
+    [rows, n, k]: [u32; 3],
+    x: u32,
+    weights: Weights<'o>,
+    requant: &'o PerChannel,
+    out: &'o Destination,
+) -> Product<'o> {
+    Product { name: "linear", rows, n, k, run: k, x, distances: [k; 3], windows: None, weights, requant, out }
 }
 
 /// The same for a convolution of one group, whose windows fall into `runs`.
